@@ -14,9 +14,10 @@
 use crate::session_nonce::SessionNonce;
 use thiserror::Error;
 
-/// Most bytes of payload, before framing and stuffing.
+/// The most bytes of payload, before framing and stuffing.
 pub const MAX_PAYLOAD: usize = 64 * 1024;
-/// The form of a frame and of what is said before a version is agreed on.
+/// The version of the form of frames, and of the messages that are sent before a version is agreed
+/// on.
 pub const FRAME_VERSION: u8 = 1;
 
 const HEADER: usize = 1 + 8;
@@ -28,19 +29,20 @@ const DELIMITER: u8 = 0;
 /// A buffer that carried a large frame is not kept for the small ones that follow.
 const KEPT_CAPACITY: usize = 4 * 1024;
 
-/// What a frame carries.
+/// The content of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// The session that it belongs to.
     pub nonce: SessionNonce,
-    /// An encoded message.
+    /// The encoded message.
     pub payload: Vec<u8>,
 }
 
 /// Appends to `line` the bytes that carry `payload`, with a delimiter on both sides.
 ///
 /// # Errors
-/// [`FrameError::TooLong`] for a payload of more than [`MAX_PAYLOAD`]; `line` is then as it was.
+/// Returns [`FrameError::TooLong`] for a payload of more than [`MAX_PAYLOAD`] bytes; `line` is then
+/// as it was.
 pub fn encode(nonce: SessionNonce, payload: &[u8], line: &mut Vec<u8>) -> Result<(), FrameError> {
     if payload.len() > MAX_PAYLOAD {
         return Err(FrameError::TooLong);
@@ -69,14 +71,14 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder at the start of a stream.
+    /// Makes a decoder at the start of a stream.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes bytes off the front of `input` up to the end of the next frame, sound or not.
+    /// Takes bytes off the front of `input` up to the end of the next frame, valid or not.
     ///
-    /// `None` says that the input is used up and that the frame begun is not at its end.
+    /// Returns `None` if the input is used up and the frame that it began is not complete.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Result<Frame, FrameError>> {
         while !input.is_empty() {
             let end = input.iter().position(|byte| *byte == DELIMITER);
@@ -127,19 +129,19 @@ fn unstuff(stuffed: &mut [u8]) -> Result<Frame, FrameError> {
     })
 }
 
-/// Why bytes are no frame. The stream goes on: the next sound frame is found.
+/// The reason for which bytes are not a frame. The stream goes on: the next valid frame is found.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum FrameError {
-    /// It is longer than the protocol lets through.
+    /// The frame is longer than the protocol allows.
     #[error("a frame carries more than {MAX_PAYLOAD} bytes: it is skipped")]
     TooLong,
-    /// It has not the form of a frame: garbage, or one that lost bytes.
+    /// The bytes do not have the form of a frame: they are garbage, or bytes were lost.
     #[error("bytes between two delimiters have not the form of a frame: they are skipped")]
     Malformed,
-    /// Its checksum is not that of its bytes.
+    /// The frame's checksum is wrong.
     #[error("a frame's checksum is wrong, bytes were lost or changed: it is skipped")]
     Checksum,
-    /// It is sound but of another form than this build knows.
+    /// The frame has a form of this other version, which this build does not know.
     #[error("a frame has version {0}: this build knows {FRAME_VERSION}, update the older side")]
     Version(u8),
 }

@@ -1,4 +1,4 @@
-//! The language that the coordinator and the agent speak: no policy, no netlink.
+//! The protocol between the coordinator and the agent: no policy, no netlink.
 //!
 //! ```text
 //!   NetSpec ──► message ──► frame ──► transport ═══ vsock, Unix, serial ═══ transport ──► frame ──► message ──► NetSpec

@@ -1,9 +1,9 @@
-//! What both sides say to one another.
+//! The messages between coordinator and agent.
 //!
 //! The agent begins with [`Hello`]; the coordinator answers [`Welcome`] or [`Refusal`], then sends
-//! the newest [`NetSpec`] and is told by [`Report`] what became of it.
-//! A frame may be lost on a serial line: [`Ping`] and [`Pong`] carry what each side has last seen,
-//! and whoever learns that the other lacks something sends it again.
+//! the newest [`NetSpec`] and receives its outcome by [`Report`]. A frame may be lost on a serial
+//! line: [`Ping`] and [`Pong`] carry what each side has seen last, and a side that learns that the
+//! other lacks something sends it again.
 //!
 //! Encoded by postcard, which is positional: enums here only ever grow at their end, and a struct
 //! of a released version never changes. See `tests/golden.rs` for the frozen bytes.
@@ -30,63 +30,64 @@ pub const OLDEST_VERSION: Version = 1;
 /// The newest version that this build speaks.
 pub const NEWEST_VERSION: Version = 1;
 
-/// From the coordinator to an agent.
+/// A message from the coordinator to an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToAgent {
-    /// Say hello again: the coordinator has just opened the channel, or knows no such session.
+    /// Asks for another hello: the coordinator has just opened the channel, or knows no such
+    /// session.
     Probe,
-    /// The session stands.
+    /// Begins the session.
     Welcome(Welcome),
-    /// There will be no session.
+    /// Refuses the session.
     Refuse(Refusal),
-    /// The network that the VM must have from now on.
+    /// Gives the network that the VM must have from now on.
     Spec(NetSpec),
-    /// Are you there?
+    /// Asks for a pong.
     Ping(Ping),
 }
 
-/// From an agent to the coordinator.
+/// A message from an agent to the coordinator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToCoordinator {
-    /// First message of a session.
+    /// Asks for a session; the first message of one.
     Hello(Hello),
-    /// What became of a spec, or what has changed since.
+    /// Reports the state of the network after a spec was applied, or since something changed.
     Report(Report),
-    /// A link came, went or changed.
+    /// Tells that a link appeared, changed or was removed.
     Link(LinkEvent),
-    /// Answer to a ping.
+    /// Answers a ping.
     Pong(Pong),
     /// A line of the agent's log.
     Log(LogLine),
 }
 
-/// First message of a session.
+/// The first message of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// Oldest version that the agent speaks.
+    /// The oldest version that the agent speaks.
     pub oldest: Version,
-    /// Newest version that the agent speaks.
+    /// The newest version that the agent speaks.
     pub newest: Version,
-    /// The agent's mark for this session.
+    /// The nonce that the agent chose for this session.
     pub nonce: SessionNonce,
     /// The agent's name and release, at most 64 bytes.
     pub agent: String,
-    /// What it can do beyond the static network of version 1.
+    /// The agent's capabilities beyond the static network of version 1.
     pub capabilities: Vec<Capability>,
-    /// The spec that it holds applied, if any.
+    /// The spec that the agent holds applied, if any.
     pub held: Option<SpecId>,
 }
 
-/// Something that not every agent can do. What a spec asks for and the agent lacks is reported
-/// [`InterfaceState::Unsupported`], never applied in part.
+/// A capability that not every agent has. An interface whose spec needs one that the agent lacks is
+/// reported as [`InterfaceState::Unsupported`], and never applied in part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "u32", into = "u32")]
 pub enum Capability {
-    /// Leases addresses by DHCP.
+    /// The agent leases addresses by DHCP.
     Dhcp,
-    /// Enforces firewall levels other than `Open`.
+    /// The agent enforces firewall levels other than `Open`.
     Firewall,
-    /// One that only a later version names, by its number there: a hello stays readable.
+    /// A capability of a later version, by its number there, so that the hello stays readable.
     Unknown(u32),
 }
 
@@ -110,146 +111,146 @@ impl From<Capability> for u32 {
     }
 }
 
-/// The session stands.
+/// The coordinator's message that begins a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
     /// The version that both sides use from now on.
     pub version: Version,
-    /// Milliseconds between two pings.
+    /// The time between two pings, in milliseconds.
     pub heartbeat_ms: u32,
 }
 
-/// Why there will be no session.
+/// The reason for which the coordinator refuses a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
     /// No version is spoken by both sides.
     Version {
-        /// Oldest version that the coordinator speaks.
+        /// The oldest version that the coordinator speaks.
         oldest: Version,
-        /// Newest version that the coordinator speaks.
+        /// The newest version that the coordinator speaks.
         newest: Version,
     },
     /// Another agent holds this channel's session.
     Occupied,
-    /// The container has not been started: nobody made an incarnation for it.
+    /// The container has not been started, so it has no incarnation.
     NotStarted,
 }
 
-/// Are you there, and do you hold this?
+/// The coordinator's question whether the agent lives, with the state that the coordinator holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ping {
-    /// Counts the pings of a session.
+    /// The number of the ping within the session.
     pub sequence: u64,
-    /// The newest spec: an agent that never saw it says so by its pong.
+    /// The ID of the newest spec: an agent that never received it says so by its pong.
     pub desired: Option<SpecId>,
-    /// The last report seen; an agent that sent a later one sends it again.
+    /// The number of the last report received; an agent that sent a later one sends it again.
     pub report_seen: u64,
 }
 
-/// I am here, and hold this.
+/// The agent's answer to a ping, with the state that the agent holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pong {
-    /// The ping's.
+    /// The ping's number.
     pub sequence: u64,
-    /// The newest spec received, applied or being applied.
+    /// The newest spec received, whether applied or being applied.
     pub received: Option<SpecId>,
-    /// The last report sent.
+    /// The number of the last report sent.
     pub report_sent: u64,
 }
 
-/// What the VM's network is, after a spec was applied or since something changed.
+/// The state of the VM's network, after a spec was applied or since something changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// Counts the reports of a session, from 1.
+    /// The number of the report within the session, from 1.
     pub sequence: u64,
     /// The spec that was applied.
     pub spec: SpecId,
-    /// One entry an interface of the spec, in its order.
+    /// The state of each interface of the spec, in its order.
     pub interfaces: Vec<InterfaceReport>,
-    /// What failed that belongs to no interface (hostname, hosts, resolver).
+    /// The failures that belong to no interface (hostname, hosts, resolver).
     pub failures: Vec<Failure>,
 }
 
-/// What one interface is.
+/// The state of one interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceReport {
     /// The interface's name in the spec.
     pub name: InterfaceName,
     /// The MAC address that the spec gives it.
     pub mac: MacAddress,
-    /// Whether it is as it must be.
+    /// Whether the interface is as the spec says.
     pub state: InterfaceState,
     /// MTU in bytes, as the kernel has it; 0 while there is no NIC.
     pub mtu: u32,
-    /// Addresses that the kernel has there, link-local ones left out.
+    /// The addresses that the kernel has on the interface, without link-local ones.
     pub addresses: Vec<IpNet>,
-    /// Routes of the main table that the agent's kernel has there and the agent set.
+    /// The routes of the kernel's main table on the interface that the agent set.
     pub routes: Vec<Route>,
 }
 
-/// Whether an interface is as it must be.
+/// Whether an interface is as the spec says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InterfaceState {
-    /// As the spec says, and up.
+    /// The interface is up, as the spec says.
     Up,
-    /// Its NIC is not there yet.
+    /// The interface's NIC has not appeared yet.
     Waiting,
-    /// Something was refused.
+    /// The kernel refused something.
     Failed(Failure),
-    /// The spec asks for what this agent can't do; nothing of the interface was applied.
+    /// The spec needs a capability that this agent lacks; nothing of the interface was applied.
     Unsupported(Capability),
 }
 
-/// Something that was tried and refused.
+/// An action that was tried and refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// What was being done, in words, with its object: "add address 10.0.0.2/16 to eth0". At most
-    /// 256 bytes.
+    /// The action and its object, as a phrase: "add address 10.0.0.2/16 to eth0". At most 256
+    /// bytes.
     pub action: String,
-    /// The kernel's errno (errno(3)); 0 where it was not the kernel that refused.
+    /// The kernel's errno (errno(3)); 0 if it was not the kernel that refused.
     pub errno: i32,
 }
 
-/// A link came, went or changed.
+/// An event of a link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkEvent {
     /// The link's name.
     pub name: InterfaceName,
-    /// What became of it.
+    /// The event.
     pub change: LinkChange,
 }
 
-/// What became of a link.
+/// A change of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkChange {
-    /// It appeared.
+    /// The link appeared.
     Appeared,
-    /// It has carrier and is up.
+    /// The link is up and has a carrier.
     Up,
-    /// It is down or lost its carrier.
+    /// The link is down or lost its carrier.
     Down,
-    /// It is gone.
+    /// The link was removed.
     Gone,
 }
 
 /// A line of the agent's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// How urgent.
+    /// The level of the line.
     pub level: LogLevel,
     /// The line, at most 512 bytes.
     pub text: String,
 }
 
-/// How urgent a log line is.
+/// The level of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LogLevel {
     /// Something failed.
     Error,
-    /// Something is odd.
+    /// Something is unusual.
     Warn,
-    /// What was done.
+    /// An action was taken.
     Info,
-    /// How it was done.
+    /// Details of an action.
     Debug,
 }

@@ -1,13 +1,13 @@
-//! What a container VM's init is told to run, and the streams of what runs.
+//! The messages between a container VM's init and its shim: the process to run, and its streams.
 //!
 //! ```text
 //!   coordinator ──► shim (one for each VM) ═══ virtserialport `vch.process` ═══ container-init, PID 1 of the guest
 //!                                   ToInit ──►            ◄── FromInit
 //! ```
 //!
-//! The channel is apart from the agent's: streams never use the tether session. Messages travel in
-//! frames ([`crate::frame`]), marked with the life's nonce, which [`ToInit::Hello`] brings: what an
-//! earlier life of a cloned VM left on the line bears another one.
+//! The channel is apart from the agent's: streams never use the tether session. Messages travel in frames
+//! ([`crate::frame`]), marked with the run's nonce, which [`ToInit::Hello`] brings: frames that an earlier run of a
+//! cloned VM left on the line have another one.
 //!
 //! A stream is never lost and never piles up: each direction of each process has a window. The sender
 //! may have [`WINDOW`] bytes under way; the receiver gives back, by [`ToInit::Taken`] and
@@ -17,18 +17,19 @@ mod codec;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of the virtserialport.
+/// The name of the virtserialport that carries the messages.
 pub const PORT: &str = "vch.process";
-/// The version that this build speaks. Both sides come from one release: a shim refuses an init of another version.
+/// The version of these messages that this build speaks. Both sides come from one release: a shim refuses an init of
+/// another version.
 pub const VERSION: u16 = 2;
-/// Most bytes of one stream under way.
+/// The most bytes of one stream that may be in flight.
 pub const WINDOW: u32 = 256 * 1024;
-/// Most bytes in one message of a stream.
+/// The most bytes in one message of a stream.
 pub const MAX_CHUNK: usize = 16 * 1024;
-/// Most words of a command line, and most variables of an environment.
+/// The most arguments of a command line, and the most variables of an environment.
 pub const MAX_WORDS: usize = 4096;
-/// What of the kernel's own files a container does not see, in Docker's order: files are covered by /dev/null,
-/// directories by an empty one.
+/// The default paths that are hidden from a container, in Docker's order: files are covered by /dev/null, directories
+/// by an empty one.
 pub const COVERED: &[&str] = &[
     "/proc/asound",
     "/proc/acpi",
@@ -43,7 +44,7 @@ pub const COVERED: &[&str] = &[
     "/sys/firmware",
     "/sys/devices/virtual/powercap",
 ];
-/// What of them it can't write.
+/// The default paths that a container can't write.
 pub const READ_ONLY: &[&str] = &[
     "/proc/bus",
     "/proc/fs",
@@ -51,249 +52,255 @@ pub const READ_ONLY: &[&str] = &[
     "/proc/sys",
     "/proc/sysrq-trigger",
 ];
-/// Most processes at once: the container's own, and those of `exec`.
+/// The most processes at once: the container's own, and those of `exec`.
 pub const MAX_PROCESSES: usize = 256;
 
-/// A process of the container: [`ProcessId::MAIN`], or one that `exec` started.
+/// The number of a process of the container: [`ProcessId::MAIN`], or that of one that `exec`
+/// started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessId(pub u32);
 
 impl ProcessId {
-    /// The container's own process: with it the container ends.
+    /// The number of the container's own process: with its end the container ends.
     pub const MAIN: Self = Self(0);
 }
 
-/// To the guest's init.
+/// A message to the guest's init.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToInit {
-    /// A life begins, and the agent with it; the frame's nonce is this life's. Answered with [`FromInit::Ready`].
+    /// Begins a run, and lets the agent begin; the frame's nonce is this run's. Answered with [`FromInit::Ready`].
     Hello {
-        /// [`VERSION`].
+        /// The version of the messages; see [`VERSION`].
         version: u16,
-        /// Milliseconds since 1970: the guest's clock is set to it.
+        /// The time in milliseconds since 1970: the guest's clock is set to it.
         now_ms: u64,
-        /// Random bytes: a clone's kernel would draw the same numbers as every other clone's.
+        /// Random bytes for the guest's kernel: a clone's would otherwise draw the same numbers as
+        /// every other clone's.
         seed: [u8; 32],
     },
-    /// Mount the root file system, wait for the network, run the process.
+    /// Mounts the root file system, waits for the network, and runs the process.
     Start(Box<Start>),
-    /// Run another process in the container.
+    /// Runs another process in the container.
     Exec {
-        /// Its number from now on; not in use.
+        /// The number that the process has from now on; not in use yet.
         id: ProcessId,
-        /// What to run.
+        /// The process to run.
         process: Box<Process>,
     },
-    /// Bytes for a process's standard input.
+    /// Brings bytes for a process's standard input.
     Input {
-        /// Of which process.
+        /// The process's number.
         id: ProcessId,
-        /// At most [`MAX_CHUNK`].
+        /// The bytes, at most [`MAX_CHUNK`].
         bytes: Vec<u8>,
     },
-    /// A process's standard input is at its end.
+    /// Ends a process's standard input.
     InputEnd {
-        /// Of which process.
+        /// The process's number.
         id: ProcessId,
     },
-    /// Output was carried on: so many bytes more may be under way.
+    /// Acknowledges output: this many bytes more may be in flight.
     Taken {
-        /// Of which process.
+        /// The process's number.
         id: ProcessId,
-        /// Of which of its streams.
+        /// The stream.
         stream: Output,
-        /// How many.
+        /// The number of bytes.
         bytes: u32,
     },
-    /// A process's terminal has another size.
+    /// Sets the size of a process's terminal.
     Resize {
-        /// Of which process.
+        /// The process's number.
         id: ProcessId,
-        /// Its size.
+        /// The new size.
         size: TerminalSize,
     },
-    /// Send a signal to a process.
+    /// Sends a signal to a process.
     Signal {
-        /// To which.
+        /// The process's number.
         id: ProcessId,
-        /// Its number on Linux, x86-64 (signal(7)).
+        /// The signal's number on Linux, x86-64 (signal(7)).
         signal: u8,
     },
-    /// List the container's processes; answered with [`FromInit::Listed`].
+    /// Asks for the container's processes; answered with [`FromInit::Listed`].
     List {
-        /// To know the answer by.
+        /// The number that the answer repeats.
         request: u32,
     },
-    /// What the container uses; answered with [`FromInit::Used`].
+    /// Asks for the container's use of resources; answered with [`FromInit::Used`].
     Usage {
-        /// To know the answer by.
+        /// The number that the answer repeats.
         request: u32,
     },
-    /// End every process, write back what is to be written, and power off.
+    /// Ends every process, writes caches to disk, and powers off.
     PowerOff,
-    /// Bounds the container's cgroup anew, as a whole; answered with [`FromInit::Updated`].
+    /// Replaces all bounds of the container's cgroup; answered with [`FromInit::Updated`].
     Update {
-        /// To know the answer by.
+        /// The number that the answer repeats.
         request: u32,
-        /// The bounds from now on: what is `None` or empty here has none any more.
+        /// The bounds from now on: what is `None` or empty here is not bounded any more.
         cgroup: Box<CgroupLimits>,
     },
-    /// The host's time: the guest's clock follows it.
+    /// Brings the host's time, which the guest's clock follows.
     Clock {
-        /// Milliseconds since 1970, when this was sent.
+        /// The time of sending, in milliseconds since 1970.
         now_ms: u64,
     },
 }
 
-/// From the guest's init.
+/// A message from the guest's init.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromInit {
-    /// It is there and has taken the life's nonce; without one, that it waits for a life, and the agent is held:
-    /// a VM that is to be a template is saved then.
+    /// Tells that init runs and has taken the run's nonce. With
+    /// [`SessionNonce::NONE`](crate::message::SessionNonce::NONE) it waits for a run, and holds the agent: a VM that
+    /// is to be a template is saved then.
     Ready {
-        /// [`VERSION`].
+        /// The version of the messages; see [`VERSION`].
         version: u16,
     },
-    /// A phase of the start is at its end.
+    /// Tells that a phase of the start has ended.
     Phase {
-        /// Which.
+        /// The phase.
         phase: Phase,
-        /// Since the guest booted, by its own clock (CLOCK_BOOTTIME), microseconds.
+        /// The time since the guest booted, by its own clock (CLOCK_BOOTTIME), in microseconds.
         uptime_us: u64,
     },
-    /// A process runs.
+    /// Tells that a process runs.
     Started {
-        /// Which.
+        /// The process's number.
         id: ProcessId,
-        /// Its number in the container.
+        /// The process ID in the container.
         pid: u32,
     },
-    /// A process does not start.
+    /// Tells that a process can't be started.
     NotStarted {
-        /// Which.
+        /// The process's number.
         id: ProcessId,
-        /// What was at fault.
+        /// The kind of reason.
         fault: Fault,
-        /// In words for a person.
+        /// The reason, for a person.
         reason: String,
     },
-    /// Bytes that a process wrote.
+    /// Brings bytes that a process wrote.
     Output {
-        /// Which.
+        /// The process's number.
         id: ProcessId,
-        /// On which stream.
+        /// The stream that they were written on.
         stream: Output,
-        /// At most [`MAX_CHUNK`].
+        /// The bytes, at most [`MAX_CHUNK`].
         bytes: Vec<u8>,
     },
-    /// Input was carried on: so many bytes more may be under way.
+    /// Acknowledges input: this many bytes more may be in flight.
     Taken {
-        /// Of which process.
+        /// The process's number.
         id: ProcessId,
-        /// How many.
+        /// The number of bytes.
         bytes: u32,
     },
-    /// A process has ended, and all that it wrote has been sent.
+    /// Tells that a process has ended, after all of its output.
     Exited {
-        /// Which.
+        /// The process's number.
         id: ProcessId,
-        /// How.
+        /// The exit status.
         exit: Exit,
     },
     /// Answers [`ToInit::List`].
     Listed {
-        /// As asked.
+        /// The number of the request.
         request: u32,
-        /// The container's processes, by number.
+        /// The container's processes, ordered by process ID.
         processes: Vec<Listed>,
     },
     /// Answers [`ToInit::Usage`].
     Used {
-        /// As asked.
+        /// The number of the request.
         request: u32,
-        /// What is used.
+        /// The container's use of resources.
         usage: Usage,
     },
     /// Answers [`ToInit::Update`].
     Updated {
-        /// As asked.
+        /// The number of the request.
         request: u32,
-        /// For each bound that is not in force: its file in the cgroup, its value and the reason, in words. Empty:
+        /// A message for each bound that is not in force: its file in the cgroup, its value and the reason. Empty if
         /// all are.
         refused: Vec<String>,
     },
 }
 
-/// How the container is set up and what it runs.
+/// The container's set-up, and its process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
-    /// The image's root file system is a squashfs on this virtio-blk disk, by its serial number.
+    /// The serial number of the virtio-blk disk that holds the image's root file system, a
+    /// squashfs.
     pub image_disk: String,
-    /// What the container writes is kept on this ext4 disk, by its serial number.
+    /// The serial number of the virtio-blk disk that holds the container's writable layer, an ext4.
     #[serde(rename = "upper_disk")]
     pub writable_disk: String,
-    /// Mount the root file system read-only.
+    /// Whether to mount the root file system read-only.
     pub read_only: bool,
-    /// Bytes of /dev/shm; 0: the container has none (`--ipc none`).
+    /// The size of /dev/shm in bytes; 0 for a container without one (`--ipc none`).
     pub shm_bytes: u64,
-    /// File systems in memory.
+    /// The file systems in memory to mount.
     pub tmpfs: Vec<Tmpfs>,
-    /// Kernel parameters of the container (sysctl(8)): names with dots, and values.
+    /// The kernel parameters of the container (sysctl(8)): names with dots, and values.
     pub sysctls: Vec<(String, String)>,
-    /// Run a small init as process 1, which reaps orphans (`--init`).
+    /// Whether to run a small init as process 1, which reaps orphans (`--init`).
     pub reaper: bool,
-    /// How long the network may take until the process starts, milliseconds.
+    /// The time that the network may take before the process starts, in milliseconds.
     pub network_deadline_ms: u32,
-    /// What is run.
+    /// The container's own process.
     pub process: Process,
-    /// The container has the whole VM (`--privileged`): every device but the VM's channels, a writable /sys, /proc and
-    /// cgroup tree, nothing covered. `process.privileged` says the same of its process.
+    /// Whether the container has the whole VM (`--privileged`): every device but the VM's channels, a writable /sys,
+    /// /proc and cgroup tree, no hidden paths. `process.privileged` says the same of its process.
     pub privileged: bool,
-    /// The kernel's domain name (setdomainname(2)); empty: none.
+    /// The kernel's domain name (setdomainname(2)); empty to leave it unset.
     pub domain: String,
-    /// Bounds of the container's cgroup.
+    /// The bounds of the container's cgroup.
     pub cgroup: CgroupLimits,
-    /// Devices of the VM that the container has beside the usual ones (`--device`).
+    /// The devices of the VM that the container has beside the usual ones (`--device`).
     pub devices: Vec<Device>,
-    /// What of the kernel's own files the container does not see; [`COVERED`] unless the user says otherwise.
+    /// The paths hidden from the container; [`COVERED`] unless the user says otherwise.
     pub masked_paths: Vec<String>,
-    /// What of them it can't write; [`READ_ONLY`] unless the user says otherwise.
+    /// The paths that the container can't write; [`READ_ONLY`] unless the user says otherwise.
     pub read_only_paths: Vec<String>,
-    /// Directories of the root file system that are made where they are missing, and stay writable where it is read-only
-    /// (a `VOLUME` of the image).
+    /// The directories of the root file system that are made if they are missing, and that stay writable if it is
+    /// read-only (a `VOLUME` of the image).
     pub volumes: Vec<String>,
 }
 
-/// Bounds of the container's cgroup in the guest (the kernel's `admin-guide/cgroup-v2`). What is `None` or empty is
-/// not bounded.
+/// Bounds of the container's cgroup in the guest (the kernel's `admin-guide/cgroup-v2`). A field that is `None` or
+/// empty sets no bound.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CgroupLimits {
-    /// `memory.max`, bytes: beyond it the kernel ends processes of the container, and no others.
+    /// `memory.max` in bytes: beyond it the kernel ends processes of the container, and no others.
     pub memory: Option<u64>,
-    /// `memory.low`, bytes: what is kept for the container when memory is short (`--memory-reservation`).
+    /// `memory.low` in bytes: the memory that is kept for the container when memory is short
+    /// (`--memory-reservation`).
     pub memory_low: Option<u64>,
-    /// `pids.max`: processes and threads.
+    /// `pids.max`: the most processes and threads.
     pub tasks: Option<u64>,
-    /// `cpu.weight`, 1 to 10,000; see [`cpu_weight`] for Docker's shares.
+    /// `cpu.weight`, 1 to 10,000; [`cpu_weight`] converts Docker's shares.
     pub cpu_weight: Option<u16>,
-    /// `cpu.max`.
+    /// `cpu.max`: the most processor time.
     pub cpu_max: Option<CpuMax>,
-    /// `cpuset.cpus`, as `0-2,4`.
+    /// `cpuset.cpus`: the processors to use, such as `0-2,4`.
     pub cpus: String,
-    /// `cpuset.mems`, as `0`.
+    /// `cpuset.mems`: the memory nodes to use, such as `0`.
     pub memory_nodes: String,
 }
 
-/// Processor time in each period (`cpu.max`).
+/// The processor time in each period (`cpu.max`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CpuMax {
-    /// Microseconds of processor time in a period; more than a period is more than one processor.
+    /// The processor time in a period, in microseconds; more than a period means more than one
+    /// processor.
     pub quota_us: u64,
-    /// Microseconds; Docker's default is 100,000.
+    /// The period in microseconds; Docker's default is 100,000.
     pub period_us: u64,
 }
 
-/// The weight of `cpu.weight` for Docker's CPU shares (2 to 262,144, default 1,024), as runc converts them.
+/// Returns the value of `cpu.weight` for Docker's CPU shares (2 to 262,144, default 1,024), as runc converts them.
 #[must_use]
 pub fn cpu_weight(shares: u64) -> Option<u16> {
     if shares == 0 {
@@ -306,84 +313,89 @@ pub fn cpu_weight(shares: u64) -> Option<u16> {
 /// A device of the VM that the container has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
-    /// In the VM, as `/dev/net/tun`.
+    /// The device's path in the VM, such as `/dev/net/tun`.
     pub source: String,
-    /// In the container.
+    /// The device's path in the container.
     pub path: String,
-    /// Some of `r`, `w` and `m`: reading, writing, making nodes of it.
+    /// The access: some of `r`, `w` and `m` for reading, writing and making nodes.
     pub access: String,
 }
 
 /// A file system in memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tmpfs {
-    /// Where.
+    /// The path of the mount point.
     pub path: String,
-    /// Options of mount(8), as `size=64m,mode=1777`.
+    /// The options of mount(8), such as `size=64m,mode=1777`.
     pub options: String,
 }
 
-/// What is run in the container.
+/// A process to run in the container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
-    /// The program and its arguments. The program is looked for in `PATH` of `environment`.
+    /// The program and its arguments. A program without a slash is looked up in `PATH` of
+    /// `environment`.
     #[serde(rename = "words")]
     pub args: Vec<String>,
-    /// `NAME=value`.
+    /// The environment, as `NAME=value`.
     pub environment: Vec<String>,
-    /// The working directory. Empty: `/`. The container's own is made where it is missing.
+    /// The working directory; `/` if empty. That of the container's own process is made if it is
+    /// missing.
     #[serde(rename = "folder")]
     pub dir: String,
-    /// As Docker has it: `user`, `uid`, `user:group`, `uid:gid`, from the container's own files. Empty: root.
+    /// The user, as Docker has it: `user`, `uid`, `user:group` or `uid:gid`, looked up in the container's own files;
+    /// root if empty.
     pub user: String,
-    /// Further groups, by name or number.
+    /// The further groups, by name or number.
     pub groups: Vec<String>,
-    /// A terminal, of this size, in place of three streams.
+    /// The size of the terminal; `None` for three streams in place of a terminal.
     pub terminal: Option<TerminalSize>,
-    /// Its standard input stays open; otherwise it is at its end from the start.
+    /// Whether the standard input stays open; otherwise it is at its end from the start.
     pub input: bool,
-    /// Capabilities (capabilities(7)) by their numbers, in ascending order.
+    /// The capabilities (capabilities(7)) by their numbers, in ascending order.
     pub capabilities: Vec<u8>,
-    /// It may gain no privileges (PR_SET_NO_NEW_PRIVS).
+    /// Whether the process may not gain privileges (PR_SET_NO_NEW_PRIVS).
     pub no_new_privileges: bool,
-    /// Limits of setrlimit(2): number of the resource, soft, hard.
+    /// The limits of setrlimit(2): number of the resource, soft limit, hard limit.
     pub limits: Vec<(u8, u64, u64)>,
-    /// For the kernel's choice of whom to kill when memory runs out: -1000 to 1000.
+    /// The process's `oom_score_adj`, by which the kernel chooses what to kill when memory runs
+    /// out: -1000 to 1000.
     pub oom_score: i16,
-    /// Every capability, and no filter of system calls (`--privileged`): `capabilities` is not looked at.
+    /// Whether the process has every capability and no filter of system calls (`--privileged`); `capabilities` is
+    /// ignored then.
     pub privileged: bool,
-    /// No filter of system calls (`--security-opt seccomp=unconfined`).
+    /// Whether the process has no filter of system calls (`--security-opt seccomp=unconfined`).
     pub unfiltered: bool,
 }
 
-/// Rows and columns.
+/// The size of a terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TerminalSize {
-    /// Lines.
+    /// The number of lines.
     pub rows: u16,
-    /// Characters in a line.
+    /// The number of characters in a line.
     pub columns: u16,
 }
 
-/// What a process writes on.
+/// An output stream of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Output {
-    /// Standard output; the terminal, where there is one.
+    /// Standard output, or the terminal if the process has one.
     Stdout,
     /// Standard error.
     Stderr,
 }
 
-/// Phases of a start, in their order.
+/// The phases of a start, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Phase {
     /// Init runs.
     Init,
-    /// Modules are loaded and devices found.
+    /// Modules are loaded and devices are found.
     Devices,
     /// The root file system is mounted.
     Mounted,
-    /// The agent has its root, and may write files there; it runs since init does.
+    /// The agent has its root, and may write files there. It runs since init does.
     Agent,
     /// The agent has applied its first spec.
     Network,
@@ -391,80 +403,81 @@ pub enum Phase {
     Process,
 }
 
-/// Why a process does not start, in Docker's terms: 127 not found, 126 not executable, 125 all else.
+/// The kind of reason for which a process can't be started; in Docker's exit codes 127 for not found, 126 for not
+/// executable, 125 for all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
-    /// The program is not there.
+    /// The program does not exist.
     NotFound,
-    /// It can't be executed.
+    /// The program can't be executed.
     NotExecutable,
-    /// The user or the group is unknown.
+    /// The user or the group does not exist.
     User,
     /// The root file system can't be mounted.
     RootFileSystem,
-    /// The network did not come in time, or the agent refused it.
+    /// The network was not up in time, or the agent reported a refusal.
     Network,
-    /// Something else.
+    /// Another reason.
     Other,
 }
 
-/// How a process ended.
+/// The exit status of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
-    /// Its exit code; 128 + n for one that signal n killed.
+    /// The exit code; 128 + n if signal n killed the process.
     pub code: u8,
-    /// The kernel killed it, or another process of the container, for want of memory.
+    /// Whether the kernel killed the process, or another one of the container, for want of memory.
     pub out_of_memory: bool,
 }
 
 /// A process in a list, as ps(1) shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
-    /// Its number in the container.
+    /// The process ID in the container.
     pub pid: u32,
-    /// Its parent's.
+    /// The parent's process ID.
     pub parent: u32,
-    /// Its effective user.
+    /// The effective user ID.
     pub uid: u32,
-    /// Processor time used, milliseconds.
+    /// The processor time used, in milliseconds.
     pub cpu_ms: u64,
-    /// When it started: since the guest booted, milliseconds.
+    /// The time at which it started, in milliseconds since the guest booted.
     pub started_ms: u64,
-    /// Its command line.
+    /// The command line.
     pub command_line: String,
-    /// Its state, as ps(1) writes it under STAT.
+    /// The state, as ps(1) writes it under STAT.
     pub state: String,
-    /// KiB of memory: virtual, resident.
+    /// The memory in KiB: virtual, resident.
     pub memory_kib: [u64; 2],
 }
 
-/// What the container uses.
+/// The container's use of resources.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Processor time, nanoseconds: all, user, system.
+    /// The processor time in nanoseconds: all, user, system.
     pub cpu_ns: [u64; 3],
-    /// Bytes of memory in use, of which so many are cache of files.
+    /// The memory in use in bytes: all, and its part that is cache of files.
     pub memory: [u64; 2],
-    /// Bytes of memory that it may use.
+    /// The memory that the container may use, in bytes.
     pub memory_limit: u64,
-    /// Processes and threads.
+    /// The number of processes and threads.
     pub tasks: u32,
-    /// Bytes read from disks and written to them.
+    /// The bytes read from disks, and written to them.
     pub disk: [u64; 2],
-    /// Processors online.
+    /// The number of processors online.
     pub cpus: u16,
-    /// Each interface's counters.
+    /// The counters of each interface.
     pub interfaces: Vec<InterfaceUsage>,
 }
 
-/// An interface's counters, as ip-link(8) shows them.
+/// The counters of an interface, as ip-link(8) shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceUsage {
-    /// Its name.
+    /// The interface's name.
     pub name: String,
-    /// Received: bytes, packets, errors, dropped.
+    /// Received bytes, packets, errors, and dropped packets.
     pub received: [u64; 4],
-    /// Sent: the same.
+    /// Sent bytes, packets, errors, and dropped packets.
     pub sent: [u64; 4],
 }
 

@@ -11,8 +11,8 @@
 //!     │── Pong(received, sent) ──►             │  who learns that the other lacks something sends it
 //! ```
 //!
-//! Both machines are synchronous: they are given the time, an input and their randomness, and hand
-//! out what to do. The driver's loop is the same for both:
+//! Both machines are synchronous: they take the time, an input and random numbers, and return outputs. The driver's
+//! loop is the same for both:
 //!
 //! ```text
 //!   loop {
@@ -34,9 +34,9 @@ pub use budget::Budget;
 
 use std::time::Duration;
 
-/// So many heartbeats without a frame of the session, and it is lost.
+/// The number of heartbeats without a frame of the session after which it is lost.
 pub const MISSED_HEARTBEATS: u32 = 5;
-/// Time between two pings unless configured.
+/// The time between two pings unless configured.
 pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(1);
 /// The shortest time between two pings that either side takes.
 pub const MIN_HEARTBEAT: Duration = Duration::from_millis(100);
@@ -47,8 +47,8 @@ pub const MAX_HEARTBEAT: Duration = Duration::from_secs(60);
 /// (getrandom(2)), so that a clone of a VM does not go on with its template's.
 pub type Entropy = Box<dyn FnMut() -> u64 + Send>;
 
-/// Numbers that look random and follow from `seed` alone (splitmix64: Steele, Lea and Flood, OOPSLA
-/// 2014): for tests, and for jitter where no two need differ.
+/// Returns a source of numbers that look random and follow from `seed` alone (splitmix64: Steele,
+/// Lea and Flood, OOPSLA 2014): for tests, and for jitter that need not differ between processes.
 pub fn seeded(seed: u64) -> Entropy {
     let mut state = seed;
     Box::new(move || {

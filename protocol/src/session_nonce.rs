@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Marks the frames of one session, chosen at random by the agent. What a channel delivers late,
-/// from a session that is over, bears another and is dropped.
+/// The mark of one session's frames, chosen at random by the agent. A frame that the channel
+/// delivers late, from a session that is over, has another one and is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SessionNonce(pub u64);
 
 impl SessionNonce {
-    /// Of no session: a probe bears it, an agent never chooses it.
+    /// The nonce outside of any session: a probe has it, and an agent never chooses it.
     pub const NONE: Self = Self(0);
 }

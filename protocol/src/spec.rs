@@ -23,19 +23,19 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
 
-/// Most interfaces in one spec.
+/// The most interfaces in one spec.
 pub const MAX_INTERFACES: usize = 64;
-/// Most extra host entries in one spec.
+/// The most extra host entries in one spec.
 pub const MAX_HOSTS: usize = 256;
-/// Most bytes in a spec's extension field.
+/// The most bytes in a spec's extension field.
 pub const MAX_EXTENSION: usize = 4096;
-/// Most bytes that a whole spec may take, so that one frame carries it.
+/// The most bytes of a whole spec, so that one frame carries it.
 pub const MAX_SPEC_BYTES: usize = 60 * 1024;
 
-/// One life of a container VM: random, new for each start or restore of the VM.
+/// The identity of one run of a container VM: random, new for each start or restore of the VM.
 ///
-/// A clone or a snapshot that wakes up with another VM's past holds another incarnation, so what it
-/// remembers is never taken for what it should be.
+/// A clone or a snapshot that is resumed with another VM's memory has another incarnation, so that
+/// its state is never taken for what it should be.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Incarnation(pub [u8; 16]);
 
@@ -51,7 +51,7 @@ impl fmt::Debug for Incarnation {
     }
 }
 
-/// Counts the specs of one container; a greater one is newer. Never reset, not even by a new
+/// The number of a spec of one container; a greater one is newer. Never reset, not even by a new
 /// incarnation.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -64,12 +64,12 @@ impl fmt::Display for Generation {
     }
 }
 
-/// Which spec: whose life, and which of that life's specs.
+/// The identity of a spec: the incarnation, and the generation within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SpecId {
-    /// The VM's life for which the spec was made.
+    /// The incarnation of the VM for which the spec was made.
     pub incarnation: Incarnation,
-    /// The spec's number.
+    /// The generation of the spec.
     pub generation: Generation,
 }
 
@@ -82,22 +82,23 @@ impl fmt::Display for SpecId {
 /// The parts of a [`NetSpec`], before they are checked against one another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetSpecParts {
-    /// Which spec this is.
+    /// The spec's identity.
     pub id: SpecId,
-    /// The host name that the VM bears; `None` leaves it alone.
+    /// The VM's host name; `None` leaves it unchanged.
     pub hostname: Option<Hostname>,
-    /// The interfaces, in the order in which the VM's network was put together.
+    /// The interfaces, in the order in which the container was connected to their networks.
     pub interfaces: Vec<Interface>,
-    /// What `/etc/resolv.conf` says; `None` leaves the file alone.
+    /// The content of `/etc/resolv.conf`; `None` leaves the file unchanged.
     pub resolver: Option<Resolver>,
-    /// What `/etc/hosts` says beside localhost: own names, extra hosts and links, never peers.
+    /// The lines of `/etc/hosts` beside localhost: own names, extra hosts and links, never other
+    /// containers of a network.
     pub hosts: Vec<HostEntry>,
-    /// What was added since version 1, see [`Extension`]; opaque to an older agent. At most
-    /// [`MAX_EXTENSION`] bytes.
+    /// The fields that were added since version 1, see [`Extension`]; opaque to an older agent. At
+    /// most [`MAX_EXTENSION`] bytes.
     pub extension: Vec<u8>,
 }
 
-/// The whole network that one VM must have; holds its invariants by construction.
+/// The whole network that one VM must have; a value of this type always fulfils its invariants.
 ///
 /// No two interfaces share a MAC address, a name or a match; no two interfaces have the same
 /// address; lengths are bounded; it fits one frame.
@@ -106,12 +107,12 @@ pub struct NetSpecParts {
 pub struct NetSpec(NetSpecParts);
 
 impl NetSpec {
-    /// Which spec this is.
+    /// Returns the spec's identity.
     pub fn id(&self) -> SpecId {
         self.0.id
     }
 
-    /// The checked parts, to read.
+    /// Returns the checked parts.
     pub fn parts(&self) -> &NetSpecParts {
         &self.0
     }
@@ -167,37 +168,37 @@ fn bounded(field: &'static str, count: usize, limit: usize) -> Result<(), SpecEr
     Ok(())
 }
 
-/// Why parts do not make a spec.
+/// The reason for which parts do not make a spec.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum SpecError {
-    /// A list is longer than the protocol lets through.
+    /// A list is longer than the protocol allows.
     #[error("spec field `{field}` has {count} entries: at most {limit} are possible")]
     TooMany {
         /// The list.
         field: &'static str,
-        /// Its length.
+        /// The list's length.
         count: usize,
-        /// The most that may be.
+        /// The greatest length allowed.
         limit: usize,
     },
-    /// The whole is larger than a frame carries, though no single list is too long.
+    /// The whole spec is larger than a frame carries, though no single list is too long.
     #[error(
         "the spec takes {bytes} bytes: at most {MAX_SPEC_BYTES} are possible, so give it fewer routes or addresses"
     )]
     TooLarge {
-        /// Its size.
+        /// The spec's size in bytes.
         bytes: usize,
     },
-    /// Two interfaces were to bear one MAC address.
+    /// Two interfaces have this MAC address.
     #[error("two interfaces have MAC address {0}: give each its own")]
     DuplicateMac(MacAddress),
-    /// Two interfaces were to bear one name.
+    /// Two interfaces have this name.
     #[error("two interfaces are named {0}: give each its own name")]
     DuplicateName(InterfaceName),
-    /// Two interfaces match the same NIC.
+    /// Two interfaces match this NIC.
     #[error("two interfaces match {0}: one NIC carries one interface")]
     DuplicateMatch(NicMatch),
-    /// Two interfaces were to bear one address.
+    /// Two interfaces have this address.
     #[error("two interfaces have address {0}: an address belongs to one interface")]
     DuplicateAddress(std::net::IpAddr),
 }

@@ -1,4 +1,4 @@
-//! Channels: the byte streams that carry frames, and how each side comes by one.
+//! Channels: the byte streams that carry frames, and how each side opens one.
 //!
 //! | agent | coordinator | who dials | what keeps others out |
 //! |---|---|---|---|
@@ -11,7 +11,7 @@
 //! An [`agent::Opener`] or [`coordinator::Opener`] makes a [`ChannelStream`], a [`FramedChannel`]
 //! makes messages of it. A driver opens when its session machine says so; where
 //! the opener listens ([`agent::Opener::listens`]) it also goes on calling `open` while a channel is
-//! open, so that whoever else connects is turned away at once.
+//! open, so that another peer that connects is turned away at once.
 //!
 //! All of it needs a tokio runtime with I/O and time.
 
@@ -37,7 +37,7 @@ use thiserror::Error;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// A connection is made within this time or not at all.
+/// The time within which a connection must be made.
 pub const DIAL_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A byte stream in both directions.
@@ -51,9 +51,9 @@ pub type ChannelStream = Box<dyn Stream>;
 /// The other end of a vsock connection (vsock(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// Its context: 1 is the guest itself, 2 the host, the others are guests.
+    /// The context ID: 1 is the guest itself, 2 the host, others are guests.
     pub cid: u32,
-    /// Its port; one below 1024 shows that it is root there.
+    /// The port; one below 1024 shows that the peer is root on its machine.
     pub port: u32,
 }
 
@@ -63,32 +63,32 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Why a channel can't be opened.
+/// The reason for which a channel can't be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The kernel refused.
+    /// The kernel refused an operation.
     #[error("can't {action} {object}")]
     Refused {
-        /// What was being done.
+        /// The operation.
         action: &'static str,
-        /// To what.
+        /// The object of the operation.
         object: String,
-        /// What the kernel says.
+        /// The kernel's error.
         #[source]
         source: io::Error,
     },
-    /// No answer came in time.
+    /// The peer did not answer in time.
     #[error("can't open {object}: no answer within {} s", DIAL_DEADLINE.as_secs())]
     TimedOut {
         /// The channel.
         object: String,
     },
-    /// What dials into the guest gave another answer than `OK`.
+    /// The program that dials into the guest gave another answer than `OK`.
     #[error("{object} answered `{answer}`: nobody listens on that port in the guest yet")]
     NotConnected {
         /// The channel.
         object: String,
-        /// The line that came, cut to what is printable.
+        /// The line that it gave, cut to its printable characters.
         answer: String,
     },
     /// No port of the guest has this name.
@@ -96,7 +96,7 @@ pub enum OpenError {
         "no virtio port is named `{0}`: give the VM a virtserialport with that name, or load virtio_console"
     )]
     NoSuchPort(String),
-    /// Something else lies where the socket is to be.
+    /// Another file is at the socket's path.
     #[error("{0} exists and is no socket: remove it or choose another path")]
     NotASocket(String),
     /// All source ports below 1024 are taken.
@@ -115,7 +115,7 @@ impl OpenError {
     }
 }
 
-/// `fd`, which must be non-blocking, in the care of the runtime.
+/// Registers `fd`, which must be non-blocking, with the runtime.
 fn watch<T: AsRawFd + Into<OwnedFd>>(fd: T) -> io::Result<AsyncFd<T>> {
     #[expect(
         unsafe_code,

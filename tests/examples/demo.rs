@@ -12,7 +12,7 @@ use lab::{Coordinator, Lab, Need, Tether, Topology, Vm, prerequisites, registry}
 
 const NEEDS: &[Need] = &[Need::Agent, Need::VhostDeviceVsock];
 const READY: Duration = Duration::from_secs(60);
-/// How soon an address that somebody removed must be back.
+/// The time within which an address that another program removed must be back.
 const BACK: f64 = 2.0;
 const CID: u32 = 3;
 

@@ -1,4 +1,4 @@
-//! What arrives in a namespace, packet by packet.
+//! Captures the packets that pass a namespace.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -15,28 +15,30 @@ use nix::sys::socket::{
 use crate::deadline::{eventually, readable};
 use crate::namespace::Namespace;
 
-/// An IP packet that was seen.
+/// A captured IP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet {
-    /// Who it says that it is from.
+    /// The source address in its header.
     pub source: IpAddr,
-    /// To whom.
+    /// The destination address in its header.
     pub destination: IpAddr,
-    /// Protocol number (IANA): 6 TCP, 17 UDP, 1 ICMP, 58 ICMPv6.
+    /// The protocol number (IANA): 6 TCP, 17 UDP, 1 ICMP, 58 ICMPv6.
     pub protocol: u8,
-    /// The first byte behind the IP header: an ICMP type.
+    /// The first byte behind the IP header: the type of an ICMP message.
     pub first: u8,
 }
 
 impl Packet {
-    /// ICMPv6 that finds neighbours and routers (RFC 4861, RFC 3810): kernels send it by themselves.
+    /// Returns whether the packet is an ICMPv6 message of neighbour or router discovery (RFC 4861, RFC 3810), which
+    /// kernels send by themselves.
     #[must_use]
     pub fn is_discovery(&self) -> bool {
         self.protocol == 58 && matches!(self.first, 130..=137 | 143) || self.protocol == 0
     }
 }
 
-/// Sees every IP packet of a namespace (packet(7)), on all of its links, both ways. Ends on drop.
+/// A capture of every IP packet of a namespace (packet(7)), on all of its links, both ways. Ends on
+/// drop.
 #[derive(Debug)]
 pub struct Capture {
     seen: Arc<Mutex<Vec<Packet>>>,
@@ -45,7 +47,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Begins.
+    /// Starts a capture of a namespace.
     pub fn start(namespace: &Namespace) -> Result<Self> {
         let opened = namespace.run(|| {
             let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
@@ -74,7 +76,7 @@ impl Capture {
         })
     }
 
-    /// The packets so far for which `which` holds.
+    /// Returns the captured packets for which `which` returns true.
     pub fn matching(&self, which: impl Fn(&Packet) -> bool) -> Vec<Packet> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.iter()
@@ -83,7 +85,8 @@ impl Capture {
             .collect()
     }
 
-    /// Waits for a packet: what came before it has been seen then, too.
+    /// Waits for a packet for which `which` returns true; every earlier packet is captured then
+    /// too.
     pub fn sees(
         &self,
         within: std::time::Duration,
@@ -121,7 +124,7 @@ fn collect(socket: &OwnedFd, seen: &Mutex<Vec<Packet>>) {
     }
 }
 
-/// `None` for what is no IP packet (RFC 791, RFC 8200).
+/// Decodes an IP packet; `None` for other bytes (RFC 791, RFC 8200).
 fn packet(bytes: &[u8]) -> Option<Packet> {
     let quad = |at: usize| <[u8; 4]>::try_from(bytes.get(at..at + 4)?).ok();
     let long = |at: usize| <[u8; 16]>::try_from(bytes.get(at..at + 16)?).ok();

@@ -9,12 +9,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 /// Short against what is waited for (a link, a boot), long against what a probe costs.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Waits until `holds` says true; the error names `what` and the time.
+/// Waits until `holds` returns true; the error of the deadline names `what` and the time.
 pub fn eventually(within: Duration, what: &str, mut holds: impl FnMut() -> bool) -> Result<()> {
     eventually_some(within, what, || holds().then_some(()))
 }
 
-/// Waits until `probe` gives a value.
+/// Waits until `probe` returns a value, and returns it.
 pub fn eventually_some<T>(
     within: Duration,
     what: &str,
@@ -40,7 +40,8 @@ fn pause() {
     std::thread::sleep(PAUSE);
 }
 
-/// Whether something can be read from a descriptor, now or within a moment: for threads that must end when they are told.
+/// Returns whether something can be read from a descriptor, now or within a moment: for threads that must end when
+/// they are told.
 pub(crate) fn readable(descriptor: impl AsFd) -> bool {
     /// Milliseconds.
     const MOMENT: u16 = 50;

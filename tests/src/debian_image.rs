@@ -1,5 +1,5 @@
-//! Images of real software, made of Debian's packages by mmdebstrap, with the configuration that the software's official
-//! images publish. A root file system is kept below the build directory, by what it is made of.
+//! Makes images of real software of Debian's packages by mmdebstrap, with the configuration of the software's
+//! official images. A root file system is kept below the build directory, by what it is made of.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::paths;
 
 /// The machine's own release, so that its package sources serve.
 const SUITE: &str = "bookworm";
-/// What no container reads.
+/// The files that no container reads.
 const LEFT_OUT: [&str; 4] = [
     "/usr/share/doc/*",
     "/usr/share/info/*",
@@ -28,7 +28,7 @@ const LEFT_OUT: [&str; 4] = [
 /// An image of real software.
 #[derive(Debug, Clone)]
 pub struct DebianImage {
-    /// Its name.
+    /// The image's name.
     pub name: &'static str,
     suite: &'static str,
     packages: &'static [&'static str],
@@ -41,7 +41,7 @@ pub struct DebianImage {
 }
 
 impl DebianImage {
-    /// Entrypoint, command, port and signal of `nginx:stable` (docker-nginx, stable/debian/Dockerfile).
+    /// nginx: entrypoint, command, port and signal of `nginx:stable` (docker-nginx, stable/debian/Dockerfile).
     pub const NGINX: Self = Self {
         name: "nginx",
         suite: SUITE,
@@ -64,8 +64,8 @@ impl DebianImage {
         ],
     };
 
-    /// User, volume, directory and command of `redis:7` (redis/docker-library-redis, debian/Dockerfile): its entrypoint
-    /// becomes the user `redis` if it is root.
+    /// Redis: user, volume, directory and command of `redis:7` (redis/docker-library-redis, debian/Dockerfile). Its
+    /// entrypoint switches to the user `redis` if it is root.
     pub const REDIS: Self = Self {
         name: "redis",
         suite: SUITE,
@@ -85,8 +85,9 @@ impl DebianImage {
         ],
     };
 
-    /// Volume, environment, command and signal of `postgres:15` (docker-library/postgres, Dockerfile-debian.template): its
-    /// entrypoint becomes the user `postgres`, makes a database the first time, and runs the server.
+    /// PostgreSQL: volume, environment, command and signal of `postgres:15` (docker-library/postgres,
+    /// Dockerfile-debian.template). Its entrypoint switches to the user `postgres`, makes a database the first time,
+    /// and runs the server.
     pub const POSTGRES: Self = Self {
         name: "postgres",
         suite: SUITE,
@@ -108,7 +109,8 @@ impl DebianImage {
         ],
     };
 
-    /// User, command and signal of `haproxy:2.6` (docker-library/haproxy, Dockerfile.template).
+    /// HAProxy: user, command and signal of `haproxy:2.6` (docker-library/haproxy,
+    /// Dockerfile.template).
     pub const HAPROXY: Self = Self {
         name: "haproxy",
         suite: SUITE,
@@ -126,7 +128,7 @@ impl DebianImage {
         ],
     };
 
-    /// An OpenSSH server as images of it are commonly made; there is no official one.
+    /// An OpenSSH server, as its images are commonly made; there is no official one.
     pub const SSHD: Self = Self {
         name: "sshd",
         suite: SUITE,
@@ -140,7 +142,8 @@ impl DebianImage {
         ],
     };
 
-    /// A web application in Python as an ordinary user (docs of the official image `python`: slim, `USER`, `WORKDIR`).
+    /// A web application in Python that runs as an ordinary user (docs of the official image `python`: slim, `USER`,
+    /// `WORKDIR`).
     pub const PYTHON: Self = Self {
         name: "app",
         suite: SUITE,
@@ -159,7 +162,7 @@ impl DebianImage {
         ],
     };
 
-    /// What administrators of networks use: nft and iptables, ip, ping.
+    /// The tools that administrators of networks use: nft and iptables, ip, ping.
     pub const NETFILTER: Self = Self {
         name: "netfilter",
         suite: SUITE,
@@ -170,7 +173,7 @@ impl DebianImage {
         changes: &["CMD [\"bash\"]"],
     };
 
-    /// Debian 13's dockerd. As the official `docker:dind` does it (hack/dind of moby), what runs leaves the container's
+    /// Debian 13's dockerd. As in the official `docker:dind` (hack/dind of moby), its processes leave the container's
     /// own cgroup, which then can have others below it.
     pub const DOCKER: Self = Self {
         name: "dockerd",
@@ -199,7 +202,7 @@ impl DebianImage {
         changes: &["CMD [\"begin\"]"],
     };
 
-    /// Makes the image on a VCH.
+    /// Imports the image into a VCH.
     pub fn import(&self, docker: &Docker) -> Result<()> {
         let tar = self.root_file_system()?;
         let path = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -212,8 +215,8 @@ impl DebianImage {
         Ok(())
     }
 
-    /// The archive, made if it is not there yet: best before a test has the turn to run VMs, for it takes a minute. A build
-    /// that is cut short leaves no archive.
+    /// Returns the archive of the root file system; makes it if it does not exist. Tests should call this before they
+    /// have the turn to run VMs, since it takes a minute. A build that is interrupted leaves no archive.
     pub fn root_file_system(&self) -> Result<PathBuf> {
         let kept = paths::workspace().join("target/debian-images");
         fs::create_dir_all(&kept).context("make the folder of root file systems")?;
@@ -286,7 +289,7 @@ impl DebianImage {
         Ok(())
     }
 
-    /// Of what it is made of (FNV-1a, 64 bits).
+    /// Returns a hash of what the image is made of (FNV-1a, 64 bits).
     fn key(&self) -> u64 {
         let files: BTreeMap<_, _> = self.files.iter().map(|one| (one.0, one)).collect();
         let whole = format!(

@@ -1,4 +1,4 @@
-//! The docker CLI, as a person types it.
+//! Runs the docker CLI, as a person does.
 
 use std::fs;
 use std::io;
@@ -8,11 +8,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::peer::{Clients, clients};
+use crate::docker_packages::{Clients, clients};
 use crate::rootfs::RootFs;
 use crate::world::Lab;
 
-/// A CLI with its own configuration directory, pointed at a daemon's Unix socket.
+/// A CLI with a configuration directory of its own that talks to a daemon's Unix socket.
 #[derive(Debug, Clone)]
 pub struct Docker {
     clients: Clients,
@@ -21,10 +21,10 @@ pub struct Docker {
     api_version: Option<String>,
 }
 
-/// What a command said and how it ended.
+/// The outcome of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandOutput {
-    /// Its exit code; -1 for a signal.
+    /// The exit code; -1 if a signal ended the command.
     pub code: i32,
     /// Its standard output.
     pub stdout: String,
@@ -33,8 +33,8 @@ pub struct CommandOutput {
 }
 
 impl Docker {
-    /// Negotiates the version of the API, as a CLI without settings does. Its packages are downloaded at the first
-    /// use on a machine.
+    /// Makes a CLI that negotiates the version of the API, as one without settings does. Its packages are downloaded
+    /// at the first use on a machine.
     pub fn new(lab: &Lab, socket: &Path) -> Result<Self> {
         let clients = clients()?;
         let config = lab.path("docker-config");
@@ -54,14 +54,14 @@ impl Docker {
         })
     }
 
-    /// The same, speaking one version; `None` lets it negotiate.
+    /// Makes the CLI use one version of the API; `None` lets it negotiate.
     #[must_use]
     pub fn speaking(mut self, api_version: Option<&str>) -> Self {
         self.api_version = api_version.map(str::to_owned);
         self
     }
 
-    /// Runs a line of a POSIX shell in which `docker` is this CLI.
+    /// Runs a line of a POSIX shell in which `docker` is this CLI; returns its outcome.
     pub fn run(&self, line: &str) -> Result<CommandOutput> {
         let mut shell = self.shell();
         shell.arg("-c").arg(line).stdin(Stdio::null());
@@ -74,19 +74,19 @@ impl Docker {
         })
     }
 
-    /// Runs a line that must succeed; gives its standard output without the last line's end.
+    /// Runs a line that must succeed; returns its standard output without the last line's end.
     pub fn succeed(&self, line: &str) -> Result<String> {
         let said = self.run(line)?;
         ensure!(said.code == 0, "`{line}`: {said:?}");
         Ok(said.stdout.trim_end().to_owned())
     }
 
-    /// Makes an image of a root file system, in which a shell runs.
+    /// Imports a root file system as an image that runs a shell.
     pub fn import(&self, files: &RootFs, image: &str) -> Result<()> {
         self.import_running(files, image, "sh")
     }
 
-    /// Makes an image in which this program runs.
+    /// Imports a root file system as an image that runs this program.
     pub fn import_running(&self, files: &RootFs, image: &str, program: &str) -> Result<()> {
         let change = format!("--change 'CMD [\"{program}\"]' --change 'ENV PATH=/bin'");
         let tar = files.tar()?;
@@ -94,7 +94,7 @@ impl Docker {
         Ok(())
     }
 
-    /// A POSIX shell in which `docker` is this CLI, to be given arguments.
+    /// Returns the command of a POSIX shell in which `docker` is this CLI, without arguments.
     #[must_use]
     pub fn shell(&self) -> Command {
         let mut shell = Command::new("sh");

@@ -1,4 +1,4 @@
-//! The program that runs the VMs, as the coordinator sees it: the other end of `runtime.hook`.
+//! The hook: the program that runs the VMs, at the other end of `runtime.hook`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -11,19 +11,20 @@ use serde_json::{Value, json};
 use crate::deadline::eventually_some;
 use crate::world::Lab;
 
-/// Hears what the coordinator asks for; the test does it to its VM, and answers.
+/// A hook that receives the coordinator's requests; the test carries them out on its VM, and
+/// answers.
 #[derive(Debug)]
 pub struct Hook {
     listener: UnixListener,
     path: PathBuf,
 }
 
-/// What the coordinator asks for. Unanswered, it is a conversation that broke off.
+/// A request of the coordinator. Dropped without an answer, it closes the connection.
 #[derive(Debug)]
 pub struct Request {
-    /// `plug`, `unplug` or `replug`.
+    /// The operation: `plug`, `unplug` or `replug`.
     pub what: String,
-    /// Which NIC.
+    /// The NIC, as JSON.
     pub nic: Value,
     stream: UnixStream,
 }
@@ -37,19 +38,19 @@ impl Hook {
         Ok(Self { listener, path })
     }
 
-    /// The table of vch.toml that names it.
+    /// Returns the table of vch.toml that names the hook's socket.
     #[must_use]
     pub fn table(&self) -> String {
         format!("[runtime]\nhook = \"{}\"", self.path.display())
     }
 
-    /// Its socket.
+    /// Returns the path of the hook's socket.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Waits for the next request.
+    /// Waits for the next request and returns it.
     pub fn next(&self, within: Duration) -> Result<Request> {
         let accepted = eventually_some(within, "the coordinator asks the hook", || {
             self.listener.accept().ok()
@@ -75,18 +76,18 @@ impl Hook {
 }
 
 impl Request {
-    /// A text of the NIC.
+    /// Returns a text field of the NIC.
     #[must_use]
     pub fn text(&self, field: &str) -> &str {
         self.nic[field].as_str().unwrap_or_default()
     }
 
-    /// It is so.
+    /// Answers that the request was carried out.
     pub fn done(self) -> Result<()> {
         self.answer(&json!({ "done": true }))
     }
 
-    /// It can't be.
+    /// Answers that the request was refused, with this reason.
     pub fn refuse(self, reason: &str) -> Result<()> {
         self.answer(&json!({ "error": reason }))
     }

@@ -1,4 +1,4 @@
-//! One request to a Unix socket, and its answer: what no CLI sends can be asked so.
+//! Sends single HTTP requests to a Unix socket: those that no CLI sends.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -14,17 +14,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of an answer that are looked at.
 const MOST: u64 = 4 << 20;
 
-/// An answer.
+/// An HTTP answer.
 #[derive(Debug)]
 pub struct Answer {
-    /// Its status; 0 where no answer came in time.
+    /// The status; 0 if no answer arrived in time.
     pub status: u16,
-    /// Its JSON; null where the body is no JSON.
+    /// The JSON of the body; null if the body is not JSON.
     pub body: Value,
 }
 
 impl Answer {
-    /// dockerd's words of one that is no success.
+    /// Returns dockerd's message in an answer that reports an error.
     #[must_use]
     pub fn message(&self) -> &str {
         self.body["message"].as_str().unwrap_or_default()
@@ -94,10 +94,10 @@ fn sent(
     Ok(stream)
 }
 
-/// The headers by which a client says that it takes the connection over.
+/// The headers with which a client requests to take the connection over.
 pub const UPGRADE: [(&str, &str); 2] = [("Connection", "Upgrade"), ("Upgrade", "tcp")];
 
-/// A connection behind the head of an answer: attach, logs, the start of an exec.
+/// A connection behind the head of an answer: of attach, logs, or the start of an exec.
 #[derive(Debug)]
 pub struct Raw {
     /// The answer's status.
@@ -105,7 +105,7 @@ pub struct Raw {
     /// The answer's head, in lower case.
     pub head: String,
     stream: UnixStream,
-    /// What came behind the head.
+    /// The bytes that arrived behind the head.
     come: Vec<u8>,
 }
 
@@ -140,7 +140,7 @@ impl Raw {
         })
     }
 
-    /// The value of a header of the answer; empty where the answer has no such header.
+    /// Returns the value of a header of the answer; empty if the answer does not have it.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(':'));
@@ -148,18 +148,18 @@ impl Raw {
         found.map_or("", |(_, value)| value.trim())
     }
 
-    /// Types this.
+    /// Sends a text.
     pub fn write(&mut self, text: &str) -> Result<()> {
         self.stream.write_all(text.as_bytes()).context("write")
     }
 
-    /// Says that nothing more is typed; what comes is read on.
+    /// Ends the input; output can still be read.
     pub fn finish(&mut self) -> Result<()> {
         let shut = self.stream.shutdown(Shutdown::Write);
         shut.context("end what is written")
     }
 
-    /// Waits until these bytes are among what came; gives all of it.
+    /// Waits until the output contains these bytes; returns all output so far.
     pub fn until(&mut self, bytes: &[u8], within: Duration) -> Result<Vec<u8>> {
         let has = |come: &[u8]| come.windows(bytes.len()).any(|some| some == bytes);
         let so = self.read_until(within, has)?;
@@ -169,7 +169,7 @@ impl Raw {
         Ok(self.come.clone())
     }
 
-    /// Waits until the server has closed the connection; gives all that came.
+    /// Waits until the server has closed the connection; returns all output.
     pub fn end(mut self, within: Duration) -> Result<Vec<u8>> {
         let goes_on = self.read_until(within, |_| false);
         let come = String::from_utf8_lossy(&self.come).into_owned();
@@ -177,7 +177,8 @@ impl Raw {
         Ok(self.come)
     }
 
-    /// The whole body of an answer that is an ordinary one.
+    /// Waits until the server has closed the connection; returns the body of an answer by which the
+    /// connection was not taken over.
     pub fn body(self, within: Duration) -> Result<Vec<u8>> {
         let head = self.head.clone();
         Ok(body_of(&head, &self.end(within)?))
@@ -206,7 +207,7 @@ impl Raw {
     }
 }
 
-/// What each of standard output and error is of, in a stream whose pieces have heads of 8 bytes: the stream's number,
+/// Returns standard output and standard error of a stream whose pieces have heads of 8 bytes: the stream's number,
 /// three zeroes, and the length, the highest byte first.
 pub fn unframed(mut bytes: &[u8]) -> Result<[String; 2]> {
     let mut streams = [Vec::new(), Vec::new()];
@@ -226,7 +227,7 @@ pub fn unframed(mut bytes: &[u8]) -> Result<[String; 2]> {
     Ok(streams.map(|stream| String::from_utf8_lossy(&stream).into_owned()))
 }
 
-/// What stands behind a head, which is in lower case.
+/// Returns the body behind a head, which is in lower case.
 fn body_of(head: &str, rest: &[u8]) -> Vec<u8> {
     match head.contains("transfer-encoding: chunked") {
         true => unchunked(rest),

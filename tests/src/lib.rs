@@ -1,4 +1,4 @@
-//! The lab: what tests that need a kernel are made of.
+//! The lab: the parts of tests that need a kernel.
 //!
 //! ```text
 //!   Lab ── one test's world: a directory for sockets and logs, and the turn to run VMs
@@ -34,6 +34,7 @@ pub mod capture;
 pub mod deadline;
 pub mod debian_image;
 pub mod docker;
+pub mod docker_packages;
 pub mod hook;
 pub mod http;
 pub mod member;

@@ -15,8 +15,8 @@ use crate::responder;
 use crate::vch::Coordinator;
 use crate::world::Lab;
 
-/// A container without a VM: attached by `veth`, its agent on a Unix socket. What of it is on this machine goes with
-/// it; the ledger keeps the container until it is removed there.
+/// A container without a VM: attached by `veth`, with its agent on a Unix socket. Dropping it removes everything of
+/// it on this machine; the ledger keeps the container until it is removed there.
 #[derive(Debug)]
 pub struct Member {
     name: String,
@@ -61,14 +61,15 @@ impl Member {
         })
     }
 
-    /// Begins a life of the container (`container start`); no agent runs yet.
+    /// Starts the container in the ledger (`container start`); no agent runs yet.
     pub fn begin(&mut self, coordinator: &Coordinator<'_>) -> Result<()> {
         let started = coordinator.ask(&format!("container start {}", self.name))?;
         self.channel = text(&started, "channel")?;
         Ok(())
     }
 
-    /// Connects it to a further network: its name, and options of `vchctl container connect`.
+    /// Connects the container to a further network; `connection` is the network's name with the
+    /// options of `vchctl container connect`.
     pub fn connect(&self, coordinator: &Coordinator<'_>, connection: &str) -> Result<Value> {
         coordinator.ask(&format!(
             "container connect {} {connection} --attachment veth:{}",
@@ -77,7 +78,7 @@ impl Member {
         ))
     }
 
-    /// Starts its agent, after [`Self::begin`], and again after [`Self::kill_agent`].
+    /// Starts the container's agent, after [`Self::begin`], and again after [`Self::kill_agent`].
     pub fn restart_agent(&mut self) -> Result<()> {
         let log = std::fs::OpenOptions::new()
             .create(true)
@@ -91,7 +92,7 @@ impl Member {
         Ok(())
     }
 
-    /// Kills its agent (SIGKILL).
+    /// Kills the container's agent (SIGKILL).
     pub fn kill_agent(&mut self) -> Result<()> {
         match self.agent.take() {
             Some(mut agent) => agent.kill(),
@@ -99,50 +100,51 @@ impl Member {
         }
     }
 
-    /// The container's name.
+    /// Returns the container's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its network namespace.
+    /// Returns the container's network namespace.
     #[must_use]
     pub fn namespace(&self) -> &Namespace {
         &self.namespace
     }
 
-    /// Its root: `etc/resolv.conf`, `etc/hosts` and `etc/hostname` are what the agent made them.
+    /// Returns the container's root: the agent writes `etc/resolv.conf`, `etc/hosts` and
+    /// `etc/hostname` below it.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.dir
     }
 
-    /// The socket of its channel, after [`Self::begin`].
+    /// Returns the socket of the container's channel, after [`Self::begin`].
     #[must_use]
     pub fn socket(&self) -> &Path {
         Path::new(self.channel.trim_start_matches("unix:"))
     }
 
-    /// The process of its agent.
+    /// Returns the process ID of the container's agent.
     #[must_use]
     pub fn agent_pid(&self) -> Option<u32> {
         self.agent.as_ref().map(Process::pid)
     }
 
-    /// What its agent has logged.
+    /// Returns the log of the container's agent.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.join("agent.log")).unwrap_or_default()
     }
 
-    /// Its first address on a network, as the ledger has it.
+    /// Returns the container's first address on a network, as the ledger has it.
     pub fn address(&self, coordinator: &Coordinator<'_>, network: &str) -> Result<IpAddr> {
         let addresses = self.addresses(coordinator, network)?;
         let first = addresses.first().copied();
         first.with_context(|| format!("{} has no address on {network}", self.name))
     }
 
-    /// Its addresses on a network, as the ledger has them: IPv4 first.
+    /// Returns the container's addresses on a network, as the ledger has them: IPv4 first.
     pub fn addresses(&self, coordinator: &Coordinator<'_>, network: &str) -> Result<Vec<IpAddr>> {
         let shown = coordinator.ask(&format!("container inspect {}", self.name))?;
         let addresses = shown["endpoints"][network]["addresses"].as_array();
@@ -152,13 +154,13 @@ impl Member {
         bare.with_context(|| format!("addresses in {shown:#}"))
     }
 
-    /// Whether one echo request to `to` is answered within `within`, at least a second.
+    /// Returns whether one echo request to `to` is answered within `within`, at least a second.
     pub fn reaches(&self, to: IpAddr, within: Duration) -> Result<bool> {
         responder::echo(&self.namespace, to, within)
     }
 
-    /// What `ping` prints who is given a name and looks it up by the resolv.conf that the agent wrote: it runs in a
-    /// mount namespace where that file is /etc/resolv.conf. One echo request; no answer is an error.
+    /// Returns the output of `ping` to a name, which it looks up by the resolv.conf that the agent wrote: it runs in
+    /// a mount namespace in which that file is /etc/resolv.conf. One echo request; no answer is an error.
     pub fn ping_by_name(&self, name: &str) -> Result<String> {
         let script = "mount --bind \"$1\" /etc/resolv.conf && exec ping -n -c 1 -W 5 \"$2\"";
         let mut command = Command::new("unshare");
@@ -173,8 +175,8 @@ impl Member {
         Ok(printed)
     }
 
-    /// Answers to a question, by dig: `words` such as `web` or `-x 172.18.0.2`. It asks the server that the agent wrote
-    /// into its resolv.conf.
+    /// Returns the answers to a query, by dig: `words` such as `web` or `-x 172.18.0.2`. It asks the server that the
+    /// agent wrote into its resolv.conf.
     pub fn resolve(&self, words: &str) -> Result<Vec<String>> {
         let path = self.dir.join("etc/resolv.conf");
         let resolver = std::fs::read_to_string(&path).context("read its resolv.conf")?;

@@ -1,4 +1,4 @@
-//! What changes in a namespace, as the kernel tells everybody who listens.
+//! Records the changes in a namespace, as the kernel announces them.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -14,7 +14,8 @@ use crate::world::Lab;
 
 /// From a change to its line; also for the monitor's own start.
 const SOON: Duration = Duration::from_secs(10);
-/// What the monitor's own changes are known by: addresses of `lo`, and tables.
+/// The beginning of the addresses of `lo`, and names of tables, by which the monitor's own changes
+/// are known.
 const OWN_ADDRESS: &str = "127.77.";
 const OWN_TABLE: &str = "lab_monitor_";
 /// How `nft monitor` tells who changed the rules: an `nft` is the monitor's own change.
@@ -28,8 +29,8 @@ enum Kind {
     Rules,
 }
 
-/// Listens to the changes of one namespace. It proves itself: before it tells what it heard it makes a change of its
-/// own, and waits until it has heard that one too.
+/// A record of the changes of one namespace. Before it returns changes it makes one of its own, and waits until it
+/// has received that one too, which proves that it receives changes.
 #[derive(Debug)]
 pub struct Monitor {
     /// The namespace's name.
@@ -42,12 +43,12 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Listens to links, addresses and routes (`ip monitor`).
+    /// Records changes of links, addresses and routes (`ip monitor`).
     pub fn of_network(lab: &Lab, namespace: &Namespace) -> Result<Self> {
         Self::start(lab, namespace, Kind::Network)
     }
 
-    /// Listens to nftables (`nft monitor`).
+    /// Records changes of nftables (`nft monitor`).
     pub fn of_rules(lab: &Lab, namespace: &Namespace) -> Result<Self> {
         Self::start(lab, namespace, Kind::Rules)
     }
@@ -78,7 +79,7 @@ impl Monitor {
         Ok(monitor)
     }
 
-    /// Lines about what others changed since it was asked last, or since its start.
+    /// Returns lines about the changes of others since the last call, or since the start.
     pub fn changes(&mut self) -> Result<Vec<String>> {
         let own = self.change()?;
         let last = match self.kind {
@@ -129,7 +130,7 @@ impl Monitor {
         Ok(own)
     }
 
-    /// Whole lines only: the last one may still be on its way.
+    /// Returns whole lines only: the last one may be incomplete.
     fn lines(&self) -> Vec<String> {
         let text = fs::read(&self.heard).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);

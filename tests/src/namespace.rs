@@ -21,7 +21,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes one with `lo` up. Its name begins with `lab-`, this process's id and a number.
+    /// Makes a namespace with `lo` up. Its name begins with `lab-`, this process's ID and a number.
     pub fn create(label: &str) -> Result<Self> {
         prerequisites::check(Need::NAMESPACES)?;
         let name = registry::unique(label);
@@ -41,19 +41,20 @@ impl Namespace {
         Ok(namespace)
     }
 
-    /// The name by which `ip netns exec` finds it.
+    /// Returns the name by which `ip netns exec` finds the namespace.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The file that other programs may open to enter it.
+    /// Returns the file that other programs may open to enter the namespace.
     #[must_use]
     pub fn path(&self) -> String {
         format!("/run/netns/{}", self.name)
     }
 
-    /// Runs `work` in it, on a thread of its own. Sockets that `work` opens and returns stay in the namespace.
+    /// Runs `work` in the namespace, on a thread of its own, and returns its result. Sockets that `work` opens and
+    /// returns stay in the namespace.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
         let entered = thread::scope(|scope| {
             let inside =
@@ -65,7 +66,7 @@ impl Namespace {
         entered?.with_context(|| format!("enter {}", self.name))
     }
 
-    /// Starts a program in it.
+    /// Starts a program in the namespace.
     pub fn spawn(&self, name: &str, command: Command) -> Result<Process> {
         Process::spawn_in(
             name,
@@ -77,7 +78,7 @@ impl Namespace {
         )
     }
 
-    /// Runs a program in it to its end.
+    /// Runs a program in the namespace to its end.
     pub fn output(&self, mut command: Command) -> Result<Output> {
         let context = SpawnContext {
             namespace: Some(self.descriptor()?),
@@ -90,7 +91,7 @@ impl Namespace {
             .with_context(|| format!("run {command:?}"))
     }
 
-    /// Runs `ip` with these words and gives what it printed; a failure is an error with `ip`'s own text.
+    /// Runs `ip` with these words and returns its output; a failure is an error with `ip`'s own text.
     pub fn ip(&self, words: &str) -> Result<String> {
         succeed(
             Command::new("ip")

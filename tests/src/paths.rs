@@ -1,4 +1,4 @@
-//! Where the lab finds what `make` built.
+//! The paths of the programs and images that `make` builds.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,58 +6,65 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use image::bootstrap::{Image, Recipe, Variant};
 
-/// The directory of cargo-installed tools, when it is not `target/tools`.
+/// The environment variable with the directory of cargo-installed tools, if it is not
+/// `target/tools`.
 pub const TOOLS_VARIABLE: &str = "VCH_TOOLS_DIR";
-/// The directory of images and their downloads, when it is not `target/image`.
+/// The environment variable with the directory of images and their downloads, if it is not
+/// `target/image`.
 pub const IMAGE_VARIABLE: &str = "VCH_IMAGE_DIR";
-/// The directory of peers' unpacked packages, when it is not `target/peers`.
+/// The environment variable with the directory of peers' unpacked packages, if it is not
+/// `target/peers`.
 pub const PEERS_VARIABLE: &str = "VCH_PEERS_DIR";
-/// The static agent, when it is not `target/agent/tether-net`.
+/// The environment variable with the path of the static agent, if it is not
+/// `target/agent/tether-net`.
 pub const AGENT_VARIABLE: &str = "VCH_AGENT";
 
-/// The project's top directory.
+/// Returns the project's top directory.
 #[must_use]
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// A program that `make tools` installed.
+/// Returns the path of a program that `make tools` installed.
 #[must_use]
 pub fn tool(name: &str) -> PathBuf {
     dir(TOOLS_VARIABLE, "target/tools").join("bin").join(name)
 }
 
-/// Python packages that `make tools` installed.
+/// Returns the directory of Python packages that `make tools` installed.
 #[must_use]
 pub fn python() -> PathBuf {
     dir(TOOLS_VARIABLE, "target/tools").join("python")
 }
 
-/// Where other projects' programs are unpacked, to compare with.
+/// Returns the directory of other projects' unpacked programs, to compare with.
 #[must_use]
 pub fn peers() -> PathBuf {
     dir(PEERS_VARIABLE, "target/peers")
 }
 
-/// The agent that `make agent` built.
+/// Returns the path of the agent that `make agent` built.
 #[must_use]
 pub fn agent() -> PathBuf {
     dir(AGENT_VARIABLE, "target/agent/tether-net")
 }
 
-/// The program that speaks AF_VSOCK in guests, which `make probe` built beside the agent.
+/// Returns the path of the program that uses AF_VSOCK in guests, which `make probe` built beside
+/// the agent.
 #[must_use]
 pub fn probe() -> PathBuf {
     agent().with_file_name("vsock-probe")
 }
 
-/// A static `vch-coordinator` or `vchctl` for VMs that are a VCH themselves, which `make host` built beside the agent.
+/// Returns the path of a static `vch-coordinator` or `vchctl` for VMs that are a VCH themselves, which `make host`
+/// built beside the agent.
 #[must_use]
 pub fn host_program(name: &str) -> PathBuf {
     agent().with_file_name(name)
 }
 
-/// A program of this workspace, as built with the same profile as the running test, example or program.
+/// Returns the path of a program of this workspace, built with the same profile as the running test, example or
+/// program.
 pub fn built(name: &str) -> Result<PathBuf> {
     let running = env::current_exe().context("find the running program")?;
     let dir = running.parent().context("a program is in a folder")?;
@@ -73,28 +80,31 @@ pub fn built(name: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// An image without an agent. Downloads at the first call, then costs milliseconds.
+/// Makes an image without an agent. Downloads at the first call, then costs milliseconds.
 pub fn bare_image() -> Result<Image> {
     build(&Recipe::new("bare"))
 }
 
-/// The image of a container VM without an agent, in which tests run [`probe`] as `vsock-probe`.
+/// Makes the image of a container VM without an agent, in which tests run [`probe`] as
+/// `vsock-probe`.
 pub fn probing_image() -> Result<Image> {
     build(&Recipe::new("probing").add(probe(), "/sbin/vsock-probe"))
 }
 
-/// The image of a container VM, with the agent that `make agent` built.
+/// Makes the image of a container VM, with the agent that `make agent` built.
 pub fn container_image() -> Result<Image> {
     build(&Recipe::new("container").agent(agent()))
 }
 
-/// The image of a container VM with the agent and [`probe`], for tests that look at a running agent from its own VM.
+/// Makes the image of a container VM with the agent and [`probe`], for tests that look at a running agent from its
+/// own VM.
 pub fn guarded_image() -> Result<Image> {
     let recipe = Recipe::new("guarded").agent(agent());
     build(&recipe.add(probe(), "/sbin/vsock-probe"))
 }
 
-/// The image of a VM that is a Virtual Container Host itself. `add` is baked in: paths here, paths in the guest.
+/// Makes the image of a VM that is itself a Virtual Container Host. `add` are further files: paths here, paths in the
+/// guest.
 pub fn host_image(add: &[(&Path, &str)]) -> Result<Image> {
     let recipe = Recipe::new("host").variant(Variant::Host).agent(agent());
     build(
@@ -103,31 +113,34 @@ pub fn host_image(add: &[(&Path, &str)]) -> Result<Image> {
     )
 }
 
-/// The static first process of container VMs, which `make init` built beside the agent.
+/// Returns the path of the static first process of container VMs, which `make init` built beside
+/// the agent.
 #[must_use]
 pub fn init() -> PathBuf {
     agent().with_file_name("container-init")
 }
 
-/// The image of a VM that runs an image, with init and agent.
+/// Makes the image of a VM that runs an image, with init and agent.
 pub fn vm_image() -> Result<Image> {
     let recipe = Recipe::new("vm").variant(Variant::Workload);
     build(&recipe.init(init()).agent(agent()))
 }
 
-/// The same without an agent: such a container has no network to wait for.
+/// Makes the image of a VM that runs an image, with init and without an agent: such a container has
+/// no network to wait for.
 pub fn lonely_image() -> Result<Image> {
     let recipe = Recipe::new("lonely").variant(Variant::Workload);
     build(&recipe.init(init()))
 }
 
-/// The static busybox of the images, and of the root file systems that tests make.
+/// Returns the path of the static busybox of the images, and of the root file systems that tests
+/// make.
 pub fn busybox() -> Result<PathBuf> {
     bare_image()?;
     Ok(dir(IMAGE_VARIABLE, "target/image").join("busybox/bin/busybox"))
 }
 
-/// Any other image; its name must be its own.
+/// Makes another image; its name must be its own.
 pub fn build(recipe: &Recipe) -> Result<Image> {
     recipe
         .build(&dir(IMAGE_VARIABLE, "target/image"))

@@ -1,10 +1,9 @@
-//! A real dockerd as a peer: what the VCH's Docker endpoint is compared with.
+//! A real dockerd as a peer, with which the VCH's Docker endpoint is compared.
 //!
 //! Debian's packages, unpacked and never installed; the daemon lives in network, mount and process namespaces of its
 //! own, and all that it started ends with it.
 
 mod cgroups;
-mod packages;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,16 +14,15 @@ use anyhow::{Context, Result, bail};
 
 use crate::deadline::{eventually, eventually_some};
 use crate::docker::Docker;
+use crate::docker_packages::Packages;
 use crate::namespace::Namespace;
 use crate::process::Process;
 use crate::world::Lab;
 
-pub use packages::{Clients, Packages, clients};
-
 /// From the start of the process to its first answer; the first start makes keys and rules.
 const START: Duration = Duration::from_secs(60);
 const LOG: &str = "dockerd.log";
-/// The version of the API that this dockerd and its CLI speak at most.
+/// The newest version of the API that this dockerd and its CLI support.
 pub const API_VERSION: &str = "1.45";
 
 /// `dockerd` 26.1 of Debian 13 with an empty data root in the test's directory. Killed on drop, with its containers.
@@ -39,7 +37,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts one and waits until it answers. Its packages are downloaded at the first start on a machine.
+    /// Starts a dockerd and waits until it answers. Its packages are downloaded at the first start on a machine.
     pub fn start(lab: &Lab) -> Result<Self> {
         let packages = Packages::unpacked()?;
         let dir = lab.path("dockerd");
@@ -94,24 +92,24 @@ impl Peer {
         Ok(command)
     }
 
-    /// The socket of its API.
+    /// Returns the socket of its API.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.dir.join("docker.sock")
     }
 
-    /// A CLI that talks to it.
+    /// Returns a CLI that talks to it.
     pub fn docker(&self) -> Result<Docker> {
         Docker::new(&self.lab, &self.socket())
     }
 
-    /// The namespace of its bridges.
+    /// Returns the namespace of its bridges.
     #[must_use]
     pub fn namespace(&self) -> &Namespace {
         &self.namespace
     }
 
-    /// What it has logged.
+    /// Returns its log.
     #[must_use]
     pub fn log(&self) -> String {
         self.lab.read(LOG)
@@ -120,7 +118,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        /// Of killed processes, from the signal to the last one's end.
+        /// The time from the signal to killed processes until the last one's end.
         const END: Duration = Duration::from_secs(10);
         // What can't be removed is empty directories of a kernel file system; nobody is there to hear of it.
         drop(self.process.kill());

@@ -1,4 +1,5 @@
-//! What a test tier needs of the machine. What is missing is an error that says what to run: no test passes silently.
+//! Checks that the machine has what a test tier needs. A missing prerequisite is an error that says what to run: no
+//! test passes silently.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -9,7 +10,7 @@ use nix::unistd::Uid;
 
 use crate::paths;
 
-/// One thing that a test needs.
+/// A prerequisite of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// The right to make namespaces and taps.
@@ -24,7 +25,7 @@ pub enum Need {
     Nft,
     /// The device that taps come from.
     Tun,
-    /// The virtual machine.
+    /// QEMU, which runs the VMs.
     Qemu,
     /// The vsock device of VMs.
     VhostDeviceVsock,
@@ -34,7 +35,7 @@ pub enum Need {
     Probe,
     /// The static first process of container VMs.
     Init,
-    /// What makes root file systems.
+    /// The program that makes root file systems (mksquashfs).
     Squashfs,
     /// The Python package `docker`.
     PythonDocker,
@@ -43,12 +44,12 @@ pub enum Need {
 }
 
 impl Need {
-    /// Every test with namespaces.
+    /// The needs of every test with namespaces.
     pub const NAMESPACES: &'static [Self] = &[Self::Root, Self::Ip];
-    /// Every test with [`crate::Member`]s.
+    /// The needs of every test with [`crate::Member`]s.
     pub const MEMBERS: &'static [Self] =
         &[Self::Root, Self::Ip, Self::Ping, Self::Dig, Self::Agent];
-    /// Every test with VMs.
+    /// The needs of every test with VMs.
     pub const VMS: &'static [Self] = &[Self::Root, Self::Ip, Self::Tun, Self::Qemu];
 
     /// Says what is missing and what to do about it.
@@ -82,7 +83,10 @@ impl Need {
     }
 }
 
-/// An error with a line for everything that is missing.
+/// Checks the needs.
+///
+/// # Errors
+/// Returns an error with a line for each need that is missing.
 pub fn check(needs: &[Need]) -> Result<()> {
     let mut text = String::new();
     for missing in needs.iter().filter_map(|need| need.missing()) {

@@ -38,12 +38,12 @@ pub struct Process {
     made: Made,
 }
 
-/// How a child is started.
+/// The context in which a child is started.
 #[derive(Debug, Default)]
 pub(crate) struct SpawnContext {
-    /// The network namespace that it lives in.
+    /// The network namespace that the child is in.
     pub(crate) namespace: Option<OwnedFd>,
-    /// Descriptors that it inherits under the same numbers.
+    /// The descriptors that the child inherits, under the same numbers.
     pub(crate) inherited: Vec<OwnedFd>,
 }
 
@@ -81,13 +81,13 @@ impl Process {
         })
     }
 
-    /// The process id.
+    /// Returns the process ID.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Its standard input and output, where both are piped and nobody took them.
+    /// Takes the process's standard input and output, if both are pipes and were not taken before.
     pub(crate) fn pipes(&mut self) -> Option<(ChildStdin, ChildStdout)> {
         self.child.stdin.take().zip(self.child.stdout.take())
     }
@@ -98,12 +98,12 @@ impl Process {
         kill(Pid::from_raw(pid), signal).with_context(|| format!("{signal} to {}", self.name))
     }
 
-    /// Whether it still runs.
+    /// Returns whether the process still runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Waits until it ended by itself.
+    /// Waits until the process has ended by itself.
     pub fn wait_within(&mut self, within: Duration) -> Result<ExitStatus> {
         let what = format!("{} ends", self.name);
         let ended = eventually_some(within, &what, || self.child.try_wait().transpose())?;
@@ -111,13 +111,13 @@ impl Process {
         Ok(ended?)
     }
 
-    /// Asks it to end (SIGTERM) and waits.
+    /// Asks the process to end (SIGTERM), and waits for its end.
     pub fn terminate(&mut self, within: Duration) -> Result<ExitStatus> {
         self.signal(Signal::SIGTERM)?;
         self.wait_within(within)
     }
 
-    /// Kills it and waits.
+    /// Kills the process and waits for its end.
     pub fn kill(&mut self) -> Result<()> {
         self.child
             .kill()

@@ -1,4 +1,4 @@
-//! Questions about names, by one socket: cheaper than a process each.
+//! Sends DNS queries by one socket, which is cheaper than a process for each.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::namespace::Namespace;
 
-/// Asks one name server (RFC 1035).
+/// A client of one name server (RFC 1035).
 #[derive(Debug)]
 pub struct Asker {
     socket: UdpSocket,
@@ -15,7 +15,8 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// Asks `server` from a namespace; an answer that does not come within `patience` is none.
+    /// Makes a client of `server` in a namespace; an answer that does not arrive within `patience`
+    /// counts as none.
     pub fn of(namespace: &Namespace, server: IpAddr, patience: Duration) -> Result<Self> {
         let any = if server.is_ipv4() {
             "0.0.0.0:0"
@@ -32,7 +33,7 @@ impl Asker {
         Ok(Self { socket, asked: 0 })
     }
 
-    /// The IPv4 addresses of a name, in ascending order; empty where it has none; `None` without an answer.
+    /// Returns the IPv4 addresses of a name, in ascending order; empty if it has none; `None` without an answer.
     pub fn addresses(&mut self, name: &str) -> Option<Vec<Ipv4Addr>> {
         self.asked = self.asked.wrapping_add(1);
         let id = self.asked.to_be_bytes();
@@ -54,7 +55,7 @@ impl Asker {
     }
 }
 
-/// The addresses of an answer whose question has this length.
+/// Returns the addresses of an answer whose question has this length.
 fn parsed(answer: &[u8], question: usize) -> Option<Vec<Ipv4Addr>> {
     const NO_ERROR: u8 = 0;
     const NO_SUCH_NAME: u8 = 3;

@@ -1,4 +1,5 @@
-//! What exists because of this test process, so that a signal or the next run can remove what `Drop` could not.
+//! Registers the objects that this test process made, so that a signal handler or the next run can remove those that
+//! `Drop` could not.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,10 +20,10 @@ const NAMESPACES: &str = "/run/netns";
 static MADE: Mutex<BTreeSet<Made>> = Mutex::new(BTreeSet::new());
 static START: Once = Once::new();
 
-/// One thing to remove.
+/// An object to remove.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Made {
-    /// A process, by its id.
+    /// A process, by its ID.
     Process(i32),
     /// A network namespace, by its name.
     Namespace(String),
@@ -31,7 +32,7 @@ pub enum Made {
 }
 
 impl Made {
-    /// Removes it; what is gone already is no error, and nobody is there to hear of another.
+    /// Removes the object. An object that is gone already is no error; other errors are ignored.
     fn remove(&self) {
         match self {
             Self::Process(pid) => {
@@ -62,7 +63,8 @@ fn detach_all_in(dir: &Path) {
     }
 }
 
-/// Ends the container VMs of a coordinator with this directory: their shims outlive it, and QEMU ends with its shim.
+/// Ends the container VMs of a coordinator with this directory: their shims outlive the coordinator, and QEMU ends
+/// with its shim.
 pub(crate) fn end_shims(coordinator: &Path) {
     let sockets = coordinator.join("run/vms");
     for name in names_in(&sockets) {
@@ -70,7 +72,7 @@ pub(crate) fn end_shims(coordinator: &Path) {
         let Ok(pid) = pid.trim().parse() else {
             continue;
         };
-        // The number may be somebody else's by now.
+        // The process ID may be another process's by now.
         let own = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         if own.trim() == "vch-shim" {
             Made::Process(pid).remove();
@@ -78,7 +80,7 @@ pub(crate) fn end_shims(coordinator: &Path) {
     }
 }
 
-/// A name that no other run has: what it ends in tells a person what it is for.
+/// Returns a name that no other run has; `label` at its end tells a person its purpose.
 pub(crate) fn unique(label: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -86,7 +88,7 @@ pub(crate) fn unique(label: &str) -> String {
     format!("{PREFIX}{}-{number}-{label}", std::process::id())
 }
 
-/// Notes that something exists.
+/// Registers an object.
 pub(crate) fn note(made: Made) {
     START.call_once(|| {
         remove_leftovers();
@@ -97,20 +99,20 @@ pub(crate) fn note(made: Made) {
         .insert(made);
 }
 
-/// Removes it and forgets it.
+/// Removes an object and forgets it.
 pub(crate) fn remove(made: &Made) {
     made.remove();
     forget(made);
 }
 
-/// Forgets what is gone by itself.
+/// Forgets an object that is gone by itself.
 pub(crate) fn forget(made: &Made) {
     MADE.lock()
         .unwrap_or_else(PoisonError::into_inner)
         .remove(made);
 }
 
-/// What this process made and did not remove yet.
+/// Returns the objects that this process made and did not remove yet.
 #[must_use]
 pub fn existing() -> Vec<Made> {
     MADE.lock()
@@ -139,7 +141,8 @@ fn watch_signals() {
     );
 }
 
-/// Removes what runs that are dead left: their processes died with them (see [`crate::process`]).
+/// Removes the objects of runs that were killed; their processes died with them (see
+/// [`crate::process`]).
 pub fn remove_leftovers() {
     for name in names_in(Path::new(NAMESPACES)).filter(|name| is_of_a_dead_run(name)) {
         Made::Namespace(name).remove();

@@ -1,4 +1,4 @@
-//! Somebody who answers, and who asks: the same questions for what must be answered and for what must not.
+//! A server that answers, and clients that ask: the same questions for what must be answered and for what must not.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -17,8 +17,8 @@ use crate::namespace::Namespace;
 const PATIENCE: Duration = Duration::from_secs(5);
 const QUESTION: &[u8] = b"who is there?\n";
 
-/// Answers on one port over TCP and UDP, at every address of its namespace, v4 and v6: with its own name and the
-/// address that the question came from. Ends on drop.
+/// A server on one port over TCP and UDP, at every address of its namespace, IPv4 and IPv6. It answers with its name
+/// and the address that the question came from. Ends on drop.
 #[derive(Debug)]
 pub struct Responder {
     heard: Arc<AtomicUsize>,
@@ -27,7 +27,7 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// Listens on `port`; `name` is what it answers.
+    /// Starts a server on `port`; `name` is its answer.
     pub fn start(namespace: &Namespace, name: &str, port: u16) -> Result<Self> {
         let any = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
         let opened = namespace
@@ -66,7 +66,7 @@ impl Responder {
                     && let Ok((_, from)) = udp.recv_from(&mut question)
                 {
                     heard.fetch_add(1, Ordering::Relaxed);
-                    // Whoever asked may have gone away.
+                    // The client may have gone away.
                     let _ = udp.send_to(answer(&of_udp, from).as_bytes(), from);
                 }
             })),
@@ -78,7 +78,7 @@ impl Responder {
         })
     }
 
-    /// How many connections and datagrams have come so far.
+    /// Returns how many connections and datagrams have arrived so far.
     #[must_use]
     pub fn heard(&self) -> usize {
         self.heard.load(Ordering::Relaxed)
@@ -112,7 +112,7 @@ fn answer_stream(mut stream: TcpStream, name: &str, from: SocketAddr) {
     }
 }
 
-/// How somebody is asked.
+/// The way to ask a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// A TCP connection to this port.
@@ -121,15 +121,17 @@ pub enum Way {
     Udp(u16),
     /// An HTTP request to this port; the answer is the body.
     Http(u16),
-    /// A TCP connection to this port, at which this is said; the answer is all that comes until the other side closes.
+    /// A TCP connection to this port, on which this text is sent; the answer is everything until the other side
+    /// closes.
     Typed(u16, &'static str),
     /// An ICMP echo request.
     Echo,
 }
 
-/// Asks whoever is at `to`, from a namespace; `None` where no answer comes within `within`, or a refusal does.
+/// Asks the server at `to` from a namespace; returns its answer, or `None` if no answer arrives within `within` or
+/// the server refuses.
 ///
-/// A [`Responder`] answers with its name and the asker's address as it sees it; an echo's answer is empty.
+/// A [`Responder`] answers with its name and the client's address as it sees it; an echo's answer is empty.
 pub fn ask(from: &Namespace, to: IpAddr, way: Way, within: Duration) -> Result<Option<String>> {
     match way {
         Way::Tcp(port) => from.run(|| ask_stream(SocketAddr::new(to, port), within)),
@@ -184,7 +186,7 @@ fn ask_datagram(to: SocketAddr, within: Duration) -> Option<String> {
     Some(String::from_utf8_lossy(&answer[..length]).into_owned())
 }
 
-/// Whether one echo request is answered; `ping` waits whole seconds.
+/// Returns whether one echo request is answered; `ping` waits whole seconds.
 pub(crate) fn echo(from: &Namespace, to: IpAddr, within: Duration) -> Result<bool> {
     let mut command = Command::new("ping");
     let seconds = within.as_secs().max(1).to_string();

@@ -1,4 +1,4 @@
-//! Root file systems of images that tests make: busybox, and what the test adds.
+//! Makes root file systems of images for tests: busybox, and what the test adds.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -13,7 +13,7 @@ use crate::world::Lab;
 /// Bytes of an empty disk for what a container writes; a sparse file.
 const DISK: &str = "256M";
 
-/// A root file system in the making, in a directory of the test's.
+/// A root file system in the making, in a directory of the test.
 #[derive(Debug)]
 pub struct RootFs {
     lab: Lab,
@@ -21,7 +21,8 @@ pub struct RootFs {
 }
 
 impl RootFs {
-    /// Busybox with all its programs, and the files that it looks for; `name` is unique in the test.
+    /// Makes a root file system of busybox with all its programs, and the files that it needs; `name` is unique in
+    /// the test.
     pub fn busybox(lab: &Lab, name: &str) -> Result<Self> {
         let dir = lab.path(name);
         for part in ["bin", "etc", "root", "tmp", "var"] {
@@ -70,7 +71,7 @@ impl RootFs {
         Ok(rootfs)
     }
 
-    /// As a squashfs.
+    /// Makes a squashfs of it; returns the path.
     pub fn squashfs(&self) -> Result<PathBuf> {
         let disk = self.dir.with_extension("squashfs");
         let mut command = Command::new("mksquashfs");
@@ -88,7 +89,7 @@ impl RootFs {
         Ok(disk)
     }
 
-    /// As a tar, for `docker import`.
+    /// Makes a tar of it for `docker import`; returns the path.
     pub fn tar(&self) -> Result<PathBuf> {
         let tar = self.dir.with_extension("tar");
         let mut command = Command::new("tar");
@@ -106,14 +107,14 @@ impl RootFs {
         Ok(path)
     }
 
-    /// The test that it is for.
+    /// Returns the test that it is for.
     #[must_use]
     pub fn lab(&self) -> &Lab {
         &self.lab
     }
 }
 
-/// An empty ext4 disk for what a container writes.
+/// Makes an empty ext4 disk for a container's writable layer.
 pub fn empty_disk(path: &Path) -> Result<()> {
     let mut command = Command::new("mke2fs");
     command.args(["-q", "-F", "-t", "ext4", "-m", "0"]);

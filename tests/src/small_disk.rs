@@ -1,4 +1,4 @@
-//! A file system that is full sooner than the machine's.
+//! A small file system, which a test can fill.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -20,7 +20,7 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts one of this size at a path of the test's directory.
+    /// Mounts a tmpfs of this size at a path of the test's directory.
     pub fn mount(lab: &Lab, path: &str, mebibytes: u32) -> Result<Self> {
         let mount_point = lab.path(path);
         fs::create_dir_all(&mount_point).context("make a mount point for a small disk")?;
@@ -40,7 +40,7 @@ impl SmallDisk {
         })
     }
 
-    /// Leaves no room for anybody else.
+    /// Fills the file system completely.
     pub fn fill(&self) -> Result<()> {
         let mut file = File::create(self.filler()).context("make a filler")?;
         let mut size = 1 << 20;
@@ -54,12 +54,12 @@ impl SmallDisk {
         Ok(())
     }
 
-    /// Gives the room back.
+    /// Frees the space again.
     pub fn free(&self) -> Result<()> {
         fs::remove_file(self.filler()).context("remove the filler")
     }
 
-    /// Where it is.
+    /// Returns the mount point.
     #[must_use]
     pub fn mount_point(&self) -> &Path {
         &self.mount_point
@@ -72,7 +72,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Busy or not: whoever has a file open there keeps only that.
+        // Busy or not: a process that has a file open there keeps only that file.
         let _ = umount2(&self.mount_point, MntFlags::MNT_DETACH);
     }
 }

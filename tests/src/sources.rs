@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Returns the Rust sources below a directory, in order.
 ///
 /// # Errors
-/// Returns the error of a directory that cannot be read.
+/// Returns the error of a directory that can't be read.
 pub fn rust(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {

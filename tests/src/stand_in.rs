@@ -11,8 +11,14 @@ use crate::paths;
 use crate::vch::Coordinator;
 use crate::world::Lab;
 
-/// The table of vch.toml by which a VCH starts such VMs; guests can behave in these ways.
+/// Returns the table of vch.toml by which a VCH starts such VMs; its guests can behave in these
+/// ways.
 pub fn runtime_table(lab: &Lab, behaviours: &[&str]) -> Result<String> {
+    runtime_table_of(lab, behaviours, &paths::built("vch-shim")?)
+}
+
+/// The same with another release's `vch-shim`.
+pub fn runtime_table_of(lab: &Lab, behaviours: &[&str], shim: &Path) -> Result<String> {
     // A directory with the stand-in, the shim, and a link for each behaviour, where an ordinary user finds them.
     let dir = lab.path("stand-in");
     fs::create_dir(&dir).context("make a folder")?;
@@ -21,8 +27,9 @@ pub fn runtime_table(lab: &Lab, behaviours: &[&str]) -> Result<String> {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).context("open a folder")?;
         above = path.parent();
     }
-    for (built, name) in [("vch-shim", "vch-shim"), ("examples/stand-in", "stand-in")] {
-        fs::copy(paths::built(built)?, dir.join(name)).context("copy a program")?;
+    let stand_in = paths::built("examples/stand-in")?;
+    for (built, name) in [(shim, "vch-shim"), (&stand_in, "stand-in")] {
+        fs::copy(built, dir.join(name)).context("copy a program")?;
     }
     for behaviour in behaviours {
         symlink("stand-in", dir.join(behaviour)).context("make a link")?;

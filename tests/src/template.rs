@@ -23,7 +23,7 @@ const MIGRATION: Duration = Duration::from_secs(20);
 /// The name under which QEMU knows the descriptor of the state file.
 const STATE: &str = "state";
 
-/// A saved VM. Its files are in the world's directory.
+/// A saved VM. Its files are in the test's directory.
 #[derive(Debug)]
 pub struct Template {
     memory: PathBuf,
@@ -31,12 +31,12 @@ pub struct Template {
 }
 
 impl Template {
-    /// Boots this VM, waits until its shell answers and saves it. QEMU refuses to save a vhost-user vsock device.
+    /// Boots this VM, waits until its shell answers, and saves it. QEMU refuses to save a vhost-user vsock device.
     pub fn save(vm: VmBuilder) -> Result<Self> {
         Self::save_after(vm, |_| Ok(()))
     }
 
-    /// [`Self::save`], of a guest in which `work` was done first.
+    /// Boots this VM, does `work` in it, and saves it.
     pub fn save_after(vm: VmBuilder, work: impl FnOnce(&mut Vm) -> Result<()>) -> Result<Self> {
         let path = |kind| vm.lab().path(&format!("{}.{kind}", vm.name()));
         let template = Self {
@@ -52,9 +52,9 @@ impl Template {
         Ok(template)
     }
 
-    /// Starts a copy of the saved VM, paused: plug in what it needs, then call [`Vm::resume`]. `vm` describes the same
-    /// devices as the saved one did, with host ends of its own. A NIC keeps, for the guest, the MAC address that it was
-    /// saved with, whatever is given here.
+    /// Starts a copy of the saved VM, paused: the caller plugs in what it needs, then calls [`Vm::resume`]. `vm`
+    /// describes the same devices as the saved one did, with host ends of its own. A NIC keeps, for the guest, the
+    /// MAC address that it was saved with, whatever is given here.
     pub fn restore(&self, vm: VmBuilder) -> Result<Vm> {
         let mut vm = vm
             .memory(Memory::Clone(self.memory.clone()))
@@ -68,7 +68,8 @@ impl Template {
         Ok(vm)
     }
 
-    /// [`Self::restore`], resumed, with a shell that answers.
+    /// Starts a copy of the saved VM as [`Self::restore`] does, resumes it, and waits until its
+    /// shell answers.
     pub fn clone_vm(&self, vm: VmBuilder) -> Result<Vm> {
         let mut vm = self.restore(vm)?;
         vm.resume()?;

@@ -1,4 +1,4 @@
-//! A person at a terminal: types, and reads what it shows.
+//! A program at a terminal: the test types, and reads its output.
 
 use std::io::{Read, Write};
 use std::process::{ChildStdin, Command, Stdio};
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::deadline::eventually_some;
 use crate::process::Process;
 
-/// What ends the program in the foreground.
+/// The character that ends the program in the foreground.
 const INTERRUPT: &str = "\u{3}";
 
 /// A program at a terminal of its own. Killed on drop.
@@ -26,7 +26,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Runs `line`, one program with its arguments, in `shell`, which is to be given arguments.
+    /// Runs `line`, one program with its arguments, by `shell`, a command without arguments.
     pub fn run(mut shell: Command, line: &str) -> Result<Self> {
         // `script` (of Debian's essential bsdutils) makes the terminal and hands on what is typed. It runs a shell of
         // the user's choice, which is to be out of the way: else ^C ends some shells and not others.
@@ -68,7 +68,8 @@ impl Terminal {
         typed.with_context(|| format!("type {keys:?} behind {}", self.shown()))
     }
 
-    /// Waits until it shows `text` behind what was read before; gives all up to there.
+    /// Waits until the program shows `text` behind what was read before; returns all output up to
+    /// there.
     pub fn until(&mut self, text: &str, within: Duration) -> Result<String> {
         let what = format!("the terminal shows {text:?}");
         let before = self.read;
@@ -90,7 +91,7 @@ impl Terminal {
         Ok(shown[before..end].to_owned())
     }
 
-    /// Waits until its program ended with success; gives all that it showed.
+    /// Waits until the program has ended with success; returns all of its output.
     pub fn end(mut self, within: Duration) -> Result<String> {
         let status = self.process.wait_within(within);
         let status = status.with_context(|| self.shown())?;
@@ -108,7 +109,7 @@ impl Terminal {
     }
 }
 
-/// Without the carriage returns that a terminal adds.
+/// Returns the shown text without the carriage returns that a terminal adds.
 fn text(shown: &Mutex<Vec<u8>>) -> String {
     let shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
     String::from_utf8_lossy(&shown).replace('\r', "")

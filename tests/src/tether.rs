@@ -10,10 +10,10 @@ use crate::world::Lab;
 /// The port that agents listen on, in hybrid vsock.
 const PORT: u16 = 1023;
 
-/// By what a VM's agent and the coordinator speak.
+/// The kind of channel between a VM's agent and the coordinator.
 #[derive(Debug, Clone, Copy)]
 pub enum Tether<'a> {
-    /// Hybrid vsock, as the guest with this CID.
+    /// Hybrid vsock, for the guest with this CID.
     Vsock(&'a VsockHost, u32),
     /// The second serial line.
     Serial,
@@ -22,7 +22,7 @@ pub enum Tether<'a> {
 }
 
 impl Tether<'_> {
-    /// What `vchctl container add --channel` is told for the VM `name`.
+    /// Returns the argument of `vchctl container add --channel` for the VM `name`.
     #[must_use]
     pub fn channel(&self, lab: &Lab, name: &str) -> String {
         match self {
@@ -56,7 +56,8 @@ impl Coordinator<'_> {
         self.vm_with(name, tether, Vec::new())
     }
 
-    /// The same with taps that are open already, for the first of its endpoints.
+    /// Begins the VM as [`Coordinator::vm`] does, with taps that are open already for the first of
+    /// its endpoints.
     pub fn vm_with(&self, name: &str, tether: Tether<'_>, open: Vec<Tap>) -> Result<VmBuilder> {
         let shown = self.ask(&format!("container inspect {name}"))?;
         let endpoints = shown["endpoints"].as_object().context("endpoints")?;

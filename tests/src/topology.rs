@@ -13,17 +13,18 @@ use anyhow::Result;
 
 use crate::namespace::Namespace;
 
-/// Namespaces joined by veth pairs; the external ones are ports of bridges, so that taps can be beside them. `vch` has
-/// default routes; `outside` has no route back to any bridge network, so an answer arrives only when the VCH masquerades.
+/// The namespaces, joined by veth pairs; the external ones are ports of bridges, so that taps can be beside them.
+/// `vch` has default routes; `outside` has no route back to any bridge network, so an answer arrives only when the
+/// VCH masquerades.
 #[derive(Debug)]
 pub struct Topology {
-    /// Where the coordinator, its bridges and the VMs' taps are.
+    /// The namespace of the coordinator, its bridges and the VMs' taps.
     pub vch: Namespace,
-    /// Both external networks and their gateways.
+    /// The namespace of both external networks and their gateways.
     pub outside: Namespace,
-    /// The management network.
+    /// The namespace of the management network.
     pub admin: Namespace,
-    /// The docker endpoint's network.
+    /// The namespace of the docker endpoint's network.
     pub clients: Namespace,
 }
 
@@ -32,43 +33,43 @@ impl Topology {
     pub const EXTERNAL_INTERFACE: &'static str = "external";
     /// The VCH's own address on the external network 10.2.0.0/16.
     pub const VCH: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 2);
-    /// Its address on the same network, 2001:db8:2::/64.
+    /// The VCH's own IPv6 address on the same network, 2001:db8:2::/64.
     pub const VCH6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 2);
-    /// That network's gateway, in `outside`.
+    /// The gateway of that network, in `outside`.
     pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 1);
-    /// The same by IPv6.
+    /// The IPv6 gateway of that network, in `outside`.
     pub const GATEWAY6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 1);
 
     /// The VCH's interface on the external network `vic-production`: a bridge.
     pub const PRODUCTION_INTERFACE: &'static str = "production";
     /// The VCH's own address on the external network 208.91.3.0/24; 208.91.3.2 is for the first container.
     pub const PRODUCTION_VCH: Ipv4Addr = Ipv4Addr::new(208, 91, 3, 3);
-    /// Its address on the same network, 2001:db8:3::/64.
+    /// The VCH's own IPv6 address on the same network, 2001:db8:3::/64.
     pub const PRODUCTION_VCH6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 3, 0, 0, 0, 0, 3);
-    /// That network's gateway, in `outside`.
+    /// The gateway of that network, in `outside`.
     pub const PRODUCTION_GATEWAY: Ipv4Addr = Ipv4Addr::new(208, 91, 3, 1);
-    /// The same by IPv6.
+    /// The IPv6 gateway of that network, in `outside`.
     pub const PRODUCTION_GATEWAY6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 3, 0, 0, 0, 0, 1);
 
     /// An address in `outside` that is on no network of the VCH (RFC 2544's range for tests).
     pub const BEYOND: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
-    /// The same by IPv6 (RFC 5180's range for tests).
+    /// An IPv6 address in `outside` that is on no network of the VCH (RFC 5180's range for tests).
     pub const BEYOND6: Ipv6Addr = Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 1);
 
     /// The VCH's interface on the management network.
     pub const MANAGEMENT_INTERFACE: &'static str = "management";
-    /// The VCH's address there.
+    /// The VCH's address on the management network.
     pub const MANAGEMENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
-    /// The address of `admin` there.
+    /// The address of `admin` on the management network.
     pub const ADMIN: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
     /// The VCH's interface on the docker endpoint's network.
     pub const ENDPOINT_INTERFACE: &'static str = "endpoint";
-    /// The VCH's address there.
+    /// The VCH's address on the docker endpoint's network.
     pub const ENDPOINT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
-    /// The address of `clients` there.
+    /// The address of `clients` on the docker endpoint's network.
     pub const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 
-    /// Makes all of them.
+    /// Makes all namespaces and links.
     pub fn create() -> Result<Self> {
         let topology = Self {
             vch: Namespace::create("vch")?,
@@ -118,7 +119,8 @@ impl Topology {
         Ok(topology)
     }
 
-    /// The tables of vch.toml that declare these networks, without those of a kind that `written` declares itself.
+    /// Returns the tables of vch.toml that declare these networks, without those of a kind that `written` declares
+    /// itself.
     #[must_use]
     pub fn tables(written: &str) -> String {
         let (external, production) = (Self::EXTERNAL_INTERFACE, Self::PRODUCTION_INTERFACE);
@@ -181,7 +183,7 @@ impl Topology {
     }
 }
 
-/// A veth pair, both ends up.
+/// Makes a veth pair with both ends up.
 fn joined(vch: &Namespace, interface: &str, (other, peer): (&Namespace, &str)) -> Result<()> {
     let netns = other.name();
     vch.ip(&format!(
@@ -192,7 +194,7 @@ fn joined(vch: &Namespace, interface: &str, (other, peer): (&Namespace, &str)) -
     Ok(())
 }
 
-/// A bridge that a veth pair joins to another namespace.
+/// Makes a bridge that a veth pair joins to another namespace.
 fn uplinked(vch: &Namespace, bridge: &str, other: (&Namespace, &str)) -> Result<()> {
     let uplink = format!("{bridge}-up");
     vch.ip(&format!("link add {bridge} type bridge"))?;
@@ -202,7 +204,7 @@ fn uplinked(vch: &Namespace, bridge: &str, other: (&Namespace, &str)) -> Result<
     Ok(())
 }
 
-/// Usable at once: duplicates are not looked for.
+/// Adds addresses that are usable at once: duplicate detection is off.
 fn addressed(
     namespace: &Namespace,
     interface: &str,

@@ -1,4 +1,4 @@
-//! A running coordinator, asked by the `vchctl` that people type.
+//! A running coordinator, controlled by the real `vchctl`.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -27,25 +27,26 @@ pub struct Coordinator<'a> {
     lab: Lab,
     namespace: &'a Namespace,
     dir: PathBuf,
-    /// Where its programs are, when they are not this workspace's.
+    /// The directory of its programs, if they are not this workspace's.
     programs: Option<PathBuf>,
     process: Option<Process>,
     starts: u32,
 }
 
 impl<'a> Coordinator<'a> {
-    /// Starts one with the default configuration in a `vch` of a [`Topology`].
+    /// Starts a coordinator with the default configuration in a `vch` of a [`Topology`].
     pub fn start(lab: &Lab, namespace: &'a Namespace) -> Result<Self> {
         Self::start_with(lab, namespace, "")
     }
 
-    /// Starts one; `tables` is TOML behind `[vch]`, such as `[dns]\nupstreams = [...]`. The kinds of network that it does
-    /// not declare are the [`Topology`]'s.
+    /// Starts a coordinator; `tables` is TOML behind `[vch]`, such as `[dns]\nupstreams = [...]`. The kinds of
+    /// network that it does not declare are the [`Topology`]'s.
     pub fn start_with(lab: &Lab, namespace: &'a Namespace, tables: &str) -> Result<Self> {
         Self::start_of(lab, namespace, tables, None)
     }
 
-    /// The same, with the programs of another release in this directory.
+    /// Starts a coordinator as [`Self::start_with`] does; `programs` is a directory with the
+    /// programs of another release.
     pub fn start_of(
         lab: &Lab,
         namespace: &'a Namespace,
@@ -67,7 +68,7 @@ impl<'a> Coordinator<'a> {
         Ok(coordinator)
     }
 
-    /// Lets its next start be of another release, with these tables: programs of a directory, or this workspace's.
+    /// Makes the next start be of another release, with these tables: programs of a directory, or this workspace's.
     pub fn become_release(&mut self, tables: &str, programs: Option<&Path>) -> Result<()> {
         let shown = self.dir.display();
         let vch = format!("[vch]\nstate_dir = \"{shown}/state\"\nrun_dir = \"{shown}/run\"");
@@ -84,7 +85,7 @@ impl<'a> Coordinator<'a> {
         }
     }
 
-    /// The table of vch.toml by which Docker's clients find the VCH at a Unix socket.
+    /// Returns the table of vch.toml by which Docker's clients find the VCH at a Unix socket.
     #[must_use]
     pub fn docker_table(socket: &Path) -> String {
         format!(
@@ -95,7 +96,7 @@ impl<'a> Coordinator<'a> {
         )
     }
 
-    /// The table of vch.toml by which the VCH starts VMs itself.
+    /// Returns the table of vch.toml by which the VCH starts VMs itself.
     pub fn runtime_table() -> Result<String> {
         let image = paths::vm_image()?;
         let (kernel, initramfs) = (
@@ -105,7 +106,8 @@ impl<'a> Coordinator<'a> {
         Ok(Self::runtime_table_of(&kernel, &initramfs))
     }
 
-    /// The same with this kernel and this image.
+    /// Returns the table of vch.toml by which the VCH starts VMs itself, with this kernel and this
+    /// image.
     #[must_use]
     pub fn runtime_table_of(kernel: &Path, initramfs: &Path) -> String {
         format!(
@@ -115,7 +117,8 @@ impl<'a> Coordinator<'a> {
         )
     }
 
-    /// Starts it again, after [`Self::kill`] or [`Self::stop`], and waits until it answers.
+    /// Starts the coordinator again, after [`Self::kill`] or [`Self::stop`], and waits until it
+    /// answers.
     pub fn restart(&mut self) -> Result<()> {
         let mut process = self.spawn()?;
         let answers = eventually_some(START, "the coordinator answers", || {
@@ -139,7 +142,7 @@ impl<'a> Coordinator<'a> {
         self.namespace.spawn("vch-coordinator", command)
     }
 
-    /// Starts it, and kills it (SIGKILL) after this time, whatever it does then.
+    /// Starts the coordinator, and kills it (SIGKILL) after this time, whatever it does then.
     pub fn start_and_kill(&mut self, after: Duration) -> Result<()> {
         let mut process = self.spawn()?;
         // Nobody waits for its end: it is to run for so long.
@@ -147,7 +150,7 @@ impl<'a> Coordinator<'a> {
         process.kill()
     }
 
-    /// Kills it (SIGKILL).
+    /// Kills the coordinator (SIGKILL).
     pub fn kill(&mut self) -> Result<()> {
         match self.process.take() {
             Some(mut process) => process.kill(),
@@ -155,7 +158,7 @@ impl<'a> Coordinator<'a> {
         }
     }
 
-    /// Ends it (SIGTERM) and waits; it must succeed.
+    /// Ends the coordinator (SIGTERM) and waits; it must succeed.
     pub fn stop(&mut self) -> Result<()> {
         if let Some(mut process) = self.process.take() {
             let status = process.terminate(STOP)?;
@@ -166,37 +169,37 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
-    /// The world that it is in.
+    /// Returns the test that it belongs to.
     #[must_use]
     pub fn lab(&self) -> &Lab {
         &self.lab
     }
 
-    /// The namespace that it owns the network of.
+    /// Returns the namespace in which it owns the network.
     #[must_use]
     pub fn namespace(&self) -> &Namespace {
         self.namespace
     }
 
-    /// Its process.
+    /// Returns its process ID.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::pid)
     }
 
-    /// The socket of its API.
+    /// Returns the socket of its API.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.dir.join("run/api.sock")
     }
 
-    /// The directory of `vch.toml`, `state` and `run`.
+    /// Returns the directory of `vch.toml`, `state` and `run`.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// What its present process has logged.
+    /// Returns the log of its present process.
     #[must_use]
     pub fn log(&self) -> String {
         self.lab.read(&self.log_name())
@@ -206,7 +209,7 @@ impl<'a> Coordinator<'a> {
         format!("coordinator-{}.log", self.starts)
     }
 
-    /// Runs `vchctl` with these words, which must succeed or end as `pending` (4); gives what it printed.
+    /// Runs `vchctl` with these words, which must succeed or end as `pending` (4); returns its output.
     pub fn vchctl(&self, words: &str) -> Result<String> {
         let output = Command::new(self.program("vchctl")?)
             .env("VCH_SOCKET", self.socket())
@@ -223,13 +226,13 @@ impl<'a> Coordinator<'a> {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Runs `vchctl --format json` with these words and gives the answer.
+    /// Runs `vchctl --format json` with these words and returns the answer.
     pub fn ask(&self, words: &str) -> Result<Value> {
         let text = self.vchctl(&format!("--format json {words}"))?;
         serde_json::from_str(&text).with_context(|| format!("vchctl {words}: {text}"))
     }
 
-    /// The gateways of a network's subnets, in their order.
+    /// Returns the gateways of a network's subnets, in their order.
     pub fn gateways(&self, network: &str) -> Result<Vec<IpAddr>> {
         let shown = self.ask(&format!("network inspect {network}"))?;
         let subnets = shown["subnets"].as_array().context("subnets")?;
@@ -240,7 +243,7 @@ impl<'a> Coordinator<'a> {
         gateways.with_context(|| format!("gateways in {shown:#}"))
     }
 
-    /// Waits until the container's agent has reported everything up; gives the container.
+    /// Waits until the container's agent has reported everything up; returns the container.
     pub fn ready(&self, container: &str, within: Duration) -> Result<Value> {
         let words = format!("container wait {container} --timeout {}", within.as_secs());
         let shown = self.ask(&words)?;

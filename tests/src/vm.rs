@@ -48,7 +48,7 @@ pub struct Vm {
 }
 
 impl Vm {
-    /// Waits until the guest's shell answers; gives the time since the start of QEMU.
+    /// Waits until the guest's shell answers; returns the time since the start of QEMU.
     pub fn ready(&mut self) -> Result<Duration> {
         self.run_within(BOOT, "true")
             .with_context(|| format!("VM {} boots", self.name))?;
@@ -60,7 +60,7 @@ impl Vm {
         self.run_within(COMMAND, script)
     }
 
-    /// Runs a shell script in the guest; when the time is up it is killed there.
+    /// Runs a shell script in the guest as root; kills it there when the time is over.
     pub fn run_within(&mut self, within: Duration, script: &str) -> Result<Output> {
         let answer = self.shell.run(within, script);
         // A connection breaks a moment before its process has ended.
@@ -74,7 +74,7 @@ impl Vm {
         answer.with_context(|| format!("in VM {}: {script}", self.name))
     }
 
-    /// Runs a script that must succeed; gives its standard output.
+    /// Runs a script that must succeed; returns its standard output.
     pub fn succeed(&mut self, script: &str) -> Result<String> {
         let output = self.run(script)?;
         if output.status != 0 {
@@ -88,25 +88,25 @@ impl Vm {
         Ok(output.stdout)
     }
 
-    /// What the guest's kernel and init wrote to the console so far.
+    /// Returns the output of the guest's kernel and init on the console so far.
     #[must_use]
     pub fn console(&self) -> String {
         self.lab.read(&format!("{}.console", self.name))
     }
 
-    /// The name given at its start.
+    /// Returns the name given at its start.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// QEMU's process id.
+    /// Returns QEMU's process ID.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
 
-    /// QEMU's control channel.
+    /// Returns QEMU's control channel.
     pub fn qmp(&mut self) -> &mut Qmp {
         &mut self.qmp
     }
@@ -124,7 +124,7 @@ impl Vm {
         Ok(())
     }
 
-    /// Unplugs a NIC and waits until the guest let go of it.
+    /// Unplugs a NIC and waits until the guest has released it.
     pub fn unplug_nic(&mut self, id: &str) -> Result<()> {
         self.qmp.execute("device_del", json!({"id": id}))?;
         self.qmp
@@ -134,7 +134,7 @@ impl Vm {
         Ok(())
     }
 
-    /// Lets a paused guest go on, such as one from [`crate::Template::restore`].
+    /// Resumes a paused guest, such as one from [`crate::Template::restore`].
     pub fn resume(&mut self) -> Result<()> {
         self.qmp.execute("cont", json!({}))?;
         Ok(())
@@ -182,7 +182,7 @@ struct QemuSocket {
 }
 
 impl QemuSocket {
-    /// A VM of the same name that ran before left its socket.
+    /// Opens a socket, in place of one that an earlier VM of the same name left.
     fn open(path: PathBuf) -> Result<Self> {
         if path.exists() {
             fs::remove_file(&path)?;

@@ -1,4 +1,4 @@
-//! A Virtual Container Host whose containers are VMs, by the docker CLI.
+//! A Virtual Container Host whose containers are VMs, controlled by the docker CLI.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,17 +23,17 @@ pub struct VmHost<'a> {
     socket: PathBuf,
 }
 
-/// How its VMs begin.
+/// How the VMs start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Boot {
-    /// Each boots its kernel.
+    /// Each VM boots its kernel.
     Cold,
-    /// All but the first of a kind go on from a saved VM: the default.
+    /// All VMs but the first of a kind are clones of a saved VM: the default.
     Clone,
 }
 
 impl<'a> VmHost<'a> {
-    /// Starts one in `topology`; `lab` must have the turn to run VMs.
+    /// Starts a VCH in `topology`; `lab` must have the turn to run VMs.
     pub fn start(lab: &Lab, topology: &'a Topology, boot: Boot) -> Result<Self> {
         let runtime = Coordinator::runtime_table()?;
         let boot = match boot {
@@ -43,12 +43,14 @@ impl<'a> VmHost<'a> {
         Self::start_with(lab, topology, &format!("{runtime}{boot}"))
     }
 
-    /// The same; `runtime` is the table of vch.toml that says how it starts VMs, and others may follow it.
+    /// Starts a VCH; `runtime` is the table of vch.toml that says how it starts VMs, and further tables may follow
+    /// it.
     pub fn start_with(lab: &Lab, topology: &'a Topology, runtime: &str) -> Result<Self> {
         Self::start_of(lab, topology, runtime, None)
     }
 
-    /// The same, with the programs of another release in this directory.
+    /// Starts a VCH as [`Self::start_with`] does; `programs` is a directory with the programs of
+    /// another release.
     pub fn start_of(
         lab: &Lab,
         topology: &'a Topology,
@@ -65,7 +67,8 @@ impl<'a> VmHost<'a> {
         })
     }
 
-    /// Lets its next start be of another release: [`Coordinator::become_release`], beside the Docker endpoint's table.
+    /// Makes the next start be of another release, as [`Coordinator::become_release`] does, with the Docker
+    /// endpoint's table.
     pub fn become_release(&mut self, runtime: &str, programs: Option<&Path>) -> Result<()> {
         let tables = format!("{}{runtime}", Coordinator::docker_table(&self.socket));
         self.vch.become_release(&tables, programs)
@@ -77,13 +80,13 @@ impl<'a> VmHost<'a> {
         self.docker.import(&files, "busybox")
     }
 
-    /// The socket of its Docker endpoint.
+    /// Returns the socket of its Docker endpoint.
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
     }
 
-    /// Runs a line that must succeed; gives its standard output without the last line's end.
+    /// Runs a line that must succeed; returns its standard output without the last line's end.
     pub fn run(&self, line: &str) -> Result<String> {
         let said = self.docker.run(line)?;
         let log = || {
@@ -96,8 +99,8 @@ impl<'a> VmHost<'a> {
         Ok(said.stdout.trim_end().to_owned())
     }
 
-    /// How much there is of what containers are made of: rows of the ledger, taps, files, sockets and processes. A test
-    /// that removes what it made ends with what it began with.
+    /// Returns the numbers of all that containers consist of: rows of the ledger, taps, files, sockets and processes.
+    /// A test that removes what it made ends with the numbers that it began with.
     pub fn left(&self) -> Result<String> {
         let links = self.vch.namespace().ip("-br link")?;
         let taps = links.lines().filter(|line| line.starts_with("vt-")).count();
@@ -113,7 +116,7 @@ impl<'a> VmHost<'a> {
         ))
     }
 
-    /// How many entries a directory of the coordinator's has; one that is not there has none.
+    /// Returns how many entries a directory of the coordinator's has; 0 if it does not exist.
     fn entries(&self, dir: &str) -> usize {
         let entries = fs::read_dir(self.vch.dir().join(dir));
         entries.map_or(0, |entries| entries.flatten().count())

@@ -1,5 +1,5 @@
-//! What a CLI and a daemon say to each other: a Unix socket in between that hands on every byte and remembers requests,
-//! status codes and bodies.
+//! Records the requests of a CLI and the answers of a daemon: a Unix socket between them that passes every byte on
+//! and keeps requests, status codes and bodies.
 
 mod messages;
 
@@ -27,9 +27,9 @@ pub struct Exchange {
     pub method: String,
     /// Path and query, as sent.
     pub path: String,
-    /// The answer's status; none where the daemon has not answered.
+    /// The answer's status; `None` if the daemon has not answered.
     pub status: Option<u16>,
-    /// The answer's body, its first mebibyte.
+    /// The first mebibyte of the answer's body.
     pub body: Vec<u8>,
 }
 
@@ -45,7 +45,7 @@ pub struct Wiretap {
 }
 
 impl Wiretap {
-    /// Listens on a socket of the test's directory, between its clients and the daemon.
+    /// Listens on a socket of the test's directory, and connects its clients to the daemon.
     pub fn start(lab: &Lab, name: &str, daemon: &Path) -> Result<Self> {
         let socket = lab.path(&format!("{name}.sock"));
         let listener = UnixListener::bind(&socket).context("listen between CLI and daemon")?;
@@ -71,13 +71,13 @@ impl Wiretap {
         })
     }
 
-    /// Where clients connect.
+    /// Returns the socket that clients connect to.
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
     }
 
-    /// What was said since it was last asked, in the order of the requests.
+    /// Returns the exchanges since the last call, in the order of the requests.
     #[must_use]
     pub fn take(&self) -> Vec<Exchange> {
         std::mem::take(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
@@ -93,7 +93,7 @@ impl Drop for Wiretap {
     }
 }
 
-/// Two threads for a connection: they end when either side does.
+/// Joins a client and the daemon by two threads, which end when either side does.
 fn joined(client: &UnixStream, daemon: &Path, heard: &Heard) -> io::Result<()> {
     client.set_nonblocking(false)?;
     let daemon = UnixStream::connect(daemon)?;
@@ -116,7 +116,7 @@ fn joined(client: &UnixStream, daemon: &Path, heard: &Heard) -> io::Result<()> {
     Ok(())
 }
 
-/// Remembers before it hands on: whoever has an answer finds it remembered.
+/// Passes bytes on; keeps them before, so that a client that has an answer finds it kept.
 fn hand_on(
     mut from: UnixStream,
     mut to: UnixStream,
@@ -151,7 +151,7 @@ struct PendingRequest {
 struct Listener {
     heard: Heard,
     waiting: Waiting,
-    /// Whose body comes now.
+    /// The exchange whose body arrives now.
     present: Option<PendingRequest>,
 }
 
@@ -206,7 +206,7 @@ impl Listener {
     }
 }
 
-/// What was taken meanwhile is not written into.
+/// Returns the exchange of a request, unless it was taken meanwhile.
 fn of<'a>(heard: &'a mut [Exchange], request: &PendingRequest) -> Option<&'a mut Exchange> {
     let exchange = heard.get_mut(request.index)?;
     (exchange.method == request.method && exchange.path == request.path).then_some(exchange)

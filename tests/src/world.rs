@@ -1,4 +1,4 @@
-//! One test's world.
+//! The environment of one test.
 
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -10,12 +10,12 @@ use anyhow::{Context, Result};
 use crate::prerequisites::{self, Need};
 use crate::registry::{self, Made};
 use crate::topology::Topology;
-use crate::vm::{VmBuilder, VsockHost};
 
 /// VM tests of all processes of this machine take turns on it.
 const TURN: &str = "vch-lab.lock";
 
-/// A directory of its own and, for tests with VMs, the turn to run them. Cheap to clone; the last one removes it.
+/// A directory of the test's own and, for tests with VMs, the turn to run them. Cheap to clone; dropping the last
+/// clone removes the directory.
 #[derive(Debug, Clone)]
 pub struct Lab {
     inside: Arc<Inside>,
@@ -30,13 +30,13 @@ struct Inside {
 }
 
 impl Lab {
-    /// For a test without VMs.
+    /// Makes the environment of a test without VMs.
     pub fn of_namespaces(label: &str) -> Result<Self> {
         prerequisites::check(Need::NAMESPACES)?;
         Self::create(label, None)
     }
 
-    /// For a test with VMs: waits until no other test runs any.
+    /// Makes the environment of a test with VMs: waits until no other test runs any.
     pub fn of_vms(label: &str) -> Result<Self> {
         prerequisites::check(Need::VMS)?;
         let path = std::env::temp_dir().join(TURN);
@@ -61,19 +61,19 @@ impl Lab {
         })
     }
 
-    /// The test's directory, removed with the world. Its path is short enough for Unix sockets in it.
+    /// Returns the test's directory, removed at the end. Its path is short enough for Unix sockets in it.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.inside.dir
     }
 
-    /// A path in the test's directory.
+    /// Returns a path in the test's directory.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.inside.dir.join(name)
     }
 
-    /// What a file of the test's directory holds, or nothing.
+    /// Returns the content of a file of the test's directory; empty if it does not exist.
     #[must_use]
     pub fn read(&self, name: &str) -> String {
         fs::read(self.path(name))
@@ -81,24 +81,14 @@ impl Lab {
             .unwrap_or_default()
     }
 
-    /// Whether this world has the turn to run VMs.
+    /// Returns whether this test has the turn to run VMs.
     pub(crate) fn may_run_vms(&self) -> bool {
         self.inside.turn.is_some()
     }
 
-    /// The namespace `vch`, and one behind each of its networks.
+    /// Makes the namespace `vch`, and one behind each of its networks.
     pub fn topology(&self) -> Result<Topology> {
         Topology::create()
-    }
-
-    /// Begins a VM; `name` is unique in this world.
-    pub fn vm(&self, name: &str) -> VmBuilder {
-        VmBuilder::new(self.clone(), name)
-    }
-
-    /// Serves the vsock devices of guests with these CIDs, which are siblings of one another.
-    pub fn vsock(&self, cids: &[u32]) -> Result<VsockHost> {
-        VsockHost::start(self.clone(), cids)
     }
 }
 

@@ -41,7 +41,7 @@ impl<'a> Testbed<'a> {
             .collect()
     }
 
-    /// What a container of this body writes: its lines of `KEY=VALUE`.
+    /// Runs a container of this body; returns the lines `KEY=VALUE` that it writes.
     fn told(&self, name: &str, body: &Value) -> BTreeMap<String, String> {
         self.create(name, body);
         let said = self.run(&format!("docker start -a {name}"));
@@ -171,7 +171,7 @@ fn none_of_it(testbed: &Testbed<'_>) {
     testbed.run("docker rm none");
 }
 
-/// What the container's cgroup in its VM says.
+/// Returns the content of the files of the container's cgroup in its VM.
 fn bounds(testbed: &Testbed<'_>) -> Vec<String> {
     let files = "memory.max memory.low pids.max cpu.weight cpu.max cpuset.cpus";
     let said = testbed.run(&format!(

@@ -146,7 +146,7 @@ fn a_terminal_begins_with_the_size_that_is_asked_for(testbed: &Testbed<'_>) {
     }
 }
 
-/// What was written is told where it was asked for, and then nothing more comes.
+/// Checks that earlier output is sent if it is requested, and that the stream then ends.
 fn an_attach_without_a_stream_ends(testbed: &Testbed<'_>) {
     let asks: [&[(&str, &str)]; 2] = [&UPGRADE, &[]];
     for container in ["plain", "over"] {
@@ -249,7 +249,8 @@ fn seconds() -> f64 {
         .as_secs_f64()
 }
 
-/// Whether the container is silent then, or writes without end.
+/// Checks that following ends at the requested time, whether the container is silent then or writes
+/// without end.
 fn following_ends_at_the_moment_that_is_asked_for(testbed: &Testbed<'_>) {
     testbed.run("docker run -d --name silent busybox sh -c 'echo first; exec sleep 1000'");
     testbed.run("docker run -d --name chatty busybox sh -c 'while :; do echo on; done'");
@@ -314,7 +315,8 @@ fn every_option() -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// What is to be equal of a container that was made anew. Identities and times are its own.
+/// Returns the fields that are equal for a container that was made anew, without identities and
+/// times.
 fn comparable(shown: &Value) -> Value {
     let mut networks = shown["NetworkSettings"]["Networks"].clone();
     for endpoint in networks.as_object_mut().unwrap().values_mut() {

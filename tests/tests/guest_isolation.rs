@@ -13,7 +13,7 @@ const MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x21];
 /// Every vsock port that the documentation names: the agent's, and the coordinator's for native vsock.
 const DOCUMENTED_PORTS: [u32; 2] = [1023, 1021];
 
-/// What the VCH holds that a guest could change, and how its session stands.
+/// Returns the state of the VCH that a guest could change, and the state of its session.
 fn held(vch: &Coordinator<'_>, topology: &lab::Topology) -> Result<(Value, Value, String)> {
     Ok((
         vch.ask("container inspect guarded")?,

@@ -1,4 +1,4 @@
-//! What somebody else takes away on the VCH is back within two seconds, and what went through it goes on.
+//! Objects that another program removes on the VCH are back within two seconds, and connections through them go on.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 

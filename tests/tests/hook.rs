@@ -1,4 +1,5 @@
-//! A running VM is changed by way of the hook: connected, disconnected, and mended when somebody deletes its tap.
+//! A running VM is changed by way of the hook: connected, disconnected, and repaired when another program deletes its
+//! tap.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
@@ -40,7 +41,7 @@ fn a_running_vm_is_plugged_unplugged_and_mended() {
     a_tap_that_was_deleted_is_mended(&topology, &hook, &mut vm, (&kept, &first));
 }
 
-/// What `vchctl` answers, while the test answers the hook.
+/// Runs `vchctl` while the test answers the hook; returns its answer.
 fn asked(
     vch: &Coordinator<'_>,
     hook: &Hook,

@@ -153,7 +153,8 @@ fn resident(vch: &Coordinator<'_>) -> i64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// Attaches and detaches one container; `held` is what somebody has at the moment, by what it is.
+/// Attaches and detaches one container; `held` has the addresses that are in use at the moment, by
+/// their kind.
 fn attach_and_detach(
     client: &Client,
     number: usize,

@@ -138,7 +138,8 @@ fn leave(vch: &Coordinator<'_>, mut members: Vec<Member>, addresses: &BTreeMap<&
         .unwrap();
 }
 
-/// What containers and networks leave on the VCH: links, rules with their elements, sockets, rows of the ledger.
+/// Returns the traces that containers and networks leave on the VCH: links, rules with their elements, sockets, rows
+/// of the ledger.
 fn traces(
     namespace: &Namespace,
     vch: &Coordinator<'_>,

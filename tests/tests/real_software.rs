@@ -32,7 +32,7 @@ impl Testbed<'_> {
         .unwrap();
     }
 
-    /// What a client outside of the VCH gets of a page.
+    /// Waits until the published port answers a client outside of the VCH.
     fn served(&self, port: u16) {
         let vch = Topology::VCH.into();
         eventually(SOON, "the published port answers", || {
@@ -42,7 +42,7 @@ impl Testbed<'_> {
         .unwrap();
     }
 
-    /// It ends by its own signal, with this code, before it would be killed.
+    /// Checks that it ends by its own signal, with this code, before it would be killed.
     fn stops(&self, name: &str, code: &str) {
         self.run(&format!("docker stop -t 60 {name}"));
         let state = self.run(&format!(

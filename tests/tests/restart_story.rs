@@ -16,7 +16,7 @@ fn endpoint(container: &Value) -> (&str, &str) {
     (address, endpoint["mac"].as_str().unwrap())
 }
 
-/// What the guest's kernel has: address and MAC of eth0.
+/// Returns the address and the MAC address of eth0, as the guest's kernel has them.
 fn in_guest(vm: &mut Vm) -> (String, String) {
     let text = vm.succeed("ip addr show dev eth0").unwrap();
     let after = |word: &str| {
@@ -137,7 +137,7 @@ fn links_seen(vm: &mut Vm) -> String {
         .unwrap()
 }
 
-/// What the agent has changed since its VM booted.
+/// Returns how many changes the agent has made since its VM booted.
 fn steps(vm: &Vm) -> usize {
     let console = vm.console();
     let changes = [

@@ -61,7 +61,7 @@ fn life(host: &VmHost<'_>) -> String {
         .unwrap()
 }
 
-/// What goes on for a container whose coordinator is of another release than its shim.
+/// Checks a container whose coordinator is of another release than its shim.
 fn runs_on(host: &VmHost<'_>, before: &str) {
     assert_eq!(life(host), before, "{}", host.vch.log());
     let seen = lines(host);

@@ -82,7 +82,7 @@ fn disk(lab: &Lab) -> Result<PathBuf> {
     )?;
     symlink("stand-in", stand_in.join("idle"))?;
     fs::copy(
-        lab::peer::clients()?.docker,
+        lab::docker_packages::clients()?.docker,
         root.join("usr/local/bin/docker"),
     )?;
 
@@ -161,7 +161,7 @@ impl World {
         found
     }
 
-    /// What a container is, as long as it is the same life of it.
+    /// Returns the marks that a container keeps as long as it is the same run.
     fn life(&mut self) -> String {
         let format = "{{.State.Status}} {{.State.Pid}} {{.State.StartedAt}} {{.RestartCount}}";
         let life = self.succeed(&format!("docker inspect -f '{format}' one"));

@@ -49,7 +49,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 /// The phases of a start in their order, and when each ended, from when it was asked for.
 type Phases = Vec<(String, Duration)>;
 
-/// Those of a container's last start.
+/// Returns the phases of a container's last start.
 fn phases(host: &VmHost<'_>, container: &str) -> Phases {
     let traced = host.vch.ask(&format!("trace {container}")).unwrap();
     let traced = traced.as_array().unwrap();

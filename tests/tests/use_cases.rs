@@ -51,7 +51,7 @@ impl Testbed {
         vch.vm(name, Tether::Port).unwrap().start().unwrap()
     }
 
-    /// What an HTTP client outside gets.
+    /// Returns the page that an HTTP client outside gets.
     fn get(&self, to: IpAddr, port: u16) -> Option<String> {
         ask(&self.topology.outside, to, Way::Http(port), ANSWER).unwrap()
     }

@@ -1,4 +1,4 @@
-//! The whole agent: its futures, and what runs between them.
+//! The whole agent: its futures, and the channels between them.
 
 use crate::converge::Converger;
 use crate::hold::Hold;
@@ -29,27 +29,27 @@ const OBSERVE_AGAIN: Duration = Duration::from_secs(1);
 /// waits for the session.
 const EVENTS: usize = 64;
 
-/// Why an agent can't begin, or can't go on.
+/// The reason for which the agent can't begin, or can't go on.
 #[derive(Debug, Error)]
 pub enum AgentError {
     /// The kernel's network can't be reached.
     #[error("the kernel's network can't be reached")]
     Netlink(#[source] NetlinkError),
-    /// The kernel's events can't be heard any more.
+    /// The kernel's events can't be received any more.
     #[error("the kernel's events can't be heard any more")]
     Watch(#[source] io::Error),
-    /// Nobody can say when to begin.
+    /// Standard input, which should say when to begin, can't be read.
     #[error("standard input, whose end `--hold` waits for, is no pipe")]
     Hold(#[source] io::Error),
 }
 
-/// What an agent works with.
+/// The parts that an agent works with.
 pub struct Agent {
-    /// Where the coordinator is.
+    /// The address of the channel to the coordinator.
     pub channel: ChannelAddress,
-    /// Whose files it writes.
+    /// The files that it writes.
     pub files: Files,
-    /// What is logged, for the coordinator.
+    /// The log lines for the coordinator.
     pub logs: mpsc::Receiver<LogLine>,
     /// Whether it begins only when standard input says so; see [`Hold`].
     pub hold: bool,
@@ -60,8 +60,9 @@ impl Agent {
     /// network namespace; needs a tokio runtime of one thread.
     ///
     /// # Errors
-    /// Where the kernel's network can't be reached. A channel that can't be opened is tried for
-    /// ever.
+    /// Returns [`AgentError::Netlink`] or [`AgentError::Watch`] if the kernel's network can't be
+    /// reached, [`AgentError::Hold`] if standard input can't be read. A channel that can't be
+    /// opened is no error: it is tried again without end.
     pub async fn run(self) -> Result<(), AgentError> {
         let converger =
             Converger::open(self.files, Sysfs::default()).map_err(AgentError::Netlink)?;
@@ -95,7 +96,8 @@ impl Agent {
     }
 }
 
-/// From the kernel, so that a clone of a VM does not go on with its template's numbers.
+/// Returns a random number of the kernel's, so that a clone of a VM does not go on with its
+/// template's numbers.
 fn random() -> u64 {
     // The kernel refuses only while it has no entropy yet, early at boot; the clock will do then.
     getrandom::u64().unwrap_or_else(|_| {

@@ -1,5 +1,5 @@
-//! Tells a segment where an address is now: gratuitous ARP and unsolicited neighbour
-//! advertisements, so that nobody sends to the NIC that bore it before.
+//! Announces addresses to a segment, by gratuitous ARP and unsolicited neighbour advertisements, so
+//! that no host goes on sending to the NIC that had the address before.
 
 #[cfg(test)]
 mod tests;
@@ -14,18 +14,18 @@ use std::os::fd::{AsRawFd, OwnedFd};
 const ETH_P_ARP: u16 = 0x0806;
 const ETH_P_IPV6: u16 = 0x86dd;
 
-/// What is sent, but for the Ethernet header.
+/// An announcement's packet, without the Ethernet header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
-    /// The protocol that the payload is of.
+    /// The EtherType of the payload.
     pub ethertype: u16,
-    /// To whom.
+    /// The destination's MAC address.
     pub destination: [u8; 6],
-    /// What.
+    /// The payload.
     pub payload: Vec<u8>,
 }
 
-/// The announcement that `mac` has `address`.
+/// Returns the announcement that `mac` has `address`.
 pub fn announcement(address: IpAddr, mac: MacAddress) -> Announcement {
     match address {
         IpAddr::V4(v4) => Announcement {
@@ -46,7 +46,7 @@ pub fn announcement(address: IpAddr, mac: MacAddress) -> Announcement {
 /// needs none.
 ///
 /// # Errors
-/// The first refusal of the kernel; the others are sent all the same.
+/// Returns the first refusal of the kernel; the other announcements are sent all the same.
 pub fn send(announcements: &[(u32, Announcement)]) -> Result<(), Errno> {
     // One for all: the kernel waits for every processor when such a socket is closed (packet_release).
     let socket = socket(
@@ -94,7 +94,8 @@ fn send_by(socket: &OwnedFd, link: u32, announcement: &Announcement) -> Result<(
     Errno::result(sent).map(drop)
 }
 
-/// RFC 5944, section 4.6: an ARP request in which both protocol addresses are one's own.
+/// Returns a gratuitous ARP request: both protocol addresses are the sender's own (RFC 5944,
+/// section 4.6).
 fn gratuitous_arp(address: Ipv4Addr, mac: MacAddress) -> Vec<u8> {
     let mut packet = vec![0, 1, 8, 0, 6, 4, 0, 1];
     packet.extend(mac.octets());
@@ -104,7 +105,8 @@ fn gratuitous_arp(address: Ipv4Addr, mac: MacAddress) -> Vec<u8> {
     packet
 }
 
-/// RFC 4861, sections 4.4 and 7.2.6, in its IPv6 header.
+/// Returns an unsolicited neighbour advertisement in its IPv6 header (RFC 4861, sections 4.4 and
+/// 7.2.6).
 fn unsolicited_advertisement(address: Ipv6Addr, mac: MacAddress) -> Vec<u8> {
     const ICMPV6: u8 = 58;
     const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -133,7 +135,7 @@ fn unsolicited_advertisement(address: Ipv6Addr, mac: MacAddress) -> Vec<u8> {
     packet
 }
 
-/// RFC 1071, over an even number of bytes.
+/// Returns the checksum of RFC 1071 over an even number of bytes.
 fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes.chunks_exact(2);
     let mut sum: u32 = words

@@ -1,4 +1,4 @@
-//! Carries out steps: one kernel call each, and no policy.
+//! Carries steps out: one kernel call each, and no policy.
 
 use crate::MARK;
 use crate::netlink::{Netlink, NetlinkError};
@@ -20,18 +20,19 @@ use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-/// What became of a plan.
+/// The outcome of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// What was refused, and whose it was, in the order of the steps.
+    /// The failures, each with the owner of its step, in the order of the steps.
     pub failures: Vec<(Owner, Failure)>,
-    /// Links that vanished meanwhile: no error, to be observed again.
+    /// The links that were removed meanwhile, by index: no error, but a reason to observe again.
     pub vanished: BTreeSet<u32>,
     /// The steps that were done.
     pub done: Vec<Step>,
 }
 
-/// Carries out a plan's steps in their order. What is refused is noted and the rest goes on.
+/// Carries a plan's steps out in their order. A refusal is noted, and the other steps are carried
+/// out.
 pub async fn apply(netlink: &mut Netlink, sysfs: &Sysfs, plan: &Plan) -> Applied {
     let mut applied = Applied::default();
     for planned in &plan.steps {
@@ -57,7 +58,8 @@ pub async fn apply(netlink: &mut Netlink, sysfs: &Sysfs, plan: &Plan) -> Applied
     applied
 }
 
-/// A failure with its text cut to what the protocol carries.
+/// Makes a [`Failure`] of an action and the kernel's errno; cuts the action's text to the
+/// protocol's bound.
 pub(crate) fn failure(mut action: String, errno: i32) -> Failure {
     action.truncate(action.floor_char_boundary(MAX_ACTION));
     Failure { action, errno }
@@ -97,7 +99,7 @@ async fn carry_out(netlink: &mut Netlink, sysfs: &Sysfs, step: &Step) -> Result<
         }
     };
     match (step, ask(netlink, request, flags).await) {
-        // Somebody else removed it first.
+        // Another program removed it first.
         (Step::RemoveAddress { .. }, Err(Errno::EADDRNOTAVAIL)) => Ok(()),
         // It went with its link's state or its source address.
         (Step::RemoveRoute { .. }, Err(Errno::ESRCH)) => Ok(()),
@@ -106,7 +108,7 @@ async fn carry_out(netlink: &mut Netlink, sysfs: &Sysfs, step: &Step) -> Result<
 }
 
 impl Step {
-    /// The index of the link that it touches.
+    /// Returns the index of the link that the step changes.
     pub fn link(&self) -> u32 {
         match self {
             Self::SetDown { link }
@@ -144,7 +146,7 @@ fn set_sysctl(sysfs: &Sysfs, name: &str, sysctl: Sysctl) -> Result<(), Errno> {
     }
 }
 
-/// All but the link's own state left as it is.
+/// Returns the message that changes a link's own state, and leaves all else as it is.
 fn switched(link: u32, up: LinkFlags) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = link;
@@ -234,8 +236,8 @@ fn new_route(link: u32, route: &Route) -> RouteNetlinkMessage {
     RouteNetlinkMessage::NewRoute(route_message(link, route, scope))
 }
 
-/// Without EXCL an IPv4 route is put before others with the same metric, which stay; in IPv6 it would
-/// be joined to them as one more next hop.
+/// Returns the flags for a new route. Without EXCL an IPv4 route is put before others with the same metric, which
+/// stay; in IPv6 it would be joined to them as one more next hop.
 fn new_route_flags(destination: IpNet) -> u16 {
     match destination {
         IpNet::V4(_) => NLM_F_CREATE,

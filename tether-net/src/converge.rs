@@ -17,7 +17,7 @@ use std::mem;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// What this agent can do beyond the static network.
+/// The capabilities of this agent beyond the static network.
 pub const CAPABILITIES: &[Capability] = &[];
 
 /// A plan foresees what its steps bring about; rounds beyond the second are for what others do
@@ -26,7 +26,7 @@ const ROUNDS: usize = 6;
 /// First and longest pause before what was refused is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Makes the kernel's network what a spec says.
+/// Makes the kernel's network as a spec says.
 pub struct Converger {
     netlink: Netlink,
     sysfs: Sysfs,
@@ -35,21 +35,21 @@ pub struct Converger {
     remembered: BTreeSet<(u32, IpAddr)>,
     /// Addresses to be announced as soon as their link has a carrier.
     unannounced: BTreeSet<(u32, IpAddr)>,
-    /// What is to be announced at the next call of [`Self::announce`].
+    /// The announcements for the next call of [`Self::announce`].
     announcements: Vec<(u32, Announcement)>,
     links: report::Links,
     written: Option<WrittenSpec>,
     blocked: Option<Blocked>,
 }
 
-/// What became of a spec's files.
+/// The outcome of writing a spec's files.
 struct WrittenSpec {
     spec: SpecId,
     failures: Vec<Failure>,
     retry: Instant,
 }
 
-/// What was refused, and stays refused until it is tried again.
+/// The refused steps of a plan, until they are tried again.
 struct Blocked {
     plan: Plan,
     applied: Applied,
@@ -58,7 +58,10 @@ struct Blocked {
 }
 
 impl Converger {
-    /// Works in the calling thread's network namespace; needs a tokio runtime.
+    /// Makes a converger in the calling thread's network namespace; needs a tokio runtime.
+    ///
+    /// # Errors
+    /// Returns [`NetlinkError::Open`] if the kernel refuses a socket.
     pub fn open(files: Files, sysfs: Sysfs) -> Result<Self, NetlinkError> {
         Ok(Self {
             netlink: Netlink::open()?,
@@ -73,7 +76,7 @@ impl Converger {
         })
     }
 
-    /// When to converge again although nothing was heard: something was refused.
+    /// Returns when to converge again although no event arrived: something was refused.
     pub fn retry(&self) -> Option<Instant> {
         let steps = self.blocked.as_ref().map(|blocked| blocked.retry);
         let written = self.written.iter();
@@ -81,20 +84,27 @@ impl Converger {
         steps.into_iter().chain(files).min()
     }
 
-    /// What has become of the links since it was asked last.
+    /// Returns the events of links since the last call.
     pub fn link_events(&mut self) -> Vec<LinkEvent> {
         self.links.take_events()
     }
 
-    /// Looks at the links while there is no spec yet.
+    /// Reads the links while no spec has arrived yet.
+    ///
+    /// # Errors
+    /// Returns [`ObserveError`] with the table that can't be read.
     pub async fn look(&mut self) -> Result<(), ObserveError> {
         let observed = observe(&mut self.netlink, &self.sysfs, &self.remembered).await?;
         self.links.see(&observed);
         Ok(())
     }
 
-    /// Makes the network so, and the files, if their root is there. `forget` is called before each look at the kernel: what was heard
-    /// until then needs no other.
+    /// Makes the network as the spec says, and the files if their root exists. `forget` is called before each look at
+    /// the kernel: events that arrived until then need no further look.
+    ///
+    /// # Errors
+    /// Returns [`ObserveError`] with the table that can't be read. A refused step is no error: it is in the outcome's
+    /// report.
     pub async fn converge(
         &mut self,
         spec: &NetSpec,
@@ -128,8 +138,9 @@ impl Converger {
         Ok(outcome)
     }
 
-    /// Whether this very plan was tried, refused, and is not yet to be tried again. Otherwise the
-    /// events that a refused plan itself brings about would make it be tried for ever.
+    /// Returns whether this very plan was tried and refused, and is not yet to be tried again.
+    /// Otherwise the events that a refused plan itself causes would make the agent try it without
+    /// end.
     fn waits(&self, plan: &Plan, now: Instant) -> bool {
         let blocked = self.blocked.as_ref();
         blocked.is_some_and(|blocked| blocked.plan == *plan && now < blocked.retry)
@@ -183,8 +194,8 @@ impl Converger {
         }
     }
 
-    /// Tells the segments what is new there. It takes the kernel longer than anything else here, and nobody who waits
-    /// for the network waits for it.
+    /// Announces new addresses to their segments. It takes the kernel longer than anything else here, and what waits
+    /// for the network does not wait for it.
     pub fn announce(&mut self) {
         if self.announcements.is_empty() {
             return;

@@ -1,7 +1,8 @@
-//! Standard input as the word of whoever started the agent: the first byte lets it begin, the end says that its root
-//! is there.
+//! Holds the agent until the process that started it says otherwise on standard input: the first byte lets it begin,
+//! the end says that its root exists.
 //!
-//! Nothing random is drawn before the first byte: a clone of a VM that was saved meanwhile has its own numbers.
+//! Nothing random is drawn before the first byte, so that a clone of a VM that was saved meanwhile draws its own
+//! numbers.
 
 use std::future;
 use std::io;
@@ -9,17 +10,17 @@ use std::os::fd::AsFd;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 
-/// An agent that is held.
+/// An agent that is held until standard input says otherwise.
 #[derive(Debug)]
 pub struct Hold {
     pipe: Receiver,
 }
 
 impl Hold {
-    /// By standard input.
+    /// Makes a hold of standard input.
     ///
     /// # Errors
-    /// It is no pipe.
+    /// Returns the system's error if standard input is not a pipe.
     pub fn open() -> io::Result<Self> {
         let pipe = io::stdin().as_fd().try_clone_to_owned()?;
         let pipe = Receiver::from_owned_fd(pipe)?;
@@ -29,15 +30,16 @@ impl Hold {
     /// Waits for the first byte, or the end.
     ///
     /// # Errors
-    /// It can't be read.
+    /// Returns the system's error if standard input can't be read.
     pub async fn begun(&mut self) -> io::Result<()> {
         self.pipe.read(&mut [0]).await.map(drop)
     }
 
-    /// Waits for the end; for ever if it has come before. May be dropped and called again.
+    /// Waits for the end; for ever if the end has come in an earlier call. May be dropped and
+    /// called again.
     ///
     /// # Errors
-    /// It can't be read.
+    /// Returns the system's error if standard input can't be read.
     pub async fn ended(hold: &mut Option<Self>) -> io::Result<()> {
         let Some(held) = hold else {
             return future::pending().await;

@@ -38,7 +38,8 @@ mod session;
 pub mod settings;
 pub mod watch;
 
-/// What the agent's routes and addresses bear as protocol and its links as group.
+/// The number that marks the agent's own objects: the protocol of its routes and addresses, and the
+/// group of its links.
 ///
 /// `linux/rtnetlink.h` says that `RTPROT_*` values above `RTPROT_STATIC` (4) are not the kernel's
 /// to interpret; 77 is none of those it lists, nor of iproute2's `rt_protos`.

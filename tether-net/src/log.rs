@@ -1,4 +1,4 @@
-//! The agent's log: to standard error or the kernel's, and to the coordinator.
+//! The agent's log: to standard error or the kernel's log, and to the coordinator.
 
 #[cfg(test)]
 mod tests;
@@ -23,16 +23,16 @@ const KMSG_BYTES: usize = 900;
 /// Lines that wait for the session: it takes them at every turn.
 const WAITING: usize = 64;
 
-/// Where lines go on this machine.
+/// The destination of lines on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// Standard error.
     Stderr,
-    /// `/dev/kmsg`.
+    /// The kernel's log, `/dev/kmsg`.
     Kmsg,
 }
 
-/// A log of lines up to a level, which the coordinator gets too.
+/// A log of lines up to a level, which are also sent to the coordinator.
 pub struct Log {
     verbose: bool,
     local: Mutex<Local>,
@@ -45,8 +45,11 @@ enum Local {
 }
 
 impl Log {
-    /// A log, and the end from which the coordinator's lines are taken; `verbose` takes in
+    /// Opens a log; returns it with the receiver of the coordinator's lines. `verbose` includes
     /// [`Level::DEBUG`].
+    ///
+    /// # Errors
+    /// Returns the system's error if the destination can't be opened.
     pub fn open(
         destination: Destination,
         verbose: bool,
@@ -170,7 +173,8 @@ impl<W: io::Write> Kmsg<W> {
         self.line(level, text)
     }
 
-    /// One record is one write(2); its prefix is a priority of syslog(3), facility daemon.
+    /// Writes a line to the kernel's log. One record is one write(2); its prefix is a priority of
+    /// syslog(3), facility daemon.
     fn line(&mut self, level: LogLevel, text: &str) -> io::Result<()> {
         self.lines += 1;
         let priority = match level {

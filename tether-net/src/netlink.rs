@@ -16,25 +16,25 @@ use tokio::task::JoinHandle;
 /// How often a dump is begun again because something changed meanwhile.
 const DUMP_TRIES: usize = 8;
 
-/// Why the kernel was not heard, or what it answered.
+/// The reason for which a netlink request failed.
 #[derive(Debug, Error)]
 pub enum NetlinkError {
-    /// The socket could not be made.
+    /// The socket can't be made.
     #[error("a route netlink socket can't be opened: {}", .0.desc())]
     Open(Errno),
     /// The kernel refused the request.
     #[error("the kernel refuses: {}", .0.desc())]
     Refused(Errno),
-    /// The socket has failed, and its connection with it.
+    /// The socket has failed.
     #[error("the route netlink socket has failed")]
     Ended,
-    /// Things changed during each of several dumps.
+    /// The kernel's state changed during each of several dumps.
     #[error("the kernel's tables never stood still during a dump")]
     Restless,
 }
 
 impl NetlinkError {
-    /// The errno behind it, 0 where there is none.
+    /// Returns the errno of the error; 0 if it has none.
     pub fn errno(&self) -> i32 {
         match self {
             Self::Open(errno) | Self::Refused(errno) => *errno as i32,
@@ -57,6 +57,9 @@ impl Drop for Netlink {
 
 impl Netlink {
     /// Opens a socket in the calling thread's network namespace; needs a tokio runtime.
+    ///
+    /// # Errors
+    /// Returns [`NetlinkError::Open`] if the kernel refuses the socket.
     pub fn open() -> Result<Self, NetlinkError> {
         let (mut connection, handle, _) = rtnetlink::new_connection().map_err(|error| {
             NetlinkError::Open(Errno::from_raw(error.raw_os_error().unwrap_or(0)))
@@ -70,7 +73,11 @@ impl Netlink {
         })
     }
 
-    /// Has the kernel do something; `flags` are `NLM_F_*` beside those of every request.
+    /// Sends a request that changes something; `flags` are `NLM_F_*` beside those of every request.
+    ///
+    /// # Errors
+    /// Returns [`NetlinkError::Refused`] with the kernel's errno, [`NetlinkError::Ended`] if the
+    /// socket has failed.
     pub(crate) async fn request(
         &mut self,
         message: RouteNetlinkMessage,
@@ -85,8 +92,12 @@ impl Netlink {
         Err(NetlinkError::Ended)
     }
 
-    /// Has the kernel list what `message` asks for. A dump that was disturbed is begun again, with a
-    /// new message: to copy one of any kind would cost 18 KB of code.
+    /// Sends a request that lists objects; returns them. A dump that was disturbed is begun again with a new message,
+    /// since code that copies any kind of message would cost 18 KB.
+    ///
+    /// # Errors
+    /// Returns [`NetlinkError::Refused`] with the kernel's errno, [`NetlinkError::Ended`] if the socket has failed,
+    /// [`NetlinkError::Restless`] if every try was disturbed.
     pub(crate) async fn dump(
         &mut self,
         message: impl Fn() -> RouteNetlinkMessage,

@@ -1,4 +1,4 @@
-//! Tells whoever started the agent how far it is: sd_notify(3), on the socket that `NOTIFY_SOCKET` names.
+//! Tells the process that started the agent how far it is, by sd_notify(3) on the socket that `NOTIFY_SOCKET` names.
 //!
 //! `STATUS=held` while it waits to begin (`--hold`); `READY=1` once the network is as the spec says; until then `STATUS=` with what is not.
 
@@ -9,7 +9,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// Whoever wants to know.
+/// The socket of the process that wants to be told, if there is one.
 #[derive(Debug, Default)]
 pub struct Notify {
     socket: Option<UnixDatagram>,
@@ -17,7 +17,8 @@ pub struct Notify {
 }
 
 impl Notify {
-    /// Whom the environment names; nobody where it names nobody, or one that is not there.
+    /// Opens the socket that the environment names; tells no process if it names none, or one that
+    /// does not exist.
     pub fn from_environment() -> Self {
         let socket = std::env::var_os("NOTIFY_SOCKET").and_then(|name| connected(&name));
         Self {
@@ -26,12 +27,12 @@ impl Notify {
         }
     }
 
-    /// Tells that it is ready to begin.
+    /// Tells that the agent is held and ready to begin.
     pub fn tell_held(&self) {
         self.send("STATUS=held");
     }
 
-    /// Tells what became of a spec.
+    /// Tells the outcome of a spec.
     pub fn tell(&mut self, applied: &Applied) {
         if let Some(message) = message(applied, self.ready) {
             self.ready |= message.starts_with("READY");
@@ -41,7 +42,7 @@ impl Notify {
 
     fn send(&self, message: &str) {
         if let Some(socket) = &self.socket {
-            // Whoever started the agent may have gone away.
+            // The process that started the agent may have gone away.
             let _ = socket.send(message.as_bytes());
         }
     }

@@ -1,4 +1,4 @@
-//! The command line, and what the kernel's says.
+//! Parses the command line, and the agent's options on the kernel's.
 
 #[cfg(test)]
 mod tests;
@@ -9,7 +9,7 @@ use protocol::transport::{AddressError, ChannelAddress};
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// What `--help` says.
+/// The text of `--help`.
 pub const HELP: &str = "\
 tether-net: gives this VM the network that its coordinator says it has
 
@@ -46,69 +46,73 @@ Examples:
   tether-net --channel virtio:tether --root /newroot --hostname kernel --log kmsg
 ";
 
-/// What the command line asks for.
+/// The command that the command line gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Be the agent.
+    /// Run the agent.
     Run(Options),
-    /// Say [`HELP`].
+    /// Print [`HELP`].
     Help,
-    /// Say the version.
+    /// Print the version.
     Version,
 }
 
-/// How to be the agent.
+/// The options of the agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How the coordinator is reached.
+    /// The address of the channel to the coordinator.
     pub channel: ChannelAddress,
-    /// Whose files.
+    /// The root directory of the files that it writes.
     pub root: PathBuf,
-    /// Whose host name.
+    /// The host names that it sets.
     pub hostname: HostnameScope,
-    /// Where lines go on this machine.
+    /// The destination of log lines on this machine.
     pub log: Destination,
-    /// Whether to log also how things are done.
+    /// Whether to log details too.
     pub verbose: bool,
     /// Whether to begin only when standard input says so.
     pub hold: bool,
 }
 
-/// Why a command line can't be followed.
+/// The reason for which a command line is not valid.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum OptionError {
-    /// No such option.
+    /// The option does not exist.
     #[error("`{0}` is no option: see tether-net --help")]
     Unknown(String),
-    /// An option stands without its value.
+    /// An option has no value.
     #[error("option {option} has no value: write {option} {example}")]
     NoValue {
         /// The option.
         option: &'static str,
-        /// A value.
+        /// An example of a value.
         example: &'static str,
     },
-    /// A value is none of those that are possible.
+    /// An option's value is not one of those that are possible.
     #[error("option {option} can't be `{value}`: use {remedy}")]
     Value {
         /// The option.
         option: &'static str,
-        /// What it was given.
+        /// The value.
         value: String,
-        /// What is possible.
+        /// The possible values.
         remedy: &'static str,
     },
-    /// The address of the channel is none.
+    /// The address of the channel is not valid.
     #[error(transparent)]
     Channel(#[from] AddressError),
-    /// Nobody says where the coordinator is.
+    /// The channel to the coordinator is not given.
     #[error(
         "no channel is given: use --channel ADDRESS, or tether.channel=ADDRESS on the kernel command line; see tether-net --help"
     )]
     NoChannel,
 }
 
-/// Reads a command line without the program's name; `kernel` is `/proc/cmdline`, empty if unread.
+/// Parses a command line without the program's name; `kernel` is the content of `/proc/cmdline`,
+/// empty if it was not read.
+///
+/// # Errors
+/// Returns [`OptionError`] with the option that is not valid, or [`OptionError::NoChannel`].
 pub fn parse(
     arguments: impl IntoIterator<Item = String>,
     kernel: &str,
@@ -155,7 +159,8 @@ pub fn parse(
     }))
 }
 
-/// The last `tether.channel=` of the kernel's command line, as the kernel does with its own.
+/// Returns the last `tether.channel=` of the kernel's command line, as the kernel does with its own
+/// options.
 fn kernel_channel(kernel: &str) -> Option<Result<ChannelAddress, OptionError>> {
     let words = kernel.split_ascii_whitespace();
     let last = words

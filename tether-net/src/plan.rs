@@ -1,7 +1,7 @@
-//! What has to be done: the difference between what the kernel has and what a spec wants.
+//! Plans the steps from the observed state of the kernel to the state that a spec wants.
 //!
-//! Pure: no clock, no socket, no choice left to whoever carries it out. The steps come in an order
-//! in which the kernel takes them:
+//! Pure: no clock, no socket, no choice left to the code that carries it out. The steps come in an order in which the
+//! kernel takes them:
 //!
 //! 1. loopback up;
 //! 2. links that the spec no longer has: own routes and addresses away, down, mark off;
@@ -11,14 +11,14 @@
 //! 4. own routes that are no longer wanted;
 //! 5. link down, name, MAC, MTU, mark, up;
 //! 6. addresses: new ones before old ones go, since with a link's last IPv4 address the kernel drops
-//!    all its IPv4 routes, whoever set them;
+//!    all its IPv4 routes, whatever program set them;
 //! 7. routes, those without a gateway first.
 //!
 //! A name or a MAC is changed with the link down: kernels before 6.2 rename no other, some drivers
 //! change the MAC of no other, and only going down and up again gives the link the link-local
 //! address of its new MAC, by which two clones of one VM must differ.
 //!
-//! What is there and equal counts, whoever set it; only what bears the agent's mark is removed.
+//! An object that exists and is equal counts, whatever program set it; only objects with the agent's mark are removed.
 //! Going down costs the link all its routes and IPv6 addresses, foreign ones too: that is the
 //! kernel's doing, and happens only when a NIC gets its name or MAC for the first time.
 
@@ -38,32 +38,33 @@ use protocol::message::{Capability, Failure};
 use protocol::spec::{Addressing, Extension, FirewallLevel, Interface, NetSpec};
 use std::collections::BTreeMap;
 
-/// What has to be done, in this order, and what that will make of each interface.
+/// The steps to carry out, and their outcome for each interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The steps, each one kernel call.
     pub steps: Vec<Planned>,
-    /// One entry an interface of the spec, in its order.
+    /// The outcome for each interface of the spec, in its order.
     pub outlooks: Vec<Outlook>,
 }
 
-/// What a plan makes of an interface.
+/// The outcome of a plan for an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outlook {
-    /// Its NIC is not there.
+    /// The interface's NIC does not exist.
     Waiting,
-    /// It asks for what this agent can't do; nothing of it is touched.
+    /// The interface needs a capability that this agent lacks; nothing of it is changed.
     Unsupported(Capability),
-    /// A NIC carries it.
+    /// A NIC carries the interface.
     Present {
-        /// The NIC's link.
+        /// The index of the NIC's link.
         link: u32,
-        /// What can't be done, known before it is tried.
+        /// A part of the interface that can't be made, known before it is tried.
         conflict: Option<Failure>,
     },
 }
 
-/// Compares what the kernel has with what a spec wants of an agent that is capable of so much.
+/// Compares the kernel's state with the spec, for an agent with these capabilities; returns the
+/// plan.
 pub fn plan(observed: &Observed, spec: &NetSpec, capabilities: &[Capability]) -> Plan {
     let interfaces = &spec.parts().interfaces;
     let assigned = assign::assign(&observed.links, interfaces);
@@ -142,7 +143,7 @@ impl Draft {
     }
 }
 
-/// What an interface asks for and the agent lacks.
+/// Returns a capability that an interface needs and the agent lacks.
 fn missing(interface: &Interface, capabilities: &[Capability]) -> Option<Capability> {
     let dhcp = (interface.addressing == Addressing::Dhcp).then_some(Capability::Dhcp);
     let firewall = (interface.firewall != FirewallLevel::Open).then_some(Capability::Firewall);
@@ -190,7 +191,8 @@ fn release(draft: &mut Draft, assigned: &[Option<u32>]) -> Vec<u32> {
     released
 }
 
-/// What the container asks for itself is not the agent's to set: see [`crate::settings`].
+/// Adds the steps that set sysctls, except those that the container sets itself: see
+/// [`crate::settings`].
 fn sysctls(
     draft: &mut Draft,
     interfaces: &[Interface],

@@ -1,13 +1,13 @@
-//! Makes the random numbers of a VM's new life other than those of the lives before.
+//! Makes the random numbers of a VM's new incarnation differ from those of the ones before.
 //!
 //! A VM that is restored, or cloned from a saved one, goes on with the random state that was saved:
 //! two clones would draw the same keys. The incarnation, which is new for each start, restore or
 //! clone, is mixed into the kernel's pool, and the generator is made to draw from the pool at once.
 //!
-//! What that gives is *difference*, not secrecy: the coordinator, and whoever reads its answers,
-//! knows the incarnation, and together with the saved memory it tells what comes next until the
-//! kernel has gathered noise of its own. So no entropy is credited for it. A write does that, and
-//! needs no right (random(4): it adds data "but does not increment the entropy count"), where
+//! The result is *difference*, not secrecy: the coordinator and every client that reads its answers
+//! know the incarnation, and together with the saved memory the next numbers follow from it until
+//! the kernel has gathered noise of its own. So no entropy is credited for it. A write does that,
+//! and needs no right (random(4): it adds data "but does not increment the entropy count"), where
 //! `RNDADDENTROPY` would need one to do the same. `RNDRESEEDCRNG` needs `CAP_SYS_ADMIN`; without it
 //! the kernel draws from the pool by itself, within a minute.
 
@@ -32,15 +32,15 @@ nix::ioctl_none!(
     7
 );
 
-/// Why the kernel's random numbers could not be made others.
+/// The reason for which the kernel's random numbers could not be changed.
 #[derive(Debug, Error)]
 pub enum ReseedError {
-    /// The incarnation could not be written to the pool.
+    /// The incarnation can't be written to the pool.
     #[error("can't mix this life into {device}, so its random numbers may repeat those of a clone")]
     Mix {
-        /// The device.
+        /// The device's path.
         device: String,
-        /// The kernel's answer.
+        /// The kernel's error.
         #[source]
         source: io::Error,
     },
@@ -51,7 +51,7 @@ pub enum ReseedError {
     Reseed(#[source] Errno),
 }
 
-/// Reseeds the kernel whenever a new life begins.
+/// Reseeds the kernel's random numbers for each new incarnation.
 #[derive(Debug)]
 pub struct Reseeder {
     device: PathBuf,
@@ -74,8 +74,9 @@ impl Reseeder {
         }
     }
 
-    /// To be called with each spec before it is applied. A refusal is for the log: once, since
-    /// another life would be refused alike.
+    /// Reseeds the kernel if the incarnation is new; called with each spec before it is applied.
+    /// Returns an error to log, the first time only, since later incarnations would be refused
+    /// alike.
     pub fn live(&mut self, incarnation: Incarnation) -> Option<ReseedError> {
         if !self.life.begins(incarnation) {
             return None;
@@ -94,7 +95,7 @@ impl Reseeder {
 struct Life(Option<Incarnation>);
 
 impl Life {
-    /// Whether this is another life than the last one; the first one is.
+    /// Returns whether this incarnation differs from the last one; the first one does.
     fn begins(&mut self, incarnation: Incarnation) -> bool {
         self.0.replace(incarnation) != Some(incarnation)
     }

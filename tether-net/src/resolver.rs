@@ -1,9 +1,9 @@
 //! The guest's `/etc/resolv.conf`, `/etc/hosts` and `/etc/hostname`, and the kernel's host name and
 //! domain name.
 //!
-//! What a spec leaves open is left alone: `resolv.conf` when it has no resolver, the names when
-//! it has none, and `hosts` when the spec says nothing about hosts and the file, if there is one,
-//! has none of the agent's lines.
+//! A file that the spec does not describe is left as it is: `resolv.conf` when it has no resolver, the names when it
+//! has none, and `hosts` when the spec says nothing about hosts and the file, if there is one, has none of the
+//! agent's lines.
 //!
 //! With the first spec of a life the files are made; what the image or an earlier life has there is
 //! gone, but for lines of hosts beside the agent's own. From then on others' changes are kept: the
@@ -35,14 +35,14 @@ const DOMAIN_NAME: &str = "/proc/sys/kernel/domainname";
 /// First line of a resolv.conf that the agent writes.
 const OWN_LINE: &str = "# Written by tether-net; what is changed here is lost.\n";
 
-/// Whose host name is set.
+/// The host names that the agent sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostnameScope {
-    /// The file's, and the kernel's where the root is `/`.
+    /// The file's, and also the kernel's if the root is `/`.
     Auto,
     /// The file's and the kernel's.
     Kernel,
-    /// The file's alone: the kernel's belongs to others too.
+    /// The file's only: other programs share the kernel's.
     File,
 }
 
@@ -54,7 +54,7 @@ pub struct Files {
     written: Option<Written>,
 }
 
-/// What was written last, of which life's spec.
+/// The content that was written last, and the incarnation of its spec.
 #[derive(Clone, Debug)]
 struct Written {
     life: Incarnation,
@@ -63,7 +63,7 @@ struct Written {
 }
 
 impl Files {
-    /// The files below `root`, nothing of which leads out of it.
+    /// Makes a writer of the files below `root`; no symbolic link leads out of it.
     pub fn new(root: impl Into<PathBuf>, hostname: HostnameScope) -> Self {
         Self {
             root: root.into(),
@@ -72,7 +72,8 @@ impl Files {
         }
     }
 
-    /// Makes the files what a spec says. What is as it must be is not written.
+    /// Makes the files as a spec says. A file that is right already is not written. Returns the
+    /// failures.
     pub fn apply(&mut self, spec: &NetSpec) -> Vec<Failure> {
         let parts = spec.parts();
         let mut failures = Vec::new();
@@ -139,8 +140,8 @@ fn write_files(etc: &Dir, parts: &NetSpecParts, written: &mut Written) -> Vec<Fa
     failures
 }
 
-/// Whether the file is the agent's, and so: one that another program changed since the agent wrote it
-/// is left alone.
+/// Writes the file unless another program changed it since the agent wrote it. Returns whether the file is the
+/// agent's.
 fn write_resolv_conf(etc: &Dir, text: &str, last: Option<&str>) -> Result<bool, DirError> {
     if let Some(last) = last
         && etc.read("resolv.conf")?.as_deref() != Some(last.as_bytes())
@@ -181,7 +182,7 @@ fn set_kernel_domain(domain: &DomainName) -> io::Result<()> {
     Ok(())
 }
 
-/// The text of a resolv.conf(5).
+/// Returns the text of a resolv.conf(5).
 pub fn resolv_conf(resolver: &Resolver) -> String {
     let mut text = OWN_LINE.to_owned();
     for server in resolver.servers() {

@@ -15,18 +15,18 @@ use std::fmt::Write;
 use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
-/// What the converge loop has to tell.
+/// A message from the converge loop to the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgentEvent {
-    /// What became of a spec, or what it is since something changed.
+    /// The state of the network after a spec was applied, or since something changed.
     Applied(Applied),
-    /// A link came, went or changed.
+    /// A link appeared, changed or was removed.
     Link(LinkEvent),
 }
 
-/// Opens channels: where the coordinator dials, whenever it does; else once for each request.
+/// Opens channels: if the coordinator dials, whenever it does; else once for each request.
 ///
-/// Ends when nobody wants channels any more.
+/// Ends when the receiver of the channels is gone.
 pub async fn open_channels(
     mut opener: Opener,
     mut requests: mpsc::Receiver<()>,
@@ -69,7 +69,7 @@ fn note_refusal(last: &mut String, error: &OpenError) {
     }
 }
 
-/// An error and what lies behind it, on one line.
+/// Returns an error with its causes, on one line.
 pub(crate) fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -81,17 +81,17 @@ pub(crate) fn with_sources(error: &dyn Error) -> String {
     text
 }
 
-/// The session's ends towards the other futures of the agent.
+/// The session's ends of the channels to the other futures of the agent.
 pub struct Ends {
-    /// Asks for a channel.
+    /// Sends requests to open a channel.
     pub requests: mpsc::Sender<()>,
-    /// A channel, or `None` where one that was asked for can't be opened.
+    /// Receives an open channel, or `None` if a requested one can't be opened.
     pub opened: mpsc::Receiver<Option<ChannelStream>>,
-    /// Newest spec.
+    /// Sends the newest spec.
     pub desired: watch::Sender<Option<NetSpec>>,
-    /// From the converge loop.
+    /// Receives events of the converge loop.
     pub events: mpsc::Receiver<AgentEvent>,
-    /// From the log.
+    /// Receives lines of the log.
     pub logs: mpsc::Receiver<LogLine>,
 }
 
@@ -111,7 +111,7 @@ enum SessionEvent {
 }
 
 impl Session {
-    /// A session that begins when it runs.
+    /// Makes a session; it begins when it runs.
     pub fn new(ends: Ends, entropy: Entropy) -> Self {
         let name = concat!("tether-net ", env!("CARGO_PKG_VERSION"));
         let capabilities = crate::converge::CAPABILITIES.to_vec();
@@ -123,7 +123,7 @@ impl Session {
         }
     }
 
-    /// Runs until one of the other futures is gone.
+    /// Runs until one of the other futures has ended.
     pub async fn run(mut self) {
         loop {
             while let Some(output) = self.machine.poll() {
@@ -157,8 +157,9 @@ impl Session {
         }
     }
 
-    /// Every arm is cancel-safe. What has come in is taken before the clock is asked whether the
-    /// peer was silent: the converge loop may have held the thread.
+    /// Waits for the next event. Every arm is cancel-safe. Messages that have arrived are taken
+    /// before the clock is compared with the peer's silence: the converge loop may have held the
+    /// thread.
     async fn next_event(&mut self) -> SessionEvent {
         let deadline = self.machine.deadline();
         let ends = &mut self.ends;
@@ -229,7 +230,7 @@ async fn receive(
     }
 }
 
-/// Waits until then, or for ever.
+/// Waits until a deadline, or for ever.
 pub(crate) async fn at(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,

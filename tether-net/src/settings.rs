@@ -1,4 +1,4 @@
-//! Kernel settings of the network that the container asks for.
+//! Writes the kernel settings of the network that the container asks for.
 //!
 //! They are no steps of a plan: the agent knows nothing of them but their paths and values. Each time
 //! that the network is as its spec says, what differs is written; a setting of a link that is not there
@@ -13,7 +13,7 @@ use protocol::message::Failure;
 use protocol::spec::{Extension, NetSpec};
 use std::{fs, io};
 
-/// Writes the settings of a spec that are otherwise. Says what the kernel refuses.
+/// Writes the settings of a spec that differ from the kernel's. Returns the failures.
 pub fn apply(sysfs: &Sysfs, spec: &NetSpec) -> Vec<Failure> {
     let asked = Extension::read(&spec.parts().extension).sysctls;
     let set = |(path, value): (String, String)| {

@@ -1,8 +1,8 @@
-//! Hears that the kernel's network has changed.
+//! Waits for changes of the kernel's network.
 //!
-//! What has changed is not read: whoever hears of a change observes again, which a lost event could
-//! not make wrong. So an overrun of the socket (ENOBUFS) is a change like any other, and the queue
-//! is bounded by the socket's buffer.
+//! The content of an event is not read: the agent observes again after each, which a lost event
+//! can't make wrong. So an overrun of the socket (ENOBUFS) is a change like any other, and the
+//! queue is bounded by the socket's buffer.
 
 use crate::netlink::NetlinkError;
 use nix::errno::Errno;
@@ -19,7 +19,7 @@ use tokio::net::UnixDatagram;
 /// `RTMGRP_IPV6_ROUTE` of linux/rtnetlink.h.
 const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 
-/// A socket that hears of changes.
+/// A socket that receives the kernel's events.
 #[derive(Debug)]
 pub struct Watch {
     /// A netlink socket: datagrams on a descriptor, which is all that this type makes use of.
@@ -27,7 +27,10 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Listens in the calling thread's network namespace; needs a tokio runtime.
+    /// Opens a socket in the calling thread's network namespace; needs a tokio runtime.
+    ///
+    /// # Errors
+    /// Returns [`NetlinkError::Open`] if the kernel refuses the socket.
     pub fn open() -> Result<Self, NetlinkError> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let protocol = SockProtocol::NetlinkRoute;
@@ -40,7 +43,10 @@ impl Watch {
         Ok(Self { socket })
     }
 
-    /// Waits until something has changed. Cancel-safe: nothing is taken before it is told.
+    /// Waits until something has changed. Cancel-safe: an event stays until it was returned.
+    ///
+    /// # Errors
+    /// Returns the system's error if the socket fails; lost events (ENOBUFS) are no error.
     pub async fn changed(&self) -> io::Result<()> {
         loop {
             self.socket.readable().await?;
@@ -51,8 +57,8 @@ impl Watch {
         }
     }
 
-    /// Forgets the changes so far, and says whether there were any: what is observed from now on
-    /// has them in it.
+    /// Discards the events so far, and returns whether there were any: a later observation includes
+    /// their changes.
     pub fn forget(&self) -> bool {
         let mut changed = false;
         // Not by tokio, which knows only what the reactor had heard when it ran last.

@@ -1,5 +1,5 @@
-//! An initramfs as a value: entries by path, written in the `newc` cpio format with nothing in it that differs between
-//! two runs (times are 0, the owner is root, entries are sorted).
+//! An initramfs as a value: entries by path, written in the `newc` cpio format. Two runs give the same bytes: times
+//! are 0, the owner is root, entries are sorted.
 //!
 //! Format: the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`.
 
@@ -15,7 +15,7 @@ const TRAILER: &str = "TRAILER!!!";
 /// Names and contents are padded to this many bytes.
 const ALIGNMENT: usize = 4;
 
-/// Why an entry can't be in an archive.
+/// The reason for which an entry can't be added to an archive.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ArchiveError {
     /// The path is empty, not absolute, or has an empty, `.` or `..` component.
@@ -26,13 +26,13 @@ pub enum ArchiveError {
         /// The path as given.
         path: String,
     },
-    /// A file, link or device where a directory is needed, or the other way round.
+    /// A file, link or device is where a directory is needed, or the other way round.
     #[error("path {path:?} in the image is already something else: choose another path")]
     Taken {
         /// The path as given.
         path: String,
     },
-    /// The format holds sizes of 32 bits.
+    /// The file is larger than the format's 32 bits can say.
     #[error("{path:?} is 4 GiB or larger, which an initramfs can't hold")]
     TooLarge {
         /// The path as given.
@@ -55,13 +55,17 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// An empty archive.
+    /// Makes an empty archive.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a directory and the directories above it; one that is there already is no error.
+    /// Adds a directory and the directories above it; does nothing if it exists.
+    ///
+    /// # Errors
+    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if a file,
+    /// link or device is on it.
     pub fn dir(&mut self, path: &str) -> Result<(), ArchiveError> {
         let relative = relative(path)?;
         for (end, _) in relative.match_indices('/') {
@@ -71,6 +75,10 @@ impl Archive {
     }
 
     /// Adds a file, replacing a file of the same path.
+    ///
+    /// # Errors
+    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if another
+    /// kind of entry is at it, [`ArchiveError::TooLarge`] if the contents have 4 GiB or more.
     pub fn file(
         &mut self,
         path: &str,
@@ -92,6 +100,10 @@ impl Archive {
     }
 
     /// Adds a symbolic link.
+    ///
+    /// # Errors
+    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if another
+    /// kind of entry is at it.
     pub fn link(&mut self, path: &str, target: &str) -> Result<(), ArchiveError> {
         self.put(
             path,
@@ -101,17 +113,21 @@ impl Archive {
         )
     }
 
-    /// Adds a character device that root alone may use.
+    /// Adds a character device that only root may use.
+    ///
+    /// # Errors
+    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if another
+    /// kind of entry is at it.
     pub fn device(&mut self, path: &str, major: u32, minor: u32) -> Result<(), ArchiveError> {
         self.put(path, Entry::Device { major, minor })
     }
 
-    /// The paths in the archive, without the leading `/`.
+    /// Returns the paths in the archive, without the leading `/`.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
     }
 
-    /// The archive's bytes.
+    /// Returns the archive's bytes.
     #[must_use]
     pub fn to_newc(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -168,7 +184,7 @@ impl Archive {
     }
 }
 
-/// `path` without its leading slash, when it names something below the root.
+/// Returns `path` without its leading slash, if it names something below the root.
 fn relative(path: &str) -> Result<&str, ArchiveError> {
     let error = || ArchiveError::Path {
         path: path.to_owned(),

@@ -1,4 +1,4 @@
-//! What goes into the bootstrap image, and the files that come out.
+//! Makes the bootstrap image of Debian's packages, and writes its files.
 
 use std::fs::{self, File};
 use std::io;
@@ -30,8 +30,8 @@ const CONTAINER_MODULES: &[&str] = &[
     "vmw_vsock_virtio_transport",
     "vsock_loopback",
 ];
-/// A VM that runs an image: its NICs, lines and disks, and the file systems on these. It has no vsock device, and
-/// nobody in it needs a vsock socket.
+/// The modules of a VM that runs an image: its NICs, lines and disks, and the file systems on these. It has no vsock
+/// device, and no process in it needs a vsock socket.
 const WORKLOAD_MODULES: &[&str] = &[
     "virtio_pci",
     "virtio_net",
@@ -41,7 +41,7 @@ const WORKLOAD_MODULES: &[&str] = &[
     "squashfs",
     "overlay",
 ];
-/// What a VM needs besides to be a Virtual Container Host itself.
+/// The further modules of a VM that is itself a Virtual Container Host.
 const HOST_MODULES: &[&str] = &[
     "virtio_blk",
     "bridge",
@@ -61,10 +61,10 @@ const HOST_MODULES: &[&str] = &[
     "nft_log",
 ];
 
-/// Why there is no image.
+/// The reason for which the image can't be made.
 #[derive(Debug, Error)]
 pub enum BootstrapError {
-    /// A Debian package's files are not there.
+    /// A Debian package's files can't be got.
     #[error(transparent)]
     Debian(#[from] DebianError),
     /// The kernel's modules can't be put in order.
@@ -76,7 +76,7 @@ pub enum BootstrapError {
     /// The kernel can't be unpacked.
     #[error(transparent)]
     Kernel(#[from] KernelError),
-    /// A file can't go into the archive.
+    /// A file can't be added to the archive.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// The image's name is not usable as a file name.
@@ -90,16 +90,16 @@ pub enum BootstrapError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// The kernel package has no kernel.
+    /// The kernel package has no kernel, or no modules.
     #[error("{dir} has no `{what}`: remove {dir} and run again")]
     Incomplete {
         /// The unpacked package.
         dir: PathBuf,
-        /// What was looked for.
+        /// The missing file or directory.
         what: &'static str,
     },
     /// A result can't be written.
@@ -107,25 +107,25 @@ pub enum BootstrapError {
     Write {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// Which modules an image has.
+/// The kind of VM that an image is for, which decides its modules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Variant {
     /// A container VM.
     #[default]
     Container,
-    /// A VM that is a Virtual Container Host itself: bridges, taps and NAT too.
+    /// A VM that is itself a Virtual Container Host: bridges, taps and NAT too.
     Host,
     /// A container VM that runs an image: disks too.
     Workload,
 }
 
-/// What to make.
+/// The recipe of an image.
 #[derive(Debug, Clone, Default)]
 pub struct Recipe {
     name: String,
@@ -135,23 +135,23 @@ pub struct Recipe {
     added: Vec<(PathBuf, String)>,
 }
 
-/// The files that boot.
+/// The files that a VM boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     /// The uncompressed kernel, an ELF file.
     pub kernel: PathBuf,
     /// The initramfs.
     pub initramfs: PathBuf,
-    /// The disk of modules that are loaded on demand, of a VM that runs an image.
+    /// The disk of modules that are loaded on demand; for a VM that runs an image.
     pub modules: Option<PathBuf>,
-    /// The initramfs's size in bytes.
+    /// The size of the initramfs in bytes.
     pub initramfs_bytes: u64,
-    /// Whether this call wrote it; false when it was there with the same bytes.
+    /// Whether this call wrote the initramfs; false if it existed with the same bytes.
     pub changed: bool,
 }
 
 impl Recipe {
-    /// An image `NAME.cpio` without an agent.
+    /// Makes the recipe of an image `NAME.cpio` without an agent.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
@@ -160,14 +160,14 @@ impl Recipe {
         }
     }
 
-    /// Chooses the modules.
+    /// Chooses the kind of VM, and with it the modules.
     #[must_use]
     pub fn variant(mut self, variant: Variant) -> Self {
         self.variant = variant;
         self
     }
 
-    /// Bakes in a static agent as `/sbin/tether-net`.
+    /// Adds a static agent as `/sbin/tether-net`.
     #[must_use]
     pub fn agent(mut self, path: impl Into<PathBuf>) -> Self {
         self.agent = Some(path.into());
@@ -181,14 +181,17 @@ impl Recipe {
         self
     }
 
-    /// Bakes in a file of this machine at an absolute path of the guest. It is executable there if it is here.
+    /// Adds a file of this machine at an absolute path of the guest. It is executable there if it is here.
     #[must_use]
     pub fn add(mut self, host: impl Into<PathBuf>, guest: &str) -> Self {
         self.added.push((host.into(), guest.to_owned()));
         self
     }
 
-    /// Makes the image in `dir`, one caller at a time. Downloads once; writes nothing when nothing changed.
+    /// Makes the image in `dir`, one caller at a time. Downloads packages once; writes only files that have changed.
+    ///
+    /// # Errors
+    /// Returns the [`BootstrapError`] of the step that failed.
     pub fn build(&self, dir: &Path) -> Result<Image, BootstrapError> {
         let odd = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_');
         if self.name.is_empty() || self.name.contains(odd) {
@@ -256,7 +259,7 @@ impl Recipe {
     }
 }
 
-/// The script, and what it needs.
+/// Adds the shell script that is the first process, with the files that it needs.
 fn add_shell(archive: &mut Archive, busybox_package: &Path) -> Result<(), BootstrapError> {
     archive.file("/init", INIT.to_vec(), true)?;
     archive.file(
@@ -282,7 +285,7 @@ fn add_busybox(archive: &mut Archive, package: &Path) -> Result<(), BootstrapErr
     Ok(())
 }
 
-/// The modules of the package's one kernel.
+/// Returns the directory of the modules of the package's one kernel.
 fn versions(package: &Path) -> Result<PathBuf, BootstrapError> {
     let all = package.join("lib/modules");
     first_in(&all, "").ok_or_else(|| BootstrapError::Incomplete {
@@ -325,7 +328,7 @@ fn add_file(archive: &mut Archive, host: &Path, guest: &str) -> Result<(), Boots
     Ok(archive.file(guest, contents, executable)?)
 }
 
-/// The uncompressed kernel beside the package, made once for each package.
+/// Returns the uncompressed kernel beside the package; makes it once for each package.
 fn unpacked_kernel(package: &Path, vmlinux: &Path) -> Result<PathBuf, BootstrapError> {
     let incomplete = || BootstrapError::Incomplete {
         dir: package.to_owned(),

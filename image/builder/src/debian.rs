@@ -1,6 +1,7 @@
 //! Debian packages as a source of files: downloaded by `apt-get`, unpacked by `dpkg-deb`, never installed.
 //!
-//! A package that is in the build directory is used as it is, without asking anyone: remove its directory to get a newer one.
+//! A package that is in the build directory is used as it is, without a query of the archive: remove its directory to
+//! get a newer one.
 
 mod suite;
 
@@ -13,17 +14,17 @@ use thiserror::Error;
 
 pub use suite::Suite;
 
-/// Why a package's files are not there.
+/// The reason for which a package's files can't be got.
 #[derive(Debug, Error)]
 pub enum DebianError {
-    /// A program that Debian has is not there or can't be started.
+    /// A program of Debian's is missing or can't be started.
     #[error("can't start `{program}`: on Debian install it by `apt-get install {package}`")]
     Start {
         /// The program.
         program: &'static str,
-        /// The package that has it.
+        /// The package that contains it.
         package: &'static str,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -34,15 +35,15 @@ pub enum DebianError {
     Failed {
         /// The command line.
         command: String,
-        /// What it wrote to its standard error.
+        /// The output on its standard error.
         reason: String,
     },
-    /// The answer of a program, or a package, is not as expected.
+    /// The output of a program, or the content of a package, is not as expected.
     #[error("package `{package}`: {reason}")]
     Unexpected {
         /// The package.
         package: String,
-        /// What is wrong.
+        /// The problem, as text.
         reason: String,
     },
     /// A file of this machine can't be read.
@@ -50,7 +51,7 @@ pub enum DebianError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -59,13 +60,16 @@ pub enum DebianError {
     Write {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// The package that a meta package such as `linux-image-cloud-amd64` stands for today.
+/// Returns the package that a meta package such as `linux-image-cloud-amd64` depends on at present.
+///
+/// # Errors
+/// Returns [`DebianError`] if apt can't be run, or names no such package.
 pub fn first_dependency(package: &str) -> Result<String, DebianError> {
     let listing = run(
         Command::new("apt-cache").args(["show", "--no-all-versions", package]),
@@ -78,8 +82,11 @@ pub fn first_dependency(package: &str) -> Result<String, DebianError> {
     })
 }
 
-/// Unpacks `package` into `dir`, unless that is there already. A download or unpacking that is cut short leaves no
-/// `dir`. Several processes may ask for the same one: a lock beside it, which stays there, lets one of them unpack.
+/// Unpacks `package` into `dir`, unless `dir` exists. A download or unpacking that is interrupted leaves no `dir`.
+/// Concurrent processes wait for the one that unpacks, by a lock beside `dir`, which stays there.
+///
+/// # Errors
+/// Returns [`DebianError`] if the download or the unpacking fails.
 pub fn unpacked(package: &str, dir: &Path) -> Result<(), DebianError> {
     if dir.is_dir() {
         return Ok(());
@@ -153,7 +160,11 @@ fn dependency_in(listing: &str) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// Runs a program to its end and gives its standard output.
+/// Runs a program to its end; returns its standard output.
+///
+/// # Errors
+/// Returns [`DebianError::Start`] if the program can't be started, [`DebianError::Failed`] if it
+/// fails.
 pub(crate) fn run(
     command: &mut Command,
     program: &'static str,

@@ -1,4 +1,4 @@
-//! From a bzImage to the uncompressed `vmlinux` in it, which QEMU enters directly (PVH): under emulation the kernel's
+//! Extracts from a bzImage the uncompressed `vmlinux`, which QEMU enters directly (PVH): under emulation the kernel's
 //! own decompressor is a fifth of the boot time.
 //!
 //! Format: the kernel's `Documentation/arch/x86/boot.rst`; the payload is an LZ4 legacy frame (Debian's choice).
@@ -19,23 +19,26 @@ const LZ4_LEGACY_BLOCK: usize = 8 << 20;
 /// A bound on what a broken image can make us allocate; Debian's vmlinux is about 60 MB.
 const LARGEST_KERNEL: usize = 512 << 20;
 
-/// Why no `vmlinux` comes out of an image.
+/// The reason for which no `vmlinux` can be extracted.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum KernelError {
-    /// The image ends too early or lacks the boot protocol's magic.
+    /// The image ends too early, or does not have the magic number of the boot protocol.
     #[error("the kernel image is no bzImage: {0}")]
     NotBzImage(&'static str),
-    /// The payload is compressed in another way.
+    /// The payload has another compression, with this magic number.
     #[error(
         "the kernel image's payload is not LZ4 (it begins with {0:02x?}): use Debian's cloud kernel"
     )]
     Compression([u8; 4]),
-    /// The compressed data is damaged.
+    /// The compressed data is damaged, for this reason.
     #[error("the kernel image's payload is damaged: {0}")]
     Damaged(String),
 }
 
-/// The ELF file inside of a bzImage.
+/// Returns the ELF file inside of a bzImage.
+///
+/// # Errors
+/// Returns [`KernelError`] if the bytes are not a bzImage whose payload is an LZ4 frame.
 pub fn vmlinux(bz_image: &[u8]) -> Result<Vec<u8>, KernelError> {
     let short = || KernelError::NotBzImage("it ends before its payload");
     if bz_image.get(MAGIC_AT..MAGIC_AT + 4) != Some(b"HdrS") {
@@ -59,7 +62,7 @@ pub fn vmlinux(bz_image: &[u8]) -> Result<Vec<u8>, KernelError> {
     unpack(frame)
 }
 
-/// An LZ4 legacy frame: a magic, then blocks, each behind its compressed size.
+/// Unpacks an LZ4 legacy frame: a magic number, then blocks, each behind its compressed size.
 fn unpack(frame: &[u8]) -> Result<Vec<u8>, KernelError> {
     let magic = frame.first_chunk::<4>().copied().unwrap_or_default();
     if magic != LZ4_LEGACY_MAGIC {

@@ -1,4 +1,4 @@
-//! The bootstrap image: what a container VM boots before it has a file system of its own.
+//! The bootstrap image, which a container VM boots before it has a file system of its own.
 //!
 //! ```text
 //!  Debian packages ── debian ──▶ kernel/, busybox/          (downloaded and unpacked once, never installed)

@@ -1,4 +1,4 @@
-//! `image build`: makes the bootstrap image.
+//! The program `image`; `image build` makes the bootstrap image.
 
 use std::path::PathBuf;
 use std::time::Instant;

@@ -11,18 +11,18 @@ use vch_qemu::MODULE_DISK;
 
 use crate::debian::{self, DebianError};
 use crate::modules::{Described, ModuleTree, ModulesError, index};
-/// What the file was made of: a disk of other contents gets another number.
+/// The number of the disk's recipe: a disk of other contents gets another number.
 const RECIPE: u32 = 2;
 /// Directories below `kernel/` that it leaves out: no socket of AF_VSOCK is made in such a VM then, whatever a process may.
 const WITHOUT: &[&str] = &["net/vmw_vsock"];
 
-/// Why there is no disk of modules.
+/// The reason for which the disk of modules can't be made.
 #[derive(Debug, Error)]
 pub enum ModuleDiskError {
     /// The modules can't be read.
     #[error(transparent)]
     Modules(#[from] ModulesError),
-    /// The program that makes it.
+    /// The program that makes the disk is missing or failed.
     #[error(transparent)]
     Tool(#[from] DebianError),
     /// A file can't be written.
@@ -30,7 +30,7 @@ pub enum ModuleDiskError {
     Write {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -41,11 +41,12 @@ fn write_error(path: &Path) -> impl FnOnce(io::Error) -> ModuleDiskError {
     |source| ModuleDiskError::Write { path, source }
 }
 
-/// Makes the disk in `dir` of the modules below `version`, a package's `lib/modules/VERSION`, unless it is there
-/// already. Gives its path.
+/// Makes the disk in `dir` of the modules below `version`, a package's `lib/modules/VERSION`, unless it exists.
+/// Returns the disk's path.
 ///
 /// # Errors
-/// [`ModuleDiskError`]; a disk that was there stays.
+/// Returns [`ModuleDiskError`] if the modules can't be read, or the disk not be made or written; an existing disk
+/// stays.
 pub fn build(version: &Path, dir: &Path) -> Result<PathBuf, ModuleDiskError> {
     let disk = dir.join(MODULE_DISK);
     let stamp = dir.join("modules.stamp");
@@ -82,7 +83,7 @@ pub fn build(version: &Path, dir: &Path) -> Result<PathBuf, ModuleDiskError> {
     Ok(disk)
 }
 
-/// Every module by its name, as container-init looks for it, and the index.
+/// Writes every module under the name by which container-init looks for it, and the index.
 fn lay_out(modules: &[Described], work: &Path) -> Result<(), ModuleDiskError> {
     for module in modules {
         let path = work.join(format!("{}.ko", module.name));

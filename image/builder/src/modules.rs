@@ -1,4 +1,4 @@
-//! Kernel modules in the order in which `insmod` can load them.
+//! Orders kernel modules so that `insmod` can load them one after the other.
 //!
 //! Each module names the modules that it needs in its ELF section `.modinfo` (`depends=a,b`), so no `depmod` is needed.
 //! Soft dependencies are not followed: those of the modules wanted here are built into the kernel.
@@ -14,27 +14,27 @@ use thiserror::Error;
 #[cfg(test)]
 mod tests;
 
-/// Why the modules can't be put in order.
+/// The reason for which modules can't be ordered.
 #[derive(Debug, Error)]
 pub enum ModulesError {
     /// A directory or file of the kernel package can't be read.
     #[error("can't read {path}")]
     Read {
-        /// What was to be read.
+        /// The directory or file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// The file is no ELF object with a readable `.modinfo` section.
+    /// The file is not an ELF object with a readable `.modinfo` section.
     #[error("{path} is no kernel module: {reason}")]
     Module {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem, as text.
         reason: String,
     },
-    /// The kernel has no such module, built in or not.
+    /// The kernel does not have the module, built in or not.
     #[error(
         "the kernel package has no module `{name}` (wanted by {wanted_by}): take it out of the list of modules"
     )]
@@ -44,7 +44,7 @@ pub enum ModulesError {
         /// The module that needs it, or `the image`.
         wanted_by: String,
     },
-    /// Modules that need one another.
+    /// Modules need one another.
     #[error("module `{name}` needs itself by way of others")]
     Cycle {
         /// One module of the cycle.
@@ -52,24 +52,27 @@ pub enum ModulesError {
     },
 }
 
-/// The modules of one kernel package: where each file is, and which are built in.
+/// The modules of one kernel package: the path of each, and the names of those that are built in.
 #[derive(Debug, Clone, Default)]
 pub struct ModuleTree {
     files: BTreeMap<String, PathBuf>,
     built_in: BTreeSet<String>,
 }
 
-/// One module to load.
+/// A module to load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {
-    /// The name as the kernel shows it, with underscores.
+    /// The module's name as the kernel shows it, with underscores.
     pub name: String,
-    /// The contents of its `.ko` file.
+    /// The content of the module's `.ko` file.
     pub contents: Vec<u8>,
 }
 
 impl ModuleTree {
-    /// Reads the names below `dir`, which is a package's `lib/modules/VERSION`.
+    /// Reads the names of the modules below `dir`, which is a package's `lib/modules/VERSION`.
+    ///
+    /// # Errors
+    /// Returns [`ModulesError::Read`] if a directory or file can't be read.
     pub fn read(dir: &Path) -> Result<Self, ModulesError> {
         let mut tree = Self::default();
         let mut dirs = vec![dir.join("kernel")];
@@ -97,11 +100,11 @@ impl ModuleTree {
         Ok(tree)
     }
 
-    /// All modules but those whose file is below one of the directories `without` (of `kernel/`), each with its aliases and
-    /// what it needs. A module that needs one of those is left out, too.
+    /// Returns all modules but those whose file is below one of the directories `without` (of `kernel/`), each with
+    /// its aliases and needs. A module that needs one of those is left out too.
     ///
     /// # Errors
-    /// A file can't be read or is no module.
+    /// Returns [`ModulesError::Read`] if a file can't be read, [`ModulesError::Module`] if it is not a module.
     pub fn all_but(&self, without: &[&str]) -> Result<Vec<Described>, ModulesError> {
         let mut described = BTreeMap::new();
         for (name, path) in &self.files {
@@ -145,7 +148,11 @@ impl ModuleTree {
         Ok(ordered(&described))
     }
 
-    /// The wanted modules and all that they need, each after what it needs. Built-in ones are left out.
+    /// Returns the wanted modules and all that they need, each behind those that it needs, without built-in ones.
+    ///
+    /// # Errors
+    /// Returns [`ModulesError::Missing`] if the kernel does not have a module, [`ModulesError::Cycle`] if modules
+    /// need one another, [`ModulesError::Read`] or [`ModulesError::Module`] if a file can't be read.
     pub fn closure(&self, wanted: &[&str]) -> Result<Vec<Module>, ModulesError> {
         let mut walk = Walk {
             tree: self,
@@ -160,16 +167,16 @@ impl ModuleTree {
     }
 }
 
-/// A module by its name, and what it is loaded for.
+/// A module with its needs and aliases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
-    /// The name as the kernel shows it, with underscores.
+    /// The module's name as the kernel shows it, with underscores.
     pub name: String,
-    /// Its `.ko` file.
+    /// The path of the module's `.ko` file.
     pub path: PathBuf,
-    /// All modules that are loaded before it, in their order.
+    /// The modules that must be loaded before it, in their order.
     pub needs: Vec<String>,
-    /// What the kernel asks for it by: patterns of fnmatch(3).
+    /// The aliases by which the kernel requests it: patterns of fnmatch(3).
     pub aliases: Vec<String>,
     /// Modules, or aliases of some, that it does better with.
     before: Vec<String>,
@@ -200,7 +207,7 @@ fn soften(described: &mut BTreeMap<String, Described>) {
     }
 }
 
-/// Each with all that it needs, deepest first; without those that need what is not there.
+/// Returns each module behind those that it needs, without modules that need a missing one.
 fn ordered(described: &BTreeMap<String, Described>) -> Vec<Described> {
     let whole = described.values().filter_map(|module| {
         let mut needs = Vec::new();
@@ -233,7 +240,8 @@ fn add_needed<'a>(
     Some(())
 }
 
-/// The index of a disk of modules, as container-init reads it: lines `module NAME NEEDED...` and `alias PATTERN NAME`.
+/// Returns the index of a disk of modules, as container-init reads it: lines `module NAME NEEDED...` and `alias
+/// PATTERN NAME`.
 #[must_use]
 pub fn index(modules: &[Described]) -> String {
     let mut text = String::new();
@@ -298,7 +306,7 @@ impl Walk<'_> {
     }
 }
 
-/// The names in the `depends=` entry of a module's `.modinfo` section.
+/// Returns the names in the `depends=` entry of a module's `.modinfo` section.
 fn needs(module: &[u8]) -> Result<Vec<String>, String> {
     with_modinfo(module, needs_in_modinfo)
 }
@@ -316,7 +324,7 @@ fn needs_in_modinfo(info: &[u8]) -> Vec<String> {
     values(info, b"depends=")
 }
 
-/// The names in the entries of a key, separated by commas.
+/// Returns the names in the entries of a key, separated by commas.
 fn values(info: &[u8], key: &[u8]) -> Vec<String> {
     let entries = values_whole(info, key);
     let names = entries.iter().flat_map(|names| names.split(','));
@@ -326,7 +334,8 @@ fn values(info: &[u8], key: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// The entries of a key: `.modinfo` is a run of `key=value` strings, each ended by a zero byte.
+/// Returns the entries of a key: `.modinfo` is a run of `key=value` strings, each ended by a zero
+/// byte.
 fn values_whole(info: &[u8], key: &[u8]) -> Vec<String> {
     info.split(|byte| *byte == 0)
         .filter_map(|entry| entry.strip_prefix(key))
@@ -335,7 +344,7 @@ fn values_whole(info: &[u8], key: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// The kernel shows `crc32c-intel.ko` as `crc32c_intel`.
+/// Returns the module's name as the kernel shows it: `crc32c_intel` for `crc32c-intel.ko`.
 fn module_name(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?.strip_suffix(".ko")?;
     Some(name.replace('-', "_"))

@@ -1,4 +1,4 @@
-//! The agent beside the container, and how far it says that it is (sd_notify(3)).
+//! Runs the agent beside the container, and receives its state (sd_notify(3)).
 
 use crate::rootfs::ROOT;
 use nix::{
@@ -25,8 +25,8 @@ const NOTHING: &str = "it has said nothing";
 /// The status of an agent that is ready to begin (`tether-net --hold`).
 const HELD: &str = "held";
 
-/// The agent's process. It is started before there is a life and a root, and held until then: a VM that is saved
-/// meanwhile has an agent that only needs to go on.
+/// The agent's process. It is started before the VM has a run and a root, and held until then: in a VM that is saved
+/// meanwhile, the agent only has to go on.
 pub struct Agent {
     notify: UnixDatagram,
     child: Option<Child>,
@@ -35,7 +35,7 @@ pub struct Agent {
     begun: bool,
     rooted: bool,
     again: Option<Instant>,
-    /// The agent has applied a spec.
+    /// Whether the agent has applied a spec.
     pub ready: bool,
     /// The agent's last status.
     pub status: String,
@@ -45,7 +45,7 @@ impl Agent {
     /// Starts the agent; an image without one has no network to wait for.
     ///
     /// # Errors
-    /// The socket that the agent is heard by can't be made.
+    /// Returns the system's error if the socket for the agent's messages can't be made.
     pub fn start() -> io::Result<Self> {
         let notify = UnixDatagram::bind(NOTIFY)?;
         notify.set_nonblocking(true)?;
@@ -64,7 +64,7 @@ impl Agent {
         Ok(agent)
     }
 
-    /// Lets the agent begin: the VM has a life. An agent that can't be told has ended, and is started again.
+    /// Lets the agent begin: a run has begun. An agent that can't be told has ended, and is started again.
     pub fn begin(&mut self) {
         self.begun = true;
         NOTHING.clone_into(&mut self.status);
@@ -73,13 +73,13 @@ impl Agent {
         }
     }
 
-    /// Lets the agent write files: its root is there.
+    /// Lets the agent write files: its root exists.
     pub fn root_is_there(&mut self) {
         self.rooted = true;
         self.hold = None;
     }
 
-    /// Returns whether the agent waits to begin, or there is none.
+    /// Returns whether the agent waits to begin, or the image has no agent.
     pub fn is_held(&self) -> bool {
         self.ready || self.status == HELD
     }
@@ -102,17 +102,17 @@ impl Agent {
         Ok(())
     }
 
-    /// Returns the descriptor to poll for what the agent says.
+    /// Returns the descriptor to poll for the agent's messages.
     pub fn notify(&self) -> BorrowedFd<'_> {
         self.notify.as_fd()
     }
 
-    /// Returns when [`Agent::keep`] has something to do.
+    /// Returns when [`Agent::keep`] has something to do; `None` for never.
     pub fn deadline(&self) -> Option<Instant> {
         self.again
     }
 
-    /// Takes what the agent has said.
+    /// Reads the agent's messages.
     pub fn hear(&mut self) {
         let mut buffer = [0; 4096];
         while let Ok(count) = self.notify.recv(&mut buffer) {
@@ -142,7 +142,7 @@ impl Agent {
         true
     }
 
-    /// Starts the agent again when its time has come.
+    /// Starts an agent that has ended again, once the pause is over.
     pub fn keep(&mut self) {
         if self.again.is_some_and(|again| again <= Instant::now())
             && let Err(error) = self.spawn()

@@ -1,4 +1,4 @@
-//! The guest from the kernel's hands to a root that can be left.
+//! Prepares the guest, from the kernel's start of init to a root that a container can leave.
 
 use crate::{kernel_module, modprobe};
 use nix::{
@@ -68,24 +68,24 @@ const PARAMETERS: [(&str, &str); 4] = [
     ("kernel/yama/ptrace_scope", "1"),
 ];
 
-/// Why the guest does not come up.
+/// The reason for which the guest can't be prepared.
 #[derive(Debug, Error)]
 pub enum BootError {
-    /// A file system is not mounted.
+    /// A file system can't be mounted.
     #[error("cannot mount {what}")]
     Mount {
-        /// Which.
+        /// The file system.
         what: &'static str,
-        /// Why.
+        /// The kernel's error.
         #[source]
         source: Errno,
     },
-    /// A file is not there, or not made.
+    /// A file is missing, or can't be made.
     #[error("cannot {what}")]
     File {
         /// The step that failed.
         what: &'static str,
-        /// Why not.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -99,11 +99,13 @@ fn mounted(what: &'static str, done: Result<(), Errno>) -> Result<(), BootError>
     done.map_err(|source| BootError::Mount { what, source })
 }
 
-/// Mounts what the kernel shows, on a root of init's own: one with a parent, so that a container can leave it by
-/// pivot_root(2), which refuses to leave the initramfs. Loads the modules, and brings the loopback up.
+/// Mounts the kernel's file systems (/proc, /sys, /dev) on a root of init's own: one with a parent, so that a
+/// container can leave it by pivot_root(2), which refuses to leave the initramfs. Loads the modules, and brings the
+/// loopback up.
 ///
 /// # Errors
-/// A file system is not mounted; a directory is not made; the agent is not copied; the initramfs lists no modules.
+/// Returns [`BootError::Mount`] if a file system can't be mounted, [`BootError::File`] if a directory can't be made,
+/// the agent can't be copied, or the initramfs lists no modules.
 pub fn prepare() -> Result<(), BootError> {
     let root = Path::new(NEW_ROOT);
     fs::create_dir_all(root).map_err(file("make the new root"))?;
@@ -148,7 +150,7 @@ fn enter(root: &Path) -> Result<(), Errno> {
     mount(none, "/", none, private, none)
 }
 
-/// Sets the kernel's parameters. One that is not set is logged.
+/// Sets the kernel's parameters. A failure is logged.
 pub fn set_parameters() {
     for (name, value) in PARAMETERS {
         let set = fs::write(Path::new(PARAMETERS_DIR).join(name), value);
@@ -162,7 +164,7 @@ pub fn set_parameters() {
 /// One that is not loaded is logged; it is missed later, by what needs it.
 ///
 /// # Errors
-/// The order can't be read.
+/// Returns [`BootError::File`] if the list of modules can't be read.
 fn load_modules(dir: &Path) -> Result<(), BootError> {
     let order = fs::read_to_string(dir.join("order")).map_err(file("read the order of modules"))?;
     for name in order.lines() {
@@ -206,12 +208,12 @@ fn link_up(name: &str) {
 /// Sets the kernel's domain name (setdomainname(2)).
 ///
 /// # Errors
-/// The kernel does not take the name.
+/// Returns the kernel's error if it does not take the name.
 pub fn set_domain(name: &str) -> io::Result<()> {
     fs::write("/proc/sys/kernel/domainname", name)
 }
 
-/// Writes back what is to be written, and ends the VM.
+/// Writes caches to disk, and powers the VM off.
 pub fn power_off() {
     sync();
     // Where that fails there is nothing else to be done: the kernel panics when init ends, and so does the VM.

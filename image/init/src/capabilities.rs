@@ -43,7 +43,7 @@ pub fn bits(numbers: &[u8]) -> u64 {
 /// Takes all other capabilities off the bounding set: no exec ever gains them.
 ///
 /// # Errors
-/// The process may not (CAP_SETPCAP).
+/// Returns EPERM if the process lacks CAP_SETPCAP.
 pub fn bound(bits: u64) -> Result<(), Errno> {
     for number in 0..=MOST {
         if bits & 1 << number != 0 {
@@ -64,7 +64,7 @@ pub fn bound(bits: u64) -> Result<(), Errno> {
 /// Returns the capabilities that the calling process may have.
 ///
 /// # Errors
-/// The kernel is older than version 3 of these sets.
+/// Returns EINVAL if the kernel is older than version 3 of these sets.
 pub fn permitted() -> Result<u64, Errno> {
     let mut header = Header { ..HEADER };
     let mut sets = [Sets::default(); 2];
@@ -78,7 +78,7 @@ pub fn permitted() -> Result<u64, Errno> {
 /// Makes these the capabilities of the calling process, and no others.
 ///
 /// # Errors
-/// The process lacks one of them.
+/// Returns EPERM if the process lacks one of them.
 pub fn have(bits: u64) -> Result<(), Errno> {
     #[expect(clippy::cast_possible_truncation, reason = "halves of 64 bits")]
     let halves = [bits as u32, (bits >> 32) as u32];

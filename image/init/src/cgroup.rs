@@ -19,7 +19,7 @@ const ROOT: &str = "/sys/fs/cgroup";
 /// Makes the cgroup. Controllers that the kernel lacks are missed only by requests for their figures.
 ///
 /// # Errors
-/// A directory can't be made.
+/// Returns the system's error if a directory can't be made.
 pub fn make() -> io::Result<()> {
     fs::create_dir_all(PARENT)?;
     for parent in [ROOT, PARENT] {
@@ -30,8 +30,8 @@ pub fn make() -> io::Result<()> {
     fs::create_dir_all(DIR)
 }
 
-/// Bounds the cgroup: every file is written, so that a bound that is no more goes. Returns those that are not in force,
-/// in words.
+/// Sets the bounds of the cgroup. Every file is written, so that a bound that is not given is lifted. Returns a
+/// message for each bound that is not in force.
 pub fn limit(limits: &CgroupLimits) -> Vec<String> {
     let written = values(limits).into_iter().filter_map(|(file, value)| {
         let error = match write(file, &value) {
@@ -96,7 +96,7 @@ fn values(limits: &CgroupLimits) -> [(&'static str, String); 7] {
 /// then its `first` process's cgroup is taken.
 ///
 /// # Errors
-/// The cgroup is gone, or the kernel does not take the process.
+/// Returns the system's error if the cgroup was removed, or the kernel refuses the process.
 pub fn enter(first: Option<Pid>) -> io::Result<()> {
     match (write("cgroup.procs", "0"), first) {
         (Err(error), Some(first)) if error.kind() == io::ErrorKind::ResourceBusy => {
@@ -112,7 +112,7 @@ pub fn enter(first: Option<Pid>) -> io::Result<()> {
 
 /// Kills every process of the cgroup.
 pub fn kill() {
-    // Where there is none left nothing is to be done.
+    // If the cgroup was removed, nothing is left to kill.
     let _ = write("cgroup.kill", "1");
 }
 
@@ -135,12 +135,12 @@ pub fn processes() -> Vec<Pid> {
     found
 }
 
-/// Returns how often the kernel killed one of the processes for want of memory.
+/// Returns how often the kernel killed one of the container's processes for want of memory.
 pub fn killed_for_memory() -> u64 {
     value(&read("memory.events"), "oom_kill")
 }
 
-/// Returns the text of one of the cgroup's files, empty where the kernel has no such file.
+/// Returns the text of one of the cgroup's files; empty if the kernel has no such file.
 pub fn read(file: &str) -> String {
     fs::read_to_string(Path::new(DIR).join(file)).unwrap_or_default()
 }
@@ -154,7 +154,7 @@ fn write(file: &str, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// Returns a number of a file of `name value` lines, 0 where it has none.
+/// Returns a number in a file of `name value` lines; 0 if it does not have the name.
 pub fn value(text: &str, name: &str) -> u64 {
     let mut lines = text.lines().filter_map(|line| line.split_once(' '));
     let found = lines.find(|(key, _)| *key == name);

@@ -1,8 +1,8 @@
-//! The guest's clock beside the host's time, as the shim sends it: pure.
+//! Compares the guest's clock with the host's time, as the shim sends it: pure.
 //!
-//! A message takes its time: what it says is behind the host's clock, never ahead of it. A guest that is behind what it
-//! hears is behind for certain; one that is ahead may only have heard late, and is set back when two messages in a row
-//! say so, by what the less delayed of them says.
+//! A message takes time to arrive: the time in it is behind the host's clock, never ahead of it. A guest whose clock
+//! is behind the message is certainly behind; one whose clock is ahead may only have received the message late. It is
+//! set back if two messages in a row say so, by the smaller of both differences.
 
 /// Up to here the clocks agree: under emulation a message takes some milliseconds.
 const AGREE_MS: i64 = 50;
@@ -14,9 +14,9 @@ const STEP_MS: i64 = 500;
 pub enum Correction {
     /// The clock is right.
     None,
-    /// Let it gain so many milliseconds, or lose them.
+    /// The clock has to gain this many milliseconds, or to lose them.
     Slew(i64),
-    /// Set it this many milliseconds forward, or back.
+    /// The clock has to be set this many milliseconds forward, or back.
     Step(i64),
 }
 
@@ -28,7 +28,8 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Compares the host's time, which has just come, with the guest's, and decides what becomes of the guest's clock.
+    /// Compares the host's time, which has just arrived, with the guest's; returns the correction of the guest's
+    /// clock.
     pub fn observe(&mut self, host_ms: u64, guest_ms: u64) -> Correction {
         let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
         let offset = signed(host_ms).saturating_sub(signed(guest_ms));

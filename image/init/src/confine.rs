@@ -42,12 +42,13 @@ pub struct Program {
     environment: Vec<CString>,
 }
 
-/// Makes the calling process, which is in the container's namespaces already, the container's: gives it its user, its
+/// Makes the calling process, which is in the container's namespaces already, the container's: sets its user, its
 /// rights and its directory, and looks its program up.
 ///
 /// # Errors
-/// [`Fault::User`]: the container has no such user or group. [`Fault::NotFound`] and [`Fault::NotExecutable`]: the
-/// program. [`Fault::Other`]: a limit, a right or the directory.
+/// Returns [`Fault::User`] if the container has no such user or group, [`Fault::NotFound`] or
+/// [`Fault::NotExecutable`] if the program can't be run, [`Fault::Other`] if a limit, a right or the directory can't
+/// be set.
 pub fn confine(process: &Process) -> Result<Program, StartError> {
     let who = user::resolve(&process.user, &process.groups)
         .map_err(|reason| StartError::new(Fault::User, reason))?;
@@ -126,8 +127,8 @@ fn give_streams(uid: u32) -> Result<(), Errno> {
 /// Looks a program up as execvp(3) does, in the `PATH` of its environment.
 ///
 /// # Errors
-/// [`Fault::NotFound`]: there is no such file. [`Fault::NotExecutable`]: the file is no program, or the user may not run
-/// it. [`Fault::Other`]: an argument holds a zero byte.
+/// Returns [`Fault::NotFound`] if the file does not exist, [`Fault::NotExecutable`] if it is not a program or the
+/// user may not run it, [`Fault::Other`] if an argument contains a zero byte.
 pub fn find(args: &[String], environment: Vec<String>) -> Result<Program, StartError> {
     let Some(name) = args.first().filter(|name| !name.is_empty()) else {
         let reason = "no command specified".to_owned();
@@ -189,10 +190,10 @@ fn check(path: &str) -> Result<(), StartError> {
 }
 
 impl Program {
-    /// Makes this program the argument of another one.
+    /// Returns a program that runs `path`, called `called`, with this program as its argument.
     ///
     /// # Errors
-    /// The other one's name holds a zero byte.
+    /// Returns [`Fault::Other`] if the path contains a zero byte.
     pub fn below(&self, path: &str, called: [String; 2]) -> Result<Self, StartError> {
         let mut args: Vec<CString> = called
             .into_iter()
@@ -206,7 +207,7 @@ impl Program {
         })
     }
 
-    /// Replaces the calling process by this program; returns only if that fails.
+    /// Replaces the calling process by this program; returns only if that fails, with the reason.
     #[expect(
         unsafe_code,
         reason = "the disposition of a signal is the process's own, which is about to be another's"

@@ -22,7 +22,7 @@ use std::{
     os::fd::{AsRawFd, OwnedFd, RawFd},
 };
 
-/// The namespaces of a container that runs.
+/// The namespaces of a running container.
 pub struct Namespaces {
     /// The container's first process.
     first: Pid,
@@ -38,7 +38,7 @@ impl Namespaces {
     /// Opens the namespaces of the container's own process, while it waits in all of them.
     ///
     /// # Errors
-    /// The process has ended.
+    /// Returns [`Fault::Other`](protocol::process::Fault::Other) if the process has ended.
     pub fn of(pid: Pid) -> Result<Self, StartError> {
         let open = |who: &str, kind: &str| {
             let file = File::open(format!("/proc/{who}/ns/{kind}"));
@@ -62,7 +62,7 @@ impl Namespaces {
 /// until it is released.
 ///
 /// # Errors
-/// Init has no descriptor or process left.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if no descriptor or process is left.
 pub fn begin(start: &Start) -> Result<PendingChild, StartError> {
     let process = &start.process;
     let spawn = Spawn::prepare(process)?;
@@ -83,10 +83,10 @@ pub fn begin(start: &Start) -> Result<PendingChild, StartError> {
     Ok(spawn.pending(pid))
 }
 
-/// Begins another process in a container that runs.
+/// Begins another process in a running container.
 ///
 /// # Errors
-/// The container has ended, or init has no descriptor or process left.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if the container has ended, or no descriptor or process is left.
 pub fn exec(process: &Process, namespaces: &Namespaces) -> Result<PendingChild, StartError> {
     let spawn = Spawn::prepare(process)?;
     let enter = |pids: &OwnedFd| setns(pids, CloneFlags::CLONE_NEWPID);

@@ -1,4 +1,4 @@
-//! Descriptors that a child has from init.
+//! Closes the descriptors that a child inherits from init.
 
 use crate::start_error::{StartError, failed};
 use nix::{errno::Errno, libc};
@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 /// Closes all descriptors but standard input, output and error and `keep`.
 ///
 /// # Errors
-/// The kernel has no close_range(2).
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if the kernel has no close_range(2).
 pub fn close_others(keep: &[RawFd]) -> Result<(), StartError> {
     for (first, last) in gaps(keep) {
         close_range(first, last).map_err(failed("close init's descriptors"))?;

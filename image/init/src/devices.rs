@@ -199,7 +199,7 @@ fn immediate(number: u32) -> i32 {
 /// Derives a container's rules.
 ///
 /// # Errors
-/// The VM has no device that was asked for; /proc/devices can't be read.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if the VM lacks a requested device, or /proc/devices can't be read.
 fn rules(start: &Start) -> Result<Rules, StartError> {
     if start.privileged {
         let text = fs::read_to_string("/proc/devices").map_err(failed("read /proc/devices"))?;
@@ -242,7 +242,8 @@ fn majors(text: &str, driver: &str) -> Vec<u32> {
 /// Attaches a container's device program to its cgroup.
 ///
 /// # Errors
-/// The rules can't be derived; the kernel does not take the program.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if a device's numbers can't be read, or the kernel does not take the
+/// program.
 pub fn confine(start: &Start) -> Result<(), StartError> {
     let program = program(&rules(start)?);
     attach(&program).map_err(failed("confine the container's devices"))

@@ -1,4 +1,4 @@
-//! Messages for a process that does not run yet.
+//! Keeps messages for processes that do not run yet.
 
 use protocol::process::{ProcessId, ToInit, WINDOW};
 use std::collections::BTreeMap;
@@ -38,7 +38,8 @@ impl EarlyMessages {
         }
     }
 
-    /// Returns the messages that have waited, in their order: the process runs, or will not.
+    /// Returns the messages that have waited, in their order, and keeps no further ones: the
+    /// process runs, or never will.
     pub fn take(&mut self, id: ProcessId) -> Vec<ToInit> {
         let waiting = self.0.remove(&id).unwrap_or_default();
         waiting.messages

@@ -1,8 +1,9 @@
-//! How a process ended, as a number.
+//! Converts the status of a process that has ended into an exit code.
 
 use nix::sys::wait::WaitStatus;
 
-/// Returns the exit code that shells give a status: 128 and the signal's number for a process that a signal ended.
+/// Returns the exit code that shells give for a status: for a process that a signal ended, 128 and the signal's
+/// number.
 pub fn exit_code(status: WaitStatus) -> u8 {
     let code = match status {
         WaitStatus::Exited(_, code) => code,

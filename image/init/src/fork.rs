@@ -11,7 +11,7 @@ use nix::{errno::Errno, libc, unistd::Pid};
 /// pid namespace. Returns `None` in the child.
 ///
 /// # Errors
-/// The kernel has no process left, or the pid namespace that children enter has ended.
+/// Returns EAGAIN if no process is left, ENOMEM if the PID namespace that children enter has ended.
 pub fn fork(namespaces: i32) -> Result<Option<Pid>, Errno> {
     let flags = i64::from(namespaces | libc::SIGCHLD);
     // SAFETY: without a stack of its own the child goes on with a copy of this one, as after fork(2). There is
@@ -21,7 +21,7 @@ pub fn fork(namespaces: i32) -> Result<Option<Pid>, Errno> {
     Ok((child != 0).then(|| Pid::from_raw(child)))
 }
 
-/// Ends the calling child at once: what init would do at its own end is not the child's.
+/// Ends the calling child at once, without the clean-up that init does at its own end.
 pub fn leave(code: i32) -> ! {
     // SAFETY: it does not come back.
     unsafe { libc::_exit(code) }

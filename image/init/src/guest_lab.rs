@@ -1,5 +1,5 @@
-//! A guest's world for a test: a process of one test, in namespaces of its own, whose root is a copy of the machine's
-//! that is forgotten at the end.
+//! A guest's environment for a test: a process of one test, in namespaces of its own, whose root is a copy of the
+//! machine's that is dropped at the end.
 //!
 //! The test may mount, fork, reap, name devices and set kernel parameters of the namespaces as init does. The machine's
 //! clock and modules are out of its reach: a filter refuses those system calls.
@@ -37,7 +37,7 @@ const CGROUP: &str = "CONTAINER_INIT_TEST_CGROUP";
 const SECONDS: &str = "120";
 const SOON: Duration = Duration::from_secs(20);
 
-/// Runs a test in a guest's world.
+/// Runs a test in a guest's environment.
 pub fn in_guest(test: impl FnOnce()) {
     if let (Some(root), Some(cgroup)) = (env::var_os(ROOT), env::var_os(CGROUP)) {
         enter(Path::new(&root), Path::new(&cgroup));
@@ -167,7 +167,7 @@ fn enter(dir: &Path, cgroup: &Path) {
     protect_the_machine();
 }
 
-/// Mounts a file system of its own kind.
+/// Mounts a new file system of this kind.
 pub fn mount_new(kind: &str, target: &Path, options: &str) {
     let done = mount(
         Some(kind),
@@ -234,7 +234,7 @@ fn protect_the_machine() {
     ]);
 }
 
-/// Returns whether limits may be raised here (CAP_SYS_RESOURCE), as every root may that is not kept from it.
+/// Returns whether limits may be raised here (CAP_SYS_RESOURCE), which root may unless its container prevents it.
 pub fn may_raise_limits() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let mut lines = status.lines();

@@ -1,4 +1,4 @@
-//! Modules of the kernel.
+//! Inserts kernel modules.
 
 use nix::libc;
 use std::{ffi::CString, fs::File, io, os::fd::AsRawFd};
@@ -6,7 +6,8 @@ use std::{ffi::CString, fs::File, io, os::fd::AsRawFd};
 /// Inserts a module into the kernel; one that is there already counts as inserted.
 ///
 /// # Errors
-/// The kernel does not take the file: it is no module of this kernel, or lacks what it needs.
+/// Returns the kernel's error if the file is not a module of this kernel, or a module that it needs
+/// is missing.
 #[expect(
     unsafe_code,
     reason = "finit_module(2) has no safe wrapper in nix's version"

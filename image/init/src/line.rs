@@ -35,14 +35,14 @@ impl Line {
     /// Waits for the port, and opens it.
     ///
     /// # Errors
-    /// The VM has no port of that name within ten seconds.
+    /// Returns `NotFound` if the VM has no port of that name within ten seconds.
     pub fn open() -> io::Result<Self> {
         let path = sysfs::port(PORT).wait()?;
         let flags = OFlag::O_RDWR | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         Ok(Self::over(open(&path, flags, Mode::empty())?))
     }
 
-    /// Takes an open device, whose reads and writes do not wait.
+    /// Makes a line of an open device in non-blocking mode.
     pub fn over(device: OwnedFd) -> Self {
         Self {
             device,
@@ -53,7 +53,7 @@ impl Line {
         }
     }
 
-    /// Returns what to poll for.
+    /// Returns the descriptor with the events to poll for.
     pub fn poll(&self) -> PollFd<'_> {
         let mut flags = PollFlags::POLLIN;
         if !self.out.is_empty() {
@@ -62,12 +62,12 @@ impl Line {
         PollFd::new(self.device.as_fd(), flags)
     }
 
-    /// Returns whether more output should wait.
+    /// Returns whether so much output is queued that more should wait.
     pub fn is_full(&self) -> bool {
         self.out.len() - self.sent > ENOUGH
     }
 
-    /// Queues the end of a phase, which is now.
+    /// Queues the message that a phase has ended now.
     pub fn tell_phase(&mut self, phase: Phase) {
         let uptime_us = system_clock::uptime_us();
         self.tell(&FromInit::Phase { phase, uptime_us });
@@ -86,7 +86,7 @@ impl Line {
     /// Sends as much of the queue as the line takes.
     ///
     /// # Errors
-    /// The line is broken.
+    /// Returns the system's error if the line is broken.
     pub fn flush(&mut self) -> io::Result<()> {
         while self.sent < self.out.len() {
             match write(&self.device, &self.out[self.sent..]) {
@@ -102,10 +102,10 @@ impl Line {
         Ok(())
     }
 
-    /// Returns the messages that have come. A life's first message brings its nonce, which all others bear.
+    /// Returns the messages that have arrived. A run's first message brings the nonce that its other messages have.
     ///
     /// # Errors
-    /// The line is broken.
+    /// Returns the system's error if the line is broken.
     pub fn receive(&mut self) -> io::Result<Vec<ToInit>> {
         let mut messages = Vec::new();
         let mut buffer = vec![0; CHUNK];

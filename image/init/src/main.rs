@@ -12,9 +12,9 @@
 //! The same program is, by the name that it is called by, the small init of `--init` ([`reaper`]), run anew inside of
 //! the container, and the kernel's loader of modules ([`modprobe`]).
 //!
-//! One thread, one poll(2) ([`run`]); init never waits for a child ([`spawn`]). Invariants: a process of the container sees
-//! nothing of init's files, devices and processes; the bytes that it writes are sent as fast as the other side takes them,
-//! and never dropped; its end is told when all of them were sent.
+//! One thread, one poll(2) ([`run`]); init never waits for a child ([`spawn`]). Invariants: a process of the
+//! container sees nothing of init's files, devices and processes; the bytes that it writes are sent as fast as the
+//! other side takes them, and never dropped; its end is reported once all of them were sent.
 //!
 //! Files below this one depend in one direction: `run` on `process_table`, that on `container`, that on `spawn`, that on
 //! `confine` and `reaper`; `boot` and `modprobe` have `kernel_module` in common.

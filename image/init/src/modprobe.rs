@@ -1,5 +1,5 @@
 //! The kernel's loader of modules (the kernel's `admin-guide/sysctl/kernel`, `modprobe`): this program, called by the
-//! kernel in the guest's own namespaces where a container's process asks for what a module has.
+//! kernel in the guest's own namespaces when a container's process asks for something that a module provides.
 //!
 //! The modules are on a read-only disk of their own, which is mounted when the first of them is wanted: neither the
 //! initramfs nor a saved VM's memory grows by them. Beside them lies an index of names, aliases and needs, so that no
@@ -28,7 +28,7 @@ const LOCK: &str = "/run/modprobe.lock";
 /// How long a call may take: the process that asked waits for it. The disk is there from the start.
 const SECONDS: u32 = 20;
 
-/// Loads what the kernel names: `modprobe -q -- NAME`.
+/// Loads the module that the kernel names, and those that it needs: `modprobe -q -- NAME`.
 pub fn run(args: &[String]) -> ExitCode {
     signals::end_after(SECONDS);
     let Some(name) = args.last().filter(|_| args.len() > 1) else {
@@ -55,7 +55,8 @@ fn log(name: &str, error: &io::Error) {
 /// Loads the modules that bring a name or an alias; returns whether one of them is there.
 ///
 /// # Errors
-/// The disk of modules is not there or not mounted; none of the modules that were asked for loads.
+/// Returns the system's error if the disk of modules is missing or can't be mounted, or none of the
+/// requested modules can be loaded.
 fn load(name: &str) -> io::Result<bool> {
     let text = {
         // One caller mounts, all others wait for it.

@@ -1,4 +1,4 @@
-//! A process of the container, as init holds its streams.
+//! A process of the container, with init's ends of its streams.
 
 use nix::{
     errno::Errno,
@@ -24,7 +24,7 @@ pub struct RunningProcess {
     input: Input,
     outputs: Vec<Stream>,
     terminal: Option<OwnedFd>,
-    /// How the process ended; its streams may hold more all the same.
+    /// The exit status of a process that has ended; its streams may still hold output.
     pub exit: Option<Exit>,
 }
 
@@ -50,19 +50,19 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Init's ends of a process's streams.
 pub struct StreamEnds {
-    /// The end that input is written to.
+    /// The end that the process's input is written to.
     pub input: Option<OwnedFd>,
-    /// The ends that its outputs are read from; of a terminal, the first alone.
+    /// The ends that the process's outputs are read from; for a terminal only the first.
     pub outputs: Vec<(Output, OwnedFd)>,
     /// The process's terminal, if it has one.
     pub terminal: Option<OwnedFd>,
 }
 
 impl RunningProcess {
-    /// Takes the ends of a process's streams.
+    /// Makes a process of its number and the ends of its streams.
     ///
     /// # Errors
-    /// A descriptor can't be made not to wait.
+    /// Returns the system's error if a descriptor can't be made non-blocking.
     pub fn new(id: ProcessId, pid: Pid, ends: StreamEnds) -> io::Result<Self> {
         let mut outputs = Vec::new();
         for (output, descriptor) in ends.outputs {
@@ -139,19 +139,19 @@ impl RunningProcess {
         }
     }
 
-    /// Returns when a terminal that no process has open is to be read again.
+    /// Returns when a terminal that no process has open is to be read again; `None` for never.
     pub fn deadline(&self) -> Option<Instant> {
         self.outputs.iter().filter_map(|stream| stream.again).min()
     }
 
-    /// Returns the outputs to poll: those with credit.
+    /// Returns the outputs to poll: those whose window is open.
     pub fn readable(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let streams = self.outputs.iter();
         let streams = streams.filter(|stream| stream.credit > 0 && stream.again.is_none());
         streams.map(|stream| stream.descriptor.as_fd())
     }
 
-    /// Returns the input to poll while some is queued.
+    /// Returns the input to poll while input is queued.
     pub fn writable(&self) -> Option<BorrowedFd<'_>> {
         let waits = !self.input.waiting.is_empty() || self.input.ends;
         self.input
@@ -161,7 +161,7 @@ impl RunningProcess {
             .map(AsFd::as_fd)
     }
 
-    /// Sends what the process wrote, as far as its windows go and the line takes it.
+    /// Sends the process's output, as far as its windows are open and the line takes it.
     pub fn read(&mut self, line: &mut Line) {
         let (id, ended) = (self.id, self.exit.is_some());
         let mut buffer = vec![0; MAX_CHUNK];
@@ -236,7 +236,8 @@ impl RunningProcess {
         }
     }
 
-    /// Returns how the process ended, once all that it wrote is sent.
+    /// Returns the exit status of a process that has ended and all of whose output is sent; `None`
+    /// otherwise.
     pub fn is_over(&self) -> Option<Exit> {
         self.exit.filter(|_| self.outputs.is_empty())
     }

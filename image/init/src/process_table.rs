@@ -66,7 +66,7 @@ fn decide(ready: bool, held: bool, late: bool) -> Decision {
 }
 
 impl ProcessTable {
-    /// Makes a table that expects the container's own process.
+    /// Makes a table that waits for the container's own process.
     pub fn new() -> Self {
         let mut early = EarlyMessages::default();
         early.expect(ProcessId::MAIN);
@@ -80,10 +80,11 @@ impl ProcessTable {
         }
     }
 
-    /// Begins the container's own process: it takes its place while the agent makes the network.
+    /// Begins the container's own process: it enters its namespaces while the agent makes the
+    /// network.
     ///
     /// # Errors
-    /// The process can't be forked.
+    /// Returns [`Fault::Other`] if the process can't be forked.
     pub fn begin_main(&mut self, start: Box<Start>) -> Result<(), StartError> {
         let patience = Duration::from_millis(start.network_deadline_ms.into());
         self.waiting = Some(Waiting {
@@ -94,7 +95,7 @@ impl ProcessTable {
         Ok(())
     }
 
-    /// Begins another process in the container, and tells if that fails.
+    /// Begins another process in the container; sends the refusal if that fails.
     pub fn exec(&mut self, id: ProcessId, process: &Process, line: &mut Line) {
         let child = match &self.namespaces {
             Some(namespaces) => container::exec(process, namespaces),
@@ -109,7 +110,7 @@ impl ProcessTable {
         }
     }
 
-    /// Hands a message to a process that runs, or will. A message for one that has just ended goes nowhere.
+    /// Passes a message to a process that runs or will run. A message for a process that has ended is dropped.
     pub fn deliver(&mut self, id: ProcessId, message: ToInit) {
         match self.running.get_mut(&id) {
             Some(process) => process.follow(message),
@@ -117,7 +118,7 @@ impl ProcessTable {
         }
     }
 
-    /// Tells that a process does not start.
+    /// Sends the refusal of a process.
     pub fn refuse(&mut self, id: ProcessId, error: StartError, line: &mut Line) {
         self.early.take(id);
         let StartError { fault, reason } = error;
@@ -135,7 +136,7 @@ impl ProcessTable {
         self.running.values()
     }
 
-    /// Returns when [`ProcessTable::advance`] or [`ProcessTable::carry`] has something to do, whatever comes.
+    /// Returns when [`ProcessTable::advance`] or [`ProcessTable::carry`] has something to do even if no event comes.
     pub fn deadline(&self) -> Option<Instant> {
         let network = self.waiting.iter().map(|waiting| waiting.deadline);
         let children = self.children().filter_map(PendingChild::deadline);
@@ -143,8 +144,8 @@ impl ProcessTable {
         network.chain(children).chain(terminals).min()
     }
 
-    /// Takes what the children have said, and lets the container's own process run as soon as it is in its place and the
-    /// network is there.
+    /// Reads the children's messages, and lets the container's own process run once it is in its namespaces and the
+    /// network is ready.
     pub fn advance(&mut self, agent: &Agent, line: &mut Line) {
         if let Some(waiting) = self.waiting.take() {
             self.advance_main(waiting, agent, line);
@@ -244,7 +245,7 @@ impl ProcessTable {
         }
     }
 
-    /// Carries streams between the processes and the line.
+    /// Passes streams on between the processes and the line.
     pub fn carry(&mut self, line: &mut Line) {
         for process in self.running.values_mut() {
             process.read(line);
@@ -274,7 +275,7 @@ impl ProcessTable {
         }
     }
 
-    /// Tells the ends of processes; that of the container's own process last: the shim ends the VM when it hears of it.
+    /// Sends the exits of processes; that of the container's own process last, since the shim then ends the VM.
     pub fn tell_ends(&mut self, line: &mut Line) {
         let over = self.running.iter();
         let mut over: Vec<_> = over

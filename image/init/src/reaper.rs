@@ -29,7 +29,8 @@ const OWN: &str = "/proc/self/exe";
 /// No program was found.
 const NOT_FOUND: u8 = 127;
 
-/// Replaces the calling process by the small init of a program that was found; returns only if that fails.
+/// Replaces the calling process by the small init for a program that was found; returns only if that fails, with the
+/// reason.
 pub fn exec(program: &Program) -> StartError {
     let called = [NAME, SEPARATOR].map(str::to_owned);
     match program.below(OWN, called) {

@@ -1,4 +1,5 @@
-//! The container's root file system: the image, read-only, below what the container writes.
+//! Mounts the container's root file system: the image, read-only, below the container's writable
+//! layer.
 
 use crate::sysfs;
 use nix::{
@@ -14,18 +15,18 @@ pub const ROOT: &str = "/container/root";
 const IMAGE: &str = "/container/image";
 const WRITABLE_LAYER: &str = "/container/upper";
 
-/// Why there is no root file system.
+/// The reason for which the root file system can't be mounted.
 #[derive(Debug, Error)]
 pub enum RootError {
-    /// A disk is not there, or a directory not made.
+    /// A disk is missing, or a directory can't be made.
     #[error("{0}")]
     File(#[from] io::Error),
-    /// A file system is not mounted.
+    /// A file system can't be mounted.
     #[error("cannot mount {what}: {source}")]
     Mount {
         /// The file system.
         what: &'static str,
-        /// Why.
+        /// The kernel's error.
         source: Errno,
     },
 }
@@ -33,7 +34,8 @@ pub enum RootError {
 /// Mounts the container's root file system at [`ROOT`].
 ///
 /// # Errors
-/// The VM lacks one of the disks; a directory is not made; a file system is not mounted.
+/// Returns [`RootError::File`] if the VM lacks one of the disks or a directory can't be made,
+/// [`RootError::Mount`] if a file system can't be mounted.
 pub fn assemble(start: &Start) -> Result<(), RootError> {
     for dir in [ROOT, IMAGE, WRITABLE_LAYER] {
         fs::create_dir_all(dir)?;
@@ -78,7 +80,7 @@ pub fn assemble(start: &Start) -> Result<(), RootError> {
     .map_err(failed("the root file system"))
 }
 
-/// Unmounts the root file system, so that all that was written is on the disk.
+/// Unmounts the root file system, so that everything written is on the disk.
 pub fn close() {
     for path in [ROOT, WRITABLE_LAYER] {
         // What holds it is about to end with the VM; what was written is written back in any case.

@@ -31,21 +31,21 @@ use std::{
 };
 use thiserror::Error;
 
-/// Why init can't go on.
+/// The reason for which init can't go on.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The guest does not come up.
+    /// The guest can't be prepared.
     #[error(transparent)]
     Boot(#[from] BootError),
-    /// The line to the shim is not there, or broken.
+    /// The line to the shim is missing or broken.
     #[error("the line to the VCH is of no use")]
     Line(#[source] io::Error),
-    /// The kernel refuses something that every container needs.
+    /// The kernel refused something that every container needs.
     #[error("cannot {what}")]
     Kernel {
         /// The step that failed.
         what: &'static str,
-        /// Why not.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -61,7 +61,8 @@ fn kernel<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> RunError 
 /// Boots the guest, and serves the line until the VM is to be powered off.
 ///
 /// # Errors
-/// The guest does not come up; the line is not there, or broken; the kernel refuses something that every container needs.
+/// Returns [`RunError::Boot`] if the guest can't be prepared, [`RunError::Line`] if the line is missing or breaks,
+/// [`RunError::Kernel`] if the kernel refuses something that every container needs.
 pub fn run() -> Result<(), RunError> {
     let began = system_clock::uptime_us();
     boot::prepare()?;
@@ -74,7 +75,8 @@ pub fn run() -> Result<(), RunError> {
 /// Serves a line until it says that the VM is to be powered off. Init began `began` microseconds after the guest booted.
 ///
 /// # Errors
-/// The line is broken; the kernel refuses something that every container needs.
+/// Returns [`RunError::Line`] if the line breaks, [`RunError::Kernel`] if the kernel refuses something that every
+/// container needs.
 fn serve(line: Line, began: u64) -> Result<(), RunError> {
     let mut children = SigSet::empty();
     children.add(Signal::SIGCHLD);

@@ -103,10 +103,10 @@ impl Filter {
         Self(loaded(ARCHITECTURE, by_architecture))
     }
 
-    /// Filters from now on this process and all of its descendants.
+    /// Installs the filter for this process and all of its later descendants.
     ///
     /// # Errors
-    /// The process may not (without PR_SET_NO_NEW_PRIVS it needs CAP_SYS_ADMIN).
+    /// Returns EACCES if the process has neither PR_SET_NO_NEW_PRIVS nor CAP_SYS_ADMIN.
     #[expect(unsafe_code, reason = "PR_SET_SECCOMP has no safe wrapper in nix")]
     pub fn install(&mut self) -> Result<(), Errno> {
         let program = libc::sock_fprog {

@@ -1,4 +1,5 @@
-//! Signals by their numbers, real-time ones (signal(7)) included, which nix's enumeration does not have.
+//! Sends and receives signals by their numbers, including real-time signals (signal(7)), which nix's enumeration does
+//! not have.
 
 #![expect(
     unsafe_code,
@@ -13,7 +14,7 @@ const LAST: i32 = 64;
 /// Sends a signal.
 ///
 /// # Errors
-/// EINVAL: no signal has that number. ESRCH: no process has that number.
+/// Returns EINVAL if no signal has that number, ESRCH if no process has that ID.
 pub fn send(pid: Pid, number: i32) -> Result<(), Errno> {
     if !(1..=LAST).contains(&number) {
         return Err(Errno::EINVAL);
@@ -22,13 +23,13 @@ pub fn send(pid: Pid, number: i32) -> Result<(), Errno> {
     Errno::result(unsafe { libc::kill(pid.as_raw(), number) }).map(drop)
 }
 
-/// Lets this process end by SIGALRM unless it has ended before.
+/// Makes SIGALRM end this process after this time, unless it has ended before.
 pub fn end_after(seconds: u32) {
     // SAFETY: no pointers, and this program handles no SIGALRM.
     let _ = unsafe { libc::alarm(seconds) };
 }
 
-/// Waits for the next signal of any kind, all of which are blocked, and returns its number.
+/// Waits for the next signal of any kind and returns its number; all signals have to be blocked.
 pub fn wait_for_any() -> i32 {
     let all = SigSet::all();
     loop {

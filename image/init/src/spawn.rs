@@ -1,4 +1,4 @@
-//! A process from its fork to its exec: its streams, and the handshake by which the child tells init how it goes.
+//! Spawns a process, from fork to exec: its streams, and the handshake by which the child reports to init.
 //!
 //! ```text
 //!   init: Spawn::prepare ── fork ──► child: closes what is not its own, enters the container,
@@ -32,7 +32,7 @@ impl Spawn {
     /// Makes the socket and the pipes of a process.
     ///
     /// # Errors
-    /// Init has no descriptor left.
+    /// Returns [`Fault::Other`](protocol::process::Fault::Other) if no descriptor is left.
     pub fn prepare(process: &Process) -> Result<Self, StartError> {
         let (init_socket, child_socket) = handshake::pair().map_err(failed("make a socket"))?;
         let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(failed("make a pipe"));
@@ -58,8 +58,8 @@ impl Spawn {
         })
     }
 
-    /// Runs the child's side, which ends in the process's program, or tells init why not. The child enters the container
-    /// by `enter`, for which it keeps the descriptors `keep`.
+    /// Runs the child's side, which ends in the process's program, or reports the reason to init. The child enters
+    /// the container by `enter`, for which it keeps the descriptors `keep`.
     pub fn run(
         self,
         process: &Process,
@@ -72,7 +72,7 @@ impl Spawn {
         self.child.run(process, role, keep, enter)
     }
 
-    /// Returns init's side, once the child is there.
+    /// Returns init's side, once the child is forked.
     pub fn pending(self, pid: Pid) -> PendingChild {
         PendingChild::new(pid, self.init)
     }

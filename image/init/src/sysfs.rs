@@ -1,4 +1,4 @@
-//! Devices by what sysfs tells of them: without udev there are no names below /dev/disk or /dev/virtio-ports.
+//! Finds devices by their attributes in sysfs: without udev there are no names below /dev/disk or /dev/virtio-ports.
 
 use std::{
     fs, io,
@@ -11,24 +11,25 @@ use std::{
 const APPEARS: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// A device that is known by the text of one of its attributes.
+/// A query for a device by the text of one of its attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceQuery<'a> {
-    /// The directory of its kind, as `/sys/block`.
+    /// The directory of the device's kind, such as `/sys/block`.
     pub class: &'a str,
-    /// The attribute's file.
+    /// The path of the attribute's file below the device's directory.
     pub attribute: &'a str,
-    /// The attribute's text.
+    /// The attribute's text, by which the device is found.
     pub value: &'a str,
-    /// The kind in words, for an error.
+    /// The noun for the kind, for an error.
     pub noun: &'a str,
 }
 
 impl DeviceQuery<'_> {
-    /// Waits until the device is there and returns its file.
+    /// Waits until the device exists, and returns its file.
     ///
     /// # Errors
-    /// The VM has no such device within ten seconds (`NotFound`), or sysfs can't be read.
+    /// Returns `NotFound` if the VM has no such device within ten seconds, or the error of reading
+    /// sysfs.
     pub fn wait(&self) -> io::Result<PathBuf> {
         self.wait_until(Instant::now() + APPEARS)
     }
@@ -48,10 +49,10 @@ impl DeviceQuery<'_> {
         }
     }
 
-    /// Returns the device's file if the device is there now.
+    /// Returns the device's file if the device exists now.
     ///
     /// # Errors
-    /// The VM has no such device (`NotFound`), or sysfs can't be read.
+    /// Returns `NotFound` if the VM has no such device, or the error of reading sysfs.
     pub fn find(&self) -> io::Result<PathBuf> {
         let missing = || {
             let reason = format!("the VM has no {} {}", self.noun, self.value);
@@ -73,7 +74,7 @@ impl DeviceQuery<'_> {
     }
 }
 
-/// Names the disk with a serial number.
+/// Returns the query for the disk with a serial number.
 pub fn disk(serial: &str) -> DeviceQuery<'_> {
     DeviceQuery {
         class: "/sys/block",
@@ -83,7 +84,7 @@ pub fn disk(serial: &str) -> DeviceQuery<'_> {
     }
 }
 
-/// Names the virtserialport with a name.
+/// Returns the query for the virtserialport with a name.
 pub fn port(name: &str) -> DeviceQuery<'_> {
     DeviceQuery {
         class: "/sys/class/virtio-ports",

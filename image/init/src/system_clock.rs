@@ -1,4 +1,4 @@
-//! The guest's own clocks: reading, setting and slewing them.
+//! Reads, sets and slews the guest's own clocks.
 
 use nix::{
     errno::Errno,
@@ -8,19 +8,19 @@ use nix::{
 };
 use std::time::Duration;
 
-/// Returns the guest's time, milliseconds since 1970.
+/// Returns the guest's time in milliseconds since 1970.
 pub fn now_ms() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_REALTIME).map(Duration::from);
     now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Returns the time since the guest booted, microseconds.
+/// Returns the time since the guest booted, in microseconds.
 pub fn uptime_us() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from);
     now.map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(u64::MAX))
 }
 
-/// Sets the guest's time, milliseconds since 1970. A failure is logged.
+/// Sets the guest's time, in milliseconds since 1970. A failure is logged.
 pub fn set(now_ms: u64) {
     let now = TimeSpec::from_duration(Duration::from_millis(now_ms));
     if let Err(error) = clock_settime(ClockId::CLOCK_REALTIME, now) {
@@ -28,8 +28,8 @@ pub fn set(now_ms: u64) {
     }
 }
 
-/// Lets the guest's clock run 500 parts in a million faster or slower until it has gained or lost so much (adjtime(3)).
-/// A failure is logged.
+/// Makes the guest's clock run 500 parts in a million faster or slower until it has gained or lost this many
+/// milliseconds (adjtime(3)). A failure is logged.
 #[expect(unsafe_code, reason = "adjtime(3) has no safe wrapper in nix")]
 pub fn slew(offset_ms: i64) {
     let delta = libc::timeval {

@@ -24,7 +24,7 @@ use std::{
 nix::ioctl_write_ptr_bad!(set_size, libc::TIOCSWINSZ, libc::winsize);
 nix::ioctl_write_int_bad!(set_controlling, libc::TIOCSCTTY);
 
-/// Gives a terminal a size. One that is gone has none.
+/// Sets the size of a terminal. Does nothing if the terminal is closed.
 pub fn resize(terminal: &OwnedFd, size: TerminalSize) {
     let size = libc::winsize {
         ws_row: size.rows,
@@ -39,7 +39,7 @@ pub fn resize(terminal: &OwnedFd, size: TerminalSize) {
 /// Makes a terminal; returns init's end, the process's end, and the name of that.
 ///
 /// # Errors
-/// There is no devpts, or no terminal is left.
+/// Returns the kernel's error if no devpts is mounted, or no terminal is left.
 pub fn new() -> Result<(OwnedFd, OwnedFd, String), Errno> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let master = posix_openpt(flags)?;
@@ -55,14 +55,16 @@ pub fn new() -> Result<(OwnedFd, OwnedFd, String), Errno> {
 /// Makes a terminal the controlling one of the calling process, which begins a session.
 ///
 /// # Errors
-/// The process leads a session or a group already; the terminal is another session's.
+/// Returns EPERM if the process leads a session or a group already, or the terminal is another
+/// session's.
 pub fn control(slave: &OwnedFd) -> Result<(), Errno> {
     setsid()?;
     // SAFETY: the descriptor is open and the argument is a number.
     unsafe { set_controlling(slave.as_raw_fd(), 0) }.map(drop)
 }
 
-/// Makes a terminal the container's console, unless there is one already, as for every process beside the first.
+/// Makes a terminal the container's console, unless it has one already, which is so for every process beside the
+/// first.
 pub fn make_console(terminal: &str) {
     let path = "/dev/console";
     if !Path::new(path).exists() && File::create(path).is_ok() {

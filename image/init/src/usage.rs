@@ -1,4 +1,4 @@
-//! The container's use of the machine, and its processes, as the kernel shows them.
+//! Reads the container's use of the machine, and its processes, from the kernel.
 
 use crate::cgroup;
 use nix::{
@@ -12,7 +12,7 @@ use std::fs;
 const MOST: usize = 256;
 const MAX_WORDS: usize = 160;
 
-/// Reads what the container uses now.
+/// Returns the container's present use of resources.
 pub fn usage() -> Usage {
     let cpu = cgroup::read("cpu.stat");
     let microseconds = |name| cgroup::value(&cpu, name).saturating_mul(1000);
@@ -73,7 +73,7 @@ fn interfaces(text: &str) -> Vec<InterfaceUsage> {
     all.filter(|interface| interface.name != "lo").collect()
 }
 
-/// Lists the container's processes, by number.
+/// Returns the container's processes, ordered by process ID.
 pub fn processes() -> Vec<Listed> {
     let ticks = configured(SysconfVar::CLK_TCK).unwrap_or(100).max(1);
     let mut all: Vec<Listed> = cgroup::processes()

@@ -1,4 +1,4 @@
-//! Users and groups, by the container's own files (passwd(5), group(5)).
+//! Resolves users and groups by the container's own files (passwd(5), group(5)).
 
 use nix::libc;
 use std::{
@@ -13,9 +13,9 @@ use std::{
 pub struct User {
     pub uid: u32,
     pub gid: u32,
-    /// Further groups.
+    /// The further groups, by number.
     pub groups: Vec<u32>,
-    /// The user's home directory; `/` where the files do not say.
+    /// The user's home directory; `/` if the files do not have the user.
     pub home: String,
 }
 
@@ -25,7 +25,8 @@ const MAX_FILE: u64 = 4 << 20;
 /// Resolves `user`, `uid`, `user:group` or `uid:gid`, and further groups.
 ///
 /// # Errors
-/// A name is not in the container's files; a number is out of Docker's range. The text is Docker's.
+/// Returns Docker's message if a name is not in the container's files, or a number is out of
+/// Docker's range.
 pub fn resolve(user: &str, groups: &[String]) -> Result<User, String> {
     // As absent counts, too, what is no file: names are unknown then, numbers are what they are.
     let read = |path| read(Path::new(path)).unwrap_or_default();
@@ -109,7 +110,7 @@ fn resolve_in(wanted: &str, groups: &[String], passwd: &str, group: &str) -> Res
 /// Returns the number that a name is.
 ///
 /// # Errors
-/// The number is out of the range that Docker has for users and groups.
+/// Returns Docker's message if the number is out of Docker's range for users and groups.
 fn number(name: &str) -> Result<Option<u32>, String> {
     let Ok(number) = name.parse::<i64>() else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! The parts that a machine is made of.
+//! The devices and other parts of a machine.
 
 use std::fmt::Write as _;
 use std::os::fd::RawFd;
@@ -7,18 +7,21 @@ use std::path::PathBuf;
 use super::MachineError;
 use super::option::OptionList;
 
-/// How the guest's instructions are run.
+/// How the guest's instructions are executed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Accelerator {
-    /// Emulated: works everywhere.
+    /// QEMU emulates them (TCG): works on every host.
     #[default]
     Tcg,
-    /// By the host's kernel.
+    /// The host's kernel executes them (KVM).
     Kvm,
 }
 
 impl Accelerator {
-    /// Reads the value of [`super::ACCELERATOR_VARIABLE`]; unset means TCG.
+    /// Parses the value of [`super::ACCELERATOR_VARIABLE`]; `None` means TCG.
+    ///
+    /// # Errors
+    /// Returns [`MachineError::Accelerator`] for another value than `tcg` or `kvm`.
     pub fn from_variable(value: Option<&str>) -> Result<Self, MachineError> {
         match value {
             None | Some("" | "tcg") => Ok(Self::Tcg),
@@ -33,26 +36,27 @@ impl Accelerator {
 /// The host's end of a console, serial line or virtserialport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stream {
-    /// Written to a file; nothing is read.
+    /// QEMU writes the output to a file; the guest gets no input.
     File(PathBuf),
-    /// QEMU listens on a Unix socket: one client at a time, a second one waits.
+    /// QEMU listens on a Unix socket at this path: one client at a time; a second one waits.
     Listen(PathBuf),
-    /// QEMU connects to a listening Unix socket at its start.
+    /// QEMU connects to a listening Unix socket when it starts.
     Connect(PathBuf),
-    /// A connected Unix socket, as QEMU inherits it.
+    /// QEMU inherits this connected Unix socket.
     Connected(RawFd),
-    /// A listening Unix socket, as QEMU inherits it: one client at a time, a second one waits.
+    /// QEMU inherits this listening Unix socket: one client at a time; a second one waits.
     Listening(RawFd),
 }
 
 /// A virtio disk of raw bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disk {
-    /// What the guest reads as its serial number (`/sys/block/*/serial`): at most 20 bytes, and an id for QEMU.
+    /// The serial number that the guest reads (`/sys/block/*/serial`), which is also the disk's ID in QEMU: at most
+    /// 20 bytes.
     pub serial: String,
-    /// The file; or an open one, as `/dev/fdset/N` of [`super::Machine::descriptor`].
+    /// The path of the file, or `/dev/fdset/N` for a descriptor of [`super::Machine::descriptor`].
     pub path: PathBuf,
-    /// The guest can't write to it.
+    /// Whether the guest can't write to the disk.
     pub read_only: bool,
 }
 
@@ -67,7 +71,8 @@ impl Disk {
         Ok(())
     }
 
-    /// The back-end. Whoever shares a read-only file needs no lock on it; the host's cache is the guest's.
+    /// Returns the back-end's options. A read-only file may be shared, so it is not locked; the guest uses the host's
+    /// page cache.
     pub(super) fn back_end(&self) -> OptionList {
         OptionList::new("driver=raw")
             .with("node-name", &self.serial)
@@ -88,38 +93,39 @@ impl Disk {
     }
 }
 
-/// A guest's vsock device.
+/// The vsock device of a guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Vsock {
-    /// By a `vhost-device-vsock` process that listens here; the CID is that process's matter.
+    /// A `vhost-device-vsock` process that listens at this path provides it, and sets the CID.
     VhostUser(PathBuf),
-    /// By the host kernel's vhost_vsock.
+    /// The host kernel's vhost_vsock provides it.
     Native {
-        /// The guest's context id.
+        /// The guest's context ID.
         cid: u32,
     },
 }
 
-/// Where the guest's memory is.
+/// The backing of the guest's memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Memory {
-    /// QEMU's own; shared by a memory file descriptor where a device needs that.
+    /// QEMU's own memory; in a shared memory file if a device needs that.
     #[default]
     Own,
-    /// A template's: a file that keeps what the guest writes.
+    /// The file of a template, which keeps what the guest writes.
     Template(PathBuf),
-    /// A clone's: begins as the template's file, writes stay private.
+    /// A private copy of a template's file: what the guest writes is not kept.
     Clone(PathBuf),
 }
 
 /// A virtio NIC on a tap that is already open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nic {
-    /// Names the device (`ID`) and its network back-end (`net-ID`) in QMP.
+    /// The NIC's ID, which names the device (`ID`) and its network back-end (`net-ID`) in QMP.
     pub id: String,
-    /// What the guest sees as its permanent address.
+    /// The MAC address that the guest sees as the permanent one.
     pub mac: [u8; 6],
-    /// The tap, opened with `IFF_TAP | IFF_NO_PI | IFF_VNET_HDR`, as QEMU inherits it.
+    /// The descriptor of the tap that QEMU inherits, opened with
+    /// `IFF_TAP | IFF_NO_PI | IFF_VNET_HDR`.
     pub tap: RawFd,
 }
 
@@ -127,13 +133,13 @@ pub struct Nic {
 const MAX_SERIAL: usize = 20;
 
 impl Nic {
-    /// The id of its network back-end.
+    /// Returns the ID of the NIC's network back-end.
     #[must_use]
     pub fn netdev(&self) -> String {
         format!("net-{}", self.id)
     }
 
-    /// Its MAC address as text.
+    /// Returns the MAC address as text.
     #[must_use]
     pub fn mac_text(&self) -> String {
         let mut text = String::new();
@@ -171,8 +177,8 @@ const FIRST_PORT_DEVICE: u8 = 8;
 /// Functions of one device (PCI Local Bus Specification 3.0, 3.2.2.3).
 const FUNCTIONS: u8 = 8;
 
-/// Eight root ports are one device: a guest looks for 40 of them as fast as for none, where 16 devices
-/// cost it 0.3 s, and 48 would not fit on the bus.
+/// Returns the options of a root port. Eight root ports share one device number: a guest then finds 40 of them as
+/// fast as none, where 16 devices cost it 0.3 s, and 48 would not fit on the bus.
 pub(super) fn root_port(number: u8) -> OptionList {
     // Chassis and slot 0 are the board's own.
     let slot = (u16::from(number) + 1).to_string();
@@ -186,7 +192,10 @@ pub(super) fn root_port(number: u8) -> OptionList {
         .with("addr", &format!("{device:#x}.{function}"))
 }
 
-/// What QEMU takes as an id (`id_wellformed` in its `util/id.c`).
+/// Checks that QEMU takes a text as an ID (`id_wellformed` in its `util/id.c`).
+///
+/// # Errors
+/// Returns [`MachineError::Id`] if it does not.
 pub(super) fn check_id(id: &str) -> Result<(), MachineError> {
     let begins = id.starts_with(|c: char| c.is_ascii_alphabetic());
     let goes_on = id

@@ -21,11 +21,12 @@ pub use device::{Accelerator, Disk, Memory, Nic, Stream, Vsock};
 use device::{check_id, root_port};
 use option::OptionList;
 
-/// The program.
+/// The file name of the QEMU program.
 pub const PROGRAM: &str = "qemu-system-x86_64";
-/// The Debian package that has it.
+/// The Debian package that contains the QEMU program.
 pub const PACKAGE: &str = "qemu-system-x86";
-/// The file of kernel modules that `image build` puts beside an image, and that each VM gets as a disk.
+/// The file name of the disk of kernel modules that `image build` writes beside an image, and that each VM gets as a
+/// disk.
 pub const MODULE_DISK: &str = "modules.squashfs";
 /// The environment variable that chooses the accelerator: `tcg` or `kvm`.
 pub const ACCELERATOR_VARIABLE: &str = "VCH_ACCEL";
@@ -37,11 +38,12 @@ const LEAST_MEMORY_MIB: u32 = 64;
 /// Eight devices of eight: half of the root bus stays free.
 const MOST_ROOT_PORTS: u8 = 64;
 const MOST_CPUS: u16 = 64;
-/// What every VM boots with: power off on a panic; no crypto self-tests, which take 0.7 s under emulation; and no test
-/// of the timer interrupt, which real boards need, and which a guest fails whose processor has to wait (`kernel-parameters`).
+/// The kernel options of every VM: power off on a panic; no crypto self-tests, which take 0.7 s under emulation; and
+/// no test of the timer interrupt, which real boards need, and which fails in a guest whose processor has to wait
+/// (`kernel-parameters`).
 const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 cryptomgr.notests no_timer_check";
 
-/// Why a machine can't be described to QEMU.
+/// The reason for which a machine is not valid.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum MachineError {
     /// The accelerator is unknown.
@@ -50,54 +52,56 @@ pub enum MachineError {
         /// The variable's value.
         value: String,
     },
-    /// Too little memory.
+    /// The machine has too little memory.
     #[error("memory {mib} MiB: give at least {LEAST_MEMORY_MIB} MiB")]
     Memory {
-        /// As given, in MiB.
+        /// The memory in MiB.
         mib: u32,
     },
     /// The CID is not one that a guest can have.
     #[error("vsock CID {cid}: a guest's CID is between {FIRST_GUEST_CID} and 4294967294")]
     Cid {
-        /// As given.
+        /// The CID.
         cid: u32,
     },
-    /// vhost-user devices share the guest's memory with another process.
+    /// A vhost-user device needs memory that is shared with another process, which a template's or
+    /// clone's is not.
     #[error(
         "vsock by vhost-user needs shared memory, and a clone's memory is private: use another channel for a clone"
     )]
     PrivateMemory,
-    /// A group or broadcast address.
+    /// The MAC address of a NIC is a group or broadcast address.
     #[error(
         "MAC address of NIC `{nic}` is a group address: clear the lowest bit of its first byte"
     )]
     GroupMac {
-        /// The NIC's id.
+        /// The NIC's ID.
         nic: String,
     },
-    /// An id that QEMU refuses, or one that is used twice.
+    /// QEMU refuses the ID, or two devices have it.
     #[error("id {id:?}: use a letter, then letters, digits, `-`, `.` or `_`, and each id once")]
     Id {
-        /// As given.
+        /// The ID.
         id: String,
     },
-    /// No processor, or more than q35 can have.
+    /// The machine has no processor, or more than q35 can have.
     #[error("{count} processors: give 1 to {MOST_CPUS}")]
     Processors {
-        /// As given.
+        /// The number of processors.
         count: u16,
     },
-    /// More root ports than asked for, or too many.
+    /// A NIC needs a root port that the machine does not have, or there are too many root ports.
     #[error("root port {port}: this machine has {count} of them (at most {MOST_ROOT_PORTS})")]
     RootPort {
-        /// The port that was named.
+        /// The number of the root port.
         port: u8,
-        /// How many there are.
+        /// How many root ports the machine has.
         count: u8,
     },
 }
 
-/// A VM that boots the bootstrap image. Methods add to it; [`Machine::arguments`] checks it and writes it out.
+/// A VM that boots the bootstrap image. Methods add to it; [`Machine::arguments`] checks it and returns the command
+/// line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
     kernel: PathBuf,
@@ -121,7 +125,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine of 128 MiB without any device but a source of randomness.
+    /// Makes a machine with 128 MiB of memory and no device but a source of random numbers.
     pub fn new(kernel: impl Into<PathBuf>, initramfs: impl Into<PathBuf>) -> Self {
         Self {
             kernel: kernel.into(),
@@ -145,7 +149,7 @@ impl Machine {
         }
     }
 
-    /// Chooses how instructions are run.
+    /// Sets how instructions are executed.
     #[must_use]
     pub fn accelerator(mut self, accelerator: Accelerator) -> Self {
         self.accelerator = accelerator;
@@ -159,7 +163,7 @@ impl Machine {
         self
     }
 
-    /// Says where the memory is.
+    /// Sets the backing of the memory.
     #[must_use]
     pub fn memory(mut self, memory: Memory) -> Self {
         self.memory = memory;
@@ -181,7 +185,7 @@ impl Machine {
         self
     }
 
-    /// Adds a virtserialport that the guest finds by `name`.
+    /// Adds a virtserialport, which the guest finds by `name`.
     #[must_use]
     pub fn port(mut self, name: &str, stream: Stream) -> Self {
         self.ports.push((name.to_owned(), stream));
@@ -216,29 +220,29 @@ impl Machine {
         self
     }
 
-    /// Gives it a vsock device.
+    /// Adds a vsock device.
     #[must_use]
     pub fn vsock(mut self, vsock: Vsock) -> Self {
         self.vsock = Some(vsock);
         self
     }
 
-    /// Gives it empty PCIe root ports (`rp0`, `rp1`, …), each for one device that is plugged in later.
+    /// Adds empty PCIe root ports (`rp0`, `rp1`, …), each for one device that is plugged in later.
     #[must_use]
     pub fn root_ports(mut self, count: u8) -> Self {
         self.root_ports = count;
         self
     }
 
-    /// Puts the NICs in root ports, the first in `rp0`: more than the root bus has room for, and each
-    /// can be unplugged and its port used again.
+    /// Puts the NICs in root ports, the first in `rp0`: there is room for more than on the root bus, and each can be
+    /// unplugged and its port used again.
     #[must_use]
     pub fn nics_in_ports(mut self) -> Self {
         self.nics_in_ports = true;
         self
     }
 
-    /// Offers QMP there.
+    /// Lets QEMU offer QMP at this stream.
     #[must_use]
     pub fn qmp(mut self, stream: Stream) -> Self {
         self.qmp = Some(stream);
@@ -252,14 +256,17 @@ impl Machine {
         self
     }
 
-    /// Waits for QMP's `migrate-incoming` and does not boot.
+    /// Lets QEMU wait for QMP's `migrate-incoming` in place of booting.
     #[must_use]
     pub fn incoming(mut self) -> Self {
         self.incoming = true;
         self
     }
 
-    /// QEMU's arguments, without the program.
+    /// Returns QEMU's arguments, without the program.
+    ///
+    /// # Errors
+    /// Returns the [`MachineError`] of the part that is not valid.
     pub fn arguments(&self) -> Result<Vec<OsString>, MachineError> {
         self.check()?;
         let mut line = CommandLine::default();

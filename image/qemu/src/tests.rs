@@ -8,7 +8,7 @@ fn words(machine: &Machine) -> Vec<String> {
         .collect()
 }
 
-/// The values of every `flag` in the order in which QEMU reads them.
+/// Returns the values of every `flag` in the order in which QEMU reads them.
 fn values(machine: &Machine, flag: &str) -> Vec<String> {
     let words = words(machine);
     words

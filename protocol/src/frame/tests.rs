@@ -124,7 +124,7 @@ fn a_changed_byte_a_short_frame_and_a_later_form_each_have_their_error() {
     assert_eq!(sound(&sealed(&header)), [b""]);
 }
 
-/// What a line does between two frames or to one of them.
+/// A fault of the line between two frames or in one.
 #[derive(Clone, Debug)]
 enum Mishap {
     None,

@@ -1,4 +1,4 @@
-//! Messages as bytes.
+//! Encodes and decodes messages.
 
 use super::{
     Failure, InterfaceReport, InterfaceState, Report, SessionNonce, ToAgent, ToCoordinator,
@@ -8,32 +8,39 @@ use crate::spec::{MAX_ADDRESSES, MAX_INTERFACES, MAX_ROUTES};
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-/// Most bytes in [`Hello::agent`](super::Hello::agent).
+/// The most bytes in [`Hello::agent`](super::Hello::agent).
 pub const MAX_AGENT_NAME: usize = 64;
-/// Most entries in [`Hello::capabilities`](super::Hello::capabilities).
+/// The most entries in [`Hello::capabilities`](super::Hello::capabilities).
 pub const MAX_CAPABILITIES: usize = 32;
-/// Most bytes in [`Failure::action`].
+/// The most bytes in [`Failure::action`].
 pub const MAX_ACTION: usize = 256;
-/// Most entries in [`Report::failures`].
+/// The most entries in [`Report::failures`].
 pub const MAX_FAILURES: usize = 64;
-/// Most bytes in [`LogLine::text`](super::LogLine::text).
+/// The most bytes in [`LogLine::text`](super::LogLine::text).
 pub const MAX_LOG_TEXT: usize = 512;
 
-/// A message and the session that it belongs to.
+/// A message with the session that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope<M> {
-    /// The session's mark; [`SessionNonce::NONE`] outside of one.
+    /// The session's nonce; [`SessionNonce::NONE`] outside of a session.
     pub nonce: SessionNonce,
     /// The message.
     pub message: M,
 }
 
-/// A direction of the protocol: [`ToAgent`] or [`ToCoordinator`].
+/// A message of one direction: [`ToAgent`] or [`ToCoordinator`].
 pub trait Message: Serialize + DeserializeOwned {
-    /// Whether every list and text is within the protocol's bounds.
+    /// Checks that every list and text is within the protocol's bounds.
+    ///
+    /// # Errors
+    /// Returns [`DecodeError::TooMany`] with the list or text that is not.
     fn check(&self) -> Result<(), DecodeError>;
 
-    /// The message as bytes, at most [`MAX_PAYLOAD`].
+    /// Returns the message as bytes, at most [`MAX_PAYLOAD`].
+    ///
+    /// # Errors
+    /// Returns [`EncodeError::TooLong`] if it is longer than a frame carries,
+    /// [`EncodeError::Formless`] if it can't be encoded.
     fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         let bytes = postcard::to_allocvec(self).map_err(EncodeError::Formless)?;
         if bytes.len() > MAX_PAYLOAD {
@@ -42,7 +49,11 @@ pub trait Message: Serialize + DeserializeOwned {
         Ok(bytes)
     }
 
-    /// The message that is all of `bytes`.
+    /// Decodes the message that is all of `bytes`.
+    ///
+    /// # Errors
+    /// Returns [`DecodeError::Malformed`] if the bytes are not a message, [`DecodeError::Trailing`]
+    /// if bytes follow it, [`DecodeError::TooMany`] if a list or text is too long.
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (message, rest) =
             postcard::take_from_bytes::<Self>(bytes).map_err(DecodeError::Malformed)?;
@@ -106,40 +117,40 @@ pub(crate) fn bounded(field: &'static str, count: usize, limit: usize) -> Result
     Ok(())
 }
 
-/// Why a message can't be sent.
+/// The reason for which a message can't be encoded.
 #[derive(Debug, Error)]
 pub enum EncodeError {
-    /// It is longer than what a frame carries.
+    /// The message is longer than a frame carries.
     #[error("the message has {bytes} bytes: a frame carries at most {MAX_PAYLOAD}")]
     TooLong {
-        /// Its length.
+        /// The message's length in bytes.
         bytes: usize,
     },
-    /// It has no form in bytes.
+    /// The encoder can't express the message.
     #[error("the message has no form in bytes")]
     Formless(#[source] postcard::Error),
 }
 
-/// Why bytes are no message.
+/// The reason for which bytes are not a message.
 #[derive(Debug, Error)]
 pub enum DecodeError {
-    /// They end early, name an unknown variant, or hold a value that is not possible.
+    /// The bytes end early, name an unknown variant, or hold a value that is not possible.
     #[error("the bytes are no message of this version: the peer is broken or speaks another one")]
     Malformed(#[source] postcard::Error),
-    /// A message, and something behind it.
+    /// Bytes follow the message.
     #[error("{bytes} bytes lie behind the message: the peer is broken or speaks another version")]
     Trailing {
-        /// How many.
+        /// The number of these bytes.
         bytes: usize,
     },
-    /// A list or text is longer than the protocol lets through.
+    /// A list or text is longer than the protocol allows.
     #[error("message field `{field}` has length {count}: at most {limit} are possible")]
     TooMany {
         /// The list or text.
         field: &'static str,
-        /// Its length.
+        /// The length of it.
         count: usize,
-        /// The most that may be.
+        /// The greatest length allowed.
         limit: usize,
     },
 }

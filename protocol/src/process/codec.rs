@@ -1,4 +1,4 @@
-//! The bounds of these messages.
+//! Checks the bounds of the messages to and from init.
 
 use super::{FromInit, MAX_CHUNK, MAX_WORDS, Process, Start, ToInit};
 use crate::message::{DecodeError, Message, bounded};

@@ -31,52 +31,52 @@ const LOG_LINES: usize = 64;
 const LOG_BURST: u32 = 50;
 const LOG_EVERY: Duration = Duration::from_millis(100);
 
-/// What happened to the agent's end.
+/// An event for the agent's end.
 #[derive(Debug)]
 pub enum Input {
     /// [`Output::OpenChannel`] succeeded, or the coordinator connected.
     ChannelOpened,
     /// [`Output::OpenChannel`] failed, or the open channel has ended.
     ChannelClosed,
-    /// A sound message came.
+    /// A valid message arrived.
     Message(Envelope<ToAgent>),
-    /// The kernel's state was made, or was seen to be, what this says.
+    /// The kernel's state was changed, or was seen to have changed, to this.
     Applied(Applied),
-    /// A link came, went or changed.
+    /// A link appeared, changed or was removed.
     Link(LinkEvent),
-    /// A line of log.
+    /// A line was logged.
     Log(LogLine),
     /// [`Agent::deadline`] has come.
     Tick,
 }
 
-/// What is to be done, in this order.
+/// An action for the driver, to be done in the order of [`Agent::poll`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
     /// Open the channel. Answered by [`Input::ChannelOpened`] or [`Input::ChannelClosed`].
     OpenChannel,
     /// Close the channel. Not answered.
     CloseChannel,
-    /// Send this.
+    /// Send this message.
     Send(Envelope<ToCoordinator>),
-    /// Make the network so, and leave off what an earlier one still asks for.
+    /// Apply this spec, and stop applying an earlier one.
     Apply(NetSpec),
-    /// The session stands.
+    /// The session was established.
     Established(Welcome),
-    /// The coordinator wants no session; the agent goes on asking.
+    /// The coordinator refused the session; the agent keeps asking.
     Refused(Refusal),
-    /// The session is over.
+    /// The session was lost.
     Lost(Lost),
 }
 
-/// Why the agent's session is over.
+/// The reason for which the agent lost its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
-    /// The channel ended.
+    /// The channel was closed.
     ChannelClosed,
-    /// Nothing was heard for [`MISSED_HEARTBEATS`] heartbeats.
+    /// No frame arrived for [`MISSED_HEARTBEATS`] heartbeats.
     Silence,
-    /// The coordinator knows no such session: it has restarted.
+    /// The coordinator does not know the session: it has restarted.
     Probed,
 }
 
@@ -121,7 +121,7 @@ struct Session {
 }
 
 impl Agent {
-    /// An agent that holds nothing, at `now`, without a channel; its first output opens one.
+    /// Makes an agent at `now` that holds no spec and has no channel; its first output opens one.
     ///
     /// `name` is cut to [`MAX_AGENT_NAME`] bytes, `capabilities` to [`MAX_CAPABILITIES`].
     pub fn new(
@@ -148,7 +148,7 @@ impl Agent {
         agent
     }
 
-    /// Takes what happened. [`Agent::poll`] then says what to do.
+    /// Handles an event; [`Agent::poll`] then returns the actions.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::ChannelOpened => self.opened(now),
@@ -163,12 +163,13 @@ impl Agent {
         self.send_logs(now);
     }
 
-    /// The next thing to do, until `None`.
+    /// Returns the next action; `None` if no further one is due.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When to hand in [`Input::Tick`], if nothing happens before.
+    /// Returns the time at which the driver has to hand in [`Input::Tick`], if no other event comes
+    /// before.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             AgentState::Closed { retry } => Some(*retry),
@@ -182,12 +183,12 @@ impl Agent {
         }
     }
 
-    /// Whether a session stands.
+    /// Returns whether a session is established.
     pub fn is_established(&self) -> bool {
         matches!(self.state, AgentState::Established(_))
     }
 
-    /// The newest spec received, applied or being applied.
+    /// Returns the newest spec received, whether applied or being applied.
     pub fn held(&self) -> Option<SpecId> {
         self.held
     }
@@ -419,7 +420,7 @@ impl Agent {
     }
 }
 
-/// Which number a report gets.
+/// The number that a report gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Numbering {
     /// The next: it says something new.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Pauses that double from `shortest` to `longest`, each shortened at random by up to a half so
-/// that many who failed together do not try again together.
+/// Pauses that double from `shortest` to `longest`. Each is shortened at random by up to a half, so
+/// that many peers that failed together do not try again together.
 #[derive(Debug)]
 pub(super) struct Backoff {
     shortest: Duration,

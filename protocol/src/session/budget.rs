@@ -1,8 +1,8 @@
-//! A bound on how often something may happen.
+//! Bounds the rate of an event.
 
 use std::time::{Duration, Instant};
 
-/// Lets `burst` through at once and one more every `every` (a token bucket).
+/// A token bucket: lets `burst` events through at once, and one more every `every`.
 #[derive(Debug)]
 pub struct Budget {
     burst: u32,
@@ -12,7 +12,8 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// As many at once, and one more each time `every` has passed; `every` is not zero.
+    /// Makes a budget of `burst` events at once, and one more each time `every` has passed; `every`
+    /// is not zero.
     #[must_use]
     pub fn new(burst: u32, every: Duration) -> Self {
         Self {
@@ -23,7 +24,7 @@ impl Budget {
         }
     }
 
-    /// Whether one more may happen at `now`; it is then counted.
+    /// Returns whether one more event may happen at `now`, and counts it if so.
     pub fn take(&mut self, now: Instant) -> bool {
         self.fill(now);
         let any = self.left > 0;
@@ -31,7 +32,7 @@ impl Budget {
         any
     }
 
-    /// When the next one may happen, once [`Budget::take`] has said no.
+    /// Returns when the next event may happen, after [`Budget::take`] returned false.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
         self.filled.map(|filled| filled + self.every)

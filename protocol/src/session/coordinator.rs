@@ -22,55 +22,55 @@ const HELLO_GAP: Duration = Duration::from_millis(50);
 const LOG_BURST: u32 = 100;
 const LOG_EVERY: Duration = Duration::from_millis(50);
 
-/// What happened to the coordinator's end.
+/// An event for the coordinator's end.
 #[derive(Debug)]
 pub enum Input {
     /// [`Output::OpenChannel`] succeeded, or the agent connected.
     ChannelOpened,
     /// [`Output::OpenChannel`] failed, or the open channel has ended.
     ChannelClosed,
-    /// A sound message came.
+    /// A valid message arrived.
     Message(Envelope<ToCoordinator>),
-    /// The network that the VM must have. Of one incarnation the greatest generation wins, another
-    /// incarnation always does and ends the session with what lived before.
+    /// The VM must have this spec. Within one incarnation the greatest generation wins; another
+    /// incarnation always wins, and ends the session with the one before.
     Desired(NetSpec),
-    /// The container is stopped: nothing is desired any more and no session is wanted.
+    /// The container was stopped: no spec is desired any more, and no session is wanted.
     Stopped,
     /// [`Coordinator::deadline`] has come.
     Tick,
 }
 
-/// What is to be done, in this order.
+/// An action for the driver, to be done in the order of [`Coordinator::poll`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
     /// Open the channel. Answered by [`Input::ChannelOpened`] or [`Input::ChannelClosed`].
     OpenChannel,
     /// Close the channel. Not answered.
     CloseChannel,
-    /// Send this.
+    /// Send this message.
     Send(Envelope<ToAgent>),
-    /// The session stands.
+    /// The session was established.
     Established(Hello),
-    /// The agent was refused; the channel stays open, for it may ask again.
+    /// The agent was refused; the channel stays open, since the agent may ask again.
     Refused(Refusal),
-    /// What the VM's network is now. Only what is newer than the last one is handed out.
+    /// The VM's network is in this state now. Only reports newer than the last one are returned.
     Reported(Report),
-    /// A link of the VM came, went or changed.
+    /// A link of the VM appeared, changed or was removed.
     Linked(LinkEvent),
-    /// A line of the agent's log.
+    /// The agent logged a line.
     Logged(LogLine),
-    /// The session is over.
+    /// The session was lost.
     Lost(Lost),
 }
 
-/// Why the coordinator's session is over.
+/// The reason for which the coordinator lost its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
-    /// The channel ended.
+    /// The channel was closed.
     ChannelClosed,
-    /// Nothing was heard for [`MISSED_HEARTBEATS`] heartbeats.
+    /// No frame arrived for [`MISSED_HEARTBEATS`] heartbeats.
     Silence,
-    /// The agent began anew: it has restarted, or another has taken its place on the channel.
+    /// The agent began a new session: it has restarted, or another agent is on the channel.
     Replaced,
     /// The VM has a new incarnation.
     NewIncarnation,
@@ -78,7 +78,8 @@ pub enum Lost {
     Stopped,
 }
 
-/// The refusal of whoever said `hello`, for a driver that turns a second connection away.
+/// Returns the refusal of the agent that sent `hello`, for a driver that turns a second connection
+/// away.
 pub fn refuse(hello: &Hello, refusal: Refusal) -> Envelope<ToAgent> {
     Envelope {
         nonce: hello.nonce,
@@ -86,10 +87,10 @@ pub fn refuse(hello: &Hello, refusal: Refusal) -> Envelope<ToAgent> {
     }
 }
 
-/// The newest version that this build and the agent both speak.
+/// Returns the newest version that both this build and the agent speak.
 ///
 /// # Errors
-/// [`Refusal::Version`] where there is none.
+/// Returns [`Refusal::Version`] if both have no version in common.
 pub fn negotiate(hello: &Hello) -> Result<Version, Refusal> {
     let version = hello.newest.min(NEWEST_VERSION);
     if version < hello.oldest.max(OLDEST_VERSION) {
@@ -141,8 +142,8 @@ struct Session {
 }
 
 impl Coordinator {
-    /// The end of a container that is not started, at `now`. The heartbeat is taken as the nearest
-    /// between [`MIN_HEARTBEAT`] and [`MAX_HEARTBEAT`].
+    /// Makes the end of a container that is not started, at `now`. The heartbeat is moved into the
+    /// range from [`MIN_HEARTBEAT`] to [`MAX_HEARTBEAT`].
     pub fn new(now: Instant, heartbeat: Duration, entropy: Entropy) -> Self {
         Self {
             heartbeat: heartbeat.clamp(MIN_HEARTBEAT, MAX_HEARTBEAT),
@@ -155,7 +156,7 @@ impl Coordinator {
         }
     }
 
-    /// Takes what happened. [`Coordinator::poll`] then says what to do.
+    /// Handles an event; [`Coordinator::poll`] then returns the actions.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::ChannelOpened => self.opened(now),
@@ -168,12 +169,13 @@ impl Coordinator {
         self.tick(now);
     }
 
-    /// The next thing to do, until `None`.
+    /// Returns the next action; `None` if no further one is due.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When to hand in [`Input::Tick`], if nothing happens before.
+    /// Returns the time at which the driver has to hand in [`Input::Tick`], if no other event comes
+    /// before.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             CoordinatorState::Closed { retry } => self.desired.is_some().then_some(*retry),
@@ -185,12 +187,12 @@ impl Coordinator {
         }
     }
 
-    /// Whether a session stands.
+    /// Returns whether a session is established.
     pub fn is_established(&self) -> bool {
         matches!(self.state, CoordinatorState::Established(_))
     }
 
-    /// The spec that the VM must have.
+    /// Returns the spec that the VM must have.
     pub fn desired(&self) -> Option<SpecId> {
         self.desired.as_ref().map(NetSpec::id)
     }
@@ -372,7 +374,7 @@ impl Coordinator {
         }
     }
 
-    /// Whether an agent that has `received` is to be sent the desired spec.
+    /// Returns whether an agent that has `received` has to be sent the desired spec.
     fn lacks_desired(&self, received: Option<SpecId>) -> bool {
         let Some(desired) = self.desired() else {
             return false;

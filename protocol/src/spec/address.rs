@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use thiserror::Error;
 
-/// An Ethernet address that an interface may bear: unicast and not zero.
+/// An Ethernet address that an interface may have: unicast and not zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "[u8; 6]", into = "[u8; 6]")]
 pub struct MacAddress([u8; 6]);
 
 impl MacAddress {
-    /// The six bytes, in the order of the wire.
+    /// Returns the six bytes in network order.
     pub fn octets(self) -> [u8; 6] {
         self.0
     }
@@ -72,23 +72,23 @@ impl fmt::Debug for MacAddress {
     }
 }
 
-/// Why something is not a MAC address for an interface.
+/// The reason for which a value is not a MAC address for an interface.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum MacAddressError {
-    /// Not six pairs of hexadecimal digits.
+    /// The text is not six pairs of hexadecimal digits.
     #[error(
         "MAC address `{0}` is malformed: write six pairs of hexadecimal digits, as in 02:42:ac:12:00:02"
     )]
     Malformed(String),
-    /// A group address, or all zero.
+    /// The address is a group's, or all zero.
     #[error(
         "MAC address {0} is not unicast: an interface needs an even first octet and not all zeros"
     )]
     NotUnicast(String),
 }
 
-/// Where a NIC sits on the PCI bus, as the guest sees it: `device.function` in hexadecimal from the
-/// root bus down, joined by `/` (`03.0`; behind a root port `02.0/00.0`).
+/// The position of a NIC on the PCI bus, as the guest sees it: `device.function` in hexadecimal
+/// from the root bus down, joined by `/` (`03.0`; behind a root port `02.0/00.0`).
 ///
 /// Bus numbers depend on the order of enumeration, slots on the way do not.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -96,10 +96,10 @@ pub enum MacAddressError {
 pub struct PciPath(Vec<(u8, u8)>);
 
 impl PciPath {
-    /// Most bridges on the way to a device, and the device itself.
+    /// The most steps of a path: the bridges on the way to a device, and the device itself.
     pub const MAX_DEPTH: usize = 8;
 
-    /// The way from the root bus: pairs of device (0 to 31) and function (0 to 7).
+    /// Returns the way from the root bus: pairs of device (0 to 31) and function (0 to 7).
     pub fn steps(&self) -> &[(u8, u8)] {
         &self.0
     }
@@ -141,7 +141,8 @@ impl FromStr for PciPath {
     }
 }
 
-/// One or two digits: `from_str_radix` by itself would take a sign and any number of zeros too.
+/// Parses one or two hexadecimal digits: `from_str_radix` by itself would also take a sign and any
+/// number of zeros.
 fn hexadecimal(digits: &str) -> Option<u8> {
     let possible = digits.len() <= 2 && digits.bytes().all(|b| b.is_ascii_hexdigit());
     u8::from_str_radix(digits, 16).ok().filter(|_| possible)
@@ -163,7 +164,7 @@ impl fmt::Debug for PciPath {
     }
 }
 
-/// Something that is not a PCI path.
+/// The error of a text that is not a PCI path.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
     "PCI path `{0}` is malformed: write device.function in hexadecimal from the root bus down, as in 03.0 or 02.0/00.0"

@@ -1,4 +1,4 @@
-//! What a spec's extension field says: what was added since version 1 of the protocol.
+//! The fields of a spec that were added since version 1 of the protocol, in its extension field.
 //!
 //! An agent that does not know a field leaves it out: fields are appended, and what follows those
 //! that are known is not read.
@@ -7,24 +7,23 @@ use super::{DomainName, MAX_EXTENSION};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a spec says beyond version 1. None of it is an empty field.
+/// The fields of a spec beyond version 1. The default is encoded as an empty field.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extension {
-    /// The domain that the VM's host name is in; `None` leaves the kernel's alone.
+    /// The domain of the VM's host name; `None` leaves the kernel's unchanged.
     pub domain: Option<DomainName>,
-    /// Kernel settings of the VM's network: their paths below `/proc/sys`, and their values. They win
-    /// over the agent's own.
+    /// The kernel settings of the VM's network: paths below `/proc/sys`, and values. They win over the agent's own.
     pub sysctls: BTreeMap<String, String>,
 }
 
 impl Extension {
-    /// Reads the field; what is unreadable says nothing.
+    /// Decodes the field; a field that can't be decoded counts as empty.
     pub fn read(field: &[u8]) -> Self {
         let read = postcard::take_from_bytes(field);
         read.map(|(extension, _)| extension).unwrap_or_default()
     }
 
-    /// The field; `None` if it would be longer than [`MAX_EXTENSION`].
+    /// Returns the encoded field; `None` if it would be longer than [`MAX_EXTENSION`].
     pub fn field(&self) -> Option<Vec<u8>> {
         if *self == Self::default() {
             return Some(Vec::new());

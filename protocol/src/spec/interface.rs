@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr};
 use thiserror::Error;
 
-/// Most addresses on one interface.
+/// The most addresses on one interface.
 pub const MAX_ADDRESSES: usize = 64;
-/// Most routes on one interface.
+/// The most routes on one interface.
 pub const MAX_ROUTES: usize = 256;
 
-/// By what the agent knows the NIC that carries an interface.
+/// The property by which the agent finds the NIC of an interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum NicMatch {
-    /// The NIC bears this address, at present or by its hardware (`IFLA_PERM_ADDRESS`).
+    /// The NIC has this MAC address, at present or by its hardware (`IFLA_PERM_ADDRESS`).
     Mac(MacAddress),
-    /// The NIC sits at this position on the PCI bus.
+    /// The NIC is at this position on the PCI bus.
     PciPath(PciPath),
-    /// The NIC sits in this physical slot (`/sys/bus/pci/slots`).
+    /// The NIC is in this physical slot (`/sys/bus/pci/slots`).
     PciSlot(u32),
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for NicMatch {
     }
 }
 
-/// Bytes of the largest packet on a link: 68 (RFC 791) to 65,535.
+/// The size of the largest packet on a link in bytes: 68 (RFC 791) to 65,535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct Mtu(u32);
@@ -60,72 +60,72 @@ impl fmt::Display for Mtu {
     }
 }
 
-/// A number that is no MTU.
+/// The error of a number that is not an MTU.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("MTU {0} is not possible: use 68 to 65535 bytes")]
 pub struct MtuError(u32);
 
-/// From where an interface has its addresses.
+/// The source of an interface's addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Addressing {
-    /// From the spec.
+    /// The spec alone.
     Static,
-    /// From a DHCP server on the network, beside those of the spec.
+    /// A DHCP server on the network, beside the spec's own addresses.
     Dhcp,
 }
 
-/// What may reach the interface from its network, enforced in the guest.
+/// The traffic that an interface lets pass from and to its network, enforced in the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FirewallLevel {
-    /// Everything, both ways.
+    /// All traffic, both ways.
     Open,
-    /// Nothing, either way.
+    /// No traffic, either way.
     Closed,
-    /// What the container began.
+    /// Traffic that the container begins.
     Outbound,
-    /// That, and other containers of the network.
+    /// Traffic of `Outbound`, and traffic with other containers of the network.
     Peers,
-    /// That of `Outbound`, and opened ports.
+    /// Traffic of `Outbound`, and traffic to opened ports.
     Published,
 }
 
 /// A route through an interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Route {
-    /// Where to; host bits are zero. `0.0.0.0/0` or `::/0` is a default route.
+    /// The destination, without host bits. `0.0.0.0/0` or `::/0` is a default route.
     pub destination: IpNet,
-    /// Next hop, of the destination's family; `None` for what is on the link.
+    /// The next hop, of the destination's family; `None` if the destination is on the link.
     pub gateway: Option<IpAddr>,
-    /// Preference: the lowest wins (`RTA_PRIORITY`).
+    /// The preference: the lowest wins (`RTA_PRIORITY`).
     pub metric: u32,
-    /// Take the gateway as on the link even when no address covers it (`RTNH_F_ONLINK`).
+    /// Whether the gateway counts as on the link even if no address covers it (`RTNH_F_ONLINK`).
     pub on_link: bool,
-    /// Source address of packets that the guest itself begins (`RTA_PREFSRC`).
+    /// The source address of packets that the guest itself sends (`RTA_PREFSRC`).
     pub source: Option<IpAddr>,
 }
 
 /// The parts of an interface, before they are checked against one another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceParts {
-    /// By what the NIC is found.
+    /// The property by which the NIC is found.
     pub nic: NicMatch,
-    /// The MAC address that the interface must bear; the agent sets it where the NIC has another.
+    /// The MAC address that the interface must have; the agent sets it if the NIC has another.
     pub mac: MacAddress,
-    /// The name that it must bear.
+    /// The name that the interface must have.
     pub name: InterfaceName,
-    /// The MTU that it must have; `None` leaves it alone.
+    /// The MTU that the interface must have; `None` leaves the kernel's.
     pub mtu: Option<Mtu>,
-    /// From where it has addresses.
+    /// The source of the addresses.
     pub addressing: Addressing,
-    /// Addresses, each with the prefix length of its subnet.
+    /// The addresses, each with the prefix length of its subnet.
     pub addresses: Vec<IpNet>,
-    /// Routes through it.
+    /// The routes through the interface.
     pub routes: Vec<Route>,
-    /// What may reach it.
+    /// The firewall level.
     pub firewall: FirewallLevel,
 }
 
-/// One interface that a VM must have; holds its invariants by construction.
+/// One interface that a VM must have; a value of this type always fulfils its invariants.
 ///
 /// Addresses are usable host addresses and differ; a route's destination has no host bits; its
 /// gateway and source are of the destination's family; the gateway is covered by an address unless
@@ -143,7 +143,7 @@ impl std::ops::Deref for Interface {
 }
 
 impl Interface {
-    /// The addresses, each with its prefix length.
+    /// Returns the addresses, each with its prefix length.
     pub fn addresses(&self) -> &[IpNet] {
         &self.0.addresses
     }
@@ -224,26 +224,27 @@ fn check_route(route: &Route, interface: &InterfaceParts) -> Result<(), Interfac
     }
 }
 
-/// Why parts do not make an interface.
+/// The reason for which parts do not make an interface.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum InterfaceError {
-    /// A list is longer than the protocol lets through.
+    /// A list is longer than the protocol allows.
     #[error("interface field `{field}` has {count} entries: at most {limit} are possible")]
     TooMany {
         /// The list.
         field: &'static str,
-        /// Its length.
+        /// The list's length.
         count: usize,
-        /// The most that may be.
+        /// The greatest length allowed.
         limit: usize,
     },
-    /// The address is no host's: unspecified, multicast, or a subnet's own or broadcast address.
+    /// The address can't be a host's: it is unspecified, multicast, or a subnet's own or broadcast
+    /// address.
     #[error("address {0} is not a host's: choose one inside the subnet")]
     NotAHost(IpNet),
-    /// The interface was to have an address twice.
+    /// The interface has an address twice.
     #[error("address {0} is given twice: an address belongs to an interface once")]
     DuplicateAddress(IpAddr),
-    /// A route's destination has bits beyond its prefix.
+    /// A route's destination has bits set beyond its prefix.
     #[error("route destination {0} has host bits: write {net}", net = .0.trunc())]
     HostBits(IpNet),
     /// A route mixes IPv4 and IPv6.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// Why something is not a name of its kind.
+/// The reason for which a text is not a name of its kind.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("{kind} `{value}` is not possible: {remedy}")]
 pub struct NameError {
@@ -12,7 +12,7 @@ pub struct NameError {
 }
 
 impl NameError {
-    /// An error about this text; of a long one only the beginning is kept.
+    /// Makes an error about this text; of a long text only the beginning is kept.
     #[must_use]
     pub fn new(kind: &'static str, text: &str, remedy: &'static str) -> Self {
         let value = text.chars().take(300).collect();
@@ -35,7 +35,7 @@ macro_rules! text {
         pub struct $type(String);
 
         impl $type {
-            /// As text.
+            /// Returns the name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

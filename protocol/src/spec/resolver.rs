@@ -1,4 +1,4 @@
-//! What the guest's resolver files say.
+//! The configuration of the guest's resolver.
 
 use super::{DomainName, Hostname};
 use serde::{Deserialize, Serialize};
@@ -23,14 +23,18 @@ struct ResolverParts {
 }
 
 impl Resolver {
-    /// Most name servers: what resolv.conf(5) reads (`MAXNS`).
+    /// The most name servers: as many as resolv.conf(5) reads (`MAXNS`).
     pub const MAX_SERVERS: usize = 3;
-    /// Most search domains.
+    /// The most search domains.
     pub const MAX_SEARCH: usize = 32;
-    /// Most options, each of at most 64 printable characters.
+    /// The most options, each of at most 64 printable characters.
     pub const MAX_OPTIONS: usize = 32;
 
-    /// Checks lengths and that each option is one printable word.
+    /// Makes a configuration of its parts.
+    ///
+    /// # Errors
+    /// Returns [`ResolverError::TooMany`] if a list is too long, [`ResolverError::Option`] if an
+    /// option is not one printable word.
     pub fn new(
         servers: Vec<IpAddr>,
         search: Vec<DomainName>,
@@ -61,17 +65,17 @@ impl Resolver {
         })
     }
 
-    /// Name servers, in the order in which they are asked.
+    /// Returns the name servers, in the order in which they are asked.
     pub fn servers(&self) -> &[IpAddr] {
         &self.servers
     }
 
-    /// Domains tried behind a short name.
+    /// Returns the domains that are appended to a short name, in order.
     pub fn search(&self) -> &[DomainName] {
         &self.search
     }
 
-    /// Options, as in `ndots:1`.
+    /// Returns the options, such as `ndots:1`.
     pub fn options(&self) -> &[String] {
         &self.options
     }
@@ -95,7 +99,7 @@ impl From<Resolver> for ResolverParts {
     }
 }
 
-/// Why something is not a resolver's configuration.
+/// The reason for which parts do not make a resolver's configuration.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ResolverError {
     /// A list is longer than resolvers read.
@@ -103,9 +107,9 @@ pub enum ResolverError {
     TooMany {
         /// The list.
         field: &'static str,
-        /// Its length.
+        /// The list's length.
         count: usize,
-        /// The most that may be.
+        /// The greatest length allowed.
         limit: usize,
     },
     /// An option is empty, too long or not one word.
@@ -120,6 +124,6 @@ pub enum ResolverError {
 pub struct HostEntry {
     /// The address.
     pub address: IpAddr,
-    /// Its name.
+    /// The name that the file gives it.
     pub name: Hostname,
 }

@@ -1,4 +1,4 @@
-//! Where a channel is, as text.
+//! The addresses of channels, as text.
 
 use ::vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ const MAX_PORT_NAME: usize = 64;
 pub struct PrivilegedPort(u32);
 
 impl PrivilegedPort {
-    /// The number.
+    /// Returns the port number.
     pub fn get(self) -> u32 {
         self.0
     }
@@ -47,12 +47,12 @@ impl fmt::Display for PrivilegedPort {
     }
 }
 
-/// A port that anyone can bind, or none.
+/// The error of a port that any user can bind, or that is not a port.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("vsock port {0} is not possible: use 1 to 1023, which only root can bind")]
 pub struct PrivilegedPortError(u32);
 
-/// Where an agent's channel is.
+/// The address of the agent's end of a channel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ChannelAddress {
@@ -60,7 +60,7 @@ pub enum ChannelAddress {
     VsockListen(PrivilegedPort),
     /// `vsock:CID:PORT`: the agent connects to this port of another VM or the host.
     Vsock {
-        /// The coordinator's context.
+        /// The coordinator's context ID.
         cid: u32,
         /// The coordinator's port.
         port: PrivilegedPort,
@@ -114,7 +114,7 @@ impl fmt::Display for ChannelAddress {
     }
 }
 
-/// Where the coordinator's end of one container's channel is.
+/// The address of the coordinator's end of one container's channel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum CoordinatorChannel {
@@ -222,7 +222,7 @@ fn parse_port_name(text: &str) -> Option<String> {
     possible.then(|| text.to_owned())
 }
 
-/// Why text is not a channel's address.
+/// The reason for which a text is not a channel's address.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("{field} `{value}` is not possible: {remedy}")]
 pub struct AddressError {

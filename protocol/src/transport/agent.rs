@@ -1,4 +1,4 @@
-//! How an agent comes by its channel.
+//! Opens the agent's channel.
 
 use super::device::{open_serial, open_virtio};
 use super::vsock::{self, Listener};
@@ -19,16 +19,17 @@ pub struct Opener {
     not_before: Option<Instant>,
 }
 
-/// What came of [`Opener::open`].
+/// The outcome of [`Opener::open`].
 pub enum Opened {
-    /// The channel.
+    /// The channel is open.
     Stream(ChannelStream),
-    /// Someone other than the host connected and was disconnected at once. Log it, and call again.
+    /// A peer other than the host connected, and was disconnected at once. The caller should log it
+    /// and call again.
     TurnedAway(Peer),
 }
 
 impl Opener {
-    /// Opens nothing yet.
+    /// Makes an opener of this address; opens nothing yet.
     pub fn new(address: ChannelAddress) -> Self {
         Self {
             address,
@@ -37,22 +38,23 @@ impl Opener {
         }
     }
 
-    /// The address that is opened.
+    /// Returns the address that is opened.
     pub fn address(&self) -> &ChannelAddress {
         &self.address
     }
 
-    /// Whether the coordinator dials. If so, call [`Opener::open`] all the time, also while a
-    /// channel is open: who is not the host is then turned away at once, and the host's next
-    /// connection takes the place of the one before.
+    /// Returns whether the coordinator dials. If so, [`Opener::open`] has to be called all the
+    /// time, also while a channel is open: a peer that is not the host is then disconnected at
+    /// once, and the host's next connection replaces the one before.
     pub fn listens(&self) -> bool {
         matches!(self.address, ChannelAddress::VsockListen(_))
     }
 
-    /// The channel, as soon as it is there. Cancel-safe.
+    /// Waits until the channel is open and returns it. Cancel-safe.
     ///
     /// # Errors
-    /// [`OpenError`]; try again after a pause. A listening opener pauses by itself.
+    /// Returns [`OpenError`] if the kernel refuses, a device has no such port, or the time is over;
+    /// the caller tries again after a pause. A listening opener pauses by itself.
     pub async fn open(&mut self) -> Result<Opened, OpenError> {
         match &self.address {
             ChannelAddress::VsockListen(port) => {

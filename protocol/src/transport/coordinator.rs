@@ -1,4 +1,4 @@
-//! How the coordinator comes by a container's channel.
+//! Opens the coordinator's end of a container's channel.
 
 use super::vsock::{self, Listener};
 use super::{
@@ -18,7 +18,8 @@ use tokio::time::Instant;
 
 /// The longest line taken for an answer to `CONNECT`; `OK 4294967295` has 13 bytes.
 const MAX_ANSWER: usize = 64;
-/// Who is turned away is given this long to say hello, so as to be told why.
+/// The time that a peer that will be refused has to send a hello, so that it can be told the
+/// reason.
 const HELLO_DEADLINE: Duration = Duration::from_secs(2);
 /// After a listener has failed it is made anew no sooner than this.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
@@ -31,7 +32,7 @@ pub struct Opener {
 }
 
 impl Opener {
-    /// Opens nothing yet.
+    /// Makes an opener of this channel; opens nothing yet.
     pub fn new(channel: CoordinatorChannel) -> Self {
         Self {
             channel,
@@ -40,22 +41,24 @@ impl Opener {
         }
     }
 
-    /// The channel that is opened.
+    /// Returns the channel that is opened.
     pub fn channel(&self) -> &CoordinatorChannel {
         &self.channel
     }
 
-    /// Whether the agent dials to a socket of this container alone. If so, call [`Opener::open`] all
-    /// the time, also while a channel is open, and [`turn_away`] who comes while a session stands.
+    /// Returns whether the agent dials to a socket of this container alone. If so, [`Opener::open`] has to be called
+    /// all the time, also while a channel is open, and a stream that arrives while a session is established passed to
+    /// [`turn_away`].
     pub fn listens(&self) -> bool {
         matches!(self.channel, CoordinatorChannel::Unix(_))
     }
 
-    /// The channel, as soon as it is there. Cancel-safe. Never comes for
-    /// [`CoordinatorChannel::Vsock`]: its connections come from [`NativeListener::accept`].
+    /// Waits until the channel is open and returns it. Cancel-safe. Never returns for
+    /// [`CoordinatorChannel::Vsock`], whose connections come from [`NativeListener::accept`].
     ///
     /// # Errors
-    /// [`OpenError`]; try again after a pause. A listening opener pauses by itself.
+    /// Returns [`OpenError`] if the socket can't be reached or bound, or gives another answer; the
+    /// caller tries again after a pause. A listening opener pauses by itself.
     pub async fn open(&mut self) -> Result<ChannelStream, OpenError> {
         match &self.channel {
             CoordinatorChannel::HybridVsock { socket, port } => dial_hybrid(socket, *port).await,
@@ -146,8 +149,8 @@ impl Drop for Socket {
     }
 }
 
-/// The preamble of hybrid vsock, as Firecracker's documentation of vsock has it: `CONNECT PORT`
-/// out, `OK PORT` back, then the guest's bytes.
+/// Dials by the preamble of hybrid vsock, as Firecracker's documentation of vsock has it: `CONNECT
+/// PORT` out, `OK PORT` back, then the guest's bytes.
 async fn dial_hybrid(socket: &Path, port: PrivilegedPort) -> Result<ChannelStream, OpenError> {
     let refused = |action| OpenError::refused(action, socket.display());
     let dialled = async {
@@ -174,7 +177,8 @@ fn is_ok(answer: &[u8]) -> bool {
         .is_some_and(|port| !port.is_empty() && port.iter().all(u8::is_ascii_digit))
 }
 
-/// A line with its end, or as much of one as came. Byte by byte: what follows is the guest's.
+/// Reads a line with its end, or as much of one as arrived. Reads byte by byte, since the bytes
+/// behind the line are the guest's.
 async fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     let mut byte = [0];
@@ -200,11 +204,11 @@ async fn in_time<T>(
     })
 }
 
-/// Answers the next hello on `stream` by `refusal` and closes it; one that says none is closed after
-/// two seconds.
+/// Answers the next hello on `stream` with `refusal` and closes the stream; closes it after two seconds if no hello
+/// arrives.
 ///
 /// # Errors
-/// [`ChannelError`] where the channel ended before.
+/// Returns [`ChannelError`] if the channel ended before.
 pub async fn turn_away(stream: ChannelStream, refusal: Refusal) -> Result<(), ChannelError> {
     let mut channel = CoordinatorEnd::new(stream);
     let answered = async {
@@ -221,17 +225,19 @@ pub async fn turn_away(stream: ChannelStream, refusal: Refusal) -> Result<(), Ch
         .unwrap_or(Ok(()))
 }
 
-/// The vsock port on which all agents of native AF_VSOCK connect; a peer's CID says whose it is.
+/// The listener on the vsock port to which all agents of native AF_VSOCK connect; a peer's CID
+/// identifies its container.
 pub struct NativeListener {
     listener: Listener,
     port: PrivilegedPort,
 }
 
-/// Who connected to a [`NativeListener`].
+/// The peer of a connection to a [`NativeListener`].
 pub enum NativePeer {
-    /// Root of this guest.
+    /// Root in this guest, with the stream.
     Connected(Peer, ChannelStream),
-    /// An ordinary process of this guest, disconnected at once. Log it, and call again.
+    /// An ordinary process in this guest, which was disconnected at once. The caller should log it
+    /// and call again.
     TurnedAway(Peer),
 }
 
@@ -239,16 +245,17 @@ impl NativeListener {
     /// Listens on `port`, in every context that this machine has.
     ///
     /// # Errors
-    /// [`OpenError::Refused`]: the port is taken, the kernel has no vsock, or we are not root.
+    /// Returns [`OpenError::Refused`] if the port is taken, the kernel has no vsock, or this
+    /// process is not root.
     pub fn bind(port: PrivilegedPort) -> Result<Self, OpenError> {
         let listener = Listener::bind(port)?;
         Ok(Self { listener, port })
     }
 
-    /// The next connection. Cancel-safe.
+    /// Waits for the next connection and returns it. Cancel-safe.
     ///
     /// # Errors
-    /// [`OpenError::Refused`]: too many files are open, or the device is gone.
+    /// Returns [`OpenError::Refused`] if too many files are open, or the device is gone.
     pub async fn accept(&self) -> Result<NativePeer, OpenError> {
         let accepted = self.listener.accept().await;
         let object = format_args!("vsock port {}", self.port);

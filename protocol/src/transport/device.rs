@@ -1,4 +1,4 @@
-//! Character devices as channels: a UART, a virtserialport.
+//! Opens character devices as channels: a UART, a virtserialport.
 
 use super::{ChannelStream, OpenError, watch};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 const HOST_POLL: Duration = Duration::from_millis(100);
 const VIRTIO_PORTS: &str = "/sys/class/virtio-ports";
 
-/// Opens a UART, raw, at 115,200 baud, without regard to modem lines.
+/// Opens a UART: raw, at 115,200 baud, without regard to modem lines.
 pub(super) fn open_serial(path: &Path) -> Result<ChannelStream, OpenError> {
     let file = open(path)?;
     make_raw(&file).map_err(OpenError::refused("make raw", path.display()))?;
@@ -42,7 +42,7 @@ fn make_raw(file: &File) -> io::Result<()> {
 /// Opens the virtserialport named `name` once the host's side of it is connected.
 ///
 /// A port without a host gives an end of file at once (`port_fops_read` of the kernel's
-/// virtio_console.c), so it is opened and looked at until there is one.
+/// virtio_console.c), so the opened port is polled until its host side is connected.
 pub(super) async fn open_virtio(name: &str) -> Result<ChannelStream, OpenError> {
     let path = find_port(Path::new(VIRTIO_PORTS), name)?;
     let file = open(&path)?;
@@ -59,8 +59,8 @@ fn hung_up(file: &File) -> io::Result<bool> {
     Ok(fd.revents().is_some_and(|r| r.contains(PollFlags::POLLHUP)))
 }
 
-/// The device of the port whose `name` file under `ports` says `name`: without udev nothing else
-/// tells.
+/// Returns the device of the port whose `name` file under `ports` contains `name`: without udev, no
+/// other file tells.
 fn find_port(ports: &Path, name: &str) -> Result<PathBuf, OpenError> {
     let absent = || OpenError::NoSuchPort(name.to_owned());
     for port in std::fs::read_dir(ports).map_err(|_| absent())?.flatten() {

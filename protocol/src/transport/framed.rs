@@ -1,4 +1,4 @@
-//! Messages over a stream.
+//! Sends and receives messages over a stream.
 
 use super::ChannelStream;
 use crate::frame::{self, Decoder, FrameError};
@@ -24,7 +24,7 @@ pub type AgentEnd = FramedChannel<ToAgent, ToCoordinator>;
 /// The coordinator's end of a channel.
 pub type CoordinatorEnd = FramedChannel<ToCoordinator, ToAgent>;
 
-/// A stream that takes and gives messages.
+/// A stream that sends and receives messages.
 pub struct FramedChannel<In, Out> {
     stream: ChannelStream,
     decoder: Decoder,
@@ -34,31 +34,31 @@ pub struct FramedChannel<In, Out> {
     directions: PhantomData<fn(Out) -> In>,
 }
 
-/// What came over a channel.
+/// The outcome of a [`FramedChannel::recv`].
 #[derive(Debug)]
 pub enum Received<M> {
-    /// A sound message.
+    /// A valid message.
     Message(Envelope<M>),
-    /// Something else, already skipped; the channel goes on. A line that loses bytes gives many of
-    /// these: bound how often you log them.
+    /// Bytes that are not a message, already skipped; the channel goes on. A line that loses bytes
+    /// gives many of these, so a caller has to bound how often it logs them.
     Skipped(Skipped),
 }
 
-/// Why something that came over a channel is no message.
+/// The reason for which received bytes are not a message.
 #[derive(Debug, Error)]
 pub enum Skipped {
-    /// It is no frame.
+    /// They are not a valid frame.
     #[error(transparent)]
     Frame(FrameError),
-    /// It is a sound frame, with something else inside.
+    /// They are a valid frame whose payload is not a message.
     #[error("a sound frame carries no message")]
     Message(#[source] DecodeError),
 }
 
-/// Why a channel is of no more use, or does not take a message.
+/// The reason for which a channel can't be used any more, or can't send a message.
 #[derive(Debug, Error)]
 pub enum ChannelError {
-    /// The peer closed it.
+    /// The peer closed the channel.
     #[error("the peer closed the channel")]
     Closed,
     /// Reading failed.
@@ -67,16 +67,16 @@ pub enum ChannelError {
     /// Writing failed.
     #[error("can't write to the channel")]
     Write(#[source] io::Error),
-    /// The peer takes no bytes.
+    /// The peer does not read.
     #[error("the peer took no whole message within {} s", WRITE_DEADLINE.as_secs())]
     Stalled,
-    /// The message can't be sent over any channel. This one is as it was.
+    /// The message can't be sent over any channel. This channel is as it was.
     #[error("the message can't be sent")]
     Unsendable(#[source] EncodeError),
 }
 
 impl<In: Message, Out: Message> FramedChannel<In, Out> {
-    /// Messages over `stream`.
+    /// Makes a channel of messages over `stream`.
     pub fn new(stream: ChannelStream) -> Self {
         Self {
             stream,
@@ -88,10 +88,11 @@ impl<In: Message, Out: Message> FramedChannel<In, Out> {
         }
     }
 
-    /// What comes next. Cancel-safe: nothing is lost when the future is dropped.
+    /// Waits for the next message, or for bytes that are none, and returns it. Cancel-safe: nothing
+    /// is lost when the future is dropped.
     ///
     /// # Errors
-    /// [`ChannelError::Closed`] and [`ChannelError::Read`], after which nothing comes any more.
+    /// Returns [`ChannelError::Closed`] or [`ChannelError::Read`] if the channel has ended.
     pub async fn recv(&mut self) -> Result<Received<In>, ChannelError> {
         loop {
             if let Some(received) = self.take() {
@@ -107,12 +108,13 @@ impl<In: Message, Out: Message> FramedChannel<In, Out> {
     /// Writes a message, and reads ahead meanwhile so that two sides that write at the same time do
     /// not wait for one another. Not cancel-safe: the peer may get a frame cut short, which it skips.
     ///
-    /// What was read ahead is handed out by [`FramedChannel::recv`] at once: take it before asking
-    /// the clock whether the peer was silent.
+    /// [`FramedChannel::recv`] returns messages that were read ahead at once: the caller has to take them before it
+    /// checks whether the peer was silent.
     ///
     /// # Errors
-    /// [`ChannelError::Unsendable`] leaves the channel as it was; after any other it is of no more
-    /// use.
+    /// Returns [`ChannelError::Unsendable`] if the message can't be encoded; the channel is as it was. Returns
+    /// [`ChannelError::Closed`], [`ChannelError::Write`] or [`ChannelError::Stalled`] if the channel can't be used
+    /// any more.
     pub async fn send(&mut self, envelope: &Envelope<Out>) -> Result<(), ChannelError> {
         let payload = envelope
             .message

@@ -22,7 +22,7 @@ const SOURCE_PORTS: std::ops::RangeInclusive<u32> = 512..=1023;
 /// `VMADDR_FLAG_TO_HOST` of linux/vm_sockets.h: by way of the host, to a sibling.
 const FLAG_TO_HOST: u8 = 1;
 
-/// Whether the peer is root where it is.
+/// Returns whether the peer is root on its machine.
 pub(super) fn is_privileged(peer: Peer) -> bool {
     peer.port <= *SOURCE_PORTS.end()
 }
@@ -52,7 +52,7 @@ impl Listener {
         ))
     }
 
-    /// The next connection and who made it. Cancel-safe.
+    /// Waits for the next connection; returns it with its peer. Cancel-safe.
     pub(super) async fn accept(&self) -> io::Result<(ChannelStream, Peer)> {
         loop {
             let mut guard = self.0.readable().await?;
@@ -118,7 +118,7 @@ fn bound_socket(object: &str) -> Result<OwnedFd, OpenError> {
     Err(OpenError::NoPortLeft)
 }
 
-/// The address of a peer; one beyond the host is a sibling, reached by way of the host.
+/// Returns the address of a peer; one beyond the host is a sibling, reached by way of the host.
 fn remote(cid: u32, port: PrivilegedPort) -> VsockAddr {
     let plain = VsockAddr::new(cid, port.get());
     if cid <= VMADDR_CID_HOST {

@@ -15,7 +15,10 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use lab::{Coordinator, Lab, RootFs, Topology, eventually, eventually_some, paths, peer, registry};
+use lab::{
+    Coordinator, Lab, RootFs, Topology, docker_packages, eventually, eventually_some, paths,
+    registry,
+};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -54,7 +57,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What a person finds of it: `env`, `pid`, `log` and the certificates.
+/// Returns the directory of the files for a person: `env`, `pid`, `log` and the certificates.
 fn dir() -> PathBuf {
     paths::workspace().join("target/vch")
 }
@@ -134,7 +137,7 @@ fn make_template(env: &Path) -> Result<()> {
     docker(&format!("rmi {FIRST_IMAGE}"))
 }
 
-/// What `env` says of the docker CLI and its plugin `docker compose`: nothing where this machine has both.
+/// Returns the lines of `env` about the docker CLI and its plugin `docker compose`: none if this machine has both.
 fn client_lines() -> Result<String> {
     let answers = |words: &[&str]| {
         let mut docker = Command::new("docker");
@@ -149,7 +152,7 @@ fn client_lines() -> Result<String> {
     if docker && compose {
         return Ok(String::new());
     }
-    let clients = peer::clients()?;
+    let clients = docker_packages::clients()?;
     let mut lines = String::new();
     if !docker {
         let dir = clients.docker.parent().context("the CLI's folder")?;
@@ -218,7 +221,7 @@ fn hold() -> Result<()> {
     }
 }
 
-/// The one link between this machine and the VCH, with a network of two addresses.
+/// Makes the one link between this machine and the VCH, with a network of two addresses.
 fn joined(topology: &Topology) -> Result<()> {
     let vch = topology.vch.name();
     ip(&format!(
@@ -251,7 +254,7 @@ fn certificates(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// To be sourced by a shell, and read by a person.
+/// Returns the text of `env`, which a shell sources and a person reads.
 fn environment(topology: &Topology, vch: &Coordinator<'_>, client: &str) -> Result<String> {
     let outside = topology.outside.name();
     let socket = vch.socket();
@@ -282,14 +285,14 @@ fn environment(topology: &Topology, vch: &Coordinator<'_>, client: &str) -> Resu
     ))
 }
 
-/// The process that holds the VCH, when there is one.
+/// Returns the process that holds the VCH, if it runs.
 fn holder() -> Option<i32> {
     let pid: i32 = fs::read_to_string(dir().join("pid"))
         .ok()?
         .trim()
         .parse()
         .ok()?;
-    // The number may be somebody else's by now.
+    // The process ID may be another process's by now.
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     (name.trim() == "vch").then_some(pid)
 }

@@ -1,4 +1,4 @@
-//! What busybox lacks: a hand on AF_VSOCK inside of a guest, for tests. Built static and baked into test images.
+//! Uses AF_VSOCK inside of a guest, for tests; busybox can't. Built static and baked into test images.
 //!
 //! On a host such a connection would leave towards the machine's own hypervisor, so it runs only where the lab's shell
 //! does.

@@ -4,8 +4,8 @@
 
 use std::process::Command;
 
-/// A shell script that mounts them below `/sys/fs/cgroup`: each hierarchy of version 1 that the kernel names for this
-/// process (cgroups(7): `number:controllers:path`), or that of version 2 where there is no other.
+/// A shell script that mounts the cgroup hierarchies below `/sys/fs/cgroup`: each hierarchy of version 1 that the
+/// kernel names for this process (cgroups(7): `number:controllers:path`), or that of version 2 if there is no other.
 pub(super) const MOUNT: &str = r#"
     cd /
     if grep -q '^[1-9]' /proc/self/cgroup; then
@@ -23,7 +23,7 @@ pub(super) const MOUNT: &str = r#"
         mount -t cgroup2 none /sys/fs/cgroup
     fi"#;
 
-/// Removes the groups of this name, with those below, from every hierarchy; tells whether none is left.
+/// Removes the cgroups of this name, with those below, from every hierarchy; returns whether all were removed.
 pub(super) fn remove(name: &str) -> bool {
     const REMOVE: &str = r#"set -e
         eval "$CGROUPS"

@@ -1,4 +1,4 @@
-//! How a VM is described and started.
+//! Describes a VM and starts it.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -30,7 +30,7 @@ pub struct VmBuilder {
     memory_mib: u32,
 }
 
-/// What a machine gets besides its image and its lab channels.
+/// A part of a machine besides its image and its lab channels.
 #[derive(Debug)]
 enum Change {
     KernelOption(String),
@@ -44,8 +44,15 @@ enum Change {
     Incoming,
 }
 
+impl Lab {
+    /// Begins a VM; `name` is unique in this world.
+    pub fn vm(&self, name: &str) -> VmBuilder {
+        VmBuilder::new(self.clone(), name)
+    }
+}
+
 impl VmBuilder {
-    pub(crate) fn new(lab: Lab, name: &str) -> Self {
+    fn new(lab: Lab, name: &str) -> Self {
         Self {
             lab,
             name: name.to_owned(),
@@ -56,13 +63,13 @@ impl VmBuilder {
         }
     }
 
-    /// Boots this image; otherwise [`paths::bare_image`].
+    /// Boots this image; without it, [`paths::bare_image`].
     pub fn image(mut self, image: &Image) -> Self {
         self.image = Some(image.clone());
         self
     }
 
-    /// Gives it this much memory, in MiB; otherwise 128.
+    /// Gives the VM this much memory, in MiB; without it, 128.
     pub fn memory_mib(mut self, mib: u32) -> Self {
         self.memory_mib = mib;
         self
@@ -83,7 +90,7 @@ impl VmBuilder {
         self.with(Change::Port(name.to_owned(), path.into()))
     }
 
-    /// Gives it the vsock device of guest `cid`.
+    /// Adds the vsock device of guest `cid`.
     pub fn vsock(self, host: &VsockHost, cid: u32) -> Self {
         let device = Vsock::VhostUser(host.device_path(cid));
         self.with(Change::Vsock(device))
@@ -130,14 +137,14 @@ impl VmBuilder {
         &self.name
     }
 
-    /// Starts it and waits until its shell answers.
+    /// Starts the VM and waits until its shell answers.
     pub fn boot(self) -> Result<Vm> {
         let mut vm = self.start()?;
         vm.ready()?;
         Ok(vm)
     }
 
-    /// Starts it and does not wait: several VMs boot side by side. See [`Vm::ready`].
+    /// Starts the VM and does not wait, so that several VMs can boot at a time. See [`Vm::ready`].
     pub fn start(self) -> Result<Vm> {
         ensure!(
             self.lab.may_run_vms(),

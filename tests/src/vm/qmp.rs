@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// QEMU answers at once unless the machine is overloaded.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// One connection. Events that arrive between answers are kept until someone asks for them.
+/// One connection. Events that arrive between answers are kept until a caller asks for them.
 #[derive(Debug)]
 pub struct Qmp {
     stream: BufReader<UnixStream>,
@@ -34,7 +34,7 @@ impl Qmp {
         Ok(qmp)
     }
 
-    /// Runs a command and gives its `return` value; QEMU's error is an error.
+    /// Runs a command and returns its `return` value; QEMU's error is an error.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "callers write the arguments in place"
@@ -45,7 +45,7 @@ impl Qmp {
             .with_context(|| format!("QMP {command} {arguments}"))
     }
 
-    /// Gives QEMU an open descriptor that later commands call `name`.
+    /// Passes QEMU an open descriptor that later commands call `name`.
     pub fn send_descriptor(&mut self, name: &str, descriptor: &OwnedFd) -> Result<()> {
         self.send(
             &json!({"execute": "getfd", "arguments": {"fdname": name}}),
@@ -55,7 +55,8 @@ impl Qmp {
         Ok(())
     }
 
-    /// Waits for an event of this name whose data fits; others of the same name are dropped.
+    /// Waits for an event of this name whose data `fits` accepts; others of the same name are
+    /// dropped.
     pub fn event(
         &mut self,
         within: Duration,

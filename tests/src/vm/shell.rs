@@ -1,4 +1,5 @@
-//! The guest's end is `lab_shell` in the image's `init`, which has the format of both directions.
+//! The connection to a guest's shell. The guest's end is `lab_shell` in the image's `init`, which
+//! describes the format of both directions.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -11,10 +12,10 @@ use base64::engine::general_purpose::STANDARD;
 /// For the way there and back, on top of what the command may take.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// What a command in the guest gave.
+/// The outcome of a command in the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// The exit status; 137 when the time was up.
+    /// The exit status; 137 if the time was over.
     pub status: u8,
     /// Standard output.
     pub stdout: String,

@@ -23,7 +23,7 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// Opens the tap `name` that is there already (made persistent by whoever owns its place in the network).
+    /// Opens the existing tap `name`, which another program has made persistent.
     pub fn open(namespace: &Namespace, name: &str) -> Result<Self> {
         namespace.ip(&format!("link show dev {name}"))?;
         namespace
@@ -31,13 +31,14 @@ impl Tap {
             .with_context(|| format!("open tap {name} of {}", namespace.name()))
     }
 
-    /// The same open tap once more: it outlives the one that QEMU takes over.
+    /// Returns a duplicate of the open tap, which outlives the one that QEMU takes over.
     pub fn try_clone(&self) -> Result<Self> {
         let file = self.file.try_clone().context("duplicate a tap")?;
         Ok(Self { file })
     }
 
-    /// How many bytes stand before each frame: QEMU chose it, and a new tap does not know.
+    /// Returns how many bytes stand before each frame: QEMU chose the number, and a new tap does
+    /// not have it.
     #[expect(unsafe_code, reason = "TUNGETVNETHDRSZ (linux/if_tun.h)")]
     pub fn header(&self) -> Result<i32> {
         nix::ioctl_read_bad!(
@@ -51,7 +52,7 @@ impl Tap {
         Ok(bytes)
     }
 
-    /// Lets the descriptor, and QEMU's duplicate of it, be of the tap `name` again, after the one of that name was
+    /// Attaches the descriptor, and QEMU's duplicate of it, to the tap `name` again, after the one of that name was
     /// deleted and made anew.
     #[expect(unsafe_code, reason = "TUNSETVNETHDRSZ (linux/if_tun.h)")]
     pub fn attach_again(&self, name: &str, header: i32) -> Result<()> {
@@ -82,7 +83,8 @@ impl Tap {
         Ok(())
     }
 
-    /// Reads what a guest would receive until there is a frame for which `which` holds; `None` where none comes in time.
+    /// Reads the frames that a guest would receive until `which` accepts one, and returns it; `None` if none arrives
+    /// in time.
     pub fn receive_until(
         &self,
         within: Duration,

@@ -23,8 +23,15 @@ pub struct VsockHost {
     _process: Process,
 }
 
+impl Lab {
+    /// Serves the vsock devices of guests with these CIDs, which are siblings of one another.
+    pub fn vsock(&self, cids: &[u32]) -> Result<VsockHost> {
+        VsockHost::start(self.clone(), cids)
+    }
+}
+
 impl VsockHost {
-    pub(crate) fn start(lab: Lab, cids: &[u32]) -> Result<Self> {
+    fn start(lab: Lab, cids: &[u32]) -> Result<Self> {
         prerequisites::check(&[Need::VhostDeviceVsock])?;
         let mut command = Command::new(paths::tool("vhost-device-vsock"));
         for cid in cids {
@@ -55,8 +62,8 @@ impl VsockHost {
         })
     }
 
-    /// The socket of hybrid vsock: connect and write `CONNECT <port>` to reach a port of the guest. What the guest sends
-    /// to port P of CID 2 arrives at a listener on this path with `_P` behind it.
+    /// Returns the socket of hybrid vsock: a client connects and writes `CONNECT <port>` to reach a port of the
+    /// guest. Connections of the guest to port P of CID 2 arrive at a listener on this path with `_P` behind it.
     #[must_use]
     pub fn path(&self, cid: u32) -> PathBuf {
         host_path(&self.lab, cid)

@@ -1,6 +1,6 @@
-//! HTTP/1.1 as it passes by (RFC 9112): where one message ends and the next begins.
+//! Splits HTTP/1.1 into messages (RFC 9112) as it passes by.
 
-/// Whose bytes these are.
+/// The sender of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     /// Requests.
@@ -9,7 +9,7 @@ pub(super) enum Side {
     Daemon,
 }
 
-/// What is worth remembering.
+/// A part of a message that is kept.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Message {
     Request {
@@ -35,7 +35,7 @@ enum ParserState {
     Stream,
 }
 
-/// Bytes of one direction, in any pieces.
+/// The messages in the bytes of one direction, which may arrive in any pieces.
 #[derive(Debug)]
 pub(super) struct Messages {
     side: Side,
@@ -52,7 +52,7 @@ impl Messages {
         }
     }
 
-    /// Takes bytes and gives what became whole by them; `to_head` says whether the next answer is one to HEAD.
+    /// Takes bytes and returns what is complete with them; `to_head` says whether the next answer is one to HEAD.
     pub(super) fn feed(&mut self, bytes: &[u8], to_head: impl Fn() -> bool) -> Vec<Message> {
         self.bytes.extend_from_slice(bytes);
         let mut found = Vec::new();
@@ -60,7 +60,7 @@ impl Messages {
         found
     }
 
-    /// Whether there may be more to do.
+    /// Takes one step of parsing; returns whether there may be more to do.
     fn step(&mut self, found: &mut Vec<Message>, to_head: &impl Fn() -> bool) -> bool {
         match self.state {
             ParserState::Head => {
@@ -164,7 +164,7 @@ impl Messages {
         Some(String::from_utf8_lossy(&taken).into_owned())
     }
 
-    /// Takes at most so many bytes of a body; those of a request are nobody's.
+    /// Takes at most `most` bytes of a body; those of a request are dropped.
     fn body(&mut self, most: usize, found: &mut Vec<Message>) -> usize {
         let taken: Vec<u8> = self.bytes.drain(..most.min(self.bytes.len())).collect();
         let count = taken.len();

@@ -50,7 +50,7 @@ pub fn is_of_an_exec(operation: &Operation) -> bool {
     operation.path.starts_with("/exec/")
 }
 
-/// What a process beside a container is asked to be, where the field that is asked about does not say otherwise.
+/// Returns the request for a process beside a container, with defaults for the fields that are not under test.
 pub fn process() -> Value {
     json!({ "Cmd": ["sh", "-c", TELLS] })
 }
@@ -90,7 +90,7 @@ impl World<'_> {
         }
     }
 
-    /// What the one that runs has written.
+    /// Returns the output of the running process.
     fn written(&self) -> String {
         let request = self.request("GET", &format!("/containers/{LIVE}/logs?stdout=1"));
         let raw = Raw::open(&self.socket, &request, &[("Connection", "close")], None).unwrap();
@@ -111,7 +111,7 @@ impl World<'_> {
         answer.body["Id"].as_str().unwrap().to_owned()
     }
 
-    /// What is written once an operation was asked for; `target` is its path and query, and `exec` a process.
+    /// Returns the output after an operation was requested; `target` is its path and query, and `exec` a process.
     pub fn told(
         &self,
         operation: &Operation,
@@ -188,7 +188,8 @@ impl World<'_> {
         Ok(streams.concat())
     }
 
-    /// What an attach sees, up to its end or the text; ^A and a line are typed to one with input.
+    /// Returns the output that an attach receives, up to its end or the text; ^A and a line are
+    /// typed to one with input.
     fn attached(&self, request: &str, (text, only): (&str, bool)) -> Result<String, String> {
         let mut raw = Raw::open(&self.socket, request, &UPGRADE, None).unwrap();
         if raw.status != 101 {

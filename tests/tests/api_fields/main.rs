@@ -62,7 +62,7 @@ fn every_test_that_an_answer_names_is_there() {
     assert_eq!(missing, BTreeSet::new());
 }
 
-/// What stands in it between backticks, if it can be the name of a test.
+/// Returns the words between backticks that can be the name of a test.
 fn names_of_tests(line: &str) -> Vec<&str> {
     let quoted = line.split('`').skip(1).step_by(2);
     let words = quoted.map(|text| text.rsplit(' ').next().unwrap_or_default());

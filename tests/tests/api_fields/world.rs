@@ -177,7 +177,7 @@ impl<'a> World<'a> {
         self.judged(operation, answer, (named, heard))
     }
 
-    /// What is wrong with what was heard.
+    /// Returns the fault of an answer, if it has one.
     fn judged(
         &self,
         operation: &Operation,
@@ -217,7 +217,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// What inspect shows.
+    /// Returns the output of inspect.
     fn shown(&self, operation: &Operation, path: &str, (named, heard): (&Named, Heard)) -> Value {
         if operation.method == "GET" {
             return at(heard.body, path);
@@ -316,7 +316,7 @@ impl<'a> World<'a> {
     }
 }
 
-/// What a request needs beside the field that is asked about.
+/// Returns the body that a request needs beside the field under test.
 fn base(operation: &Operation) -> Option<Value> {
     match (operation.method.as_str(), operation.path.as_str()) {
         ("POST", "/containers/create") => Some(json!({ "Image": IMAGE })),
@@ -360,7 +360,7 @@ impl Named {
     }
 }
 
-/// What stands at a path of keys and indices.
+/// Returns the value at a path of keys and indices.
 fn at(whole: Value, path: &str) -> Value {
     path.split('.')
         .fold(whole, |value, key| match key.parse::<usize>() {

@@ -4,8 +4,8 @@ use crate::{SOON, everything, refused};
 use lab::{Coordinator, Lab, Need, Process, Topology, paths, prerequisites};
 use std::process::Command;
 
-/// What a coordinator says that does not start with this configuration; the kinds of network that it does not declare
-/// are the topology's.
+/// Returns the message of a coordinator that does not start with this configuration; the kinds of network that it
+/// does not declare are the topology's.
 fn does_not_start(lab: &Lab, vch: &lab::Namespace, config: &str) -> String {
     does_not_start_with(lab, vch, &(config.to_owned() + &Topology::tables(config)))
 }

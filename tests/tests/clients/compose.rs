@@ -58,7 +58,8 @@ impl Project<'_> {
         self.docker.succeed(&line).unwrap()
     }
 
-    /// What waits for a healthy service is started after it was healthy; static addresses and aliases are as written.
+    /// Checks that a service that waits for a healthy one is started after it was healthy, and that static addresses
+    /// and aliases are as written.
     fn comes_up(&self) {
         self.compose("up -d");
         assert_eq!(

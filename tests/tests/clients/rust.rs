@@ -133,7 +133,7 @@ fn server() -> ContainerCreateBody {
     }
 }
 
-/// What a command in the container prints, and its code.
+/// Returns the output of a command in the container, and its exit code.
 async fn executed(docker: &Docker) -> (String, Option<i64>) {
     let command = ["sh", "-c", "echo in $COLOUR; exit 4"];
     let config = ExecConfig {

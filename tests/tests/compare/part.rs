@@ -17,7 +17,7 @@ pub struct Part {
     record: &'static str,
     /// What dockerd is asked anew in each test run: each scene costs seconds.
     short_of_dockerd: &'static [&'static str],
-    /// What a VCH is asked in each test run; all where there is none.
+    /// The scenes that a VCH plays in each test run; empty for all.
     short_of_vch: &'static [&'static str],
 }
 
@@ -75,12 +75,12 @@ impl Part {
         here(self.record)
     }
 
-    /// What dockerd is asked in the short form.
+    /// Returns the scenes that dockerd plays in the short form.
     pub fn short_of_dockerd(&self) -> Vec<Scene> {
         chosen(self.recorded(), self.short_of_dockerd)
     }
 
-    /// What a VCH is asked, in the long form or the short one.
+    /// Returns the scenes that a VCH plays, in the long form or the short one.
     pub fn of_vch(&self, long: bool) -> Vec<Scene> {
         match (long, self.short_of_vch) {
             (true, _) | (_, []) => self.recorded(),

@@ -25,7 +25,7 @@ pub fn prepared(lab: &Lab, daemon: &Path, image: Option<&RootFs>) -> Result<(Doc
     Ok((docker, tap))
 }
 
-/// What is said to each row, in the words of a record.
+/// Plays a scene; returns the answers to each row, in the format of a record.
 pub fn play(scene: &Scene, docker: &Docker, tap: &Wiretap) -> Result<Vec<String>> {
     docker.run(CLEAR)?;
     drop(tap.take());

@@ -1,4 +1,4 @@
-//! `dockerd.txt`: what dockerd said, so that whoever has none can compare.
+//! `dockerd.txt`: dockerd's answers, so that a machine without dockerd can compare with them.
 
 use std::fmt::Write as _;
 

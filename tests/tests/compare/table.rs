@@ -61,7 +61,7 @@ fn a_failure_of_the_daemon_may_be_the_client_s_mistake_and_nothing_else() {
     assert!(!is_blamed_on_the_client(theirs, "! no"));
 }
 
-/// What a part of the page begins with.
+/// Returns the heading of a part of the page.
 fn heading(title: &str) -> String {
     format!("## {title}\n")
 }
@@ -163,7 +163,8 @@ pub fn differences(rows: &[(Row, String)]) -> String {
     text
 }
 
-/// Of a request that the other has too, only the keys that its answer has not.
+/// Returns the line; if `others` have the same request, only the keys of the line that their answer
+/// lacks.
 fn beside(line: &str, others: &[&str]) -> String {
     let request = |line: &str| line.splitn(5, ' ').take(4).collect::<Vec<_>>().join(" ");
     let same = others

@@ -135,7 +135,7 @@ async fn descriptors(shim: &Shim) {
     assert_eq!(main.text().trim(), "0 1 2", "{main:?}");
 }
 
-/// What a process may write on it may open anew.
+/// Checks that a process may open anew the streams that it may write to.
 async fn streams_of_a_user(shim: &Shim) {
     let line = "echo out >/dev/stdout && echo err >/dev/stderr; echo $?";
     let ran = shim

@@ -24,7 +24,7 @@ pub struct Shim {
     pub child: Child,
 }
 
-/// What is started where a test says nothing else: the container's own process is `args`.
+/// Returns the launch of tests that need no other: the container's own process is `args`.
 pub fn launch(lab: &Lab, args: &[&str]) -> Launch {
     let needs = [Need::Init, Need::Probe, Need::Squashfs];
     prerequisites::check(&needs).unwrap();
@@ -153,7 +153,7 @@ impl Shim {
         Outcome::read(&self.dir).unwrap().unwrap()
     }
 
-    /// What a process wrote and how it ended.
+    /// Runs a process; returns its output and how it ended.
     pub async fn exec(&self, process: Process) -> Result<Ran, ClientError> {
         let running = self.client().exec(process).await?;
         Ok(Ran::of(running.streams).await)

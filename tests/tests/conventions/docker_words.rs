@@ -112,7 +112,7 @@ fn literal<'a>(before: &str, text: &'a str) -> (&'a str, &'a str) {
     (&text[..end], &text[end + 1..])
 }
 
-/// What follows a quote that begins a character, or a lifetime.
+/// Returns the text behind a quote that begins a character, or a lifetime.
 fn after_character(text: &str) -> &str {
     if let Some(escaped) = text.strip_prefix('\\') {
         let mut letters = escaped.chars();

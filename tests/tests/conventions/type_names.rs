@@ -7,7 +7,7 @@ use std::path::Path;
 use lab::{paths, sources};
 
 /// Names that two types of one package bear all the same: package, name.
-const EXCEPTIONS: [(&str, &str); 18] = [
+const EXCEPTIONS: [(&str, &str); 14] = [
     // Both sides of the wire have the same parts: `agent::Session`, `coordinator::Session`.
     ("protocol", "Bench"),
     ("protocol", "Input"),
@@ -24,10 +24,6 @@ const EXCEPTIONS: [(&str, &str); 18] = [
     ("vch-coordinator", "Runtime"),
     ("vch-coordinator", "Tether"),
     ("vch-coordinator/shim", "Asked"),
-    ("vch-coordinator/runtime", "Disks"),
-    ("vch-coordinator/runtime", "Inside"),
-    ("vch-coordinator/runtime", "Told"),
-    ("vch-coordinator/runtime", "World"),
 ];
 
 #[test]

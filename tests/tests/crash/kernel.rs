@@ -10,7 +10,7 @@ use serde_json::Value;
 
 const ANSWER: Duration = Duration::from_secs(1);
 
-/// What is not so, in words.
+/// Returns a message for each difference of the kernel from the models.
 pub fn differences(topology: &Topology, networks: &Value, containers: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let mut tell = |what: &str, wanted: &BTreeSet<String>, there: &BTreeSet<String>| {

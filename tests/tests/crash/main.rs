@@ -149,7 +149,8 @@ fn play(clients: &mut [Client], vch: &mut Coordinator<'_>, life: Duration) {
     });
 }
 
-/// What is not as it was acknowledged, in words. The models then have what is there.
+/// Returns a message for each difference from what was acknowledged. The models then have the
+/// actual state.
 fn compare(vch: &Coordinator<'_>, topology: &Topology, clients: &mut [Client]) -> Vec<String> {
     let mut found = Vec::new();
     let (networks, containers) = (
@@ -176,7 +177,7 @@ fn compare(vch: &Coordinator<'_>, topology: &Topology, clients: &mut [Client]) -
     found
 }
 
-/// What two endpoints have.
+/// Returns a message for each address, MAC address, link or port of the VCH that is there twice.
 fn doubles(containers: &Value) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();

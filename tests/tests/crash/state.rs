@@ -138,7 +138,7 @@ impl Expected {
         }
     }
 
-    /// What an answer says, once a command is carried out.
+    /// Applies the answer to a command that was carried out.
     pub fn follow(&mut self, command: &Command, answer: &Value) {
         match command {
             Command::CreateNetwork { network, .. } => {
@@ -228,7 +228,7 @@ impl Expected {
 }
 
 impl Container {
-    /// What is in force of its ports: as long as it runs and is on a network.
+    /// Computes the ports in force: those of a container that runs and is on a network.
     fn bind(&mut self) {
         self.bindings.clear();
         if self.running && !self.endpoints.is_empty() {

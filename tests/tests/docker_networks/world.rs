@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use lab::{Coordinator, Lab, Namespace, peer};
+use lab::{Coordinator, Lab, Namespace, docker_packages};
 use serde_json::Value;
 
 /// A VCH whose Docker API is on a Unix socket and, where certificates are made, on its endpoint.
@@ -37,7 +37,7 @@ impl<'a> World<'a> {
     }
 
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(peer::clients().unwrap().docker);
+        let mut command = Command::new(docker_packages::clients().unwrap().docker);
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -65,7 +65,7 @@ impl<'a> World<'a> {
         said.out.trim_end().to_owned()
     }
 
-    /// What a command is refused with, without the CLI's own head.
+    /// Runs a command that must be refused; returns the reason, without the CLI's own prefix.
     pub fn refused(&self, words: &str) -> String {
         let words: Vec<&str> = words.split_whitespace().collect();
         let said = self.ask("", &words);

@@ -168,7 +168,8 @@ fn names_and_published_ports(testbed: &Running<'_>) {
     testbed.run("docker rm -f aa bb cc");
 }
 
-/// What newer versions of the API say of endpoints, and of a container's health while it starts.
+/// Checks the fields that newer versions of the API have for endpoints, and for a container's
+/// health while it starts.
 fn endpoints_health_and_chosen_ports(testbed: &Running<'_>) {
     testbed.run("docker network create --subnet 10.78.0.0/16 data");
     let six = json!({ "Name": "six", "EnableIPv4": false, "EnableIPv6": true });

@@ -39,7 +39,7 @@ struct Row(&'static str, &'static str, Target, Target, Receiver);
 
 #[derive(Clone, Copy)]
 enum Receiver {
-    /// Somebody of that name: no packet to the closed addresses arrived there.
+    /// The host of that name: no packet to the closed addresses arrived there.
     At(&'static str),
     /// The VCH, where packets arrive and are dropped: nobody who listens there heard anything.
     Vch,

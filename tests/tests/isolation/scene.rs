@@ -93,7 +93,7 @@ impl<'a> Scene<'a> {
         scene
     }
 
-    /// What a kernel would keep to itself for want of a route is sent all the same: the VCH must not let it through.
+    /// Adds routes for packets that a kernel would not send for want of a route: the VCH must not let them through.
     fn show_ways(&self) {
         let ways = [
             (
@@ -154,8 +154,8 @@ fn member(lab: &Lab, vch: &Coordinator<'_>, name: &str, network: &str) -> Member
     member
 }
 
-/// Gives the networks beside the external ones IPv6 addresses, and whoever is there a way back; answers with what is
-/// known before there is a container.
+/// Gives the networks beside the external ones IPv6 addresses, and their hosts a route back; returns the addresses
+/// that are known before there is a container.
 fn known(topology: &Topology) -> BTreeMap<&'static str, Pair> {
     let host_interfaces = [
         (

@@ -31,7 +31,7 @@ fn management() -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Topology::MANAGEMENT), PORT)
 }
 
-/// What is read at the address on the management network.
+/// Reads at the address on the management network.
 fn scrape(from: &Namespace) -> Exposition {
     let stream = from.run(|| TcpStream::connect_timeout(&management(), SOON));
     let mut stream = stream.unwrap().unwrap();

@@ -79,7 +79,7 @@ fn is_the_documents_table(shown: &str) {
     }
 }
 
-/// What is inspected has the document's fields with the document's values.
+/// Checks that the inspected network has the document's fields with the document's values.
 fn is_the_documents(inspected: &str, [name, subnet, gateway]: [&str; 3]) {
     let shown: Value = serde_json::from_str(inspected).unwrap_or_else(|_| panic!("{inspected}"));
     let mut fields = shown[0].as_object().unwrap().clone();

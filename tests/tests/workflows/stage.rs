@@ -69,7 +69,7 @@ impl Stage<'_> {
         .unwrap();
     }
 
-    /// What `telnet` outside shows of `GET /` and an empty line.
+    /// Returns the output of `telnet` outside for `GET /` and an empty line.
     pub fn telnet(&self, to: IpAddr, port: u16) -> String {
         let answered = eventually_some(SOON, "the port answers", || {
             ask(self.outside, to, Way::Typed(port, "GET /\r\n\r\n"), ANSWER).unwrap()

@@ -1,4 +1,4 @@
-//! What the coordinator is told.
+//! Makes the report for the coordinator.
 
 use crate::apply::failure;
 use crate::observe::{Link, LinkKind, Observed};
@@ -12,7 +12,8 @@ const MAX_EVENTS: usize = 64;
 
 type Refused = (Owner, Failure);
 
-/// One entry an interface of the spec, after `plan` was made of `observed` and is what is left.
+/// Returns the state of each interface of the spec, given that `plan` was made of `observed` after
+/// the last step.
 pub(super) fn interfaces(
     spec: &NetSpec,
     observed: &Observed,
@@ -42,7 +43,7 @@ pub(super) fn interfaces(
         .collect()
 }
 
-/// What is left to do and belongs to no interface.
+/// Returns the failures that belong to no interface.
 pub(super) fn guest_failures(plan: &Plan, refused: &[Refused]) -> Vec<Failure> {
     let mut owners: Vec<&Owner> = plan.steps.iter().map(|planned| &planned.owner).collect();
     owners.retain(|owner| !matches!(owner, Owner::Interface(_)));
@@ -64,15 +65,15 @@ fn nothing(interface: &Interface, state: InterfaceState) -> InterfaceReport {
     }
 }
 
-/// What an owner's steps failed of, if any are left: what the kernel refused first, or else the
-/// first step that did not last.
+/// Returns the failure of an owner's steps, if any are left: the kernel's first refusal, or else
+/// the first step whose effect did not last.
 fn left_over(plan: &Plan, owner: &Owner, refused: &[Refused]) -> Option<Failure> {
     let first = plan.steps.iter().find(|planned| planned.owner == *owner)?;
     let refused = refused.iter().find(|(of, _)| of == owner);
     Some(refused.map_or_else(|| failure(first.to_string(), 0), |(_, why)| why.clone()))
 }
 
-/// The links as last seen, and what has become of them since.
+/// The links as seen last, and their events since.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     seen: Option<BTreeMap<u32, (String, bool)>>,
@@ -80,7 +81,7 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// Compares with what was seen before; the first look tells nothing.
+    /// Compares with the links seen before, and notes events; the first look gives none.
     pub(super) fn see(&mut self, observed: &Observed) {
         let ethernet = observed
             .links

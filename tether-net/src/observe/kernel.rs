@@ -1,4 +1,4 @@
-//! The kernel's dumps, read into [`Observed`].
+//! Reads the kernel's dumps into [`Observed`].
 
 use super::{Address, Link, LinkKind, LinkRoute, Observed, Sysctls, Sysfs};
 use crate::MARK;
@@ -15,21 +15,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
 
-/// Why the kernel's state could not be read.
+/// The reason for which the kernel's state can't be read.
 #[derive(Debug, Error)]
 #[error("the kernel's {table} can't be read")]
 pub struct ObserveError {
-    /// Which table.
+    /// The table that can't be read.
     pub table: &'static str,
-    /// Why.
+    /// The error.
     #[source]
     pub source: NetlinkError,
 }
 
 /// Reads what the kernel has, by three dumps.
 ///
-/// `remembered` are the addresses that the agent itself added, by link: on a kernel that keeps no
-/// `IFA_PROTO` they are the ones it takes for its own.
+/// `remembered` are the addresses that the agent itself added, by link: on a kernel without
+/// `IFA_PROTO` these count as the agent's own.
+///
+/// # Errors
+/// Returns [`ObserveError`] with the table that can't be read.
 pub async fn observe(
     netlink: &mut Netlink,
     sysfs: &Sysfs,
@@ -109,7 +112,7 @@ fn link(message: RouteNetlinkMessage) -> Option<(u32, Link)> {
     Some((message.header.index, link))
 }
 
-/// The address and, where the kernel keeps one, its mark.
+/// Decodes an address and, if the kernel keeps one, its mark.
 fn address(message: RouteNetlinkMessage) -> Option<(Address, Option<u8>)> {
     let RouteNetlinkMessage::NewAddress(message) = message else {
         return None;

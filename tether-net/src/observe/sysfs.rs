@@ -1,4 +1,4 @@
-//! What `/sys` and `/proc/sys` say of a link.
+//! Reads `/sys` and `/proc/sys` about links.
 
 #[cfg(test)]
 mod tests;
@@ -8,7 +8,7 @@ use protocol::spec::PciPath;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where `/sys` and `/proc/sys` are.
+/// The paths of `/sys` and `/proc/sys`.
 #[derive(Clone, Debug)]
 pub struct Sysfs {
     sys: PathBuf,
@@ -22,7 +22,7 @@ impl Default for Sysfs {
 }
 
 impl Sysfs {
-    /// Reads below other directories than `/sys` and `/proc/sys`.
+    /// Makes a reader of other directories than `/sys` and `/proc/sys`, for tests.
     pub fn at(sys: impl Into<PathBuf>, proc_sys: impl Into<PathBuf>) -> Self {
         Self {
             sys: sys.into(),
@@ -30,7 +30,7 @@ impl Sysfs {
         }
     }
 
-    /// Where a link sits on the PCI bus.
+    /// Returns the position of a link on the PCI bus, if it has one.
     ///
     /// `/sys/class/net` shows the network namespace in which it was mounted, which may be another
     /// than the one that is observed: an entry counts only if it has the link's index and address.
@@ -61,7 +61,7 @@ impl Sysfs {
         })
     }
 
-    /// The number of the physical slot whose address (`0000:01:00`) is that of a function
+    /// Returns the number of the physical slot whose address (`0000:01:00`) is that of a function
     /// (`0000:01:00.0`).
     fn slot_of(&self, function: &str) -> Option<u32> {
         let (device, _) = function.rsplit_once('.')?;
@@ -73,14 +73,15 @@ impl Sysfs {
             .min()
     }
 
-    /// The file of a link's sysctl; `None` for a link's name that is no plain file name.
+    /// Returns the file of a link's sysctl; `None` if the link's name is not a plain file name.
     pub(crate) fn sysctl(&self, family: &str, link: &str, key: &str) -> Option<PathBuf> {
         let plain = !link.is_empty() && link != "." && link != ".." && !link.contains('/');
         let path = ["net", family, "conf", link, key];
         plain.then(|| self.proc_sys.join(path.iter().collect::<PathBuf>()))
     }
 
-    /// The file of a network sysctl, by its path below `/proc/sys`; `None` for a path outside of it.
+    /// Returns the file of a network sysctl, by its path below `/proc/sys`; `None` for a path outside of
+    /// `/proc/sys/net`.
     pub(crate) fn network_sysctl(&self, path: &str) -> Option<PathBuf> {
         let mut parts = path.split('/');
         let plain = parts.next() == Some("net")
@@ -88,7 +89,7 @@ impl Sysfs {
         plain.then(|| self.proc_sys.join(path))
     }
 
-    /// Whether a link's sysctls are as the agent needs them.
+    /// Returns whether a link's sysctls are as the agent needs them.
     pub(super) fn sysctls(&self, name: &str) -> Sysctls {
         let is = |family, key, value: &str| {
             let path = self.sysctl(family, name, key)?;
@@ -105,7 +106,7 @@ fn read(path: &Path) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.trim_end().to_owned())
 }
 
-/// The device and the function of a PCI function's name, `domain:bus:device.function`.
+/// Returns the device and the function of a PCI function's name, `domain:bus:device.function`.
 fn slot_and_function(name: &str) -> Option<(u8, u8)> {
     let mut parts = name.split(':');
     let (domain, bus, rest) = (parts.next()?, parts.next()?, parts.next()?);

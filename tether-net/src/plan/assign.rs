@@ -1,10 +1,11 @@
-//! Which NIC carries which interface.
+//! Assigns NICs to interfaces.
 
 use crate::observe::{Link, LinkKind};
 use protocol::spec::{Interface, MacAddress, NicMatch};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One link an interface at most, one interface a link at most.
+/// Returns the index of each interface's link; at most one link for an interface, and one interface
+/// for a link.
 ///
 /// What leaves no doubt comes first: the position on the bus; then a NIC that is already what the
 /// interface wants; then the address of the hardware, and last the address at present, which may be

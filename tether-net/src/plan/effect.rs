@@ -1,10 +1,10 @@
-//! What a step does to the kernel's state, as far as later steps depend on it.
+//! The effect of a step on the kernel's state, as far as later steps depend on it.
 
 use super::{Step, Sysctl};
 use crate::observe::{Address, Link, LinkRoute, Observed};
 use ipnet::IpNet;
 
-/// Does to `observed` what the kernel does.
+/// Changes `observed` as the kernel would change by the step.
 pub(super) fn take(observed: &mut Observed, step: &Step) {
     match step {
         Step::SetDown { link } => set_down(observed, *link),
@@ -49,7 +49,7 @@ fn edit(observed: &mut Observed, link: u32, change: impl FnOnce(&mut Link)) {
     }
 }
 
-/// The kernel drops a down link's routes and, unless told to keep them, its IPv6 addresses.
+/// Drops a down link's routes and, as the kernel does unless told otherwise, its IPv6 addresses.
 fn set_down(observed: &mut Observed, link: u32) {
     edit(observed, link, |l| {
         l.up = false;

@@ -1,10 +1,10 @@
-//! Names, MACs, MTUs, marks, up.
+//! Plans names, MAC addresses, MTUs, marks and states of links.
 
 use super::{Draft, Owner, Step};
 use protocol::spec::Interface;
 use std::collections::BTreeMap;
 
-/// Makes the links of the present interfaces what they must be.
+/// Adds the steps that make the links of the present interfaces as they must be.
 pub(super) fn settle(
     draft: &mut Draft,
     interfaces: &[Interface],
@@ -102,7 +102,7 @@ fn holder(draft: &Draft, name: &str) -> Option<u32> {
         .map(|(index, _)| *index)
 }
 
-/// At most 13 of the 15 bytes that a name may have.
+/// Returns a temporary name of a link: at most 13 of the 15 bytes that a name may have.
 fn meantime(link: u32) -> String {
     format!("tn-{link}")
 }

@@ -1,4 +1,4 @@
-//! Routes.
+//! Plans routes.
 
 use super::step::describe;
 use super::{Draft, Outlook, Owner, Step};
@@ -12,10 +12,10 @@ const V6_DEFAULT_METRIC: u32 = 1024;
 /// The wanted routes, by link, each as the kernel will show it.
 pub(super) type Wanted = BTreeMap<u32, Vec<Route>>;
 
-/// Which routes each present interface gets.
+/// Returns the routes that each present interface gets.
 ///
-/// Of two routes to one destination with one metric the kernel follows the first that it was given, which
-/// nobody wants to depend on: the interface that comes later in the spec does not get its own, and
+/// Of two routes to one destination with one metric the kernel follows the first that it was given, so that the
+/// result would depend on the order: the interface that comes later in the spec does not get its own, and the report
 /// says so.
 pub(super) fn wanted(interfaces: &[Interface], draft: &mut Draft) -> Wanted {
     let mut wanted = Wanted::new();
@@ -45,7 +45,7 @@ pub(super) fn wanted(interfaces: &[Interface], draft: &mut Draft) -> Wanted {
     wanted
 }
 
-/// A route with what the kernel fills in or leaves out.
+/// Returns a route as the kernel will show it, with the values that it fills in or leaves out.
 fn as_shown(route: &Route) -> Route {
     let mut shown = route.clone();
     shown.gateway = route.gateway.filter(|gateway| !gateway.is_unspecified());
@@ -64,7 +64,7 @@ fn refusal(route: &Route, interface: &Interface, holder: &str) -> String {
     text + &format!(" on {name}: {holder} has one with the same metric")
 }
 
-/// Removes the agent's routes that are not wanted on a link.
+/// Adds the removal of the agent's routes that are not wanted on a link.
 pub(super) fn remove_unwanted(draft: &mut Draft, owner: &Owner, link: u32, wanted: &Wanted) {
     let kept: BTreeSet<&Route> = wanted.get(&link).into_iter().flatten().collect();
     let present: Vec<LinkRoute> = draft.observed.routes_of(link).cloned().collect();

@@ -1,4 +1,4 @@
-//! One kernel call each.
+//! The steps of a plan, one kernel call each.
 
 use ipnet::IpNet;
 use protocol::spec::{InterfaceName, MacAddress, Mtu, Route};
@@ -24,7 +24,7 @@ pub enum Step {
         /// The new name.
         name: String,
     },
-    /// Gives a link, which is down, another address.
+    /// Gives a link, which is down, another MAC address.
     SetMac {
         /// The link's index.
         link: u32,
@@ -38,12 +38,12 @@ pub enum Step {
         /// The new MTU.
         mtu: Mtu,
     },
-    /// Puts the agent's mark on a link.
+    /// Moves a link to the agent's group, which marks it.
     Mark {
         /// The link's index.
         link: u32,
     },
-    /// Takes the agent's mark off a link.
+    /// Moves a link out of the agent's group.
     Unmark {
         /// The link's index.
         link: u32,
@@ -54,7 +54,7 @@ pub enum Step {
         link: u32,
         /// The name that the link has at that point: part of the sysctl's path.
         name: String,
-        /// Which sysctl.
+        /// The sysctl.
         sysctl: Sysctl,
     },
     /// Adds an address, usable at once and marked as the agent's.
@@ -98,7 +98,7 @@ pub enum Sysctl {
 }
 
 impl Sysctl {
-    /// Family, key and value.
+    /// Returns the sysctl's family, key and value.
     pub(crate) fn parts(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::RefuseRouterAdvertisements => ("ipv6", "accept_ra", "0"),
@@ -107,12 +107,12 @@ impl Sysctl {
     }
 }
 
-/// For whom a step is done.
+/// The owner of a step: the part of the network that it is done for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owner {
     /// An interface of the spec.
     Interface(InterfaceName),
-    /// A link, by its name, that carries no interface any more.
+    /// A link, by its name, that no longer carries an interface.
     Released(String),
     /// The loopback link.
     Loopback,
@@ -128,12 +128,12 @@ impl fmt::Display for Owner {
     }
 }
 
-/// A step and for whom it is done; displayed as what is being done.
+/// A step with its owner; its display says what is being done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
-    /// For whom.
+    /// The owner of the step.
     pub owner: Owner,
-    /// What.
+    /// The step.
     pub step: Step,
 }
 
@@ -170,7 +170,7 @@ impl fmt::Display for Planned {
     }
 }
 
-/// A route in words: `route to 0.0.0.0/0 via 10.0.0.1 metric 100`.
+/// Writes a route as a phrase: `route to 0.0.0.0/0 via 10.0.0.1 metric 100`.
 pub(super) fn describe(f: &mut impl fmt::Write, route: &Route) -> fmt::Result {
     write!(f, "route to {}", route.destination)?;
     if let Some(gateway) = route.gateway {

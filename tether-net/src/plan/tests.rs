@@ -36,7 +36,7 @@ fn link(name: &str, last: u8) -> Link {
     }
 }
 
-/// A link that the agent has already set up.
+/// Returns a link that the agent has already set up.
 fn settled(name: &str, last: u8) -> Link {
     Link {
         up: true,
@@ -105,7 +105,7 @@ fn owner(name: &str) -> Owner {
     Owner::Interface(name.parse::<InterfaceName>().unwrap())
 }
 
-/// What a plan does, in words.
+/// Returns a plan's steps as text.
 fn words(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(ToString::to_string).collect()
 }

@@ -1,4 +1,4 @@
-//! Files of one directory, replaced as a whole.
+//! Reads files of one directory, and replaces them as a whole.
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
@@ -19,31 +19,31 @@ pub struct Dir {
     dir: OwnedFd,
 }
 
-/// Why a file was not read or replaced.
+/// The reason for which a file was not read or replaced.
 #[derive(Debug, Error)]
 pub enum DirError {
     /// The directory can't be opened or made.
     #[error("folder {name} can't be opened: {}", .errno.desc())]
     Open {
-        /// The directory.
+        /// The directory's name.
         name: String,
-        /// Why.
+        /// The kernel's error.
         errno: Errno,
     },
     /// A file can't be opened, written or put in its place.
     #[error("{action} {name} fails: {}", .errno.desc())]
     File {
-        /// What was being done.
+        /// The operation.
         action: &'static str,
-        /// The file.
+        /// The file's name.
         name: String,
-        /// Why.
+        /// The kernel's error.
         errno: Errno,
     },
 }
 
 impl DirError {
-    /// The errno behind it.
+    /// Returns the errno of the error.
     pub fn errno(&self) -> i32 {
         match self {
             Self::Open { errno, .. } | Self::File { errno, .. } => *errno as i32,
@@ -52,8 +52,11 @@ impl DirError {
 }
 
 impl Dir {
-    /// Opens directory `name` of `root`, made if it is not there. Symbolic links on the way are
-    /// followed as if `root` were `/` (openat2(2), `RESOLVE_IN_ROOT`).
+    /// Opens directory `name` of `root`, and makes it if it does not exist. Symbolic links on the
+    /// way are followed as if `root` were `/` (openat2(2), `RESOLVE_IN_ROOT`).
+    ///
+    /// # Errors
+    /// Returns [`DirError::Open`] if the directory can't be opened or made.
     pub fn open(root: &Path, name: &str) -> Result<Self, DirError> {
         let refused = |errno| DirError::Open {
             name: name.to_owned(),
@@ -74,7 +77,10 @@ impl Dir {
         Ok(Self { dir })
     }
 
-    /// A file's bytes; `None` if there is none or it is no regular file.
+    /// Returns a file's bytes; `None` if it does not exist or is a symbolic link.
+    ///
+    /// # Errors
+    /// Returns [`DirError::File`] if the file can't be opened or read.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, DirError> {
         // A symbolic link is not followed: it is replaced, not what it leads to.
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
@@ -90,10 +96,13 @@ impl Dir {
         }
     }
 
-    /// Makes a file have these bytes, and says whether it had others.
+    /// Makes a file have these bytes; returns whether it had others.
     ///
     /// A reader sees the old file or the new one, never a part. Where the file is a mount point,
     /// as container engines make of these files, it can't be replaced and is written in place.
+    ///
+    /// # Errors
+    /// Returns [`DirError::File`] if the file can't be read, written or put in its place.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<bool, DirError> {
         if self.read(name)?.is_some_and(|present| present == bytes) {
             return Ok(false);

@@ -1,4 +1,4 @@
-//! The hosts(5) file: the agent's own lines, and others', which are kept.
+//! The hosts(5) file: the agent's own lines, and other lines, which are kept.
 
 use super::{Dir, DirError, write as write_file};
 use protocol::spec::HostEntry;
@@ -11,7 +11,8 @@ const BEGIN_LINE: &str = "# Written by tether-net, down to its last line; other 
 /// The line below them. A file of an older agent has none: all of it is the agent's.
 const END_LINE: &str = "# The last line of tether-net.\n";
 
-/// The agent's part of a hosts(5), localhost first; names of one address stand on one line.
+/// Returns the agent's part of a hosts(5) file, localhost first; names of one address stand on one
+/// line.
 pub fn hosts(entries: &[HostEntry]) -> String {
     let mut text = BEGIN_LINE.to_owned();
     text.push_str("127.0.0.1\tlocalhost\n");
@@ -32,8 +33,8 @@ pub fn hosts(entries: &[HostEntry]) -> String {
     text
 }
 
-/// Makes the agent's part of the file so. Answers with that part; `None` where the spec says nothing
-/// and the file is not the agent's.
+/// Makes the agent's part of the file as the entries say. Returns that part; `None` if the spec has no hosts and the
+/// file is not the agent's.
 pub(super) fn write(
     etc: &Dir,
     entries: &[HostEntry],
@@ -59,8 +60,8 @@ fn has_own(text: &str) -> bool {
     text.lines().any(|line| line.starts_with(BEGIN))
 }
 
-/// The lines that are not the agent's: those outside of its part, and those in it that it did not
-/// write. A file without its part is the image's, unless the agent wrote it once.
+/// Returns the lines that are not the agent's: those outside of its part, and those in it that it
+/// did not write. A file without its part is the image's, unless the agent wrote it once.
 fn others(present: &str, last: Option<&str>) -> String {
     if last.is_none() && !has_own(present) {
         return String::new();

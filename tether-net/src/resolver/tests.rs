@@ -113,7 +113,7 @@ fn host_entries_that_a_new_spec_lacks_go() {
     assert!(text.contains("localhost") && !text.contains("web"));
 }
 
-/// The lines of hosts below the agent's own.
+/// Returns the lines of hosts below the agent's own.
 fn others(root: &std::path::Path) -> String {
     let text = fs::read_to_string(root.join("etc/hosts")).unwrap();
     let (_, others) = text.split_once("# The last line of tether-net.\n").unwrap();

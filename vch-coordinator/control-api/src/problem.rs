@@ -124,9 +124,13 @@ impl From<RuntimeError> for ApiError {
             RuntimeError::NotOurs(_) => (StatusCode::CONFLICT, "run-by-others"),
             RuntimeError::NotRunning(_) => (StatusCode::CONFLICT, "not-running"),
             RuntimeError::Running { .. } => (StatusCode::CONFLICT, "running"),
-            RuntimeError::NotStarted { .. } => (StatusCode::BAD_REQUEST, "not-started"),
+            RuntimeError::NotStarted { .. } | RuntimeError::Launch(_) => {
+                (StatusCode::BAD_REQUEST, "not-started")
+            }
             RuntimeError::Shim(_) => (StatusCode::INTERNAL_SERVER_ERROR, "shim"),
-            RuntimeError::Disk(_) => (StatusCode::INTERNAL_SERVER_ERROR, "disk"),
+            RuntimeError::Image(_) | RuntimeError::NoImage(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "disk")
+            }
             RuntimeError::Unwritable(_) | RuntimeError::Document(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "document")
             }
@@ -138,7 +142,7 @@ impl From<RuntimeError> for ApiError {
 
 impl From<RequestError> for ApiError {
     fn from(error: RequestError) -> Self {
-        let message = error.to_string();
+        let message = error_chain(&error);
         match error {
             RequestError::Refused(refusal) => refusal.into(),
             RequestError::Effect { .. } => {

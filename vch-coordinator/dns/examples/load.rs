@@ -107,7 +107,8 @@ fn question(number: usize) -> anyhow::Result<Vec<u8>> {
     Ok(message)
 }
 
-/// What the threads `dns-*` have spent so far (proc(5), schedstat: nanoseconds on a processor).
+/// Returns the processor time that the threads `dns-*` have used so far (proc(5), schedstat:
+/// nanoseconds).
 fn server_time() -> anyhow::Result<Duration> {
     let mut spent = 0;
     for task in std::fs::read_dir("/proc/self/task")? {

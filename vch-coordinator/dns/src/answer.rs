@@ -1,4 +1,4 @@
-//! From a query's bytes to what is to be done: the thinking of the name server, without I/O.
+//! Decides what to do with a query, without I/O.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -17,30 +17,30 @@ use crate::query::{Query, Unfit};
 use crate::reply::{MAX_RECORDS, Reply, Transport, header_only};
 use crate::reverse::{self, Reverse};
 
-/// Who asks, and where.
+/// The sender of a query, and where the query arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asker {
-    /// The network at whose gateway the query came in.
+    /// The network at whose gateway the query arrived.
     pub network: NetworkId,
-    /// The address that it came from.
+    /// The address that the query came from.
     pub source: IpAddr,
-    /// How it came.
+    /// The transport that it came by.
     pub transport: Transport,
 }
 
-/// What is to be done with a message.
+/// The decision about a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Send this back.
+    /// Send these bytes as the reply.
     Reply(Vec<u8>),
-    /// Ask upstream.
+    /// Ask an upstream server.
     Forward(Forward),
-    /// Do nothing: it is no query.
+    /// Do nothing: the message is not a query.
     Drop,
 }
 
-/// Decides on one message. Depends on its arguments alone, takes any bytes and never panics; a
-/// reply bears the message's id.
+/// Decides on one message. The result depends on the arguments alone; any bytes are accepted, and a
+/// reply has the message's ID.
 #[must_use]
 pub fn answer(message: &[u8], asker: &Asker, names: &Names) -> Decision {
     let query = match Query::parse(message) {
@@ -76,7 +76,7 @@ pub fn answer(message: &[u8], asker: &Asker, names: &Names) -> Decision {
     Decision::Reply(answering.reply.finish(rcode))
 }
 
-/// Names that are not ours and yet never asked upstream.
+/// Returns whether a name that is not published is nevertheless never asked upstream.
 fn stays_here(wire: &[u8], qtype: Rtype, names: &Names) -> bool {
     let labels: Vec<&[u8]> = labels(wire).collect();
     match labels.as_slice() {
@@ -176,8 +176,8 @@ impl Answering<'_> {
     }
 }
 
-/// All positions, from one that the query's id chooses: ids are random, so that over many queries
-/// every address comes first equally often, and no counter is shared by the threads.
+/// Returns all positions, from one that the query's ID chooses: IDs are random, so that over many
+/// queries every address comes first equally often, and threads share no counter.
 fn rotated(length: usize, id: u16) -> impl Iterator<Item = usize> {
     let first = usize::from(id).checked_rem(length).unwrap_or_default();
     (first..length).chain(0..first)

@@ -1,5 +1,6 @@
-//! Mixing the case of a question's letters at random (draft-vixie-dnsext-dns0x20): an answer that
-//! does not repeat them is not that server's. A forger has to guess them beside port and id.
+//! Mixes the case of a question's letters at random (draft-vixie-dnsext-dns0x20): an answer that
+//! does not repeat them was not sent by the server that was asked. A forger has to guess them
+//! beside port and ID.
 
 /// Bytes of a question's header (RFC 1035, 4.1.1), behind which its name stands.
 const HEADER: usize = 12;
@@ -8,17 +9,17 @@ const BITS: usize = 256;
 /// The bit in which ASCII's cases differ.
 const CASE: u8 = 0x20;
 
-/// How the letters of one try's question are written.
+/// The case of the letters in one try's question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Casing {
-    /// As the client wrote them; an answer may write them as it likes.
+    /// The client's own case; the answer's case is not checked.
     AsAsked,
-    /// A set bit changes the letter at its position; an answer must repeat them.
+    /// A set bit changes the case of the letter at its position; an answer must repeat it.
     Mixed([u8; BITS / 8]),
 }
 
 impl Casing {
-    /// Drawn at random; as the client wrote them where the kernel gives no random bytes.
+    /// Returns a random case; the client's own if the kernel gives no random bytes.
     pub(crate) fn random() -> Self {
         let mut bits = [0; BITS / 8];
         match getrandom::fill(&mut bits) {
@@ -27,7 +28,7 @@ impl Casing {
         }
     }
 
-    /// Writes them into a question.
+    /// Changes the case of the letters in a question.
     pub(crate) fn apply(&self, question: &mut [u8]) {
         let Self::Mixed(bits) = self else {
             return;
@@ -43,14 +44,14 @@ impl Casing {
         }
     }
 
-    /// Whether an answer repeats the letters of the question that it is for.
+    /// Returns whether an answer repeats the case of the letters in its question.
     pub(crate) fn is_repeated(&self, question: &[u8], answer: &[u8]) -> bool {
         *self == Self::AsAsked || name(question) == same_length(question, answer)
     }
 }
 
-/// Writes the name of a question over that of an answer to it which differs in letters' case
-/// alone: the client finds its own.
+/// Overwrites the name in an answer with the question's, which differs in case only, so that the
+/// client finds its own.
 pub(crate) fn restore(question: &[u8], answer: &mut [u8]) {
     let name = name(question);
     if let Some(there) = answer.get_mut(HEADER..HEADER + name.len())
@@ -76,7 +77,8 @@ fn name_mut(message: &mut [u8]) -> &mut [u8] {
     message.get_mut(HEADER..end).unwrap_or_default()
 }
 
-/// The octets of the name of a question of ours, which is not compressed; with its final zero.
+/// Returns the length in octets of the name in a question of this server, which is not compressed,
+/// with its final zero.
 fn length(message: &[u8]) -> usize {
     let mut length = 0;
     while let Some(&label) = message.get(HEADER + length) {

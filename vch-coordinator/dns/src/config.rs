@@ -1,4 +1,4 @@
-//! What the server is told once, checked.
+//! The server's settings, checked.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -8,36 +8,37 @@ use std::time::Duration;
 /// The server's settings. Start from [`Config::default`] and change what differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The port of every listened address, 53 by default. 0 takes a free one for each address:
-    /// for tests.
+    /// The port of every address that is listened on; 53 by default. 0 takes a free port for each
+    /// address, for tests.
     pub port: u16,
-    /// How many threads serve all sockets: 1 to 64, 2 by default.
+    /// The number of threads that serve all sockets: 1 to 64; 2 by default.
     pub threads: usize,
-    /// Servers that are asked for names which are not ours, in order of preference; at most 8.
-    /// With none, such names get SERVFAIL.
+    /// The upstream servers that are asked for outside names, in order of preference; at most 8. If
+    /// empty, such names get SERVFAIL.
     pub upstreams: Vec<SocketAddr>,
-    /// How long one upstream server may take for one try: 1.5 s by default, so that three tries
-    /// fit into the 5 s for which a resolver waits (resolv.conf(5), `timeout`).
+    /// The time that one upstream server has for one try: 1.5 s by default, so that three tries fit
+    /// into the 5 s for which a resolver waits (resolv.conf(5), `timeout`).
     pub upstream_timeout: Duration,
-    /// When to give up on a question altogether, over all tries: 4.5 s by default.
+    /// The time after which a question is given up, over all tries: 4.5 s by default.
     pub upstream_deadline: Duration,
-    /// How many questions may be waiting for upstream at once, over all threads: 1,024 by
-    /// default, one file descriptor each. Beyond it the oldest of the client that has most gives way
-    /// to who has less, with SERVFAIL.
+    /// The most questions that wait for upstream servers at once, over all threads: 1,024 by default, one file
+    /// descriptor each. Beyond it the oldest question of the client that has most gives way, with SERVFAIL, to a
+    /// client that has fewer.
     pub max_outstanding: usize,
-    /// How many of them one client may have: 128 by default.
+    /// The most questions of one client that wait for upstream servers at once: 128 by default.
     pub max_outstanding_per_client: usize,
-    /// How many questions by UDP may wait to be answered, on each thread: 1,024 by default, some 1.4 KB each. They are
-    /// served in turn, one of each client. A client may have as many waiting as there is room left, which is half of
-    /// it if no other client asks; what is beyond it is not answered.
+    /// The most questions by UDP that wait to be answered, on each thread: 1,024 by default, about 1.4 KB each. They
+    /// are served in turn, one of each client. A client may have as many waiting as there is room left, which is half
+    /// of it if no other client asks; further ones are not answered.
     pub max_waiting: usize,
-    /// How many TCP connections of clients there may be, over all threads: 512 by default. Beyond
-    /// it the one that has been silent longest is closed.
+    /// The most TCP connections of clients at once, over all threads: 512 by default. Beyond it the
+    /// connection that has been silent longest is closed.
     pub max_connections: usize,
-    /// How many of them one client may have: 16 by default. Beyond it a new one is closed.
+    /// The most TCP connections of one client at once: 16 by default. Beyond it a new one is
+    /// closed.
     pub max_connections_per_client: usize,
-    /// How long a client's TCP connection may be without a question: 10 s by default (RFC 7766,
-    /// 6.2.3: "of the order of a few seconds").
+    /// The time that a client's TCP connection may be without a question: 10 s by default (RFC
+    /// 7766, 6.2.3: "of the order of a few seconds").
     pub idle_timeout: Duration,
 }
 
@@ -62,46 +63,46 @@ impl Default for Config {
 /// A setting that is not possible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// A number outside of its bounds.
+    /// A number is out of its bounds.
     #[error("dns: {field} = {value} is not possible: use {least} to {most}")]
     Number {
-        /// The setting.
+        /// The setting's name.
         field: &'static str,
-        /// Its value.
+        /// The number.
         value: usize,
-        /// The least possible one.
+        /// The least possible number.
         least: usize,
-        /// The greatest possible one.
+        /// The greatest possible number.
         most: usize,
     },
-    /// A time outside of its bounds.
+    /// A time is out of its bounds.
     #[error("dns: {field} = {value:?} is not possible: use {least:?} to {most:?}")]
     Time {
-        /// The setting.
+        /// The setting's name.
         field: &'static str,
-        /// Its value.
+        /// The time.
         value: Duration,
-        /// The least possible one.
+        /// The least possible time.
         least: Duration,
-        /// The greatest possible one.
+        /// The greatest possible time.
         most: Duration,
     },
-    /// The same server twice.
+    /// An upstream server is given twice.
     #[error("dns: upstream {server} is given twice: name each server once")]
     UpstreamTwice {
-        /// The server.
+        /// The upstream server.
         server: SocketAddr,
     },
-    /// An address that no server can have.
+    /// An upstream server has an address that no server can have.
     #[error("dns: upstream {server} is no server's address: give a unicast address and a port")]
     UpstreamAddress {
-        /// The address.
+        /// The upstream server.
         server: SocketAddr,
     },
-    /// The server would ask itself, for ever.
+    /// An upstream server is an address that this server listens on: it would ask itself.
     #[error("dns: upstream {server} is an address that this server listens on: name another")]
     UpstreamIsOurs {
-        /// The address.
+        /// The upstream server.
         server: SocketAddr,
     },
 }

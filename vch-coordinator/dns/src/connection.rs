@@ -1,4 +1,4 @@
-//! Clients' TCP connections (RFC 7766): many questions on one, answered in whatever order.
+//! The TCP connections of clients (RFC 7766): many questions on one, answered in any order.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
@@ -19,7 +19,7 @@ const MAX_WAITING: usize = 32;
 /// Replies that a client has not taken yet, in octets; beyond it no more is read.
 const MAX_UNSENT: usize = 128 * 1024;
 
-/// One thread's connections.
+/// The TCP connections of one thread.
 #[derive(Debug)]
 pub(crate) struct Connections {
     open: HashMap<Token, Connection>,
@@ -55,7 +55,7 @@ impl Connections {
         }
     }
 
-    /// Takes in an accepted connection, or closes it.
+    /// Registers an accepted connection, or closes it if a bound is reached.
     pub(crate) fn open(
         &mut self,
         reactor: &mut Reactor,
@@ -93,7 +93,7 @@ impl Connections {
         self.open.insert(token, connection);
     }
 
-    /// Reads what is there.
+    /// Reads the bytes that have arrived on a connection.
     pub(crate) fn read(&mut self, token: Token) {
         let Some(connection) = self.open.get_mut(&token) else {
             return;
@@ -110,8 +110,9 @@ impl Connections {
         }
     }
 
-    /// The next whole question, as long as the connection may have one more. A message of an
-    /// impossible length closes it: what follows can't be told apart.
+    /// Returns the next whole question of a connection, as long as the connection may have one more
+    /// waiting. A message of an impossible length closes the connection, since the next message
+    /// can't be found.
     pub(crate) fn next_question(&mut self, token: Token) -> Option<(Vec<u8>, Asker)> {
         let connection = self.open.get_mut(&token)?;
         if !connection.takes_more() {
@@ -129,21 +130,21 @@ impl Connections {
         Some((question, connection.asker))
     }
 
-    /// A question of this connection went upstream.
+    /// Notes that a question of the connection was sent upstream.
     pub(crate) fn wait(&mut self, token: Token) {
         if let Some(connection) = self.open.get_mut(&token) {
             connection.waiting += 1;
         }
     }
 
-    /// Its answer came.
+    /// Notes that the answer to a question of the connection arrived.
     pub(crate) fn waited(&mut self, token: Token) {
         if let Some(connection) = self.open.get_mut(&token) {
             connection.waiting = connection.waiting.saturating_sub(1);
         }
     }
 
-    /// Appends a reply to what is to be written.
+    /// Appends a reply to the connection's output.
     pub(crate) fn reply(&mut self, token: Token, reply: &[u8]) {
         let (Some(connection), Ok(length)) =
             (self.open.get_mut(&token), u16::try_from(reply.len()))
@@ -154,8 +155,8 @@ impl Connections {
         connection.output.extend_from_slice(reply);
     }
 
-    /// Writes what the client takes, and waits for what can happen next; closes what is done.
-    /// Returns whether another question can be taken now.
+    /// Writes as much output as the client takes, registers for the next event, and closes a
+    /// connection that is done. Returns whether another question can be taken now.
     pub(crate) fn flush(&mut self, reactor: &Reactor, token: Token) -> bool {
         let Some(connection) = self.open.get_mut(&token) else {
             return false;
@@ -170,7 +171,7 @@ impl Connections {
         goes_on
     }
 
-    /// The idle time of one connection may be over.
+    /// Handles a connection's timer: closes the connection if its idle time is over.
     pub(crate) fn expired(&mut self, reactor: &mut Reactor, token: Token) {
         let Some(connection) = self.open.get(&token) else {
             return;
@@ -189,7 +190,7 @@ impl Connections {
         }
     }
 
-    /// Closes all that came in by one listener.
+    /// Closes all connections of one listener.
     pub(crate) fn close_from(&mut self, listener: Token) {
         let from: Vec<Token> = self
             .open
@@ -200,8 +201,7 @@ impl Connections {
         from.into_iter().for_each(|token| self.close(token));
     }
 
-    /// Makes room by closing the connection that has been idle longest. Returns whether there was
-    /// one.
+    /// Closes the connection that has been idle longest. Returns whether there was one.
     pub(crate) fn close_most_idle(&mut self) -> bool {
         let most_idle = self
             .open
@@ -217,7 +217,7 @@ impl Connection {
         self.waiting < MAX_WAITING && self.output.len() < MAX_UNSENT
     }
 
-    /// Whether a whole question is there, or a length that can't be one's.
+    /// Returns whether a whole question has arrived, or a length that no question can have.
     fn has_question(&self) -> bool {
         self.input
             .split_first_chunk()
@@ -227,7 +227,7 @@ impl Connection {
             })
     }
 
-    /// Whether nothing more can happen but a question that is there already.
+    /// Returns whether the connection is done, except for questions that have arrived already.
     fn is_done(&self) -> bool {
         self.finished && self.waiting == 0 && self.output.is_empty()
     }

@@ -13,7 +13,7 @@ use crate::socket;
 /// Datagrams looked at for one event: a flood of false answers must not hold the thread.
 const MAX_DATAGRAMS: usize = 16;
 
-/// The socket of one try, and the random id that it asks under (RFC 5452, 9.2).
+/// The socket of one try, and the random ID of its question (RFC 5452, 9.2).
 #[derive(Debug)]
 pub(crate) struct Try {
     pub server: SocketAddr,
@@ -27,25 +27,25 @@ enum Leg {
     Udp(UdpSocket),
     Tcp {
         stream: TcpStream,
-        /// What is still to be written of the question.
+        /// The rest of the question that is still to be written.
         output: Vec<u8>,
         input: Vec<u8>,
     },
 }
 
-/// What an event brought.
+/// The outcome of a socket's event.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// Nothing yet.
+    /// The answer has not arrived yet.
     Wait,
-    /// This server is not there: its time-out need not be waited for.
+    /// The server can't be reached: its time-out need not be waited for.
     Failed(io::Error),
-    /// A message that answers the question; never [`Verdict::Ignore`].
+    /// A message answers the question; never [`Verdict::Ignore`].
     Judged(Verdict),
 }
 
 impl Try {
-    /// Asks with the letters so written.
+    /// Sends the question by UDP, with its letters in this case.
     pub(crate) fn by_udp(
         forward: &Forward,
         server: SocketAddr,
@@ -80,7 +80,7 @@ impl Try {
         })
     }
 
-    /// What to wait for now.
+    /// Returns the events to wait for now.
     pub(crate) fn interest(&self) -> EpollFlags {
         match &self.leg {
             Leg::Tcp { output, .. } if !output.is_empty() => EpollFlags::EPOLLOUT,
@@ -88,7 +88,7 @@ impl Try {
         }
     }
 
-    /// Goes as far as the socket lets it.
+    /// Reads and writes as far as the socket allows.
     pub(crate) fn ready(&mut self, forward: &Forward, buffer: &mut [u8]) -> Outcome {
         let id = self.id;
         let message = match &mut self.leg {

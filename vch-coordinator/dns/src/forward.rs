@@ -1,4 +1,4 @@
-//! A question that is asked upstream, and the judgement on what comes back. No I/O.
+//! A question to an upstream server, and the judgement of the messages that come back. No I/O.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::casing::{self, Casing};
 use crate::query::Query;
 use crate::reply::{Reply, Transport, size_limit};
 
-/// A client's question, ready to be asked upstream.
+/// A client's question, ready to be sent to an upstream server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
     /// The question as we ask it, under the client's id.
@@ -20,26 +20,26 @@ pub struct Forward {
     servers: Option<Arc<[SocketAddr]>>,
 }
 
-/// What is to be done with a message from an upstream server.
+/// The judgement of a message from an upstream server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Not the answer to what was asked (RFC 5452, 9.1): go on waiting for that.
+    /// It does not answer the question (RFC 5452, 9.1): wait on.
     Ignore,
-    /// This server can't or won't say: ask the next.
+    /// The server refuses or fails: ask the next server.
     AskNext,
-    /// It may be the answer, but does not repeat the letters' case as it was asked: ask this server
-    /// again by TCP, where no other host can answer.
+    /// It may be the answer, but does not repeat the case of the question's letters: ask this
+    /// server again by TCP, where no other host can answer.
     OtherCase,
-    /// Cut short, and the client takes more: ask this server again by TCP.
+    /// It is truncated, and the client takes more: ask this server again by TCP.
     AskByTcp,
-    /// The reply for the client.
+    /// It is the answer: send these bytes to the client.
     Reply(Vec<u8>),
 }
 
 impl Forward {
-    /// What a client said of its own transport and options ends here (RFC 6891, 6.1.1: hop by
-    /// hop): its question is asked anew. EDNS is used exactly where the client does, with no more
-    /// than its size, so that the reply suits it as it comes.
+    /// Makes the question anew. The client's transport and options end here (RFC 6891, 6.1.1: hop
+    /// by hop). EDNS is used if the client uses it, with at most its size, so that the reply fits
+    /// the client unchanged.
     pub(crate) fn new(query: &Query, transport: Transport) -> Self {
         let Ok(mut builder) = MessageBuilder::from_target(Vec::with_capacity(128));
         let header = builder.header_mut();
@@ -66,18 +66,18 @@ impl Forward {
         }
     }
 
-    /// To be asked of these; `None`: of the server's own.
+    /// Returns the question for these servers; `None` for the server's own upstream servers.
     pub(crate) fn to(self, servers: Option<Arc<[SocketAddr]>>) -> Self {
         Self { servers, ..self }
     }
 
-    /// The servers to ask in place of the server's own, in order of preference.
+    /// Returns the servers to ask in place of the server's own, in order of preference.
     #[must_use]
     pub fn servers(&self) -> Option<&[SocketAddr]> {
         self.servers.as_deref()
     }
 
-    /// What two questions have in common to which one answer is the answer.
+    /// Returns what two questions have in common if one answer answers both.
     pub(crate) fn subject(&self) -> Subject {
         Subject {
             message: self.message.get(2..).unwrap_or_default().into(),
@@ -86,13 +86,13 @@ impl Forward {
         }
     }
 
-    /// The client's own id.
+    /// Returns the ID of the client's query.
     pub(crate) fn id(&self) -> u16 {
         let id = self.message.first_chunk().copied().unwrap_or_default();
         u16::from_be_bytes(id)
     }
 
-    /// The same with the letters of the name written in some other case.
+    /// Returns the message to send upstream, with its letters in this case.
     #[must_use]
     pub fn question_in(&self, casing: &Casing, id: u16) -> Vec<u8> {
         let mut question = self.question(id);
@@ -100,7 +100,7 @@ impl Forward {
         question
     }
 
-    /// Judges what an upstream server sent after it was asked so.
+    /// Judges a message from an upstream server that was asked in this case, under this ID.
     #[must_use]
     pub fn judge_in(&self, casing: &Casing, id: u16, octets: &[u8]) -> Verdict {
         match self.judge(id, octets) {
@@ -110,13 +110,14 @@ impl Forward {
         }
     }
 
-    /// The message to send upstream, under `id`: a fresh random one for each try (RFC 5452, 9.2).
+    /// Returns the message to send upstream under `id`, which is random and new for each try (RFC
+    /// 5452, 9.2).
     #[must_use]
     pub fn question(&self, id: u16) -> Vec<u8> {
         with_id(self.message.clone(), id)
     }
 
-    /// Judges what an upstream server sent after it was asked under `id`.
+    /// Judges a message from an upstream server that was asked under `id`.
     #[must_use]
     pub fn judge(&self, id: u16, octets: &[u8]) -> Verdict {
         let question = self.question(id);
@@ -134,7 +135,7 @@ impl Forward {
         }
     }
 
-    /// The reply for a client whose question no upstream server answered.
+    /// Returns the reply for a client whose question no upstream server answered.
     #[must_use]
     pub fn failure(&self) -> Vec<u8> {
         match Query::parse(&self.message) {
@@ -164,7 +165,7 @@ impl Forward {
     }
 }
 
-/// See [`Forward::subject`].
+/// The properties that two questions with the same answer share; see [`Forward::subject`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Subject {
     message: Box<[u8]>,

@@ -22,33 +22,33 @@ const REST: Duration = Duration::from_secs(10);
 /// answer by TCP.
 const CASELESS: Duration = Duration::from_secs(600);
 
-/// Where a reply goes.
+/// The destination of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReplyTo {
-    /// To a peer of a gateway's UDP socket.
+    /// A client of a gateway's UDP socket.
     Datagram { gateway: Token, peer: SocketAddr },
-    /// Into a client's TCP connection.
+    /// A client's TCP connection.
     Stream { connection: Token },
 }
 
 /// A reply that is ready to be sent.
 pub(crate) type Delivery = (ReplyTo, Vec<u8>);
 
-/// What is known at once of a question that was asked.
+/// The replies that are ready as soon as a question was started.
 #[derive(Debug, Default)]
 pub(crate) struct Started {
-    /// Its own reply, where it waits for nothing.
+    /// The reply to the question itself, if it does not have to wait.
     pub own: Option<Delivery>,
-    /// Replies to questions that gave way.
+    /// The reply to another question, which gave way.
     pub others: Option<Delivery>,
 }
 
 /// Names one question in flight.
 type QuestionId = u64;
 
-/// All questions in flight, each with one socket of its own: a fresh random port, id and case of
-/// letters for every try (RFC 5452, 9.2). Who asks what is asked already waits for the same answer: a
-/// forger has one question to guess at, however often it is asked.
+/// All questions in flight on one thread. Each has a socket of its own: a new random port, ID and case of letters for
+/// every try (RFC 5452, 9.2). A client that asks what is asked already waits for the same answer: a forger has one
+/// question to guess at, however often it is asked.
 #[derive(Debug)]
 pub(crate) struct Forwarder {
     exchanges: HashMap<QuestionId, Exchange>,
@@ -58,7 +58,7 @@ pub(crate) struct Forwarder {
     next: QuestionId,
     shares: Shares<QuestionId>,
     upstreams: Arc<[SocketAddr]>,
-    /// What the server itself listens on.
+    /// The addresses that the server itself listens on.
     own: Arc<DashSet<SocketAddr>>,
     /// Servers that did not answer, and until when they rest.
     resting: HashMap<SocketAddr, Instant>,
@@ -106,7 +106,8 @@ struct Candidate {
 }
 
 impl Forwarder {
-    /// One thread's share of what `config` allows.
+    /// Makes the forwarder of one thread, with its share of the bounds in `config`. `own` are the
+    /// addresses that the server listens on, which are never asked.
     pub(crate) fn new(config: &Config, own: Arc<DashSet<SocketAddr>>) -> Self {
         Self {
             exchanges: HashMap::new(),
@@ -127,14 +128,14 @@ impl Forwarder {
         }
     }
 
-    /// Questions from now on go to these.
+    /// Replaces the upstream servers for questions from now on.
     pub(crate) fn set_upstreams(&mut self, upstreams: Arc<[SocketAddr]>) {
         self.upstreams = upstreams;
         self.resting.clear();
         self.caseless.clear();
     }
 
-    /// Asks, or waits with those who asked the same.
+    /// Sends a question upstream, or lets it wait for the answer to the same question.
     pub(crate) fn start(
         &mut self,
         reactor: &mut Reactor,
@@ -188,7 +189,7 @@ impl Forwarder {
         started
     }
 
-    /// Whether this client waits for this question already, under this id.
+    /// Returns whether this client waits for this question already, under this ID.
     fn waits(&self, question: QuestionId, reply_to: ReplyTo, id: u16) -> bool {
         // Each question on a connection has a reply of its own.
         let by_datagram = matches!(reply_to, ReplyTo::Datagram { .. });
@@ -236,7 +237,8 @@ impl Forwarder {
         self.exchanges.insert(exchange.question.id, exchange);
     }
 
-    /// Takes what came for one exchange.
+    /// Reads the answer that arrived on the socket of one attempt at an upstream server; returns
+    /// the replies to clients that are ready.
     pub(crate) fn ready(&mut self, reactor: &mut Reactor, token: Token) -> Vec<Delivery> {
         let Some(mut exchange) = self.take_by(token) else {
             return Vec::new();
@@ -267,7 +269,8 @@ impl Forwarder {
         }
     }
 
-    /// The time of one try is over.
+    /// Handles the time-out of one attempt at an upstream server; returns the replies to clients
+    /// that are ready.
     pub(crate) fn expired(&mut self, reactor: &mut Reactor, token: Token) -> Vec<Delivery> {
         let Some(mut exchange) = self.take_by(token) else {
             return Vec::new();
@@ -388,9 +391,9 @@ impl Forwarder {
         replies.collect()
     }
 
-    /// The configured order, with those that rest at its end. An address of our own is left out:
-    /// there a question would come back as one of the VCH's, and be answered from a network that
-    /// the client may not see.
+    /// Returns the servers to ask in the configured order, with those that rest at the end. The
+    /// server's own addresses are left out: a question to one would come back as the VCH's, and be
+    /// answered from a network that the client may not see.
     fn candidates(&mut self, forward: &Forward, now: Instant) -> VecDeque<Candidate> {
         self.resting.retain(|_, until| *until > now);
         let servers = forward.servers().unwrap_or(&self.upstreams);

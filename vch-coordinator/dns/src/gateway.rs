@@ -11,7 +11,8 @@ use crate::network_id::NetworkId;
 use crate::reactor::{Kind, Reactor, Token};
 use crate::socket::Sockets;
 
-/// One thread's gateways. Closing a socket ends its registration with epoll (epoll(7)).
+/// The gateway addresses' sockets of one thread. Closing a socket ends its registration with epoll
+/// (epoll(7)).
 #[derive(Debug, Default)]
 pub(crate) struct Gateways {
     udp: HashMap<Token, (NetworkId, UdpSocket)>,
@@ -43,7 +44,8 @@ impl Gateways {
         Some(tcp)
     }
 
-    /// The next datagram of a socket; `None` when there is none.
+    /// Returns the next datagram of a socket: its length, its sender and the socket's network;
+    /// `None` if none has arrived.
     pub(crate) fn receive(
         &self,
         token: Token,
@@ -54,8 +56,8 @@ impl Gateways {
         Some((length, peer, *network))
     }
 
-    /// Sends from the address that was asked. A datagram that the kernel does not take is lost, as
-    /// it may be anywhere on its way: the client asks again.
+    /// Sends a reply from the address that was asked. A datagram that the kernel does not take is
+    /// dropped: the client asks again.
     pub(crate) fn send(&self, token: Token, peer: SocketAddr, reply: &[u8]) {
         if let Some((_, socket)) = self.udp.get(&token)
             && let Err(error) = socket.send_to(reply, peer)
@@ -64,7 +66,7 @@ impl Gateways {
         }
     }
 
-    /// The next connection of a listener.
+    /// Accepts the next connection of a listener.
     pub(crate) fn accept(&self, token: Token) -> io::Result<(TcpStream, SocketAddr, NetworkId)> {
         let (network, listener) = self
             .tcp
@@ -74,7 +76,7 @@ impl Gateways {
         Ok((stream, peer, *network))
     }
 
-    /// Stops or goes on taking connections.
+    /// Stops or resumes accepting connections.
     pub(crate) fn set_accepting(&self, reactor: &Reactor, token: Token, accepting: bool) {
         let mut interest = EpollFlags::empty();
         interest.set(EpollFlags::EPOLLIN, accepting);

@@ -1,8 +1,8 @@
-//! The name server on every gateway address: containers find one another by name, and the rest of
-//! the world through the servers that the VCH itself asks.
+//! The name server on every gateway address: containers find one another by name; queries for outside names are
+//! forwarded to the VCH's upstream servers.
 //!
 //! ```text
-//!   whoever owns the names                     Server::listen / unlisten
+//!   the caller                                 Server::listen / unlisten
 //!      publish, withdraw,                        sockets opened by the caller,
 //!      set_asker, declare_network                handed to the least loaded thread
 //!            │                                             │ command + eventfd
@@ -31,9 +31,9 @@
 //!   what is read and not yet written of each, each client's share of these.
 //! - Clients are served in turn, without a fixed rate: one that floods fills its own queue, and none of another.
 //!
-//! # What it says, and why
+//! # Answers, and why
 //! - *Scope.* An asker sees the networks that it is on; a name that several of them know comes
-//!   from the first. One that nobody named sees the network at whose gateway it asks, unless its
+//!   from the first. One without a view sees the network at whose gateway it asks, unless its
 //!   address lies outside of that network's subnets: then REFUSED, since on a shared segment
 //!   every gateway can be reached.
 //! - *A known name without the type* gets NOERROR without answers. Negative answers bear no SOA,

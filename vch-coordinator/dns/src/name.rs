@@ -17,37 +17,37 @@ const MAX_SHOWN: usize = 80;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Box<[u8]>);
 
-/// Why a text is not a [`Name`].
+/// The reason for which a text is not a [`Name`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing, or only a dot.
+    /// The text is empty, or only a dot.
     #[error("a name is empty: give it at least one letter or digit")]
     Empty,
-    /// More than 255 octets on the wire (253 characters of text).
+    /// The name has more than 255 octets on the wire (253 characters of text).
     #[error("name `{name}` has {length} characters: use at most 253")]
     TooLong {
         /// The beginning of the name.
         name: String,
-        /// Its length in bytes.
+        /// The name's length in bytes.
         length: usize,
     },
-    /// Two dots in a row, or a dot in front.
+    /// The name has two dots in a row, or begins with a dot.
     #[error("name `{name}` has an empty part: write single dots, and none in front")]
     EmptyLabel {
         /// The name.
         name: String,
     },
-    /// A part of more than 63 characters.
+    /// A label has more than 63 characters.
     #[error(
         "name `{name}`: its part `{label}` is too long: use at most 63 characters between dots"
     )]
     LabelTooLong {
         /// The name.
         name: String,
-        /// The part.
+        /// The label.
         label: String,
     },
-    /// Something else than an ASCII letter, digit, `-` or `_`.
+    /// The name has a character that is not an ASCII letter, digit, `-` or `_`.
     #[error(
         "name `{name}` has the character {character:?}: use ASCII letters, digits, `-` and `_` \
          (other scripts as punycode, xn--...)"
@@ -61,7 +61,7 @@ pub enum NameError {
 }
 
 impl NameError {
-    /// A code for programs, which does not change between versions.
+    /// Returns a code for programs, which is the same in every release.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -75,7 +75,7 @@ impl NameError {
 }
 
 impl Name {
-    /// The name in wire format, lower-cased, with the root label at its end.
+    /// Returns the name in wire format, lower-cased, with the root label at its end.
     pub(crate) fn as_wire(&self) -> &[u8] {
         &self.0
     }
@@ -136,7 +136,7 @@ impl fmt::Debug for Name {
     }
 }
 
-/// The labels of an uncompressed name in wire format, without the root.
+/// Returns the labels of an uncompressed name in wire format, without the root.
 pub(crate) fn labels(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = wire;
     std::iter::from_fn(move || {

@@ -16,17 +16,17 @@ use crate::network_id::NetworkId;
 use crate::subnets::Subnets;
 use crate::tally::ClientKey;
 
-/// How the table answers, for all networks alike.
+/// The rules by which the table answers, for all networks alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// How long a client may keep an answer about one of our names, in whole seconds (RFC 1035,
-    /// 3.2.1). The default is 0: "only for the transaction in progress". A name that moves or goes
-    /// is then never wrong in a cache that follows the RFC, and an answer costs microseconds, so
-    /// there is nothing to save. At most [`Policy::MAX_TTL`]. A network may have its own: [`Network::ttl`].
+    /// How long a client may cache an answer about a published name, in whole seconds (RFC 1035, 3.2.1); at most
+    /// [`Policy::MAX_TTL`]. The default is 0: "only for the transaction in progress". A name that moves or goes is
+    /// then never wrong in a cache that follows the RFC, and an answer costs microseconds, so there is nothing to
+    /// save. A network may have its own: [`Network::ttl`].
     pub ttl: Duration,
-    /// Whether a name of one label that we do not know (`db`, `localdomain`) is asked upstream.
-    /// The default is no: such names are our own kind, asking for them abroad tells others what runs here,
-    /// and an answer from there would be a stranger with a container's name.
+    /// Whether an unknown name of one label (`db`, `localdomain`) is asked upstream. The default is no: containers'
+    /// names are of this kind, a query for one tells others what runs here, and an answer from outside would give a
+    /// container's name to a foreign host.
     pub forward_single_labels: bool,
 }
 
@@ -44,18 +44,18 @@ impl Default for Policy {
     }
 }
 
-/// What the table has to know of a network beyond its names.
+/// The settings of a network that the table needs beside its names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Network {
-    /// Whether its containers have no way out: one that is on internal networks alone gets
-    /// NXDOMAIN for every name that is not ours.
+    /// Whether the network has no route to the outside: a client on internal networks only gets
+    /// NXDOMAIN for every outside name.
     pub internal: bool,
-    /// Its subnets. Their reverse names are never asked upstream; and a source outside of them
-    /// that asks at this network's gateway is refused unless it was named by [`Names::set_asker`].
-    /// Empty: whoever asks at the gateway is answered.
+    /// The network's subnets. Their reverse names are never asked upstream, and a source outside of
+    /// them that asks at this network's gateway is refused unless [`Names::set_asker`] named it. If
+    /// empty, every source is answered.
     pub subnets: Vec<IpNet>,
-    /// How long a client may keep an answer about this network's names, in whole seconds, in place of
-    /// [`Policy::ttl`]. At most [`Network::MAX_TTL`].
+    /// How long a client may cache an answer about this network's names, in whole seconds, in place of
+    /// [`Policy::ttl`]; at most [`Network::MAX_TTL`].
     pub ttl: Option<Duration>,
 }
 
@@ -64,23 +64,23 @@ impl Network {
     pub const MAX_TTL: Duration = Duration::from_secs(86_400);
 }
 
-/// What one asker sees and who is asked for it.
+/// The networks whose names one client sees, and the servers that are asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct View {
-    /// The networks whose names it sees; a name that several of them know is answered from the
-    /// first.
+    /// The networks whose names the client sees; a name that several of them know is answered from
+    /// the first.
     pub networks: Vec<NetworkId>,
-    /// The servers that its outside questions go to, in order of preference, in place of the
-    /// server's own ([`crate::Config::upstreams`]); empty: those. At most 8. An address that the
-    /// server listens on is never asked.
+    /// The upstream servers for the client's outside questions, in order of preference, in place of
+    /// the server's own ([`crate::Config::upstreams`]); empty for those. At most 8. An address that
+    /// the server listens on is never asked.
     pub upstreams: Vec<SocketAddr>,
-    /// Who it is, where it asks from several addresses or at several gateways: all of them have one
-    /// share of the server. `None`: this address alone.
+    /// The client's identity, if it asks from several addresses or at several gateways: all of them
+    /// have one share of the server's bounds. `None` for this address alone.
     pub client: Option<NetworkId>,
 }
 
 impl View {
-    /// These networks, and the server's own upstream servers.
+    /// Returns a view of these networks, with the server's own upstream servers.
     #[must_use]
     pub fn of(networks: &[NetworkId]) -> Self {
         Self {
@@ -91,7 +91,7 @@ impl View {
     }
 }
 
-/// Why the table refused a setting.
+/// The reason for which the table refused a setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NamesError {
     /// [`Policy::ttl`] is over its bound, or not in whole seconds.
@@ -106,30 +106,30 @@ pub enum NamesError {
         /// The value.
         ttl: Duration,
     },
-    /// A network with too many subnets.
+    /// The network has too many subnets.
     #[error("a network has {count} subnets: give it at most {max}")]
     TooManySubnets {
-        /// How many were given.
+        /// The number of subnets.
         count: usize,
-        /// How many are possible.
+        /// The most that are possible.
         max: usize,
     },
-    /// A source address that would see no network, or too many.
+    /// A source address would see no network, or too many.
     #[error("asker {source_address} sees {count} networks: give it 1 to {max}")]
     AskerNetworks {
         /// The source address.
         source_address: IpAddr,
-        /// How many were given.
+        /// The number of networks.
         count: usize,
-        /// How many are possible.
+        /// The most that are possible.
         max: usize,
     },
-    /// A server that can't be asked.
+    /// An upstream server that can't be asked.
     #[error(transparent)]
     Upstreams(#[from] ConfigError),
 }
 
-/// The shared table: which names each network has, and who may see them.
+/// The table of names: the names of each network, and the clients that see them.
 ///
 /// Reads and writes go to maps of independent shards, each under its own read-write lock
 /// (`dashmap`): a query holds one shard's read lock for a few hundred nanoseconds, a change holds
@@ -163,7 +163,7 @@ pub(crate) struct Addresses {
 /// For each name published at an address, the PTR name that came with it.
 type Pointers = BTreeMap<Name, Option<Name>>;
 
-/// A [`View`], checked.
+/// A checked [`View`].
 #[derive(Debug)]
 pub(crate) struct Asking {
     networks: Box<[NetworkId]>,
@@ -171,7 +171,7 @@ pub(crate) struct Asking {
     client: Option<NetworkId>,
 }
 
-/// The networks whose names one asker sees, the most preferred first.
+/// The networks whose names one client sees, the most preferred first.
 #[derive(Debug)]
 pub(crate) enum Scope {
     One(NetworkId),
@@ -186,7 +186,7 @@ impl Scope {
         }
     }
 
-    /// The asker's own upstream servers.
+    /// Returns the client's own upstream servers; `None` for the server's.
     pub(crate) fn upstreams(&self) -> Option<Arc<[SocketAddr]>> {
         match self {
             Self::One(_) => None,
@@ -196,15 +196,15 @@ impl Scope {
 }
 
 impl Names {
-    /// How many networks one asker may see.
+    /// The most networks that one client may see.
     pub const MAX_ASKER_NETWORKS: usize = 64;
-    /// How many subnets one network may have.
+    /// The most subnets of one network.
     pub const MAX_SUBNETS: usize = 64;
 
-    /// An empty table.
+    /// Makes an empty table.
     ///
     /// # Errors
-    /// [`NamesError::Ttl`].
+    /// Returns [`NamesError::Ttl`] if the policy's TTL is over its bound or not in whole seconds.
     pub fn new(policy: Policy) -> Result<Self, NamesError> {
         if !is_possible(policy.ttl, Policy::MAX_TTL) {
             return Err(NamesError::Ttl { ttl: policy.ttl });
@@ -220,11 +220,11 @@ impl Names {
         })
     }
 
-    /// Makes a network known, or replaces what was said of it before. Names may be published
-    /// before and after.
+    /// Declares a network, or replaces its settings. Names may be published before and after.
     ///
     /// # Errors
-    /// [`NamesError::TooManySubnets`], [`NamesError::NetworkTtl`]: nothing was changed.
+    /// Returns [`NamesError::TooManySubnets`] or [`NamesError::NetworkTtl`] if a setting is out of
+    /// its bounds; nothing was changed then.
     pub fn declare_network(&self, id: NetworkId, network: Network) -> Result<(), NamesError> {
         let count = network.subnets.len();
         if count > Self::MAX_SUBNETS {
@@ -248,8 +248,8 @@ impl Names {
         Ok(())
     }
 
-    /// Forgets what [`Names::declare_network`] said; the names stay until they are withdrawn.
-    /// Returns whether there was anything to forget.
+    /// Forgets the settings of [`Names::declare_network`]; the names stay until they are withdrawn.
+    /// Returns whether the network was declared.
     pub fn forget_network(&self, id: NetworkId) -> bool {
         let _one_at_a_time = self.changing();
         let Some((_, before)) = self.networks.remove(&id) else {
@@ -260,7 +260,8 @@ impl Names {
         true
     }
 
-    /// Lets `name` answer with `address` in `network`, beside the addresses that it has already.
+    /// Adds `address` to the answers for `name` in `network`, beside the addresses that the name
+    /// has already.
     ///
     /// `ptr` is what the address's reverse name answers. An address published without any answers
     /// with the names it is published under. The same (network, name, address) again replaces its
@@ -279,15 +280,15 @@ impl Names {
         added || before.is_none_or(|before| before.as_ref() != ptr)
     }
 
-    /// Lets `name` answer with `address`, and leaves the address's reverse name as it is: for a
-    /// name that one asker alone has for what has a name already. Returns whether anything
-    /// changed.
+    /// Adds `address` to the answers for `name`, and leaves the address's reverse name as it is:
+    /// for a name that only one client has for a host that has a name already. Returns whether
+    /// anything changed.
     pub fn publish_alias(&self, network: NetworkId, name: &Name, address: IpAddr) -> bool {
         let _one_at_a_time = self.changing();
         self.add(network, name, address)
     }
 
-    /// Takes back one [`Names::publish`] or [`Names::publish_alias`]. Returns whether anything changed.
+    /// Undoes one [`Names::publish`] or [`Names::publish_alias`]. Returns whether anything changed.
     pub fn withdraw(&self, network: NetworkId, name: &Name, address: IpAddr) -> bool {
         let _one_at_a_time = self.changing();
         let Entry::Occupied(mut entry) = self.by_name.entry(key(network, name.as_wire())) else {
@@ -310,13 +311,15 @@ impl Names {
         removed
     }
 
-    /// Says what is seen by who asks from `source` at the gateway of `listening`: a container on
-    /// several networks sees the names of all of them. Replaces what was said before.
+    /// Sets the view of the client that asks from `source` at the gateway of `listening`: a
+    /// container on several networks sees the names of all of them. Replaces the client's earlier
+    /// view.
     ///
     /// The key has the listening network in it, since two networks may use the same addresses.
     ///
     /// # Errors
-    /// [`NamesError::AskerNetworks`], [`NamesError::Upstreams`]: nothing was changed.
+    /// Returns [`NamesError::AskerNetworks`] if the view has no network or too many,
+    /// [`NamesError::Upstreams`] if a server can't be asked; nothing was changed then.
     pub fn set_asker(
         &self,
         listening: NetworkId,
@@ -341,19 +344,19 @@ impl Names {
         Ok(())
     }
 
-    /// Forgets an asker, who from then on sees the listening network's names only. Returns whether
-    /// there was anything to forget.
+    /// Forgets a client's view; from then on the client sees the listening network's names only.
+    /// Returns whether the client had a view.
     pub fn forget_asker(&self, listening: NetworkId, source: IpAddr) -> bool {
         self.askers.remove(&(listening, source)).is_some()
     }
 
-    /// How many names there are, over all networks. Walks the shards, not the names.
+    /// Returns the number of names, over all networks. Walks the shards, not the names.
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_name.len()
     }
 
-    /// Whether there is no name at all.
+    /// Returns whether the table has no name.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
@@ -363,7 +366,7 @@ impl Names {
         &self.policy
     }
 
-    /// Whose share of the server a question counts to.
+    /// Returns the client whose share of the server's bounds a question counts to.
     pub(crate) fn client(&self, listening: NetworkId, source: IpAddr) -> ClientKey {
         let asking = self.askers.get(&(listening, source));
         match asking.and_then(|asking| asking.client) {
@@ -372,7 +375,7 @@ impl Names {
         }
     }
 
-    /// `None`: this source has no business at that gateway.
+    /// Returns the networks that a source sees at a gateway; `None` if the source is refused there.
     pub(crate) fn scope(&self, listening: NetworkId, source: IpAddr) -> Option<Scope> {
         if let Some(asking) = self.askers.get(&(listening, source)) {
             return Some(Scope::Many(Arc::clone(&asking)));
@@ -384,8 +387,9 @@ impl Names {
         (!foreign).then_some(Scope::One(listening))
     }
 
-    /// Hands the addresses of a name (wire format, lower-cased) to `read`, from the first network
-    /// of the scope that knows it, with how long that network's answers may be kept.
+    /// Calls `read` with the addresses of a name (wire format, lower-cased) in the first network of
+    /// the scope that knows it, and the TTL of that network's answers. Returns its result; `None`
+    /// if no network knows the name.
     pub(crate) fn addresses<T>(
         &self,
         scope: &Scope,
@@ -399,8 +403,8 @@ impl Names {
         Some(read(&found, self.ttl(network)))
     }
 
-    /// The PTR names of an address, from the first network of the scope that knows it, with how long that
-    /// network's answers may be kept.
+    /// Returns the PTR names of an address in the first network of the scope that knows it, and the TTL of that
+    /// network's answers.
     pub(crate) fn pointers(&self, scope: &Scope, address: IpAddr) -> Option<(Vec<Name>, Duration)> {
         let (network, found) = scope.networks().iter().find_map(|network| {
             let found = self.by_address.get(&(*network, address))?;
@@ -415,13 +419,13 @@ impl Names {
         Some((named, self.ttl(network)))
     }
 
-    /// How long answers about a network's names may be kept.
+    /// Returns the TTL of answers about a network's names.
     fn ttl(&self, network: NetworkId) -> Duration {
         let own = self.networks.get(&network).and_then(|network| network.ttl);
         own.unwrap_or(self.policy.ttl)
     }
 
-    /// Whether every network of the scope is internal.
+    /// Returns whether every network of the scope is internal.
     pub(crate) fn is_internal(&self, scope: &Scope) -> bool {
         scope.networks().iter().all(|network| {
             self.networks
@@ -430,7 +434,8 @@ impl Names {
         })
     }
 
-    /// Whether the prefix lies inside a subnet of any network, seen by the asker or not.
+    /// Returns whether the prefix lies inside a subnet of any network, visible to the client or
+    /// not.
     pub(crate) fn owns(&self, prefix: IpNet) -> bool {
         self.subnets
             .read()

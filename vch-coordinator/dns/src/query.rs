@@ -1,21 +1,21 @@
-//! A query as it came from the wire, checked.
+//! A query, decoded from a message and checked.
 
 use domain::base::iana::{Class, Opcode, OptRcode, Rcode, Rtype};
 use domain::base::opt::{Opt, OptRecord};
 use domain::base::{Header, Message, ParsedName, Question, ToName};
 
-/// RFC 1035, 4.2.1: what a client takes by UDP that says nothing of itself.
+/// The size in octets that a client without EDNS takes by UDP (RFC 1035, 4.2.1).
 pub(crate) const PLAIN_UDP_SIZE: usize = 512;
-/// The most we send or ask for by UDP: it crosses every link without fragments (RFC 9715, 3.2,
-/// advises 1,400 at most; 1,232 fits IPv6's least MTU of 1,280).
+/// The most octets that this server sends or asks for by UDP: such a datagram crosses every link
+/// without fragments (RFC 9715, 3.2, advises 1,400 at most; 1,232 fits IPv6's least MTU of 1,280).
 pub(crate) const MAX_UDP_SIZE: u16 = 1232;
 
-/// What the client said of itself in its OPT record (RFC 6891).
+/// The content of the client's OPT record (RFC 6891).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Edns {
-    /// The size it takes by UDP, between 512 and [`MAX_UDP_SIZE`].
+    /// The size in octets that the client takes by UDP, between 512 and [`MAX_UDP_SIZE`].
     pub udp_size: u16,
-    /// The DO bit (RFC 3225): signatures wanted.
+    /// The DO bit (RFC 3225): whether the client wants signatures.
     pub dnssec_ok: bool,
 }
 
@@ -27,14 +27,14 @@ pub(crate) struct Query<'a> {
     pub edns: Option<Edns>,
 }
 
-/// A message that asks nothing we could answer.
+/// A message that can't be answered as a query.
 #[derive(Debug)]
 pub(crate) enum Unfit<'a> {
-    /// An answer, or too short to tell whether it is one: answering answers makes loops.
+    /// It is an answer, or too short to tell: it is dropped, since answering answers makes loops.
     Drop,
-    /// Nothing but the header can be relied on.
+    /// Only the header can be read; the reply is a header with this code.
     Header(Header, Rcode),
-    /// The question was read; something else is wrong.
+    /// The question can be read, but something else is wrong; the reply has this code.
     Refuse(Query<'a>, OptRcode),
 }
 
@@ -81,7 +81,7 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// The name asked for in wire format, lower-cased.
+    /// Returns the name that is asked for, in wire format, lower-cased.
     pub(crate) fn name(&self) -> Vec<u8> {
         let mut wire = Vec::with_capacity(64);
         let Ok(()) = self.question.qname().compose_canonical(&mut wire);
@@ -89,8 +89,8 @@ impl<'a> Query<'a> {
     }
 }
 
-/// The one OPT record of a query, if any (RFC 6891, 6.1.1: a second one is a format error).
-/// Everything else in front of it must at least be well formed; and a query holds no answers.
+/// Returns the only OPT record of a query, if it has one (RFC 6891, 6.1.1: a second one is a format
+/// error). Everything before it must at least be well formed, and a query has no answers.
 fn sole_opt(message: &Message<[u8]>) -> Result<Option<OptRecord<&[u8]>>, Malformed> {
     if message.header_counts().ancount() != 0 {
         return Err(Malformed);

@@ -1,4 +1,4 @@
-//! One thread's waiting: an epoll instance and a heap of timers.
+//! The waiting of one thread: an epoll instance and a heap of timers.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-/// What a token stands for.
+/// The kind of object that a token stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The thread's own event counter: there are commands.
+    /// The thread's own event counter, which says that commands wait.
     Wake,
     /// A gateway's UDP socket.
     Udp,
@@ -19,7 +19,7 @@ pub(crate) enum Kind {
     Listener,
     /// A client's TCP connection.
     Connection,
-    /// A question on its way upstream.
+    /// A try to ask an upstream server.
     Exchange,
 }
 
@@ -31,8 +31,8 @@ const KINDS: [Kind; 5] = [
     Kind::Exchange,
 ];
 
-/// Names one registration. Never given twice, so an event or a timer that comes late for
-/// something closed finds nothing, and not its successor.
+/// The identity of one registration. A token is never used again, so an event or a timer that
+/// arrives after its object was closed finds no object, instead of the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Token(u64);
 
@@ -47,8 +47,8 @@ impl Token {
     }
 }
 
-/// Level-triggered: who leaves data unread is told again, which is how one busy socket is kept
-/// from starving the others.
+/// An epoll instance and a heap of timers. It is level-triggered: a socket with unread data is
+/// reported again, so a busy socket need not be read to its end before the others are served.
 #[derive(Debug)]
 pub(crate) struct Reactor {
     epoll: Epoll,
@@ -65,7 +65,7 @@ impl Reactor {
         })
     }
 
-    /// Waits on a descriptor from now on, until it is closed.
+    /// Registers a descriptor for events, until it is closed.
     pub(crate) fn register(
         &mut self,
         kind: Kind,
@@ -78,7 +78,7 @@ impl Reactor {
         Ok(token)
     }
 
-    /// Changes what is waited for.
+    /// Changes the events that a descriptor is registered for.
     pub(crate) fn reregister(
         &self,
         token: Token,
@@ -89,13 +89,13 @@ impl Reactor {
             .modify(fd, &mut EpollEvent::new(interest, token.0))
     }
 
-    /// Has [`Reactor::expired`] return the token once `when` is past. Timers are not cancelled:
-    /// the token's owner is gone by then, or knows better.
+    /// Makes [`Reactor::expired`] return the token once `when` is past. Timers are not cancelled: a
+    /// token's object checks for itself whether the time is over.
     pub(crate) fn arm(&mut self, token: Token, when: Instant) {
         self.timers.push(Reverse((when, token)));
     }
 
-    /// Waits for events or the next timer; only looks at what is there if the thread is `busy`.
+    /// Waits for events or the next timer; does not wait if the thread is `busy`.
     pub(crate) fn wait(&self, events: &mut [EpollEvent], busy: bool) -> Result<usize, Errno> {
         let timeout = match self.timers.peek() {
             _ if busy => EpollTimeout::ZERO,
@@ -113,7 +113,7 @@ impl Reactor {
         }
     }
 
-    /// The next timer that is past.
+    /// Returns the token of the next timer that is past.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<Token> {
         let Reverse((when, _)) = self.timers.peek()?;
         if *when > now {
@@ -123,7 +123,7 @@ impl Reactor {
     }
 }
 
-/// The token and flags of an event.
+/// Returns the token and flags of an event.
 pub(crate) fn parts(event: EpollEvent) -> (Token, EpollFlags) {
     (Token(event.data()), event.events())
 }

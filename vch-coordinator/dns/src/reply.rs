@@ -1,4 +1,4 @@
-//! Replies made here, within the size that the client takes.
+//! Replies made by this server, within the size that the client takes.
 
 use domain::base::iana::{OptRcode, Rcode};
 use domain::base::message_builder::{AnswerBuilder, MessageBuilder, StaticCompressor};
@@ -11,10 +11,10 @@ use crate::query::{Edns, MAX_UDP_SIZE, PLAIN_UDP_SIZE, Query};
 const OPT_SIZE: usize = 11;
 /// RFC 7766, 8: the length field of TCP has two octets.
 const MAX_TCP_SIZE: usize = u16::MAX as usize;
-/// More records in one answer serve no client; which of them are told rotates.
+/// The most records in one answer; further ones are left out, and the selection rotates.
 pub(crate) const MAX_RECORDS: usize = 1000;
 
-/// How a query came in, and so how its reply leaves.
+/// The transport of a query and its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// One datagram: bounded by what the client says it takes.
@@ -23,7 +23,7 @@ pub enum Transport {
     Tcp,
 }
 
-/// The largest reply that may be sent, in octets.
+/// Returns the greatest size of a reply, in octets.
 pub(crate) fn size_limit(edns: Option<Edns>, transport: Transport) -> usize {
     match (transport, edns) {
         (Transport::Tcp, _) => MAX_TCP_SIZE,
@@ -32,7 +32,7 @@ pub(crate) fn size_limit(edns: Option<Edns>, transport: Transport) -> usize {
     }
 }
 
-/// A reply that was begun: its header and question are written.
+/// A reply in the making: its header and question are written.
 pub(crate) struct Reply {
     answers: AnswerBuilder<StaticCompressor<Vec<u8>>>,
     edns: Option<Edns>,
@@ -40,7 +40,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// Begins a reply with answers of our own (AA, RFC 1035, 4.1.1).
+    /// Begins a reply with authoritative answers (AA, RFC 1035, 4.1.1).
     pub(crate) fn new(query: &Query, transport: Transport) -> Self {
         let limit = size_limit(query.edns, transport);
         let Ok(mut builder) =
@@ -61,9 +61,9 @@ impl Reply {
         }
     }
 
-    /// Appends a record about the name that was asked for. Once one did not fit, TC is set
-    /// (RFC 2181, 9) and nothing more is taken; what did fit stays, for those old clients that
-    /// never come back by TCP. Returns whether to go on.
+    /// Appends a record about the name that was asked for. If it does not fit, TC is set (RFC 2181,
+    /// 9) and no further record is taken; those before it stay, for old clients that do not ask
+    /// again by TCP. Returns whether further records may follow.
     pub(crate) fn push(
         &mut self,
         owner: &impl ToName,
@@ -102,7 +102,8 @@ impl Reply {
     }
 }
 
-/// A reply that is a header alone, where the question could not be read or does not count.
+/// Returns a reply that is a header only, for a message whose question can't be read or does not
+/// matter.
 pub(crate) fn header_only(asked: Header, rcode: Rcode) -> Vec<u8> {
     let Ok(mut builder) = MessageBuilder::from_target(Vec::with_capacity(12));
     *builder.header_mut() = answering(asked);
@@ -110,7 +111,7 @@ pub(crate) fn header_only(asked: Header, rcode: Rcode) -> Vec<u8> {
     builder.finish()
 }
 
-/// The header that answers another (RFC 1035, 4.1.1; CD is copied, RFC 4035, 3.2.2).
+/// Returns the header that answers another (RFC 1035, 4.1.1; CD is copied, RFC 4035, 3.2.2).
 fn answering(asked: Header) -> Header {
     let mut header = Header::default();
     header.set_id(asked.id());

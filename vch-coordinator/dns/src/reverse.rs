@@ -1,4 +1,4 @@
-//! Reverse names (`in-addr.arpa`, RFC 1035, 3.5; `ip6.arpa`, RFC 3596, 2.5) read as prefixes.
+//! Reads reverse names (`in-addr.arpa`, RFC 1035, 3.5; `ip6.arpa`, RFC 3596, 2.5) as prefixes.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -6,7 +6,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::name::labels;
 
-/// What a name under a reverse tree stands for.
+/// The meaning of a name under a reverse tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reverse {
     /// The longest prefix that the name's right end spells.
@@ -15,7 +15,7 @@ pub(crate) struct Reverse {
     pub exact: bool,
 }
 
-/// Reads a lower-cased wire-format name; `None` where it lies in no reverse tree.
+/// Parses a lower-cased name in wire format; `None` if it lies in no reverse tree.
 pub(crate) fn parse(wire: &[u8]) -> Option<Reverse> {
     let labels: Vec<&[u8]> = labels(wire).collect();
     match labels.as_slice() {

@@ -1,4 +1,4 @@
-//! The server: its threads, and which addresses they serve.
+//! The server: its threads, and the addresses that each serves.
 
 mod error;
 
@@ -22,7 +22,7 @@ use crate::worker::{Shared, Worker, WorkerCommand};
 
 pub use error::{ListenError, ShutdownError, SpawnError};
 
-/// Commands that a thread has not taken yet; whoever gives one more waits.
+/// The capacity of a thread's queue, in commands; a caller waits for room.
 const COMMANDS: usize = 64;
 
 /// The running name server: a fixed number of threads over the sockets of all gateway addresses.
@@ -66,16 +66,17 @@ impl Server {
     /// Starts the threads; they serve no address yet.
     ///
     /// # Errors
-    /// [`SpawnError`]: nothing was left running.
+    /// Returns [`SpawnError::Config`] if a setting is not possible, [`SpawnError::Thread`] if the
+    /// kernel refuses something that a thread needs; no thread is left running then.
     pub fn spawn(config: &Config, names: &Arc<Names>) -> Result<Self, SpawnError> {
         Self::spawn_watched(config, names, &(Arc::new(|_| {}) as OnEnd))
     }
 
-    /// The same, and `on_end` is called in each thread that ends, for whatever reason: told to, by an
-    /// error, by a panic.
+    /// Starts the threads as [`Server::spawn`] does; `on_end` is called in each thread that ends, for any reason:
+    /// shutdown, error or panic.
     ///
     /// # Errors
-    /// [`SpawnError`]: nothing was left running.
+    /// As [`Server::spawn`].
     pub fn spawn_watched(
         config: &Config,
         names: &Arc<Names>,
@@ -112,7 +113,13 @@ impl Server {
     /// address and port. An address that is served for that network already is left as it is.
     ///
     /// # Errors
-    /// [`ListenError`]: nothing was changed.
+    /// Nothing is changed. Returns
+    /// - [`ListenError::Address`] if no gateway can have the address,
+    /// - [`ListenError::IsUpstream`] if it is an upstream server's,
+    /// - [`ListenError::OtherNetwork`] if it serves another network,
+    /// - [`ListenError::InUse`] if another program has the port,
+    /// - [`ListenError::Open`] or [`ListenError::Watch`] if the kernel refuses the sockets,
+    /// - [`ListenError::Stopped`] if the threads have ended.
     pub fn listen(&self, network: NetworkId, ip: IpAddr) -> Result<SocketAddr, ListenError> {
         if !is_gateway(ip) {
             return Err(ListenError::Address { ip });
@@ -186,10 +193,11 @@ impl Server {
         true
     }
 
-    /// Replaces the upstream servers: questions from now on go to these.
+    /// Replaces the upstream servers for questions from now on.
     ///
     /// # Errors
-    /// [`ConfigError`]: nothing was changed.
+    /// Returns [`ConfigError`] if there are too many servers, one is given twice or can't be asked,
+    /// or is an address of this server; nothing was changed then.
     pub fn set_upstreams(&self, upstreams: &[SocketAddr]) -> Result<(), ConfigError> {
         check_upstreams(upstreams)?;
         let mut state = self.state();
@@ -208,7 +216,7 @@ impl Server {
         Ok(())
     }
 
-    /// The addresses that are served, and for which network, in order of address.
+    /// Returns the addresses that are served, each with its network, ordered by address.
     #[must_use]
     pub fn listening(&self) -> Vec<(NetworkId, SocketAddr)> {
         let state = self.state();
@@ -216,7 +224,7 @@ impl Server {
         served.map(|there| (there.network, there.local)).collect()
     }
 
-    /// Whether all threads run.
+    /// Returns whether all threads run.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         !self
@@ -225,13 +233,13 @@ impl Server {
             .any(|thread| thread.handle.is_finished())
     }
 
-    /// What was done so far.
+    /// Returns the counts of what the server has done.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.stats_reader().read()
     }
 
-    /// What reads the same from anywhere, without the server.
+    /// Returns a reader of the same counts, which needs no server.
     #[must_use]
     pub fn stats_reader(&self) -> StatsReader {
         let counters = self
@@ -245,7 +253,7 @@ impl Server {
     /// that wait for upstream are not answered any more.
     ///
     /// # Errors
-    /// [`ShutdownError`]: a thread had ended before, for the reason given.
+    /// Returns [`ShutdownError`] with each thread that had ended before, and its reason.
     pub fn shutdown(mut self) -> Result<(), ShutdownError> {
         self.stop()
     }
@@ -315,7 +323,7 @@ impl Server {
     }
 }
 
-/// Told the number of a thread that has ended.
+/// A function that is called with the number of a thread that has ended.
 pub type OnEnd = Arc<dyn Fn(usize) + Send + Sync>;
 
 /// Dropped when its thread ends.
@@ -381,7 +389,8 @@ fn least_loaded(load: &[usize]) -> usize {
     least.map_or(0, |(thread, _)| thread)
 }
 
-/// Whether a gateway can have this address. A link-local one says nothing without its interface.
+/// Returns whether a gateway can have this address. A link-local address means nothing without its
+/// interface.
 fn is_gateway(ip: IpAddr) -> bool {
     let local = match ip {
         IpAddr::V4(ip) => ip.is_broadcast(),

@@ -1,14 +1,14 @@
-//! Who waits for upstream: a client's share is what the others leave it, and where there is no room
-//! the one with most gives.
+//! Shares of the questions that wait for upstream servers: a client may use what the others leave,
+//! and where there is no room the client with most gives way.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::tally::ClientKey;
 
-/// One waiting question: numbers grow, so the smallest is the oldest.
+/// The number of a waiting question: numbers grow, so the smallest is the oldest.
 pub(crate) type Number = u64;
 
-/// What each client has waiting; `T` finds it.
+/// The waiting questions of each client; `T` identifies a question for the caller.
 #[derive(Debug)]
 pub(crate) struct Shares<T> {
     held: HashMap<ClientKey, BTreeMap<Number, T>>,
@@ -23,9 +23,9 @@ pub(crate) struct Shares<T> {
 pub(crate) enum Room<T> {
     /// There is room.
     Free,
-    /// There is, once this one has given way: the oldest of the client with most.
+    /// It may, once this question has given way: the oldest of the client that has most.
     Instead(ClientKey, Number, T),
-    /// There is no room for this client.
+    /// It may not: the client has its share.
     None,
 }
 
@@ -40,7 +40,8 @@ impl<T: Copy> Shares<T> {
         }
     }
 
-    /// Whether a client may have one more. A client with as much as any other has its share.
+    /// Returns whether a client may have one more question waiting. A client that has as many as
+    /// any other has its share.
     pub(crate) fn room(&self, client: ClientKey) -> Room<T> {
         let own = self.held.get(&client).map_or(0, BTreeMap::len);
         if own >= self.max_per_client {
@@ -59,7 +60,7 @@ impl<T: Copy> Shares<T> {
         }
     }
 
-    /// Takes one more.
+    /// Adds a question of a client; returns its number.
     pub(crate) fn enter(&mut self, client: ClientKey, value: T) -> Number {
         self.next += 1;
         self.held
@@ -70,7 +71,7 @@ impl<T: Copy> Shares<T> {
         self.next
     }
 
-    /// Gives one back.
+    /// Removes a question of a client.
     pub(crate) fn leave(&mut self, client: ClientKey, number: Number) {
         let Some(held) = self.held.get_mut(&client) else {
             return;

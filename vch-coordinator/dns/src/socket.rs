@@ -1,4 +1,4 @@
-//! Opening the sockets of one gateway address.
+//! Opens the sockets of one gateway address, and those to upstream servers.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
@@ -10,14 +10,14 @@ const BACKLOG: i32 = 128;
 /// A port that is free for UDP may be taken for TCP.
 const FREE_PORT_TRIES: usize = 16;
 
-/// What failed while a socket was opened.
+/// The error of opening a socket.
 #[derive(Debug)]
 pub(crate) struct OpenError {
     pub transport: &'static str,
     pub source: io::Error,
 }
 
-/// The two sockets of one address, on the same port.
+/// The UDP and TCP sockets of one address, on the same port.
 #[derive(Debug)]
 pub(crate) struct Sockets {
     pub udp: UdpSocket,
@@ -26,9 +26,9 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    /// Opens them in the network namespace of the calling thread. Bound to exactly this address,
-    /// so that replies leave from it; with IP_FREEBIND (ip(7)) or IPV6_FREEBIND, so that the
-    /// address may be still in duplicate detection, or come later, or go and come back.
+    /// Opens the sockets in the network namespace of the calling thread. They are bound to exactly
+    /// this address, so that replies leave from it; with IP_FREEBIND (ip(7)) or IPV6_FREEBIND, so
+    /// that the address may still be in duplicate detection, or come later, or go and come back.
     pub(crate) fn open(ip: IpAddr, port: u16) -> Result<Self, OpenError> {
         let mut tries = if port == 0 { FREE_PORT_TRIES } else { 1 };
         loop {
@@ -83,7 +83,7 @@ fn bound(ip: IpAddr, port: u16, kind: Type, protocol: Protocol) -> io::Result<So
     Ok(socket)
 }
 
-/// Begins a connection to an upstream server.
+/// Begins a TCP connection to an upstream server, without waiting for it.
 pub(crate) fn connecting(server: SocketAddr) -> io::Result<std::net::TcpStream> {
     let socket = Socket::new(
         Domain::for_address(server),
@@ -96,8 +96,8 @@ pub(crate) fn connecting(server: SocketAddr) -> io::Result<std::net::TcpStream> 
     }
 }
 
-/// A UDP socket that takes datagrams from that server alone, on a port of the kernel's choice,
-/// which is random (RFC 5452, 9.2).
+/// Opens a UDP socket that receives datagrams from that server only, on a random port that the
+/// kernel chooses (RFC 5452, 9.2).
 pub(crate) fn asking(server: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(
         Domain::for_address(server),

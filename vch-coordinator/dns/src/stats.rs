@@ -1,4 +1,4 @@
-//! What the server has done, in numbers.
+//! Counts of what the server has done.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,13 +8,13 @@ use crate::answer::Decision;
 /// Counts since the server was started, over all threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Queries answered from here.
+    /// Queries that this server answered itself.
     pub answered: u64,
-    /// Queries asked upstream, or refused for want of room.
+    /// Queries that were sent upstream, or refused since there was no room.
     pub forwarded: u64,
-    /// Messages that were no queries.
+    /// Messages that were not queries.
     pub dropped: u64,
-    /// Messages that were not answered since as many of their client were waiting as it may have.
+    /// Messages that were not answered since their client had its share of waiting questions.
     pub beyond: u64,
 }
 
@@ -23,7 +23,7 @@ pub struct Stats {
 pub struct StatsReader(pub(crate) Arc<[Arc<Counters>]>);
 
 impl StatsReader {
-    /// What was done so far.
+    /// Returns the counts so far.
     #[must_use]
     pub fn read(&self) -> Stats {
         let mut stats = Stats::default();
@@ -34,7 +34,8 @@ impl StatsReader {
     }
 }
 
-/// One thread's share: threads that count do not wait for each other's cache lines.
+/// The counts of one thread, in cache lines of its own, so that threads do not slow each other
+/// down.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     answered: AtomicU64,
@@ -53,7 +54,7 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A message was beyond its client's share.
+    /// Counts a message beyond its client's share.
     pub(crate) fn count_beyond(&self) {
         self.beyond.fetch_add(1, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! The subnets of all networks, asked whether a prefix lies inside one of them.
+//! The subnets of all networks, with a lookup whether a prefix lies inside one of them.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ impl Subnets {
         }
     }
 
-    /// Whether one of the subnets contains the whole of `prefix`.
+    /// Returns whether one of the subnets contains the whole of `prefix`.
     pub(crate) fn cover(&self, prefix: IpNet) -> bool {
         self.lengths
             .range(..=prefix.prefix_len())

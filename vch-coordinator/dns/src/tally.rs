@@ -1,20 +1,20 @@
-//! How much each client holds of what is bounded.
+//! Counts how much of a bounded resource each client holds.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::network_id::NetworkId;
 
-/// A client, as far as shares are counted.
+/// The identity of a client for its share of bounded resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ClientKey {
     /// A container, whatever its addresses and the gateways that it asks.
     Container(NetworkId),
-    /// An address on a network of which nothing more is known.
+    /// An address on a network that belongs to no known container.
     Address(NetworkId, IpAddr),
 }
 
-/// Counts, for all together and for each client.
+/// Counts of a bounded resource: in total and for each client.
 #[derive(Debug)]
 pub(crate) struct Tally {
     counts: HashMap<ClientKey, usize>,
@@ -37,7 +37,7 @@ impl Tally {
         self.total >= self.max
     }
 
-    /// Takes one more, unless a bound is reached.
+    /// Counts one more for a client, and returns true, unless a bound is reached.
     pub(crate) fn enter(&mut self, client: ClientKey) -> bool {
         let held = self.counts.get(&client).copied().unwrap_or_default();
         if self.is_full() || held >= self.max_per_client {
@@ -48,7 +48,7 @@ impl Tally {
         true
     }
 
-    /// Gives one back that was entered.
+    /// Counts one less for a client.
     pub(crate) fn leave(&mut self, client: ClientKey) {
         let Some(held) = self.counts.get_mut(&client) else {
             return;

@@ -16,20 +16,20 @@ const MAX_QUERY: usize = 1_280;
 /// Slots that are not for waiting questions: one is being read into, one is being answered.
 const IN_HAND: usize = 2;
 
-/// Where a question came from.
+/// The origin of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// The socket.
+    /// The gateway's socket that the question arrived at.
     pub gateway: Token,
-    /// The network that it is a gateway of.
+    /// The network of that gateway.
     pub network: NetworkId,
-    /// The address and port that the answer goes to.
+    /// The address and port of the client, to which the answer is sent.
     pub peer: SocketAddr,
-    /// Whose share of the server it counts to.
+    /// The client whose share of the server's bounds the question counts to.
     pub client: ClientKey,
 }
 
-/// All of one thread. Its memory is fixed: nothing is allocated for a question.
+/// The waiting questions of one thread. Its memory is fixed: nothing is allocated for a question.
 #[derive(Debug)]
 pub(crate) struct WaitingQueue {
     slots: Vec<Slot>,
@@ -38,7 +38,7 @@ pub(crate) struct WaitingQueue {
     reading: usize,
     /// The question that has its turn is in this slot.
     answering: usize,
-    /// Those that have something waiting.
+    /// The queues of clients that have questions waiting.
     queues: HashMap<ClientKey, Queue>,
     /// The same, in the order of their turns.
     turns: VecDeque<ClientKey>,
@@ -62,7 +62,7 @@ struct Queue {
 }
 
 impl WaitingQueue {
-    /// Room for `most` questions.
+    /// Makes a queue with room for `most` questions.
     pub(crate) fn new(most: usize) -> Self {
         let slot = Slot {
             message: [0; MAX_QUERY],
@@ -85,15 +85,16 @@ impl WaitingQueue {
         self.turns.is_empty()
     }
 
-    /// Where the next question is to be read into.
+    /// Returns the buffer to read the next question into.
     pub(crate) fn buffer(&mut self) -> &mut [u8] {
         self.slots
             .get_mut(self.reading)
             .map_or(&mut [], |slot| &mut slot.message)
     }
 
-    /// Keeps the question that was read; returns `false`, and forgets it, where its client has its share: as many
-    /// questions as there is room left. One client alone may fill half of the room, so that others always find some.
+    /// Keeps the question that was read into the buffer; returns `false`, and drops it, if its client has its share:
+    /// as many questions as there is room left. One client alone may fill half of the room, so that others always
+    /// find some.
     pub(crate) fn keep(&mut self, length: usize, origin: Origin) -> bool {
         let held = self.queues.get(&origin.client).copied();
         if held.map_or(0, |queue| queue.length) >= self.free.len() {
@@ -149,7 +150,7 @@ impl WaitingQueue {
         slot.origin
     }
 
-    /// The question that was taken last.
+    /// Returns the question that was taken last.
     pub(crate) fn message(&self) -> &[u8] {
         let slot = self.slots.get(self.answering);
         slot.and_then(|slot| slot.message.get(..slot.length))

@@ -1,4 +1,4 @@
-//! One of the server's threads.
+//! One thread of the server.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -35,30 +35,30 @@ const ANSWERS: usize = 64;
 /// How long a listener rests when there are no descriptors left for its connections.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// What a thread is told.
+/// A command to a thread.
 #[derive(Debug)]
 pub(crate) enum WorkerCommand {
-    /// Serve these sockets too.
+    /// Serves these sockets too.
     Listen {
         network: NetworkId,
         sockets: Sockets,
         done: SyncSender<Result<(), Errno>>,
     },
-    /// Close an address's sockets and its connections.
+    /// Closes an address's sockets and its connections.
     Unlisten { ip: IpAddr, done: SyncSender<()> },
-    /// Ask these from now on.
+    /// Replaces the upstream servers for questions from now on.
     Upstreams(Arc<[SocketAddr]>),
-    /// End.
+    /// Ends the thread.
     Stop,
-    /// End as by a defect.
+    /// Panics, for tests.
     #[cfg(test)]
     Panic,
-    /// Do nothing until the sender is gone.
+    /// Does nothing until the sender is dropped, for tests.
     #[cfg(test)]
     Hold(Receiver<()>),
 }
 
-/// What all threads share.
+/// The state that all threads share.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
     pub names: Arc<Names>,
@@ -66,7 +66,7 @@ pub(crate) struct Shared {
     pub own: Arc<DashSet<SocketAddr>>,
 }
 
-/// Everything that one thread owns.
+/// The state of one thread.
 #[derive(Debug)]
 pub(crate) struct Worker {
     reactor: Reactor,
@@ -106,7 +106,7 @@ impl Worker {
         })
     }
 
-    /// Serves until it is told to stop; then every socket is closed.
+    /// Serves until a command ends the thread; every socket is closed then.
     pub(crate) fn run(mut self) -> Result<(), Errno> {
         let mut events = vec![EpollEvent::empty(); EVENTS];
         loop {
@@ -249,7 +249,8 @@ impl Worker {
         }
     }
 
-    /// Without descriptors the listener would stay ready and the thread would spin: it rests.
+    /// Handles an error of accept. Without free descriptors the listener would stay ready and the
+    /// thread would spin, so the listener rests.
     fn accept_failed(&mut self, listener: Token, error: &std::io::Error) {
         let exhausted = [
             nix::libc::EMFILE,

@@ -80,7 +80,7 @@ async fn create(
     if args.is_empty() {
         return Err(DockerError::invalid("No exec command specified"));
     }
-    let own = process(&snapshot).map_err(DockerError::invalid)?;
+    let own = process(&snapshot).map_err(|error| DockerError::invalid(error.to_string()))?;
     let mut environment = own.environment.clone();
     if params.tty {
         set_variable(&mut environment, "TERM=xterm");

@@ -1,11 +1,12 @@
-//! The data plane: links, rules, names, sessions and NICs of running VMs, which follow the ledger.
+//! The data plane: links, nftables rules, DNS names, agent sessions and NICs of running VMs, kept
+//! as the ledger says.
 //!
 //! ```text
 //!   Delta (from the ledger) ──► segments   bridges, taps, veth pairs, gateways' addresses
 //!                           ├─► nat        nftables: published ports, isolation, anti-spoofing
 //!                           ├─► dns        names, and a listener on each gateway address
 //!                           ├─► tether     sessions: each VM is told its newest spec
-//!                           └─► running    whoever runs the VMs plugs and unplugs their NICs
+//!                           └─► running    NICs of running VMs, plugged and unplugged by what runs the VMs
 //! ```
 
 use crate::{
@@ -31,25 +32,27 @@ use vch_network::{
 
 /// The data plane of this VCH.
 pub struct Dataplane {
-    /// Bridges, ports, gateways.
+    /// Makes the bridges, ports and gateway addresses.
     pub segments: Segments,
-    /// nftables.
+    /// Makes the nftables tables.
     pub nat: Nat,
-    /// Names and their server.
+    /// Serves the names.
     dns: Dns,
-    /// Sessions.
+    /// Holds the sessions with the agents.
     tether: Arc<Tether>,
-    /// NICs of running VMs, where somebody can be asked to change them.
+    /// Changes the NICs of running VMs; `None` if no program was configured that can.
     running: Option<Running>,
-    /// The VCH's addresses on the shared segment, by network: what goes with it.
+    /// The VCH's addresses on the shared segment by network, to be removed with the network.
     shared: BTreeMap<NetworkId, SharedAddresses>,
 }
 
-/// What a network has of the shared segment: its bridge, and the VCH's addresses there.
+/// A network's share of the shared segment: the bridge, and the VCH's addresses of that network on
+/// it.
 pub type SharedAddresses = (InterfaceName, Vec<IpNet>);
 
 impl Dataplane {
-    /// Puts the parts together; nothing is changed yet.
+    /// Makes a data plane of its parts; changes nothing yet. `nics` changes the NICs of running
+    /// VMs, if anything can.
     pub fn new(
         segments: Segments,
         nat: Nat,
@@ -67,10 +70,13 @@ impl Dataplane {
         }
     }
 
-    /// Follows one transaction, `published` at that moment. What comes into being is made from the segment up, what goes is
-    /// taken down in the other direction. What is given back is still to be done, and may be done
-    /// beside what comes next: changes of running VMs, and the removal of links, for which the kernel
-    /// takes its time.
+    /// Applies one transaction's delta, `published` at that moment. Additions are made from the segment upwards, removals in the opposite order.
+    /// The returned future does the rest (changes of running VMs, and removals of links, for which the kernel takes
+    /// long); it may run beside the next transactions. `None` if nothing is left to be done.
+    ///
+    /// # Errors
+    /// Returns [`DataplaneError`] with the part of the data plane that failed; the parts before it stay changed, the
+    /// caller has to reconcile.
     pub async fn follow(
         &mut self,
         delta: &Delta,
@@ -101,7 +107,7 @@ impl Dataplane {
         Ok(self.later(delta))
     }
 
-    /// Links that go, and NICs of running VMs.
+    /// Returns the future that removes links and changes NICs of running VMs, if the delta has any.
     fn later(&mut self, delta: &Delta) -> Option<Later> {
         let by_hook = self.running.is_some();
         let gone = delta
@@ -143,7 +149,8 @@ impl Dataplane {
         Some(links.boxed())
     }
 
-    /// Resolves, once, when a thread of the name server has ended.
+    /// Returns a future that resolves when a thread of the name server has ended; only the first
+    /// call's future ever does.
     pub fn name_server_ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
         self.dns.ended()
     }
@@ -157,12 +164,13 @@ impl Dataplane {
         self.tether.register_metrics(registry)
     }
 
-    /// What of running VMs was not done when it was asked for first.
+    /// Returns a future that asks again for the changes of running VMs that failed; `None` if all
+    /// were made.
     pub fn again(&mut self) -> Option<Later> {
         self.running.as_mut().and_then(Running::again)
     }
 
-    /// What of running VMs is not so yet, in words.
+    /// Returns a message for each change of a running VM that failed.
     pub fn waiting(&self) -> Vec<String> {
         self.running
             .as_ref()
@@ -192,7 +200,8 @@ impl Dataplane {
         Ok(())
     }
 
-    /// In its turn: the next shared network may have the same subnet.
+    /// Removes a network's addresses from the shared segment. Later transactions wait for it, since
+    /// the next shared network may have the same subnet.
     async fn leave_shared(&mut self, id: NetworkId) -> Result<(), SegmentError> {
         if let Some((link, addresses)) = self.shared.get(&id) {
             self.segments.remove_addresses(link, addresses).await?;
@@ -201,8 +210,9 @@ impl Dataplane {
         Ok(())
     }
 
-    /// Makes everything as a whole ledger says, and removes what is ours beyond that. Answers with
-    /// what could not be done; the rest is done.
+    /// Makes the VCH's kernel and sessions as a whole ledger says, and removes everything else that
+    /// this VCH made. `reports` are the last reports of the containers' agents. Returns the errors
+    /// of what could not be done; everything else is done.
     pub async fn reconcile(
         &mut self,
         whole: &Delta,
@@ -237,14 +247,15 @@ impl Dataplane {
         failed
     }
 
-    /// Ends sessions and name server; links and rules stay.
+    /// Ends the sessions and the name server; links and rules stay.
     pub async fn close(self) {
         self.tether.close().await;
         self.dns.close();
     }
 }
 
-/// `leaving` are ports that running VMs still have a NIC on.
+/// Returns the segments that a whole ledger wants. `leaving` are ports without an endpoint that
+/// running VMs still have a NIC on.
 fn desired(whole: &Delta, leaving: Vec<Port>) -> Desired {
     let dedicated = whole.networks.values().flatten().filter_map(bridge);
     let mut bridges: BTreeMap<_, _> = dedicated
@@ -272,7 +283,7 @@ fn desired(whole: &Delta, leaving: Vec<Port>) -> Desired {
     Desired { bridges, ports }
 }
 
-/// The bridge that a network has to itself.
+/// Returns the bridge of a network; `None` if the network shares a bridge or is external.
 fn bridge(backing: &NetworkBacking) -> Option<Bridge> {
     match &backing.segment {
         Segment::Dedicated(name) => Some(Bridge {

@@ -1,4 +1,4 @@
-//! What does not agree with the ledger at present.
+//! The parts of the data plane that do not agree with the ledger at present.
 
 use crate::error::DataplaneError;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,7 +54,7 @@ impl Default for Drift {
 }
 
 impl Drift {
-    /// A line for each part that is being retried.
+    /// Returns a message for each part that does not agree and is tried again.
     pub fn messages(&self) -> Vec<String> {
         self.messages
             .lock()
@@ -62,7 +62,7 @@ impl Drift {
             .clone()
     }
 
-    /// Says what is not so, in place of what was said before.
+    /// Replaces the messages by those of the errors `failed` and of the changes that are `waiting`.
     pub fn report(&self, failed: &[DataplaneError], waiting: Vec<String>) {
         let mut counts = [0_i64; Part::NAMES.len()];
         for error in failed {

@@ -1,4 +1,4 @@
-//! What is still to be done of a transaction, and why it is not.
+//! Errors of the data plane, and its work that is still to be done.
 
 use futures_util::future::BoxFuture;
 use thiserror::Error;
@@ -6,28 +6,28 @@ use vch_network::{
     NicError, dns::DnsError, nat::NatError, segments::SegmentError, tether::ChannelError,
 };
 
-/// Which part of the data plane does not follow the ledger, and why.
+/// The part of the data plane that could not follow the ledger, with its error.
 #[derive(Debug, Error)]
 pub enum DataplaneError {
-    /// Bridges, ports, gateways.
+    /// Bridges, ports or gateway addresses.
     #[error("segments")]
     Segments(#[from] SegmentError),
-    /// nftables.
+    /// The nftables tables.
     #[error("nat")]
     Nat(#[from] NatError),
-    /// Names and their server.
+    /// The names or their server.
     #[error("dns")]
     Dns(#[from] DnsError),
-    /// Channels.
+    /// The channels of the agent sessions.
     #[error("tether")]
     Tether(#[from] ChannelError),
-    /// Running VMs.
+    /// The NICs of running VMs.
     #[error("runtime")]
     Runtime(#[from] NicError),
-    /// A defect, which the log has.
+    /// Work of the data plane panicked; the panic is in the log.
     #[error("it ended in a panic")]
     Panicked,
 }
 
-/// What of a transaction is still to be done.
+/// A future that does the part of a transaction's work that may run beside the next transactions.
 pub type Later = BoxFuture<'static, Result<(), DataplaneError>>;

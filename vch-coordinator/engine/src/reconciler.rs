@@ -1,5 +1,5 @@
-//! Keeps the data plane behind the ledger: in the order of its transactions, tried again where it
-//! failed, healed where somebody else changed the kernel.
+//! Makes the data plane follow the ledger's transactions in order, tries again what failed, and
+//! repairs what another program changed in the kernel.
 
 use crate::{
     dataplane::Dataplane,
@@ -19,10 +19,11 @@ use vch_log::error_chain;
 use vch_network::{nat::NatError, segments::SegmentError};
 use vch_store::{FollowError, LedgerHandle, Published, WriterError};
 
-/// First and longest pause before what failed is tried again.
+/// The first and the longest pause before a failed reconciliation is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
-/// When what failed is tried again: sooner after somebody's interference than after our own failures.
+/// The time of the next try after a failure. The pause grows while our own tries fail; after another program's
+/// interference it is the shortest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Retry {
     pause: Duration,
@@ -37,12 +38,13 @@ impl Retry {
         }
     }
 
-    /// Something failed; a try that is due already is not put off.
+    /// Schedules a try after a failure; one that is scheduled already is not put off.
     fn failed(&mut self, now: Instant) {
         self.at.get_or_insert(now + self.pause);
     }
 
-    /// It was tried; `healing` because somebody else had changed something.
+    /// Schedules the next try, or none if `all_is_well`. `healing` says that the last one repaired
+    /// another program's change.
     fn tried(&mut self, now: Instant, all_is_well: bool, healing: bool) {
         if all_is_well {
             *self = Self::new();
@@ -63,42 +65,45 @@ impl Retry {
     }
 }
 
-/// Follows the ledger until it is cancelled or the writer ends.
+/// The task that makes the data plane follow the ledger, until it is cancelled or the writer ends.
 pub struct Reconciler {
-    /// The data plane.
+    /// The data plane that it changes.
     pub dataplane: Dataplane,
-    /// The one writer.
+    /// The handle to the ledger, to read the whole of it.
     pub ledger_handle: LedgerHandle,
-    /// What was committed, in order.
+    /// The committed transactions, in order.
     pub published: mpsc::Receiver<Published>,
-    /// What is not yet so.
+    /// The messages about what does not agree yet.
     pub drift: Drift,
-    /// What is done beside the following of further transactions.
+    /// The tasks that do a transaction's remaining work beside the next transactions.
     pub later: TaskTracker,
 }
 
-/// Why nothing follows the ledger any more.
+/// Why the reconciler ended without being cancelled.
 #[derive(Debug, Error)]
 pub enum ReconcilerError {
-    /// Changes of links are not heard any more.
+    /// The kernel's changes of links can't be received any more.
     #[error("segments: changes of links can't be waited for")]
     Segments(#[from] SegmentError),
-    /// Changes of nftables are not heard any more.
+    /// The kernel's changes of nftables can't be received any more.
     #[error(transparent)]
     Nat(#[from] NatError),
-    /// There is no ledger to follow.
+    /// The ledger's writer has ended.
     #[error(transparent)]
     Writer(#[from] WriterError),
 }
 
-/// A part of the data plane failed, which was told to whoever asked.
+/// A part of the data plane failed; the error is already with the caller that waits for the
+/// transaction.
 struct Failed;
 
 impl Reconciler {
-    /// Runs until cancelled, and gives the data plane back to be closed.
+    /// Reconciles the whole, then follows transactions until cancelled. Returns the data plane, to
+    /// be closed.
     ///
     /// # Errors
-    /// [`ReconcilerError`]: nothing follows the ledger any more.
+    /// Returns [`ReconcilerError`] beside the data plane: `Segments` or `Nat` if the kernel's
+    /// changes can't be received any more, `Writer` if the ledger's writer has ended.
     pub async fn run(
         mut self,
         stop: CancellationToken,
@@ -136,12 +141,12 @@ impl Reconciler {
                     if links.is_empty() {
                         continue;
                     }
-                    tracing::warn!(?links, "somebody else changed our links: healing");
+                    tracing::warn!(?links, "another program changed links of the VCH: repairing them");
                     true
                 },
                 changed = rewritten.changed() => {
                     let tables = changed?;
-                    tracing::warn!(?tables, "somebody else changed our nftables: healing");
+                    tracing::warn!(?tables, "another program changed nftables of the VCH: repairing them");
                     true
                 },
                 () = retry.due() => false,
@@ -151,7 +156,7 @@ impl Reconciler {
         }
     }
 
-    /// Follows one transaction; what of it may be done beside the next ones is.
+    /// Applies one transaction, and starts its remaining work beside the next ones.
     async fn follow(
         &mut self,
         published: Published,
@@ -164,7 +169,7 @@ impl Reconciler {
         } = published;
         let later = match self.dataplane.follow(&committed.delta, at).await {
             Ok(None) => {
-                // Whoever asked may have gone away.
+                // The caller may have gone away.
                 let _ = settled.send(Ok(()));
                 return Ok(());
             }
@@ -182,7 +187,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Does something beside the following of transactions, and tells whoever waits for it.
+    /// Runs a transaction's remaining work beside the next transactions, and sends its outcome to
+    /// the caller that waits for it.
     fn beside(
         &self,
         later: Later,
@@ -203,13 +209,13 @@ impl Reconciler {
                 let _ = failing.try_send(());
             }
             if let Some(settled) = settled {
-                // Whoever asked may have gone away.
+                // The caller may have gone away.
                 let _ = settled.send(done.map_err(FollowError::from));
             }
         });
     }
 
-    /// Whether everything agrees with the ledger now.
+    /// Reconciles the whole; returns whether everything agrees with the ledger now.
     async fn reconcile(&mut self, failing: &mpsc::Sender<()>) -> Result<bool, WriterError> {
         let whole = self.ledger_handle.read(Delta::whole).await?;
         let failed = self.dataplane.reconcile(&whole, BTreeMap::new()).await;

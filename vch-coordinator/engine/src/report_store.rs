@@ -1,4 +1,4 @@
-//! Agents' reports are kept in the ledger's store.
+//! Stores agents' reports through the ledger's writer.
 
 use futures_util::{FutureExt, future::BoxFuture};
 use protocol::message::Report;
@@ -6,7 +6,7 @@ use vch_ledger::ContainerId;
 use vch_network::tether::{ReportStore, ReportStoreError};
 use vch_store::{LedgerHandle, WriterError};
 
-/// Keeps agents' reports by the ledger's writer.
+/// Implements [`ReportStore`](vch_network::tether::ReportStore) by the ledger's writer.
 pub struct LedgerReports(pub LedgerHandle);
 
 impl ReportStore for LedgerReports {

@@ -1,4 +1,4 @@
-//! From a command to its answer.
+//! Carries requests out, from a ledger command to its answer.
 //!
 //! A request is answered when it is committed and in force on the VCH. With a live
 //! session it also waits for the agent, up to a deadline, then answers `pending`; without one it
@@ -6,36 +6,37 @@
 //! second transaction; a removal is never undone.
 
 use protocol::spec::{InterfaceName, SpecId};
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 use thiserror::Error;
 use vch_ledger::{Answer, Command, ContainerId, Refusal};
-use vch_log::error_chain;
 use vch_network::tether::{EndpointState, Tether, failures};
 use vch_store::{Committed, FollowError, LedgerHandle, WriterError};
 
-/// Why a request was not carried out. Whatever it was, everything is as it was before.
+/// Why a request was not carried out. Nothing has changed then, or the change was undone.
 #[derive(Clone, Debug, Error)]
 pub enum RequestError {
-    /// The ledger refused.
+    /// The ledger refused the command.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The VCH's kernel or files refused; the addition was undone.
-    #[error("{what} was undone: {effect}")]
+    /// The VCH's kernel or a file operation refused the addition; it was undone.
+    #[error("{what} was undone")]
     Effect {
-        /// What had been asked.
+        /// The noun of the addition that was requested.
         what: &'static str,
-        /// What failed, with its causes.
-        effect: String,
+        /// What failed; shared, because an error may answer several requests.
+        #[source]
+        source: Arc<dyn Error + Send + Sync>,
     },
-    /// The guest refused; the addition was undone.
+    /// The guest refused the addition; it was undone.
     #[error("{what} was undone, the container's agent refused it: {reason}")]
     Guest {
-        /// What had been asked.
+        /// The noun of the addition that was requested.
         what: &'static str,
-        /// In the agent's words.
+        /// The reason, as the agent reports it.
         reason: String,
     },
-    /// It was not kept: the coordinator is going down, or the disk is full.
+    /// The request was not stored, since the disk is full, or not followed, since the coordinator
+    /// is shutting down.
     #[error(transparent)]
     NotKept(#[from] WriterError),
 }
@@ -43,35 +44,44 @@ pub enum RequestError {
 /// How far a request has come when it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// In force everywhere.
+    /// The change is in force on the VCH and, if the container runs, in its VM.
     Done,
-    /// Committed and in force on the VCH; the agent has not reported.
+    /// The change is committed and in force on the VCH; the agent has not reported it yet.
     Pending,
 }
 
 /// A request that was carried out.
 pub struct Outcome {
-    /// What was committed.
+    /// The committed transaction.
     pub committed: Arc<Committed>,
-    /// How far it has come.
+    /// How far the request had come when it was answered.
     pub progress: Progress,
 }
 
-/// Carries requests out.
+/// Carries requests out; clones share the ledger and the sessions.
 #[derive(Clone)]
 pub struct Requests {
-    /// The one writer.
+    /// The handle by which commands are decided.
     pub ledger_handle: LedgerHandle,
-    /// The sessions.
+    /// The sessions, for the agents' reports.
     pub tether: Arc<Tether>,
-    /// How long a request waits for an agent.
+    /// How long a request waits for an agent's report.
     pub report_deadline: Duration,
-    /// Whoever runs the VMs has plugged a NIC by the time at which the data plane has followed.
+    /// Whether the VMs' runtime has plugged an added NIC once the data plane has followed: a report
+    /// that still awaits the NIC is then out of date, and a newer one is waited for.
     pub plugs: bool,
 }
 
 impl Requests {
-    /// Decides a command, waits for the data plane and the agent, and undoes an addition that failed.
+    /// Lets the ledger decide a command, waits until it is in force in the data plane and reported by the agent, and
+    /// undoes an addition that failed.
+    ///
+    /// # Errors
+    /// Returns
+    /// - [`RequestError::Refused`] if the ledger refuses the command,
+    /// - [`RequestError::Effect`] if the data plane could not make the addition,
+    /// - [`RequestError::Guest`] if the agent reports that the guest refuses it,
+    /// - [`RequestError::NotKept`] if the disk is full or the writer ends.
     pub async fn carry_out(&self, command: Command) -> Result<Outcome, RequestError> {
         let (decision, settled) = self.ledger_handle.decide(command).await?;
         let committed = decision?;
@@ -81,7 +91,7 @@ impl Requests {
             None => Ok(()),
         };
         if let Err(error) = settled {
-            return self.data_plane_failed(committed, &error).await;
+            return self.data_plane_failed(committed, error).await;
         }
         let Some(wait) = awaited(&committed) else {
             let progress = Progress::Done;
@@ -111,13 +121,13 @@ impl Requests {
     async fn data_plane_failed(
         &self,
         committed: Arc<Committed>,
-        error: &FollowError,
+        error: FollowError,
     ) -> Result<Outcome, RequestError> {
         match undo(&committed.answer) {
             Some((what, command)) => {
                 self.undo(command).await?;
-                let effect = error_chain(error.as_ref());
-                Err(RequestError::Effect { what, effect })
+                let source = Arc::from(error);
+                Err(RequestError::Effect { what, source })
             }
             // A removal stands: it is retried until the data plane agrees.
             None => Ok(Outcome {
@@ -127,7 +137,8 @@ impl Requests {
         }
     }
 
-    /// The second transaction. Somebody else may have removed the thing meanwhile: then it is gone.
+    /// Undoes an addition by a second transaction. Another request may have removed the thing
+    /// meanwhile; a refusal is logged then.
     async fn undo(&self, command: Command) -> Result<(), WriterError> {
         let (decision, settled) = self.ledger_handle.decide(command).await?;
         match (decision, settled) {
@@ -178,11 +189,11 @@ enum Heard {
     Refused(String),
 }
 
-/// What the container's agent must report before a request is answered.
+/// The report of the container's agent that a request waits for.
 struct Awaited {
     container: ContainerId,
     spec: SpecId,
-    /// The interface that was added; `None` where one was removed.
+    /// The added interface; `None` if one was removed.
     interface: Option<InterfaceName>,
 }
 
@@ -211,7 +222,8 @@ fn awaits(committed: &Committed, answer: &Answer) -> Option<Awaited> {
     })
 }
 
-/// The command that takes an addition back, and what to call the addition.
+/// Returns the command that undoes an addition, with the noun of the addition; `None` for a
+/// removal.
 fn undo(answer: &Answer) -> Option<(&'static str, Command)> {
     match answer {
         Answer::NetworkCreated { network, .. } => {

@@ -1,8 +1,10 @@
-//! Changes of running VMs, by whoever runs them.
+//! Changes NICs of running VMs, by the [`Nics`](vch_network::Nics) implementation of what runs the
+//! VMs.
 //!
-//! They take as long as whoever runs the VMs takes, so they go on beside all else: those of one
-//! container one after the other, in the order of the ledger's transactions. A tap stands until the
-//! NIC on it is unplugged; what was refused or not answered is asked again.
+//! A change takes as long as that implementation takes, so changes run beside everything else:
+//! those of one container one after the other, in the order of the ledger's transactions. A tap
+//! stands until the NIC on it is unplugged; a change that was refused or not answered is asked for
+//! again.
 
 use crate::error::{DataplaneError, Later};
 use futures_util::{
@@ -25,14 +27,14 @@ use vch_network::{
     segments::{Port, Segments},
 };
 
-/// The NICs of running VMs that are being changed.
+/// The changes of running VMs' NICs that are in progress or failed.
 pub struct Running {
     executor: Executor,
-    /// Each container's last change: whoever comes next waits for its end.
+    /// The end of each container's last change, for which the container's next change waits.
     last: BTreeMap<ContainerId, oneshot::Receiver<()>>,
 }
 
-/// Carries changes out.
+/// Makes changes, one call of [`Nics`](vch_network::Nics) after the other.
 #[derive(Clone)]
 struct Executor {
     nics: Arc<dyn Nics>,
@@ -40,14 +42,14 @@ struct Executor {
     pending: Arc<Mutex<Pending>>,
 }
 
-/// What is not so yet, by tap.
+/// The changes that are not made yet, by tap.
 #[derive(Default)]
 struct Pending {
-    /// To be unplugged, then removed.
+    /// The taps whose NIC is to be unplugged; the tap is removed then.
     leaving: BTreeMap<InterfaceName, (Port, Nic)>,
-    /// Made anew under its NIC, which is to be reattached.
+    /// The taps that were made anew under a running VM's NIC, which is to be reattached.
     stale: BTreeMap<InterfaceName, Nic>,
-    /// Why the last try came to nothing.
+    /// The error of the last try, as a message.
     failed: BTreeMap<InterfaceName, String>,
 }
 
@@ -59,7 +61,7 @@ enum Change {
 }
 
 impl Running {
-    /// Nothing is asked yet.
+    /// Makes a [`Running`] without any change in progress.
     pub fn new(nics: Arc<dyn Nics>, segments: Segments) -> Self {
         Self {
             executor: Executor {
@@ -71,7 +73,8 @@ impl Running {
         }
     }
 
-    /// What a transaction changes of running VMs; `None` where it is nothing.
+    /// Returns a future that makes a transaction's changes of running VMs; `None` if it changes
+    /// none. `port` gives the port of an endpoint that is removed.
     pub fn follow(
         &mut self,
         delta: &Delta,
@@ -107,7 +110,7 @@ impl Running {
         self.in_order(changes)
     }
 
-    /// What was not done when it was asked for first.
+    /// Returns a future that asks again for the changes that failed; `None` if none did.
     pub fn again(&mut self) -> Option<Later> {
         let mut changes: BTreeMap<ContainerId, Vec<Change>> = BTreeMap::new();
         {
@@ -124,7 +127,8 @@ impl Running {
         self.in_order(changes)
     }
 
-    /// The ports that must stand although no endpoint has them: a VM still has a NIC on them.
+    /// Returns the ports that must stand although no endpoint has them: a VM still has a NIC on
+    /// them.
     pub fn leaving(&self) -> Vec<Port> {
         let pending = self.executor.pending();
         pending
@@ -134,12 +138,12 @@ impl Running {
             .collect()
     }
 
-    /// Why something is not so yet, in words.
+    /// Returns the messages of the changes that failed.
     pub fn failed(&self) -> Vec<String> {
         self.executor.pending().failed.values().cloned().collect()
     }
 
-    /// Notes which taps were made anew under a running VM's NIC.
+    /// Notes which taps were made anew under a running VM's NIC, to reattach it.
     pub fn note_stale(&self, whole: &Delta, created: &BTreeSet<InterfaceName>) {
         let endpoints = whole
             .endpoints
@@ -153,7 +157,7 @@ impl Running {
             .iter()
             .filter_map(|tap| Some((tap.clone(), (*nics.get(tap)?).clone())));
         pending.stale.extend(stale);
-        // Whoever went meanwhile needs nothing.
+        // An endpoint that is removed meanwhile needs no reattaching.
         let Pending {
             stale,
             leaving,

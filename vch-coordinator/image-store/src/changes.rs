@@ -1,31 +1,32 @@
-//! `docker import --change`: the instructions of a Dockerfile that only change what an image runs.
+//! Applies `docker import --change`: the instructions of a Dockerfile that change an image's
+//! configuration only.
 
 use crate::config::Run;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-/// Why a change can't be made.
+/// The reason for which a change can't be applied.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ChangeError {
-    /// Not one of those that may stand here.
+    /// The instruction is not one that `--change` allows.
     #[error("{0} is not a valid change command")]
     Unknown(String),
-    /// One that lacks what it is about.
+    /// The instruction has no arguments.
     #[error("{0} requires at least one argument")]
     Empty(String),
-    /// Words that don't fit the instruction.
+    /// The arguments do not fit the instruction.
     #[error("{instruction} `{words}`: {why}")]
     Words {
         /// The instruction.
         instruction: String,
-        /// What stands behind it.
+        /// The arguments.
         words: String,
-        /// What is wrong.
+        /// The reason, as text.
         why: &'static str,
     },
 }
 
-/// Makes a change: `CMD ["httpd", "-f"]`.
+/// Applies a change, such as `CMD ["httpd", "-f"]`, to an image's configuration.
 pub fn apply(run: &mut Run, change: &str) -> Result<(), ChangeError> {
     let change = change.trim();
     let (name, rest) = change
@@ -101,7 +102,7 @@ pub fn apply(run: &mut Run, change: &str) -> Result<(), ChangeError> {
     Ok(())
 }
 
-/// A JSON list of strings is taken as it is, all else is for a shell.
+/// Parses a command: a JSON list of strings is taken as it is, all else is for a shell.
 fn command(words: &str) -> Vec<String> {
     let shell = || vec!["/bin/sh".to_owned(), "-c".to_owned(), words.to_owned()];
     list(words).unwrap_or_else(shell)
@@ -111,7 +112,7 @@ fn list(words: &str) -> Option<Vec<String>> {
     serde_json::from_str(words).ok()
 }
 
-/// `a=b "c d"="e f"`; or `a b c`, the old form, of one pair.
+/// Parses `a=b "c d"="e f"`; or `a b c`, the old form, of one pair.
 fn pairs(words: &str) -> Option<Vec<(String, String)>> {
     let split = split(words)?;
     if !split.first()?.contains('=') {
@@ -125,7 +126,7 @@ fn pairs(words: &str) -> Option<Vec<(String, String)>> {
     split.iter().map(pair).collect()
 }
 
-/// Words, with quotes and backslashes taken away.
+/// Splits a text into words, without their quotes and backslashes.
 fn split(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -147,7 +148,7 @@ fn split(text: &str) -> Option<Vec<String>> {
     quote.is_none().then_some(words)
 }
 
-/// `80`, `80/udp` or `80-90/tcp`, one by one.
+/// Parses `80`, `80/udp` or `80-90/tcp` into single ports.
 fn ports(word: &str) -> Option<impl Iterator<Item = String>> {
     let (ports, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
     let protocol = protocol.to_lowercase();

@@ -1,5 +1,5 @@
-//! An image's configuration (OCI image-spec, config.md, with Docker's additions). What is not known here is
-//! kept and shown again.
+//! The configuration of an image (OCI image-spec, config.md, with Docker's additions). Fields that this package does
+//! not know are kept and shown again.
 
 use crate::digest::Digest;
 use serde::{Deserialize, Serialize};
@@ -9,27 +9,27 @@ use std::collections::BTreeMap;
 /// The document whose digest is the image's ID.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Config {
-    /// As Go names it: `amd64`.
+    /// The processor architecture, by Go's name: `amd64`.
     #[serde(default)]
     pub architecture: String,
-    /// As Go names it: `linux`.
+    /// The operating system, by Go's name: `linux`.
     #[serde(default)]
     pub os: String,
-    /// RFC 3339.
+    /// The time of creation, as in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
-    /// Who made it.
+    /// The author of the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// What a container of it runs.
+    /// The settings of a container that runs the image.
     #[serde(default)]
     pub config: Option<Run>,
-    /// Its layers.
+    /// The layers of the image.
     pub rootfs: RootFs,
-    /// How it was made, the lowest layer first.
+    /// The steps by which the image was made, the lowest layer first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<History>>,
-    /// All else.
+    /// All other fields.
     #[serde(flatten)]
     pub others: Map<String, Value>,
 }
@@ -37,65 +37,65 @@ pub struct Config {
 /// The digests of the unpacked layers, the lowest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootFs {
-    /// `layers`.
+    /// The kind of root file system; always `layers`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// One for each layer.
+    /// The digests of the unpacked layers, the lowest first.
     pub diff_ids: Vec<Digest>,
 }
 
-/// A step of an image's making.
+/// A step by which an image was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
-    /// RFC 3339.
+    /// The time of the step, as in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
-    /// Who.
+    /// The author of the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// By what command.
+    /// The command of the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
-    /// In whose words.
+    /// A comment on the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-    /// It made no layer.
+    /// Whether the step made no layer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub empty_layer: bool,
 }
 
-/// What a container of an image runs.
+/// The settings of a container that runs the image.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Run {
-    /// User, and group behind a colon.
+    /// The user, with a group behind a colon.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub user: String,
-    /// `80/tcp` and the like.
+    /// The exposed ports, such as `80/tcp`, as keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exposed_ports: Option<BTreeMap<String, Value>>,
-    /// `NAME=value`.
+    /// The environment, as `NAME=value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<Vec<String>>,
-    /// What is run first.
+    /// The beginning of the command: the program and its first arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entrypoint: Option<Vec<String>>,
-    /// Its arguments.
+    /// The further arguments; the whole command if there is no entrypoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cmd: Option<Vec<String>>,
-    /// Directories that want a volume.
+    /// The directories that are volumes, as keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volumes: Option<BTreeMap<String, Value>>,
-    /// Where it is run.
+    /// The working directory of the process.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub working_dir: String,
-    /// Marks.
+    /// The labels of the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
-    /// What stops it.
+    /// The signal that stops the process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
-    /// Health check, shell, triggers and whatever else.
+    /// All other fields: health check, shell, triggers and further ones.
     #[serde(flatten)]
     pub others: Map<String, Value>,
 }

@@ -1,4 +1,4 @@
-//! Names of contents: `sha256:` and 64 hex digits (OCI image-spec, descriptor.md).
+//! Digests, the names of contents: `sha256:` and 64 hex digits (OCI image-spec, descriptor.md).
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -13,18 +13,18 @@ const PREFIX: &str = "sha256:";
 #[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);
 
-/// The text is no digest that is served here.
+/// The error of a text that is not a digest of an algorithm that is supported here.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{0}` is no digest: write `sha256:` and 64 hex digits in lower case")]
 pub struct NoDigest(String);
 
 impl Digest {
-    /// Of these bytes.
+    /// Returns the digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The 64 hex digits, without the prefix.
+    /// Returns the 64 hex digits, without the prefix.
     pub fn hex(&self) -> String {
         let mut text = String::with_capacity(64);
         for byte in self.0 {
@@ -35,7 +35,7 @@ impl Digest {
         text
     }
 
-    /// The first twelve hex digits, as Docker shows an ID.
+    /// Returns the first twelve hex digits, as Docker shows an ID.
     pub fn short(&self) -> String {
         let mut hex = self.hex();
         hex.truncate(12);
@@ -91,7 +91,7 @@ impl From<Digest> for String {
     }
 }
 
-/// A digest that grows with what is written to it.
+/// Computes the digest of the bytes that are written to it.
 #[derive(Clone, Default)]
 pub(crate) struct Hasher(Sha256);
 

@@ -1,4 +1,4 @@
-//! What the store and `vch-image` say to one another: one line of JSON to it, lines of JSON from it.
+//! The messages between the store and `vch-image`: one line of JSON to it, lines of JSON from it.
 
 use crate::digest::Digest;
 use crate::layer::Packing;
@@ -7,15 +7,15 @@ use crate::oci::Distribution;
 use crate::reference::Reference;
 use serde::{Deserialize, Serialize};
 
-/// The finished root file system, in the staging directory.
+/// The file name of the finished root file system in the staging directory.
 pub(crate) const ROOTFS: &str = "rootfs.squashfs";
 
-/// Name of the n-th layer that the store has put into the staging directory.
+/// Returns the file name of the n-th layer that the store has put into the staging directory.
 pub(crate) fn layer_file(n: usize) -> String {
     format!("layer{n}")
 }
 
-/// What is to be done.
+/// The order of a job, with its bounds.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub limits: Limits,
@@ -25,15 +25,15 @@ pub(crate) struct Order {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Job {
-    /// Behind the line comes the archive of a root file system.
+    /// Import the archive of a root file system, which follows the order's line.
     Import,
-    /// Behind the line comes an archive of images.
+    /// Load the archive of images, which follows the order's line.
     Load,
     /// Fetch an image from its registry.
     Pull(Pull),
-    /// Ask a registry whether it knows the user.
+    /// Check a user's credentials at a registry.
     Login(Login),
-    /// Ask a registry what it has under a name.
+    /// Ask a registry for the manifest under a name.
     Inspect(Remote),
     /// Ask a registry for the tags of a repository.
     Tags(Remote),
@@ -41,40 +41,40 @@ pub(crate) enum Job {
     Rootfs { layers: Vec<Digest> },
 }
 
-/// What is to be fetched.
+/// An image to be fetched.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Pull {
     pub name: Reference,
-    /// User and password.
+    /// The user and password, if the registry asks for them.
     pub credentials: Option<(String, String)>,
-    /// Without TLS.
+    /// Whether to connect without TLS.
     pub plain: bool,
-    /// Images that the store has already.
+    /// The images that the store has already.
     pub images: Vec<Digest>,
 }
 
-/// Where to ask, and for whom.
+/// The registry and the user of a login.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Login {
-    /// Host, with a port or without.
+    /// The registry's host, with a port or without.
     pub registry: String,
-    /// User and password.
+    /// The user and password.
     pub credentials: (String, String),
-    /// Without TLS.
+    /// Whether to connect without TLS.
     pub plain: bool,
 }
 
-/// What to ask a registry about.
+/// A name at a registry to ask about.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Remote {
     pub name: Reference,
-    /// User and password.
+    /// The user and password, if the registry asks for them.
     pub credentials: Option<(String, String)>,
-    /// Without TLS.
+    /// Whether to connect without TLS.
     pub plain: bool,
 }
 
-/// What comes back.
+/// A line from the helper.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Word {
@@ -87,7 +87,7 @@ pub(crate) enum Word {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Done {
-    /// Images in the staging directory; none for a job that brings none.
+    /// The images in the staging directory; empty for a job that brings none.
     Arrived(Vec<Arrived>),
     /// The registry's answer to [`Job::Inspect`].
     Described(Box<Distribution>),
@@ -95,19 +95,19 @@ pub(crate) enum Done {
     Tags(Vec<String>),
 }
 
-/// Whose fault it is that there is no image.
+/// The cause of a job's failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Failure {
-    /// What was sent is no image, or too large a one.
+    /// The content is not an image, or too large a one.
     Content,
-    /// The registry has no such image, or does not show it.
+    /// The registry does not have the image, or does not show it to this user.
     Missing,
-    /// The registry does not know the user.
+    /// The registry does not accept the user.
     Denied,
-    /// The registry does not answer as one.
+    /// The registry's answers are wrong.
     Registry,
-    /// The helper's own.
+    /// The helper itself failed.
     Own,
 }
 
@@ -115,27 +115,27 @@ pub enum Failure {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
-    /// Text of its own.
+    /// Text of its own, without an object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
-    /// What is going on.
+    /// The operation that is going on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// With what.
+    /// The object of the operation, such as a layer's short digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// How far it is.
+    /// The progress in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress_detail: Option<Detail>,
 }
 
-/// Bytes done, of how many.
+/// Progress in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detail {
-    /// Done.
+    /// The bytes that are done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<u64>,
-    /// Of how many, if that is known.
+    /// The total bytes, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
 }
@@ -152,9 +152,9 @@ pub(crate) struct Piece {
 pub(crate) struct ArrivedLayer {
     pub piece: Piece,
     pub packing: Packing,
-    /// Of the unpacked layer.
+    /// The digest of the unpacked layer.
     pub diff_id: Digest,
-    /// Of its files, unpacked.
+    /// The bytes of the layer's files, unpacked.
     pub bytes: u64,
 }
 
@@ -162,7 +162,7 @@ pub(crate) struct ArrivedLayer {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Arrived {
     pub names: Vec<Reference>,
-    /// An imported root file system has none yet.
+    /// The image's configuration; `None` for an imported root file system.
     pub config: Option<Piece>,
     pub layers: Vec<ArrivedLayer>,
 }

@@ -1,4 +1,4 @@
-//! A layer's bytes, unpacked as they are read: plain, gzip or zstd, told apart by their first bytes.
+//! Unpacks a layer's bytes as they are read: plain, gzip or zstd, told apart by their first bytes.
 
 use crate::digest::{Digest, Hasher};
 use flate2::bufread::MultiGzDecoder;
@@ -12,20 +12,20 @@ const BZIP2: &[u8] = b"BZh";
 const XZ: [u8; 6] = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
 const BUFFER: usize = 256 << 10;
 
-/// How a layer is packed.
+/// The compression of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Packing {
-    /// Not at all.
+    /// The layer is not compressed.
     Plain,
-    /// RFC 1952.
+    /// The layer is compressed by gzip (RFC 1952).
     Gzip,
-    /// RFC 8878.
+    /// The layer is compressed by zstd (RFC 8878).
     Zstd,
 }
 
 impl Packing {
-    /// The media type of such a layer (OCI image-spec, layer.md).
+    /// Returns the media type of a layer with this compression (OCI image-spec, layer.md).
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Plain => "application/vnd.oci.image.layer.v1.tar",
@@ -35,7 +35,7 @@ impl Packing {
     }
 }
 
-/// What is in a stream, unpacked, counted and its digest taken. A stream beyond its bound is an error.
+/// A reader of a stream's unpacked bytes, which counts and digests them. A stream beyond its bound gives an error.
 pub struct Unpacked<R: Read> {
     inner: Unpacking<BufReader<R>>,
     packing: Packing,
@@ -51,7 +51,7 @@ enum Unpacking<R: BufRead> {
 }
 
 impl<R: Read> Unpacked<R> {
-    /// `most` bounds what comes out, in bytes.
+    /// Makes a reader that unpacks at most `most` bytes.
     pub fn new(packed: R, most: u64) -> io::Result<Self> {
         let mut packed = BufReader::with_capacity(BUFFER, packed);
         let start = packed.fill_buf()?;
@@ -83,12 +83,12 @@ impl<R: Read> Unpacked<R> {
         })
     }
 
-    /// How it was packed.
+    /// Returns the compression of the stream.
     pub fn packing(&self) -> Packing {
         self.packing
     }
 
-    /// Reads to the end; digest and number of the unpacked bytes.
+    /// Reads to the end; returns digest and number of the unpacked bytes.
     pub fn finish(mut self) -> io::Result<(Digest, u64)> {
         io::copy(&mut self, &mut io::sink())?;
         Ok((self.hasher.finish(), self.count))
@@ -155,7 +155,7 @@ impl<R: BufRead> Read for Frames<R> {
     }
 }
 
-/// The stream at its next frame; `None` at its end.
+/// Returns the stream at its next frame; `None` at its end.
 fn past_skippable<R: BufRead>(mut packed: R) -> io::Result<Option<R>> {
     while !packed.fill_buf()?.is_empty() {
         let start = packed.fill_buf()?;

@@ -1,34 +1,34 @@
-//! What an image may take at most. Everything that comes from outside is held against these.
+//! Bounds of images. Everything that comes from outside is checked against them.
 
 use serde::{Deserialize, Serialize};
 
-/// Bounds of one image. Whoever runs the VCH may set them.
+/// The bounds of one image; the administrator may set them in vch.toml.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Layers.
+    /// The most layers.
     pub layers: usize,
-    /// Files and directories of one image, over all of its layers.
+    /// The most files and directories of one image, over all of its layers.
     pub entries: u64,
-    /// Bytes of an archive, or of all of an image's layers, as they arrive.
+    /// The most bytes of an archive, or of all of an image's layers, as they arrive.
     pub packed_bytes: u64,
-    /// Bytes of all of an image's layers, unpacked, holes of sparse files counted.
+    /// The most bytes of all of an image's layers, unpacked; holes of sparse files count.
     pub unpacked_bytes: u64,
-    /// Bytes of a path within an image (PATH_MAX of linux/limits.h).
+    /// The most bytes of a path within an image (PATH_MAX of linux/limits.h).
     pub path_bytes: usize,
-    /// Bytes of one name in a path (NAME_MAX of linux/limits.h).
+    /// The most bytes of one name in a path (NAME_MAX of linux/limits.h).
     pub name_bytes: usize,
-    /// Bytes of what stands beside a file's data in a layer: long names and extended attributes.
+    /// The most bytes of an entry's long names and extended attributes in a layer.
     pub extra_bytes: u64,
-    /// Bytes of all paths, links and extended attributes of an image: they are in memory at the same time.
+    /// The most bytes of all paths, links and extended attributes of an image, which are in memory at the same time.
     pub names_bytes: u64,
-    /// Bytes of a manifest, an index or a configuration (4 MiB is what registries take).
+    /// The most bytes of a manifest, an index or a configuration (4 MiB is what registries take).
     pub document_bytes: u64,
-    /// Images in one archive.
+    /// The most images in one archive.
     pub images: usize,
-    /// Seconds that a registry may be silent.
+    /// The most seconds that a registry may be silent.
     pub read_seconds: u64,
-    /// Bytes a second that a registry must send, on the average of as many seconds as it may be silent.
+    /// The least bytes a second that a registry must send, averaged over `read_seconds`.
     pub least_rate: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Layers become one tree (OCI image-spec, layer.md), and the tree one archive.
+//! Merges layers into one tree (OCI image-spec, layer.md), and writes the tree as one archive.
 //!
 //! Nothing is ever unpacked: [`Tree`] knows names and where each file's data stands; [`emit`] reads the
 //! layers a second time and writes what has survived. A path is only ever a key in this tree, so none can
@@ -15,46 +15,46 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use thiserror::Error;
 
-/// What marks a name as removed from the layers below.
+/// The beginning of a file name that marks the rest as removed from the layers below.
 const WHITEOUT: &[u8] = b".wh.";
-/// What marks a directory's contents as removed from the layers below.
+/// The file name that marks its directory's content as removed from the layers below.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Other marks of aufs, without meaning here.
 const AUFS: &[u8] = b".wh..wh.";
 const ROOT: usize = 0;
 
-/// Why a layer is none.
+/// The reason for which a layer is not valid.
 #[derive(Debug, Error)]
 pub enum LayerError {
-    /// It is no archive.
+    /// The layer is not a tar archive.
     #[error(transparent)]
     Tar(#[from] TarError),
-    /// More than the image may have.
+    /// The image is beyond a bound.
     #[error("the image has more than {most} {what}: raise `{setting}`, or use a smaller image")]
     Bound {
-        /// What there is too much of.
+        /// The things that there are too many of.
         what: &'static str,
-        /// How much there may be.
+        /// The most that are allowed.
         most: u64,
-        /// The setting.
+        /// The setting that bounds them.
         setting: &'static str,
     },
-    /// More in memory than an image may have.
+    /// The image's names take more than this many bytes of memory.
     #[error(
         "the names and attributes of its files have more than {0} bytes: use an image with fewer or shorter ones"
     )]
     Names(u64),
-    /// A path that can't be.
+    /// A path in the layer is not valid.
     #[error("`{path}` {why}")]
     Path {
         /// The path.
         path: String,
-        /// What is wrong with it.
+        /// The reason, as text.
         why: &'static str,
     },
 }
 
-/// The names of an image, as of the layers that were applied.
+/// The files of an image, as the layers applied so far leave them.
 pub struct Tree {
     limits: Limits,
     nodes: Vec<Node>,
@@ -66,14 +66,14 @@ pub struct Tree {
 }
 
 struct Node {
-    /// In which layer the name was last made.
+    /// The layer in which the name was last made.
     layer: usize,
     what: What,
 }
 
 enum What {
     Dir(Entry, BTreeMap<Vec<u8>, usize>),
-    /// Which of the leaves; hard links share one.
+    /// The index of the leaf; hard links share one.
     Leaf(usize),
 }
 
@@ -84,7 +84,7 @@ struct Leaf {
     ordinal: usize,
 }
 
-/// The entries of a layer, and the bytes of its files.
+/// Returns the entries of a layer, and the bytes of its files.
 pub fn entries(layer: impl Read, limits: Limits) -> Result<(Vec<Entry>, u64), LayerError> {
     let mut reader = Reader::new(layer, limits);
     let mut found = Vec::new();
@@ -110,7 +110,8 @@ pub fn entries(layer: impl Read, limits: Limits) -> Result<(Vec<Entry>, u64), La
     Ok((found, bytes))
 }
 
-/// As the kernel has them (XATTR_NAME_MAX, XATTR_SIZE_MAX of linux/limits.h).
+/// Checks the lengths of extended attributes against the kernel's (XATTR_NAME_MAX, XATTR_SIZE_MAX
+/// of linux/limits.h).
 fn check_attributes(entry: &Entry) -> Result<(), LayerError> {
     let fits = |(name, value): (&Vec<u8>, &Vec<u8>)| name.len() <= 255 && value.len() <= 64 << 10;
     if entry.xattrs.iter().all(fits) {
@@ -122,7 +123,7 @@ fn check_attributes(entry: &Entry) -> Result<(), LayerError> {
     })
 }
 
-/// Bytes of what stands beside an entry's data.
+/// Returns the bytes of an entry's names and attributes.
 fn names_of(entry: &Entry) -> u64 {
     let link = match &entry.kind {
         Kind::Symlink(target) | Kind::Hardlink(target) => target.len(),
@@ -135,7 +136,7 @@ fn names_of(entry: &Entry) -> u64 {
     (entry.path.len() + link + attributes) as u64
 }
 
-/// The setting of the number of files.
+/// The setting that bounds the number of files.
 pub(crate) const ENTRIES: &str = "images.entries";
 
 pub(crate) fn too_many_bytes(limits: Limits) -> LayerError {
@@ -155,7 +156,7 @@ pub(crate) fn too_many_entries(limits: Limits) -> LayerError {
 }
 
 impl Tree {
-    /// Without layers: an empty root directory.
+    /// Makes a tree without layers: an empty root directory.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -171,7 +172,8 @@ impl Tree {
         }
     }
 
-    /// Applies the next layer's entries. Its whiteouts concern only what is below it, wherever they stand.
+    /// Applies the next layer's entries. Its whiteouts concern only the layers below, wherever they stand in the
+    /// archive.
     pub fn apply(&mut self, entries: Vec<Entry>) -> Result<(), LayerError> {
         let mut wanted = Vec::with_capacity(entries.len());
         for (ordinal, entry) in entries.into_iter().enumerate() {
@@ -216,7 +218,7 @@ impl Tree {
         Ok(())
     }
 
-    /// The names in a path, `.` left out and `..` resolved.
+    /// Returns the names in a path, with `.` left out and `..` resolved.
     fn components(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, LayerError> {
         let wrong = |why| LayerError::Path {
             path: String::from_utf8_lossy(path).into_owned(),
@@ -239,7 +241,7 @@ impl Tree {
         Ok(names)
     }
 
-    /// Of a directory that is there, without following links.
+    /// Returns the children of an existing directory, without following links.
     fn children(&mut self, path: &[Vec<u8>]) -> Option<&mut BTreeMap<Vec<u8>, usize>> {
         let mut at = ROOT;
         for name in path {
@@ -255,7 +257,7 @@ impl Tree {
     }
 }
 
-/// A directory that no layer tells of.
+/// Returns a directory's entry for a path that no layer describes.
 fn implied() -> Entry {
     Entry {
         kind: Kind::Dir,

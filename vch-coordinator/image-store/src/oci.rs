@@ -1,4 +1,4 @@
-//! Documents of the OCI image-spec 1.1, and Docker's that they grew from.
+//! Documents of the OCI image-spec 1.1, and those of Docker that preceded them.
 
 use crate::digest::Digest;
 use crate::reference::{Reference, Which};
@@ -9,38 +9,39 @@ pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-/// A name within a layout (annotations.md); whole, as containerd writes it too.
+/// The annotation with an image's name within a layout (annotations.md); the whole name, as
+/// containerd writes it.
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
-/// Bytes of an image's files, unpacked: counted when it arrived.
+/// The annotation with the bytes of an image's files, unpacked, counted when the image arrived.
 pub(crate) const UNPACKED: &str = "vch.unpacked-bytes";
 
-/// What points at a blob (descriptor.md).
+/// A reference to a blob (descriptor.md).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// What it is.
+    /// The media type of the blob.
     #[serde(default)]
     pub media_type: String,
-    /// Its digest.
+    /// The blob's digest.
     pub digest: Digest,
-    /// Its bytes.
+    /// The blob's size in bytes.
     pub size: u64,
-    /// For which machine.
+    /// The platform that the blob is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
-    /// What else is said of it.
+    /// The annotations.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
-/// A kind of machine, in Go's names.
+/// A platform, in Go's names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Platform {
-    /// `amd64`.
+    /// The processor architecture: `amd64`.
     #[serde(default)]
     pub architecture: String,
-    /// `linux`.
+    /// The operating system: `linux`.
     #[serde(default)]
     pub os: String,
     /// The version of the operating system, which images for Windows have.
@@ -58,16 +59,16 @@ pub struct Platform {
     pub variant: String,
 }
 
-/// What a registry has under a name.
+/// A registry's manifest or index under a name, with its platforms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Distribution {
-    /// The manifest or index.
+    /// The descriptor of the manifest or index that the registry has under the name.
     pub descriptor: Descriptor,
     /// The platforms of its images.
     pub platforms: Vec<Platform>,
 }
 
-/// An image (manifest.md).
+/// The manifest of an image (manifest.md).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Manifest {
@@ -78,7 +79,7 @@ pub(crate) struct Manifest {
     pub layers: Vec<Descriptor>,
 }
 
-/// Several images (image-index.md).
+/// An index of several images (image-index.md).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Index {
@@ -103,13 +104,14 @@ impl Descriptor {
         }
     }
 
-    /// Whether it may be run here; one that doesn't say is taken to be.
+    /// Returns whether the platform can run here; a platform that names none counts as one that
+    /// can.
     pub(crate) fn is_for_us(&self) -> bool {
         let ours = |one: &Platform| one.os == "linux" && one.architecture == "amd64";
         self.platform.as_ref().is_none_or(ours)
     }
 
-    /// The names that an archive gives it. A tag without a repository names nothing here.
+    /// Returns the names that an archive gives an image. A tag without a repository gives none.
     pub(crate) fn names(&self) -> Vec<Reference> {
         let whole = |key: &str| self.annotations.get(key)?.parse::<Reference>().ok();
         let tag = |name: &Reference| matches!(name.which(), Which::Tag(_));

@@ -1,4 +1,4 @@
-//! Names of images as Docker writes and normalises them (distribution/reference).
+//! Image references, as Docker writes and normalises them (distribution/reference).
 
 use crate::digest::Digest;
 use serde::{Deserialize, Serialize};
@@ -9,20 +9,20 @@ use thiserror::Error;
 const HUB: &str = "docker.io";
 const OLD_HUB: &str = "index.docker.io";
 const OFFICIAL: &str = "library/";
-/// Of a repository's name, registry included.
+/// The most characters of a repository's name, registry included.
 const MAX_NAME: usize = 255;
 const MAX_TAG: usize = 128;
 
-/// Which of a repository's images.
+/// The tag or digest that picks an image of a repository.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Which {
-    /// Whatever bears this tag.
+    /// The image that has this tag.
     Tag(String),
     /// The manifest with this digest.
     Digest(Digest),
 }
 
-/// A repository and which of its images: `docker.io/library/busybox:latest`.
+/// A repository with a tag or digest: `docker.io/library/busybox:latest`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Reference {
@@ -31,25 +31,25 @@ pub struct Reference {
     which: Which,
 }
 
-/// Why a text names no image. The words are dockerd's.
+/// The reason for which a text is not a reference; the messages are dockerd's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReferenceError {
-    /// It is not of the form `[registry/]path[:tag][@digest]`.
+    /// The text is not of the form `[registry/]path[:tag][@digest]`.
     #[error("invalid reference format")]
     Form,
-    /// A repository's path has no upper case.
+    /// The repository's path has an upper-case letter.
     #[error("invalid reference format: repository name must be lowercase")]
     Upper,
-    /// Longer than 255 characters.
+    /// The text is longer than 255 characters.
     #[error("invalid reference format: repository name must not be more than 255 characters")]
     Long,
-    /// 64 hex digits would be taken for an ID.
+    /// The text is 64 hex digits, which would be taken for an ID.
     #[error("invalid repository name ({0}), cannot specify 64-byte hexadecimal strings")]
     Id(String),
 }
 
 impl Which {
-    /// As a registry's paths have it: the bare tag, or the digest.
+    /// Returns the tag or digest as a registry's paths have it.
     pub(crate) fn reference(&self) -> String {
         match self {
             Self::Tag(tag) => tag.clone(),
@@ -59,27 +59,27 @@ impl Which {
 }
 
 impl Reference {
-    /// The registry's host, and port if one is named: `docker.io`.
+    /// Returns the registry's host, with its port if one is given: `docker.io`.
     pub fn registry(&self) -> &str {
         &self.registry
     }
 
-    /// The path within the registry: `library/busybox`.
+    /// Returns the path within the registry: `library/busybox`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Tag or digest.
+    /// Returns the tag or digest.
     pub fn which(&self) -> &Which {
         &self.which
     }
 
-    /// Registry and path: `docker.io/library/busybox`.
+    /// Returns registry and path: `docker.io/library/busybox`.
     pub fn repository(&self) -> String {
         format!("{}/{}", self.registry, self.path)
     }
 
-    /// The repository as Docker shows it: `busybox`.
+    /// Returns the repository as Docker shows it: `busybox`.
     pub fn familiar_repository(&self) -> String {
         if self.registry != HUB {
             return self.repository();
@@ -90,12 +90,12 @@ impl Reference {
             .to_owned()
     }
 
-    /// As Docker shows it: `busybox:latest`.
+    /// Returns the whole reference as Docker shows it: `busybox:latest`.
     pub fn familiar(&self) -> String {
         format!("{}{}", self.familiar_repository(), self.which)
     }
 
-    /// The same repository by another tag or digest.
+    /// Returns a reference to the same repository with another tag or digest.
     pub fn with(&self, which: Which) -> Self {
         Self {
             which,
@@ -103,13 +103,16 @@ impl Reference {
         }
     }
 
-    /// Whether a text names neither a tag nor a digest, and so a whole repository.
+    /// Returns whether a text has neither a tag nor a digest, and so names a whole repository.
     pub fn is_repository(text: &str) -> bool {
         let last = text.rsplit('/').next().unwrap_or(text);
         !last.contains([':', '@'])
     }
 
-    /// From the two parameters of Docker's API, `repo` and `tag`; the tag may be a digest, or empty.
+    /// Makes a reference of the parameters `repo` and `tag` of Docker's API; the tag may be a digest, or empty.
+    ///
+    /// # Errors
+    /// Returns [`ReferenceError`] if the repository or the tag is not valid.
     pub fn from_parts(repository: &str, tag: &str) -> Result<Self, ReferenceError> {
         if tag.is_empty() {
             repository.parse()
@@ -144,7 +147,7 @@ impl fmt::Display for Reference {
 impl FromStr for Reference {
     type Err = ReferenceError;
 
-    /// With both a tag and a digest, the digest counts.
+    /// Parses a reference. If it has both a tag and a digest, the digest counts.
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         if text.len() == 64 && text.bytes().all(is_lower_hex) {
             return Err(ReferenceError::Id(text.to_owned()));
@@ -204,8 +207,8 @@ impl From<Reference> for String {
     }
 }
 
-/// What stands before the first slash is a registry if it could be no directory: it has a dot, a port or
-/// upper case, or is `localhost`.
+/// Splits a name at its first slash if the part before can be a registry: it has a dot, a port or upper case, or is
+/// `localhost`.
 fn split_registry(name: &str) -> (&str, &str) {
     match name.split_once('/') {
         Some((host, path))

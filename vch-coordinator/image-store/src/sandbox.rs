@@ -1,5 +1,5 @@
-//! What `vch-image` gives up before it reads anything: root, the network, the host's files, other processes,
-//! memory and time without bound, and system calls that it does not need.
+//! Confines `vch-image` before it reads anything: without root, the network, the host's files, other processes and
+//! needless system calls, and with bounds of memory and time.
 //!
 //! ```text
 //!  vch-image (root)          new mount, pid, ipc, uts and network namespaces; waits
@@ -32,27 +32,27 @@ const FILES: u64 = 1_024;
 const PROCESSES: u64 = 64;
 /// A decoder that goes round in a circle ends: 64 GiB at 10 MB/s take less.
 const CPU_SECONDS: u64 = 2 * 3_600;
-/// For the kernel's choice of whom to kill when the host has no memory left (proc(5), `oom_score_adj`): a job goes
-/// before any VM, and can be asked for again.
+/// The helper's `oom_score_adj` (proc(5)), by which the kernel chooses what to kill when the host has no memory left:
+/// a job is killed before any VM, and can be started again.
 const OOM_SCORE: &str = "800";
-/// What `sqfstar` may use at most.
+/// The most processors that `sqfstar` uses.
 pub(crate) const PROCESSORS: usize = 8;
 /// The last word of the command line of the process within.
 const WITHIN: &str = "within";
 
-/// What a job must have beside its staging directory.
+/// The resources that a job needs beside its staging directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing.
+    /// The job needs no further resource.
     Nothing,
-    /// TCP and UDP, names and certificates.
+    /// The job needs TCP and UDP, name resolution and certificates.
     Network,
-    /// The programs in /usr.
+    /// The job needs the programs in /usr.
     Programs,
 }
 
 impl Needs {
-    /// As it stands on the command line.
+    /// Returns the word for it on the command line.
     pub fn word(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
@@ -71,20 +71,20 @@ impl FromStr for Needs {
     }
 }
 
-/// How a helper is confined: its command line.
+/// The confinement of a helper, passed on its command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confinement {
-    /// Its staging directory.
+    /// The helper's staging directory.
     pub dir: PathBuf,
-    /// User and group.
+    /// The user and group ID that the helper runs as.
     pub user: u32,
-    /// Of each file that it writes.
+    /// The most bytes of each file that the helper writes.
     pub file_bytes: u64,
-    /// What it must have.
+    /// The resources that the helper needs.
     pub needs: Needs,
 }
 
-/// The step that the kernel refused.
+/// The step of the confinement that the kernel refused.
 #[derive(Debug, Error)]
 #[error("can't {step}")]
 pub struct SandboxError {
@@ -100,17 +100,17 @@ fn failed<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> SandboxEr
     }
 }
 
-/// Whether there is something left to do in this process.
+/// The outcome of [`Confinement::enter`].
 #[derive(Debug)]
 pub enum Entered {
-    /// It is confined: it reads its order.
+    /// This process is confined; it goes on by reading its order.
     Within,
-    /// A process within did the work, and ended so.
+    /// A confined process did the work, and ended with this status.
     Ended(ExitStatus),
 }
 
 impl Confinement {
-    /// The words of the command line.
+    /// Returns the arguments of the command line.
     pub fn args(&self) -> [OsString; 4] {
         [
             self.dir.clone().into(),
@@ -120,7 +120,7 @@ impl Confinement {
         ]
     }
 
-    /// Parses the words of the command line; and whether this is the process within.
+    /// Parses the arguments of the command line; the flag says whether this is the inner process.
     pub fn parse(args: impl IntoIterator<Item = OsString>) -> Option<(Self, bool)> {
         let mut args = args.into_iter();
         let dir = args.next()?.into();
@@ -141,10 +141,11 @@ impl Confinement {
         Some((confinement, within))
     }
 
-    /// Confines this process; or, as root, starts one in namespaces of its own that does so, and waits for it.
+    /// Confines this process; or, as the outer process, starts an inner one in namespaces of its own, which confines
+    /// itself, and waits for it.
     ///
     /// # Errors
-    /// The step that the kernel refused: nothing of the order was read.
+    /// Returns the step that the kernel refused; nothing of the order was read then.
     pub fn enter(&self, within: bool) -> Result<Entered, SandboxError> {
         prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed("end with the coordinator"))?;
         let root = geteuid().is_root();

@@ -10,6 +10,8 @@
 //! ```
 
 mod adopt;
+mod conflict;
+mod contents;
 mod error;
 mod index;
 mod names;
@@ -20,90 +22,63 @@ mod staging;
 mod state;
 mod writable_layer;
 
+pub use conflict::Conflict;
 pub use error::ImageError;
-pub use remove::{Conflict, Removed, Use};
+pub use remove::{Removed, Use};
 
 use crate::changes;
 use crate::config::{Config, Run};
 use crate::digest::Digest;
 use crate::job::{Arrived, Done, Job, Login, Order, Progress, Pull, Remote};
-use crate::limits::Limits;
 use crate::oci::{Descriptor, Distribution};
 use crate::reference::{Reference, Which};
+use crate::settings::Settings;
 use crate::subprocess;
 use error::failed;
 use names::{find, is_loopback, rename};
 use staging::{Purpose, Staging};
 use state::Inner;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 
-/// How a store is kept.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Where.
-    pub dir: PathBuf,
-    /// The program `vch-image`.
-    pub helper: PathBuf,
-    /// The first of the user IDs that it runs as, if the coordinator is root: each job has one of its own.
-    pub first_user: u32,
-    /// Of a container's own disk.
-    pub writable_layer_bytes: u64,
-    /// Registries that are asked without TLS, as `host` or `host:port`.
-    pub insecure: Vec<String>,
-    /// Of one image.
-    pub limits: Limits,
-    /// Bytes of the file system that no image may take; `None` for a twentieth of it, at most 1 GiB.
-    pub free_bytes: Option<u64>,
-}
-
-impl Settings {
-    /// Below the end of what a signed 32-bit number holds, in a range that systemd's "Users, Groups, UIDs and
-    /// GIDs on systemd Systems" lists as unused; no user of a VM is among them.
-    pub const FIRST_USER: u32 = 0x7fff_0000;
-    /// Of a container's own disk where nobody says otherwise: what dockerd's device mapper gave, 10 GiB.
-    pub const UPPER_BYTES: u64 = 10 << 30;
-}
-
-/// An image.
+/// An image in the store.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// The digest of its configuration.
+    /// The image's ID: the digest of its configuration.
     pub id: Digest,
-    /// Its configuration.
+    /// The image's configuration.
     pub config: Config,
-    /// Its manifest.
+    /// The descriptor of the image's manifest.
     pub manifest: Descriptor,
-    /// Its packed layers, the lowest first.
+    /// The descriptors of the packed layers, the lowest first.
     pub layers: Vec<Descriptor>,
-    /// Bytes of its files, unpacked.
+    /// The bytes of the image's files, unpacked.
     pub bytes: u64,
-    /// Tags and digests that it goes by; none for a dangling one.
+    /// The names of the image, with tags and digests; empty for a dangling image.
     pub names: BTreeSet<Reference>,
 }
 
-/// What `docker import` says of an image to be.
+/// The request of `docker import`.
 #[derive(Clone, Debug, Default)]
 pub struct Import {
-    /// Its name.
+    /// The name of the new image.
     pub name: Option<Reference>,
-    /// Instructions of a Dockerfile (`--change`).
+    /// The instructions of a Dockerfile (`--change`).
     pub changes: Vec<String>,
-    /// For its history; empty for Docker's own words.
+    /// The message for the image's history; empty for Docker's default.
     pub message: String,
-    /// Now, RFC 3339.
+    /// The present time, as in RFC 3339.
     pub created: String,
 }
 
-/// What a store takes on disk.
+/// The disk usage of a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Packed layers; several images may share one.
+    /// The bytes of packed layers; several images may share one.
     pub layer_bytes: u64,
-    /// Root file systems that are made.
+    /// The bytes of the root file systems that are made.
     pub rootfs_bytes: u64,
 }
 
@@ -114,12 +89,13 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens a store, or begins one. What a crash left is removed. Reads each image's manifest and
-    /// configuration: to be called where blocking is no harm.
+    /// Opens a store, or makes one. Removes what a crash left. Reads each image's manifest and configuration, so it
+    /// has to be called where blocking is allowed. An image that can't be read is left out of the list: it is kept,
+    /// and looked for again when it is asked for.
     ///
     /// # Errors
-    /// The directory or its index.json can't be used. An image that can't be read is left out: it is kept, and looked
-    /// for again when it is asked for.
+    /// Returns [`ImageError::File`] if the directory can't be used, [`ImageError::Index`] if its index.json can't be
+    /// read.
     pub fn open(settings: Settings) -> Result<Self, ImageError> {
         let state = index::open(&settings)?;
         Ok(Self {
@@ -127,17 +103,27 @@ impl Store {
         })
     }
 
-    /// All images, by ID. Waits for no disk.
+    /// Returns all images, ordered by ID. Does not wait for a disk.
     pub fn list(&self) -> Vec<Arc<Image>> {
         self.inner.state().images.values().cloned().collect()
     }
 
-    /// By name, ID, or the beginning of an ID; in this order, as dockerd. Waits for no disk.
+    /// Returns the image of a text: a name, an ID, or the beginning of an ID, in this order, as
+    /// dockerd does. Does not wait for a disk.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::Unknown`] if no image matches, [`ImageError::Ambiguous`] if several
+    /// IDs begin so.
     pub fn find(&self, text: &str) -> Result<Arc<Image>, ImageError> {
         self.inner.find(text)
     }
 
-    /// An archive of a root file system, packed or not, becomes an image of one layer.
+    /// Makes an image of one layer from the archive of a root file system, packed or not.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::Change`] for a change that is not valid, [`ImageError::DigestTag`] for a
+    /// name with a digest, [`ImageError::Helper`] if the archive is not valid, or the error of
+    /// storing the image.
     pub async fn import(
         &self,
         archive: impl AsyncRead + Unpin,
@@ -179,7 +165,11 @@ impl Store {
         self.adopt(staging, arrived, Some(config)).await
     }
 
-    /// An archive of images, by `docker save` or in OCI's layout.
+    /// Stores the images of an archive that `docker save` wrote or that has OCI's layout.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::Helper`] if the archive is not valid, or the error of storing an
+    /// image.
     pub async fn load(
         &self,
         archive: impl AsyncRead + Unpin,
@@ -220,8 +210,11 @@ impl Store {
         Ok(loaded)
     }
 
-    /// Fetches an image from its registry, unless it is there. Without TLS only from this machine, or from
-    /// [`Settings::insecure`].
+    /// Fetches an image from its registry, unless the store has it. Connects without TLS only to this machine, or to
+    /// a registry of [`Settings::insecure`].
+    ///
+    /// # Errors
+    /// Returns [`ImageError::Helper`] if the registry does not give the image, or the error of storing it.
     pub async fn pull(
         &self,
         name: Reference,
@@ -249,7 +242,10 @@ impl Store {
         done
     }
 
-    /// Asks a registry (`host` or `host:port`) whether it knows a user.
+    /// Asks a registry (`host` or `host:port`) whether it accepts a user.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::Helper`] if it does not, or can't be asked.
     pub async fn log_in(
         &self,
         registry: String,
@@ -267,7 +263,10 @@ impl Store {
         done.map(drop)
     }
 
-    /// Asks a registry what it has under a name. Fetches no layer and keeps nothing.
+    /// Asks a registry for the manifest or index under a name. Fetches no layer and stores nothing.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::Helper`] if the registry does not have it, or can't be asked.
     pub async fn inspect_remote(
         &self,
         name: Reference,
@@ -280,8 +279,11 @@ impl Store {
         }
     }
 
-    /// Asks a registry for the tags of a repository; a tag of `repository` is not looked at. Those that are no
-    /// names are left out.
+    /// Asks a registry for the tags of a repository; the tag of `repository` is ignored. Tags that are not valid are
+    /// left out.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::Helper`] if the registry does not have the repository, or can't be asked.
     pub async fn remote_tags(
         &self,
         repository: Reference,
@@ -319,7 +321,11 @@ impl Store {
         is_loopback(registry) || insecure.iter().any(|one| one == registry)
     }
 
-    /// Gives an image another name; whatever had it loses it.
+    /// Gives an image another name, which is taken from the image that has it.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::Unknown`] or [`ImageError::Ambiguous`] as [`Store::find`] does,
+    /// [`ImageError::DigestTag`] if the name has a digest.
     pub async fn tag(&self, image: &str, name: Reference) -> Result<Arc<Image>, ImageError> {
         if matches!(name.which(), Which::Digest(_)) {
             return Err(ImageError::DigestTag);
@@ -335,7 +341,10 @@ impl Store {
         .await
     }
 
-    /// Bytes on disk: packed layers, each once, and root file systems.
+    /// Returns the bytes on disk: packed layers, each once, and root file systems.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::File`] if a file can't be examined.
     pub async fn usage(&self) -> Result<Usage, ImageError> {
         self.blocking(|inner| {
             let state = inner.state();

@@ -1,11 +1,11 @@
-//! The process `vch-image`: its own side for its `main`, and how the store starts it and hears from it.
+//! The process `vch-image`: its own side, for its `main`, and the store's side, which starts it and reads its lines.
 
 pub use crate::sandbox::{Confinement, Entered, Needs, SandboxError};
 pub use crate::worker::work;
 
 pub use crate::job::Failure;
 use crate::job::{Done, Job, Order, Progress, Word};
-use crate::store::Settings;
+use crate::settings::Settings;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
@@ -14,52 +14,52 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufRead
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 
-/// Of a line from the helper: an answer with many images of many layers.
+/// The most bytes of a line from the helper: an answer with many images of many layers.
 const LINE_BYTES: u64 = 8 << 20;
-/// Of what a dying helper says.
+/// The most bytes of the helper's last output on standard error.
 const REASON_BYTES: u64 = 4096;
-/// Where programs are, as login(1) has it for root.
+/// The directories of programs, as login(1) sets them for root.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Why the helper did not do what it was asked.
+/// The reason for which the helper did not finish its job.
 #[derive(Debug, Error)]
 pub enum HelperError {
-    /// It says so itself.
+    /// The helper reported a failure.
     #[error("{why}")]
     Refused {
-        /// Whose fault it is.
+        /// The cause.
         failure: Failure,
-        /// Its words.
+        /// The reason, as the helper states it.
         why: String,
     },
-    /// It can't be started.
+    /// The helper can't be started.
     #[error("can't start {program}: build `vch-image` and put it beside the coordinator")]
     Start {
-        /// Its file.
+        /// The path of the program.
         program: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It ended in the middle.
+    /// The helper ended before its job was done.
     #[error("the process that unpacks images ended ({status}){reason}")]
     Died {
-        /// How.
+        /// The exit status, as text.
         status: String,
-        /// What it said, if anything.
+        /// The last output on its standard error, if any.
         reason: String,
     },
-    /// What it says is no answer.
+    /// The helper sent a line that is not an answer.
     #[error("the process that unpacks images does not make sense: {0}")]
     ProtocolError(String),
     /// The client's stream failed.
     #[error("the archive can't be read from the client: {0}")]
     Input(#[source] io::Error),
-    /// A pipe to it failed.
+    /// A pipe to the helper failed.
     #[error("the process that unpacks images can't be reached: {0}")]
     Pipe(#[source] io::Error),
 }
 
-/// Starts a helper in `dir` and waits for its answer. Dropped, it is killed.
+/// Starts a helper in `dir` and waits for its answer. Dropping the future kills the helper.
 pub(crate) async fn run(
     settings: &Settings,
     dir: &Path,
@@ -130,8 +130,8 @@ async fn finish(mut child: Child, said: Option<Word>, reason: String) -> Result<
     }
 }
 
-/// A helper that no longer listens says why itself; a client that breaks off ends it all, so that half an
-/// archive is never taken for a whole one.
+/// Passes the order and the input to the helper. A helper that stops reading gives its own reason; a client that
+/// breaks off is an error, so that half an archive is never taken for a whole one.
 async fn feed(
     mut stdin: ChildStdin,
     line: &[u8],
@@ -149,7 +149,7 @@ async fn feed(
     }
 }
 
-/// The last word; progress is passed on. Whoever asked and is gone is not told.
+/// Returns the helper's last line, and passes progress on; a client that has gone away is ignored.
 async fn listen(
     stdout: ChildStdout,
     progress: &mpsc::Sender<Progress>,

@@ -21,24 +21,24 @@ use thiserror::Error;
 /// Everything in a tar archive is a multiple of this.
 const BLOCK: usize = 512;
 
-/// What stands in an archive beside a file's data.
+/// The metadata of a file in an archive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// As the archive says; nothing is resolved yet.
+    /// The path as it stands in the archive; nothing is resolved yet.
     pub path: Vec<u8>,
-    /// File, directory, link.
+    /// The kind of the entry.
     pub kind: Kind,
-    /// Permissions with set-user-ID, set-group-ID and sticky bit: 12 bits.
+    /// The permissions with set-user-ID, set-group-ID and sticky bit: 12 bits.
     pub mode: u32,
-    /// Owner.
+    /// The user ID of the owner.
     pub uid: u32,
-    /// Group.
+    /// The group ID of the owner.
     pub gid: u32,
-    /// Seconds since 1970.
+    /// The time of the last modification, in seconds since 1970.
     pub mtime: i64,
-    /// Bytes of a file's data, holes included; 0 for all else.
+    /// The bytes of a file's data, holes included; 0 for all other kinds.
     pub size: u64,
-    /// Extended attributes: name, value.
+    /// The extended attributes, by name.
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
@@ -50,47 +50,47 @@ pub enum Kind {
     File,
     /// A directory.
     Dir,
-    /// A symbolic link with its text.
+    /// A symbolic link with its target.
     Symlink(Vec<u8>),
-    /// Another name of the file with this path.
+    /// A hard link to the file with this path.
     Hardlink(Vec<u8>),
-    /// A character device: major, minor.
+    /// A character device with its major and minor number.
     Character(u32, u32),
-    /// A block device: major, minor.
+    /// A block device with its major and minor number.
     Block(u32, u32),
     /// A named pipe.
     Pipe,
 }
 
-/// Why an archive can't be read.
+/// The reason for which an archive can't be read.
 #[derive(Debug, Error)]
 pub enum TarError {
-    /// The stream fails.
+    /// The stream failed.
     #[error("the archive can't be read: {0}")]
     Read(#[source] io::Error),
-    /// What is read from it can't be passed on.
+    /// Data that was read can't be passed on.
     #[error("the archive's contents can't be passed on: {0}")]
     Write(#[source] io::Error),
-    /// The stream ends within an entry.
+    /// The stream ended within an entry.
     #[error("the archive is cut short")]
     Short,
-    /// It is no tar archive, or a damaged one.
+    /// A header is not one of a tar archive, or is damaged.
     #[error("no tar header at byte {at}: {why}")]
     Header {
-        /// Where the header begins.
+        /// The offset of the header in the stream, in bytes.
         at: u64,
-        /// What is wrong with it.
+        /// The reason, as text.
         why: &'static str,
     },
-    /// Something in it is beyond a bound.
+    /// A part of the archive is beyond a bound.
     #[error("{what} of an entry: more than {most} bytes")]
     Bound {
-        /// What is too long.
+        /// The part.
         what: &'static str,
-        /// How long it may be.
+        /// The bound.
         most: u64,
     },
-    /// More entries than may be.
+    /// The archive has more entries than this.
     #[error("more than {0} files and folders")]
     Entries(u64),
 }

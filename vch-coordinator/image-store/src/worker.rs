@@ -1,4 +1,4 @@
-//! What `vch-image` does, within its staging directory.
+//! Carries out the jobs of `vch-image`, within its staging directory.
 
 mod budget;
 mod inspect;
@@ -22,7 +22,7 @@ use thiserror::Error;
 /// Progress is told at most once in so many bytes.
 const STEP_BYTES: u64 = 4 << 20;
 
-/// Why an image can't be had.
+/// The reason for which a job failed.
 #[derive(Debug, Error)]
 pub(crate) enum WorkError {
     #[error("the order can't be read: {0}")]
@@ -92,7 +92,7 @@ impl WorkError {
     }
 }
 
-/// Reads one order, and what belongs to it, from `input`; answers on `output`.
+/// Reads one order, and the stream that belongs to it, from `input`; writes lines to `output`.
 pub fn work(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     let word = match obey(input, &mut output) {
         Ok(done) => Word::Done(done),
@@ -156,7 +156,7 @@ fn tell(output: &mut impl Write, status: &str, id: &str, detail: Detail) -> Resu
     send(output, &Word::Progress(progress)).map_err(WorkError::Answer)
 }
 
-/// A stream becomes a file of the staging directory.
+/// Writes a stream to a file of the staging directory.
 fn receive(
     mut input: impl Read,
     file: &str,

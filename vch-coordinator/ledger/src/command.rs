@@ -1,4 +1,4 @@
-//! What can be asked of the ledger, and what it answers.
+//! The commands that the ledger decides, and its answers.
 
 use crate::{
     AddressRange, Attachment, BridgeOptions, Change, Channel, ContainerId, ContainerName,
@@ -12,143 +12,152 @@ use protocol::spec::{
 };
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-/// What is decided as a whole: it becomes one transaction, or a refusal that changes nothing.
+/// A command that is decided as a whole: it becomes one transaction, or a refusal that changes
+/// nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Make a bridge network.
+    /// Creates a bridge network.
     CreateNetwork(CreateNetwork),
-    /// Remove a network on which no running container is. The endpoints of stopped ones end, and
-    /// these do not start before they are disconnected from it. Undoes `CreateNetwork`.
+    /// Removes a network that no running container is on. The endpoints of stopped containers on it
+    /// end; these containers do not start before they are disconnected from the network. Undoes
+    /// `CreateNetwork`.
     RemoveNetwork(NetworkRef),
-    /// Let answers about the names of a bridge network, or of a configuration, be kept for another time.
+    /// Sets how long resolvers may cache answers about the names of a bridge network, or of a network of kind
+    /// configuration.
     SetDnsTtl {
-        /// Which network.
+        /// The network.
         network: NetworkRef,
-        /// From now on; `None` for the VCH's default.
+        /// The new TTL; `None` for the VCH's default.
         ttl: Option<DnsTtl>,
     },
-    /// Make a container known.
+    /// Adds a container to the ledger.
     AddContainer(AddContainer),
-    /// Forget a container. Undoes `AddContainer`.
+    /// Removes a container from the ledger. Undoes `AddContainer`.
     RemoveContainer {
-        /// Which one.
+        /// The container.
         container: ContainerRef,
-        /// Disconnect it from its networks too, where it would be refused otherwise.
+        /// Whether to disconnect the container from its networks too; without it, a connected
+        /// container is refused.
         force: bool,
     },
-    /// Connect a container to a network.
+    /// Connects a container to a network.
     Connect(Connect),
-    /// Disconnect a container from a network. Undoes `Connect`.
+    /// Disconnects a container from a network. Undoes `Connect`.
     Disconnect {
         /// The container.
         container: ContainerRef,
-        /// On which network.
+        /// The network.
         network: NetworkRef,
     },
-    /// A container's VM is about to be started, restored or cloned: it gets a new life, and its
-    /// names and ports are in force. Undone by `StopContainer`.
+    /// Gives a container a new incarnation, and puts its names and ports in force; sent before its
+    /// VM is started, restored or cloned. Undone by `StopContainer`.
     StartContainer(ContainerRef),
-    /// A container's VM has ended: its names and ports are no longer in force. Its endpoints stay, with
-    /// addresses and MAC addresses; stopped twice, nothing happens.
+    /// Ends what is in force of a container whose VM has ended: its names and ports. Its endpoints stay, with their
+    /// addresses and MAC addresses. Changes nothing for a container that is stopped already.
     StopContainer(ContainerRef),
-    /// Expose or publish ports; of a running container at once.
+    /// Exposes or publishes ports; those of a running container are in force at once.
     PublishPorts {
-        /// Whose.
+        /// The container.
         container: ContainerRef,
-        /// Which; what the container has already is not added again.
+        /// The ports; those that the container has already are not added again.
         ports: Vec<ContainerPort>,
     },
-    /// Expose and publish ports no longer. Undoes `PublishPorts`.
+    /// Ends the exposing and publishing of ports. Undoes `PublishPorts`.
     UnpublishPorts {
-        /// Whose.
+        /// The container.
         container: ContainerRef,
-        /// Which. Whose clients does not matter; a port that the VCH chose may be named, too.
+        /// The ports. Their clients are not compared; a port of the VCH that the ledger chose may
+        /// be named.
         ports: Vec<ContainerPort>,
     },
-    /// A container's health check says something else than before.
+    /// Notes that a container's health check changed its result.
     SetHealth {
-        /// Whose.
+        /// The container.
         container: ContainerRef,
-        /// It fails.
+        /// Whether the health check fails.
         unhealthy: bool,
     },
-    /// Give a container other aliases on a network.
+    /// Replaces a container's aliases on a network.
     SetAliases {
-        /// Whose.
+        /// The container.
         container: ContainerRef,
-        /// On which network.
+        /// The network.
         network: NetworkRef,
-        /// All that it has from now on.
+        /// All aliases that the container is to have there.
         aliases: Vec<Hostname>,
     },
-    /// The configuration was read again: these are the external networks from now on.
+    /// Makes the external networks these, when the configuration is read again.
     ///
-    /// A subnet can't go from one of them to another that exists already: that takes two readings.
+    /// A subnet can't move from one external network to another existing one at once: that takes
+    /// two commands.
     Configure(Vec<ExternalNetwork>),
-    /// Give a container another name.
+    /// Renames a container.
     RenameContainer {
-        /// Which one.
+        /// The container.
         container: ContainerRef,
-        /// Its new name.
+        /// The container's new name.
         name: ContainerName,
     },
-    /// Keep a document with a container, in place of the one of its kind.
+    /// Stores a document with a container, in place of the one of its kind.
     Document {
-        /// With which.
+        /// The container.
         container: ContainerRef,
-        /// Which document.
+        /// The kind of the document.
         kind: DocumentKind,
-        /// What it says.
+        /// The document's text.
         text: String,
     },
-    /// Several commands, one after the other, as one transaction: all of them, or none. Neither this one nor
-    /// [`Self::Configure`] may be among them.
+    /// Decides several commands, one after the other, as one transaction: all of them, or none. It may contain
+    /// neither a `Batch` nor a [`Self::Configure`].
     Batch(Vec<Command>),
 }
 
-/// A network to be made.
+/// A request to create a bridge network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateNetwork {
-    /// Its name.
+    /// The network's name.
     pub name: NetworkName,
-    /// Give it an IPv4 subnet from the pools where `subnets` has none.
+    /// Whether to give the network an IPv4 subnet from the pools if `subnets` has none.
     pub ipv4: bool,
-    /// Give it an IPv6 subnet of the VCH's ULA prefix where `subnets` has none.
+    /// Whether to give the network an IPv6 subnet of the VCH's ULA prefix if `subnets` has none.
     pub ipv6: bool,
     /// Subnets that the caller chose.
     pub subnets: Vec<SubnetRequest>,
-    /// The L2 that carries it; `None` for the VCH's default.
+    /// The kind of segment that carries the network; `None` for the VCH's default.
     pub segment: Option<SegmentKind>,
-    /// The MTU of its interfaces.
+    /// The MTU of the network's interfaces, in bytes; `None` leaves the kernel's.
     pub mtu: Option<Mtu>,
-    /// How long answers about its names may be kept; `None` for the VCH's default.
+    /// How long resolvers may cache answers about the network's names; `None` for the VCH's
+    /// default.
     pub dns_ttl: Option<DnsTtl>,
-    /// Without a way out.
+    /// Whether the network has no route to the outside.
     pub internal: bool,
-    /// The caller's own marks.
+    /// The caller's labels; the ledger does not read them.
     pub labels: BTreeMap<String, String>,
-    /// What its bridge does with its containers' traffic.
+    /// The options of the network's bridge.
     pub bridge: BridgeOptions,
-    /// See [`Network::document`](crate::Network::document).
+    /// A document that the ledger does not read; see
+    /// [`Network::document`](crate::Network::document).
     pub document: Arc<str>,
-    /// Whose configuration it has.
+    /// The source of the network's configuration.
     pub configuration: Configuration,
 }
 
-/// Whose configuration a new network has.
+/// The source of a new network's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Configuration {
-    /// Its own.
+    /// The network has its own, and carries containers.
     #[default]
     Own,
-    /// Its own, for others: the network carries nothing itself.
+    /// The network has its own, for others to use, and carries no containers.
     ForOthers,
-    /// That of a network which is for others: its subnets, labels, options, document, MTU, DNS TTL and segment.
+    /// The network takes it from a network of kind `ForOthers`: subnets, labels, options, document, MTU, DNS TTL and
+    /// segment.
     Of(NetworkRef),
 }
 
 impl CreateNetwork {
-    /// A network with one automatic IPv4 subnet.
+    /// Returns the request for a network with one automatic IPv4 subnet.
     pub fn named(name: NetworkName) -> Self {
         Self {
             name,
@@ -167,16 +176,16 @@ impl CreateNetwork {
     }
 }
 
-/// A subnet that the caller chose.
+/// A subnet that the caller of `CreateNetwork` chose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubnetRequest {
     /// The subnet.
     pub net: IpNet,
     /// The VCH's address in it; `None` for the first that is free.
     pub gateway: Option<IpAddr>,
-    /// Where automatic addresses come from; `None` for the whole subnet.
+    /// The part of the subnet that automatic addresses come from; `None` for the whole subnet.
     pub range: Option<IpNet>,
-    /// Addresses never to be handed out, by name.
+    /// Addresses that are never given to an endpoint, by the name that the caller gave each.
     pub auxiliary: BTreeMap<String, IpAddr>,
 }
 
@@ -202,60 +211,63 @@ impl From<IpNet> for SubnetRequest {
     }
 }
 
-/// A container to be made known.
+/// A request to add a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddContainer {
-    /// Its name.
+    /// The container's name.
     pub name: ContainerName,
-    /// Its host name; `None` for the first 12 digits of its id.
+    /// The container's host name; `None` for the first 12 digits of its ID.
     pub hostname: Option<Hostname>,
     /// The domain that its host name is in.
     pub domain: Option<DomainName>,
-    /// See [`Container::sysctls`](crate::Container::sysctls).
+    /// Kernel settings of the container's network; see
+    /// [`Container::sysctls`](crate::Container::sysctls).
     pub sysctls: BTreeMap<String, String>,
-    /// How its agent is reached.
+    /// The channel to the container's agent.
     pub channel: Channel,
-    /// Its own resolver settings.
+    /// The container's own resolver settings.
     pub dns: Dns,
-    /// Lines for its hosts file beside its own names.
+    /// Lines for the container's hosts file beside its own names.
     pub extra_hosts: Vec<HostEntry>,
-    /// The ports that it exposes and publishes.
+    /// The ports that the container exposes and publishes.
     pub ports: Vec<ContainerPort>,
-    /// Publish what is exposed, too, at ports that the VCH chooses.
+    /// Whether to publish the exposed ports too, at ports that the VCH chooses.
     pub publish_all: bool,
 }
 
-/// An endpoint to be made.
+/// A request to connect a container to a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connect {
-    /// To which container.
+    /// The container.
     pub container: ContainerRef,
-    /// On which network.
+    /// The network.
     pub network: NetworkRef,
-    /// Addresses that the caller chose, one a family at most; the rest is automatic.
+    /// Addresses that the caller chose, at most one a family; the others are automatic.
     pub addresses: Vec<IpAddr>,
-    /// A MAC address that the caller chose.
+    /// The MAC address that the caller chose; `None` for one derived from the endpoint's ID.
     pub mac: Option<MacAddress>,
-    /// Further names on this network.
+    /// The container's further names on this network.
     pub aliases: Vec<Hostname>,
-    /// How it hangs on the network's segment.
+    /// The kind of link that attaches the container to the network's segment.
     pub attachment: Attachment,
-    /// By what the agent knows the NIC; `None` for its MAC address.
+    /// The property by which the agent finds the NIC; `None` for its MAC address.
     pub nic: Option<NicMatch>,
-    /// What the guest calls the interface; `None` for the first of `eth0`, `eth1` … that is free.
+    /// The interface's name in the guest; `None` for the first of `eth0`, `eth1` … that is free.
     pub interface: Option<InterfaceName>,
-    /// See [`Endpoint::sysctls`](crate::Endpoint::sysctls).
+    /// Kernel settings of the interface; see [`Endpoint::sysctls`](crate::Endpoint::sysctls).
     pub sysctls: BTreeMap<String, String>,
-    /// Whose gateway is the container's default: the greatest first, 0 by default.
+    /// The priority of this network's gateway as the container's default: the greatest wins; 0 by
+    /// default.
     pub gateway_priority: i32,
-    /// Names that it alone has for other containers, each as long as that one is on the network too.
+    /// Names that only this container has for other containers, each in force while the other one is on the network
+    /// too.
     pub links: Vec<(ContainerRef, Hostname)>,
-    /// Its names answer only while it is healthy.
+    /// Whether the endpoint's names are answered only while the container is healthy.
     pub only_healthy: bool,
 }
 
 impl Connect {
-    /// A tap with everything automatic.
+    /// Returns the request for a tap with everything automatic.
     pub fn tap(container: impl Into<ContainerRef>, network: impl Into<NetworkRef>) -> Self {
         Self {
             container: container.into(),
@@ -274,148 +286,148 @@ impl Connect {
     }
 }
 
-/// A command that was decided: what the store writes and the effects follow.
+/// A decided command: the changes that the store writes and the data plane follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
-    /// Its number: one more than the last one's.
+    /// The transaction's number: one more than the last one's.
     pub revision: Revision,
-    /// What became of which rows; no row twice.
+    /// The changes of rows, each row at most once.
     pub changes: Vec<Change>,
-    /// What the caller is told.
+    /// The answer to the caller.
     pub answer: Answer,
 }
 
-/// What a command's caller is told.
+/// The answer to a command's caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The predefined networks exist.
     Bootstrapped {
-        /// Those that were made.
+        /// The networks that were created.
         networks: Vec<NetworkId>,
     },
-    /// A network was made.
+    /// A network was created.
     NetworkCreated {
-        /// Its identity.
+        /// The network's ID.
         network: NetworkId,
-        /// Its subnets.
+        /// The network's subnets.
         subnets: Vec<Subnet>,
     },
-    /// A network is gone.
+    /// A network was removed.
     NetworkRemoved {
-        /// Which it was.
+        /// The removed network's ID.
         network: NetworkId,
     },
-    /// Answers about a network's names are kept for another time.
+    /// A network's DNS TTL was set.
     DnsTtlSet {
-        /// Which network.
+        /// The network's ID.
         network: NetworkId,
     },
-    /// A container is known.
+    /// A container was added.
     ContainerAdded {
-        /// Its identity.
+        /// The container's ID.
         container: ContainerId,
     },
-    /// A container is forgotten.
+    /// A container was removed.
     ContainerRemoved {
-        /// Which it was.
+        /// The removed container's ID.
         container: ContainerId,
-        /// The endpoints that went with it.
+        /// The endpoints that were removed with it.
         endpoints: Vec<EndpointId>,
     },
     /// A container has an endpoint on a network.
     Connected {
-        /// The endpoint.
+        /// The new endpoint's ID.
         endpoint: EndpointId,
-        /// Whose.
+        /// The container's ID.
         container: ContainerId,
-        /// On which network.
+        /// The network's ID.
         network: NetworkId,
-        /// Its addresses.
+        /// The endpoint's addresses, with their subnets' prefix lengths.
         addresses: Vec<IpNet>,
-        /// Its MAC address.
+        /// The endpoint's MAC address.
         mac: MacAddress,
-        /// What the guest calls the interface.
+        /// The interface's name in the guest.
         interface: InterfaceName,
-        /// The number of the container's spec that has it.
+        /// The generation of the container's spec that has the interface.
         generation: Generation,
     },
-    /// A container's endpoint is gone.
+    /// A container's endpoint was removed.
     Disconnected {
-        /// The endpoint that is gone.
+        /// The removed endpoint's ID.
         endpoint: EndpointId,
-        /// Whose.
+        /// The container's ID.
         container: ContainerId,
-        /// On which network.
+        /// The network's ID.
         network: NetworkId,
-        /// The number of the container's first spec without it.
+        /// The generation of the container's first spec without the interface.
         generation: Generation,
     },
-    /// A container has a new life.
+    /// A container has a new incarnation.
     Started {
-        /// Which container.
+        /// The container's ID.
         container: ContainerId,
-        /// The life.
+        /// The new incarnation.
         incarnation: Incarnation,
-        /// The number of its first spec.
+        /// The generation of the container's first spec in it.
         generation: Generation,
     },
-    /// A container has another name.
+    /// A container was renamed.
     Renamed {
-        /// Which container.
+        /// The container's ID.
         container: ContainerId,
     },
     /// A container's names and ports are no longer in force.
     Stopped {
-        /// Which container.
+        /// The container's ID.
         container: ContainerId,
     },
     /// A container exposes or publishes further ports.
     PortsPublished {
-        /// Which container.
+        /// The container's ID.
         container: ContainerId,
-        /// What was added.
+        /// The ports that were added.
         ports: Vec<ContainerPort>,
-        /// What is in force of that now.
+        /// The bindings of these ports that are in force now.
         bindings: Vec<PortBinding>,
     },
-    /// A container exposes and publishes ports no longer.
+    /// A container no longer exposes or publishes the ports.
     PortsUnpublished {
-        /// Which container.
+        /// The container's ID.
         container: ContainerId,
     },
-    /// A container does not miss a network any more that was removed.
+    /// A container was disconnected from a network that had been removed while it was stopped.
     Forgotten {
-        /// Which container.
+        /// The container's ID.
         container: ContainerId,
-        /// The network that was removed.
+        /// The removed network's ID.
         network: NetworkId,
     },
-    /// What a container's health check says is known.
+    /// The result of a container's health check was noted.
     HealthSet {
-        /// Which container.
+        /// The container's ID.
         container: ContainerId,
     },
-    /// A container has other aliases.
+    /// A container's aliases on a network were replaced.
     AliasesSet {
-        /// Which container.
+        /// The container's ID.
         container: ContainerId,
-        /// On which network.
+        /// The network's ID.
         network: NetworkId,
     },
-    /// The external networks are as they were asked for.
+    /// The external networks are as the configuration has them.
     Configured {
-        /// Those that are new.
+        /// The networks that were added.
         added: Vec<NetworkId>,
-        /// Those that were otherwise before.
+        /// The networks that were changed.
         changed: Vec<NetworkId>,
-        /// Those that are gone.
+        /// The networks that were removed.
         removed: Vec<NetworkId>,
     },
-    /// A document is kept.
+    /// A document was stored.
     Documented {
-        /// With which container.
+        /// The ID of the container that it belongs to.
         container: ContainerId,
     },
-    /// Each command's answer, in their order.
+    /// The answer of each command, in the commands' order.
     Batch(Vec<Answer>),
 }

@@ -8,7 +8,9 @@ mod container_draft;
 mod document;
 mod endpoint;
 mod external;
+mod host_port;
 mod network;
+mod network_rows;
 mod port;
 mod publish;
 mod subnets;
@@ -21,7 +23,7 @@ use crate::{
 use protocol::spec::{Generation, Incarnation, NetSpec, SpecId};
 use std::collections::BTreeMap;
 
-/// Against what a command is decided.
+/// The state and settings that a command is decided against.
 #[derive(Clone, Copy)]
 pub(crate) struct DecisionContext<'a> {
     pub(crate) state: &'a LedgerState,
@@ -30,13 +32,16 @@ pub(crate) struct DecisionContext<'a> {
     pub(crate) revision: Revision,
 }
 
-/// What was decided.
+/// The outcome of a decision: changes of rows, and the answer.
 pub(crate) struct Decision {
     pub(crate) changes: Vec<Change>,
     pub(crate) answer: Answer,
 }
 
 /// Decides a command.
+///
+/// # Errors
+/// Returns the [`Refusal`] of the command; no state was changed.
 pub(crate) fn decide(
     context: DecisionContext<'_>,
     command: Command,
@@ -151,7 +156,8 @@ const NO_SPEC: SpecId = SpecId {
     generation: Generation(0),
 };
 
-/// The spec, or why there can be none: checked before it is promised to anyone.
+/// Returns the spec of a container with these endpoints, or the refusal if none is possible, before
+/// it is promised to a caller.
 fn possible(
     settings: &Settings,
     container: &Container,
@@ -193,7 +199,7 @@ fn short_enough(field: &'static str, text: &str, limit: usize) -> Result<(), Ref
     Ok(())
 }
 
-/// Checks the labels or options of a network.
+/// Checks the number and the lengths of a network's labels or options.
 ///
 /// # Errors
 /// Returns a refusal that names `field` if there are more than [`MAX_LABELS`](crate::MAX_LABELS), or one is too long.
@@ -201,7 +207,7 @@ pub fn bounded_texts(field: &'static str, texts: &BTreeMap<String, String>) -> R
     bounded_map(field, texts, crate::MAX_LABELS, String::as_str)
 }
 
-/// Labels, options and auxiliary addresses: bounded texts.
+/// Checks the number and lengths of labels, options or auxiliary addresses.
 fn bounded_map<V>(
     field: &'static str,
     map: &BTreeMap<String, V>,

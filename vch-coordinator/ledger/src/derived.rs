@@ -1,4 +1,5 @@
-//! What is hashed from the VCH's random id, so that two VCHs on one wire hardly ever agree.
+//! Addresses that are hashed from the VCH's random ID, so that those of two VCHs on one segment
+//! hardly ever collide.
 
 use crate::{EndpointId, Id, VchId};
 use ipnet::{IpNet, Ipv6Net};
@@ -6,7 +7,7 @@ use protocol::spec::MacAddress;
 use siphasher::sip::SipHasher24;
 use std::{hash::Hasher, net::Ipv6Addr};
 
-/// 40 bits that depend on all of the input and are the same for ever.
+/// Returns 40 bits that depend on all of the input and are the same in every release.
 fn forty_bits(vch: VchId, purpose: u8, input: &[u8]) -> [u8; 5] {
     let mut hasher = SipHasher24::new_with_key(&vch.0);
     hasher.write(&[purpose]);
@@ -15,8 +16,8 @@ fn forty_bits(vch: VchId, purpose: u8, input: &[u8]) -> [u8; 5] {
     [a, b, c, d, e]
 }
 
-/// An endpoint's MAC address: 02 (locally administered, unicast) and 40 hashed bits; `attempt` grows
-/// where the one before is taken.
+/// Returns an endpoint's MAC address: 02 (locally administered, unicast) and 40 hashed bits. The caller raises
+/// `attempt` while the address is taken.
 pub(crate) fn mac(vch: VchId, endpoint: EndpointId, attempt: u32) -> Option<MacAddress> {
     let mut input = [0; 36];
     input[..32].copy_from_slice(endpoint.bytes());
@@ -25,7 +26,7 @@ pub(crate) fn mac(vch: VchId, endpoint: EndpointId, attempt: u32) -> Option<MacA
     MacAddress::try_from([0x02, a, b, c, d, e]).ok()
 }
 
-/// The VCH's unique local prefix (RFC 4193): fd and 40 hashed bits.
+/// Returns the VCH's unique local IPv6 prefix (RFC 4193): fd and 40 hashed bits.
 pub(crate) fn ula_prefix(vch: VchId) -> IpNet {
     let [a, b, c, d, e] = forty_bits(vch, b'u', &[]);
     let mut octets = [0; 16];

@@ -1,6 +1,7 @@
-//! What a transaction, or a whole ledger, means for the VCH: values, decided by pure functions.
+//! The desired state of the VCH, derived by pure functions from a transaction or from a whole
+//! ledger.
 //!
-//! Each object stands here as it must be from now on, or as gone; following the same delta twice
+//! Each object is given as it must be from now on, or as removed; following the same delta twice
 //! changes nothing.
 
 mod follow;
@@ -19,22 +20,22 @@ use std::{collections::BTreeMap, net::IpAddr};
 /// The desired state of what changed: `None` is what must not exist any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delta {
-    /// Networks that something carries.
+    /// The networks that have a segment.
     pub networks: BTreeMap<NetworkId, Option<NetworkBacking>>,
-    /// Endpoints on them: what each was, and what it must be.
+    /// The endpoints, before and after.
     pub endpoints: BTreeMap<EndpointId, EndpointChange>,
-    /// Containers' agents.
+    /// The containers' agents.
     pub containers: BTreeMap<ContainerId, Option<AgentTarget>>,
-    /// Published ports: what each was, and what it must be.
+    /// The published ports, before and after.
     pub bindings: BTreeMap<HostPort, BindingChange>,
-    /// Names that one container alone has for an address: whether they answer.
+    /// The names that only one container has for an address: `true` if the name is answered.
     pub links: BTreeMap<PrivateName, bool>,
 }
 
-/// Who asks, for which name, and an address that is its answer.
+/// The container that may ask, the name, and the address that is the answer.
 pub type PrivateName = (ContainerId, Hostname, IpAddr);
 
-/// What a network is on the VCH.
+/// A network as it must be on the VCH.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkBacking {
     /// The link that carries it.
@@ -45,24 +46,25 @@ pub struct NetworkBacking {
     pub addresses: Vec<IpNet>,
     /// MTU of its interfaces.
     pub mtu: Option<Mtu>,
-    /// How long answers about its names may be kept; `None` for the VCH's default.
+    /// How long resolvers may cache answers about the network's names; `None` for the VCH's
+    /// default.
     pub dns_ttl: Option<DnsTtl>,
-    /// No way out.
+    /// Whether the network has no route to the outside.
     pub internal: bool,
-    /// Its containers reach one another by published ports alone.
+    /// Whether the network's containers reach one another by published ports only.
     pub isolated: bool,
-    /// What leaves it keeps its containers' addresses.
+    /// Whether packets leave the network with their containers' addresses, without masquerade.
     pub untranslated: bool,
 }
 
 /// The L2 segment that carries a network: a link of the VCH.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
-    /// A bridge of its own.
+    /// A bridge of the network's own.
     Dedicated(InterfaceName),
     /// The bridge of all shared networks.
     Shared(InterfaceName),
-    /// A link that the configuration names: not ours.
+    /// A link that the configuration names; the VCH does not make it.
     External(External),
 }
 
@@ -76,21 +78,21 @@ impl Segment {
     }
 }
 
-/// A published port before and after.
+/// A change of a published port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BindingChange {
-    /// As it was, as far as this delta knows.
+    /// The binding before, as far as this delta knows.
     pub before: Option<PortBinding>,
-    /// As it must be.
+    /// The binding as it must be; `None` if it is removed.
     pub after: Option<PortBinding>,
 }
 
-/// An endpoint before and after.
+/// A change of an endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndpointChange {
-    /// As it was, as far as this delta knows.
+    /// The endpoint before, as far as this delta knows.
     pub before: Option<DesiredEndpoint>,
-    /// As it must be.
+    /// The endpoint as it must be; `None` if it is removed.
     pub after: Option<DesiredEndpoint>,
 }
 
@@ -101,38 +103,38 @@ pub struct DesiredEndpoint {
     pub network: NetworkId,
     /// The segment of its network.
     pub segment: Segment,
-    /// Its link on the VCH.
+    /// The name of the endpoint's link on the VCH.
     pub port: InterfaceName,
-    /// What hangs on that.
+    /// The kind of that link.
     pub attachment: Attachment,
-    /// What the container calls its end.
+    /// The interface's name in the container.
     pub interface: InterfaceName,
     /// The link's MTU.
     pub mtu: Option<Mtu>,
-    /// Its addresses.
+    /// The endpoint's addresses.
     pub addresses: Vec<IpAddr>,
-    /// Its MAC address.
+    /// The endpoint's MAC address.
     pub mac: MacAddress,
-    /// Every name that answers with them.
+    /// Every name that is answered with the addresses.
     pub names: Vec<Hostname>,
-    /// The name that they resolve to.
+    /// The name that the addresses resolve to.
     pub pointer: Hostname,
-    /// What may pass on an external network; `None` on a bridge network.
+    /// The firewall level on an external network; `None` on a bridge network.
     pub level: Option<FirewallLevel>,
-    /// The ports open there.
+    /// The container's ports that are open on an external network.
     pub opened: Vec<PortNumber>,
-    /// The NIC of the VM on it; `None` while the container does not run, and where it is no VM.
+    /// The VM's NIC; `None` while the container does not run, and if the attachment is not a tap.
     pub nic: Option<Nic>,
 }
 
 /// The NIC of a running VM at an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nic {
-    /// The container's name, for people.
+    /// The container's name, for messages.
     pub container: ContainerName,
-    /// The container.
+    /// The container's ID.
     pub container_id: ContainerId,
-    /// The endpoint.
+    /// The endpoint's ID.
     pub endpoint_id: EndpointId,
     /// The interface's name in the guest.
     pub interface: InterfaceName,
@@ -140,31 +142,32 @@ pub struct Nic {
     pub tap: InterfaceName,
     /// The NIC's MAC address.
     pub mac: MacAddress,
-    /// How the agent finds the NIC in the VM.
+    /// The property by which the agent finds the NIC in the VM.
     pub found_by: NicMatch,
 }
 
-/// A container's agent: how it is reached, and what it is told.
+/// The agent of a container: its channel and the spec that it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentTarget {
-    /// The container's name, for people.
+    /// The container's name, for messages.
     pub name: String,
-    /// The channel.
+    /// The channel to the agent.
     pub channel: Channel,
-    /// What its VM's network must be; `None` before the first start.
+    /// The spec that the VM's network must have; `None` before the first start.
     pub spec: Option<NetSpec>,
-    /// From which addresses it asks for names, and on which network.
+    /// The container's addresses from which it asks the name server, each with its network.
     pub asks_from: Vec<(NetworkId, IpAddr)>,
-    /// Which servers are asked for names that nobody here has; empty: the VCH's own.
+    /// The servers to which queries for outside names are forwarded; empty for the VCH's own.
     pub forwards_to: Vec<IpAddr>,
 }
 
-/// The link that carries a network: an interface name has 15 bytes, of which 12 are the short ID.
+/// Returns the name of a network's link on the VCH: an interface name has 15 bytes, of which 12 are
+/// the short ID.
 pub fn bridge_name(network: NetworkId) -> InterfaceName {
     link_name("br", &network.short())
 }
 
-/// The VCH's side of an attachment.
+/// Returns the name of an endpoint's link on the VCH.
 pub fn port_name(endpoint: EndpointId) -> InterfaceName {
     link_name("vt", &endpoint.short())
 }
@@ -175,7 +178,7 @@ fn link_name(kind: &str, id: &str) -> InterfaceName {
 }
 
 impl Delta {
-    /// All that a ledger holds.
+    /// Returns the desired state of everything that a ledger holds.
     pub fn whole(ledger: &Ledger) -> Self {
         let mut delta = Self::default();
         for network in ledger.networks() {
@@ -247,7 +250,7 @@ impl Delta {
     }
 }
 
-/// Returns the segment that carries a network; `None` where nothing does.
+/// Returns the segment that carries a network; `None` if the network has none.
 pub fn segment_of(ledger: &Ledger, network: &Network) -> Option<Segment> {
     match &network.kind {
         NetworkKind::Bridge(SegmentKind::Dedicated) => {
@@ -261,7 +264,7 @@ pub fn segment_of(ledger: &Ledger, network: &Network) -> Option<Segment> {
     }
 }
 
-/// `None` where nothing carries the network.
+/// Returns an endpoint as it must be on the VCH; `None` if its network has no segment.
 fn desired_endpoint(
     ledger: &Ledger,
     network: &Network,
@@ -284,7 +287,7 @@ fn desired_endpoint(
     })
 }
 
-/// The NIC that a running VM has, or must have, for an endpoint.
+/// Returns the NIC that a running VM has, or must have, for an endpoint.
 fn nic(ledger: &Ledger, endpoint: &Endpoint) -> Option<Nic> {
     let container = ledger.container_by_id(endpoint.container)?;
     let runs = container.runs() && endpoint.attachment == Attachment::Tap;
@@ -299,8 +302,8 @@ fn nic(ledger: &Ledger, endpoint: &Endpoint) -> Option<Nic> {
     })
 }
 
-/// What a link is good for: its alias, private to who has the link, is each of these addresses while
-/// the container that is meant has names there.
+/// Returns the names that a link makes: its alias, private to the container that has the link, for each address of
+/// the other container, while that one has names there.
 fn linked(asker: ContainerId, link: &Link, meant: Option<&Endpoint>) -> Vec<PrivateName> {
     let answering = meant.filter(|endpoint| !endpoint.names.is_empty());
     let addresses = answering

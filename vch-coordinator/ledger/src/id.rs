@@ -1,10 +1,11 @@
-//! Identities: random, never reused, shown as Docker shows its own.
+//! Identities: random, never reused, written as Docker writes its IDs.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use thiserror::Error;
 
-/// Who this VCH is: random, made once and kept by the store. Seeds MAC addresses and the ULA prefix.
+/// The identity of a VCH: random, made once and kept by the store. MAC addresses and the ULA prefix are derived from
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct VchId(pub [u8; 16]);
 
@@ -20,16 +21,16 @@ impl fmt::Debug for VchId {
     }
 }
 
-/// Text that is not a whole identity.
+/// A text that is not a whole identity: 64 hexadecimal digits in lower case.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("id `{0}` is malformed: write 64 hexadecimal digits")]
 pub struct IdError(String);
 
-/// What the three kinds of identity have in common: 32 bytes that order as their text does.
+/// An identity of a network, container or endpoint: 32 bytes, ordered as their text.
 pub trait Id: Copy + Ord + fmt::Display {
-    /// The identity of these bytes.
+    /// Returns the identity of these bytes.
     fn from_bytes(bytes: [u8; 32]) -> Self;
-    /// Its bytes.
+    /// Returns the identity's bytes.
     fn bytes(&self) -> &[u8; 32];
 }
 
@@ -40,7 +41,7 @@ macro_rules! id {
         pub struct $type([u8; 32]);
 
         impl $type {
-            /// The first 12 hexadecimal digits, as Docker shortens them.
+            /// Returns the first 12 hexadecimal digits, as Docker shortens IDs.
             pub fn short(&self) -> String {
                 let mut text = self.to_string();
                 text.truncate(12);
@@ -104,7 +105,8 @@ fn parse(text: &str) -> Result<[u8; 32], IdError> {
     }
 }
 
-/// The least and the greatest identity whose text begins with `prefix`; `None` where none can.
+/// Returns the least and the greatest identity whose text begins with `prefix`; `None` if the
+/// prefix is empty, too long or not of hexadecimal digits in lower case.
 pub(crate) fn prefix_range(prefix: &str) -> Option<([u8; 32], [u8; 32])> {
     if prefix.is_empty() || prefix.len() > 64 {
         return None;
@@ -128,13 +130,13 @@ pub(crate) fn prefix_range(prefix: &str) -> Option<([u8; 32], [u8; 32])> {
     Some((low, high))
 }
 
-/// How a caller names an object: by its identity, or by text that is looked up as full id, then
-/// full name, then unique prefix of an id.
+/// A reference to an object by its identity, or by a text that is looked up as full ID, then as
+/// full name, then as unique prefix of an ID.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference<I> {
-    /// This very object.
+    /// The object with this identity.
     Id(I),
-    /// Whichever the text names.
+    /// The object that the text names.
     Text(String),
 }
 
@@ -160,9 +162,9 @@ impl<I: Id> fmt::Display for Reference<I> {
     }
 }
 
-/// How a caller names a network.
+/// A reference to a network by ID or text.
 pub type NetworkRef = Reference<NetworkId>;
-/// How a caller names a container.
+/// A reference to a container by ID or text.
 pub type ContainerRef = Reference<ContainerId>;
 
 #[cfg(test)]

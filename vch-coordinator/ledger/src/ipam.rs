@@ -1,4 +1,4 @@
-//! Who has which subnet and which address.
+//! Address management: the subnets of networks, and the addresses of endpoints.
 //!
 //! Every operation is O(log n) in what is in use, whatever the size of a subnet or a pool.
 

@@ -2,9 +2,10 @@
 
 use crate::{
     Answer, Change, Command, Container, ContainerId, ContainerRef, DocumentKind, Endpoint,
-    EndpointId, HostPort, Link, LoadError, MAX_TOGETHER, Network, NetworkId, NetworkRef,
-    PortBinding, Refusal, Revision, Row, RowKey, Settings, Transaction,
+    EndpointId, Link, LoadError, MAX_TOGETHER, Network, NetworkId, NetworkRef, PortBinding,
+    Refusal, Revision, Row, RowKey, Settings, Transaction,
     decide::{self, Decision, DecisionContext},
+    environment::Environment,
     load, lookup, spec,
     state::LedgerState,
 };
@@ -13,20 +14,8 @@ use protocol::spec::{MacAddress, NetSpec};
 use std::sync::Arc;
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// What a decision needs from outside the state.
-pub struct Environment<'a> {
-    /// Fills a slice with random bytes, of the quality of getrandom(2).
-    pub random: &'a mut dyn FnMut(&mut [u8]),
-    /// The time, milliseconds since 1970.
-    pub now_ms: u64,
-    /// The destination of a route of the VCH, of any table, that overlaps a subnet: neither a
-    /// default route nor one that the coordinator made.
-    pub host_overlap: &'a dyn Fn(&IpNet) -> Option<IpNet>,
-    /// Who on the VCH listens at a port of it, in words.
-    pub listener: &'a dyn Fn(&HostPort) -> Option<String>,
-}
-
-/// Owner of what the VCH has decided: networks, containers, endpoints, addresses and names.
+/// The owner of the state that the VCH has decided: networks, containers, endpoints, addresses,
+/// names and bindings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
     settings: Settings,
@@ -35,7 +24,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A ledger without any row; [`bootstrap`](Self::bootstrap) makes the predefined networks.
+    /// Makes a ledger without any row; [`bootstrap`](Self::bootstrap) makes the predefined
+    /// networks.
     pub fn new(settings: Settings) -> Self {
         Self {
             state: LedgerState::new(&settings),
@@ -44,10 +34,11 @@ impl Ledger {
         }
     }
 
-    /// A ledger of rows that were stored, in any order; `revision` is that of the last transaction.
+    /// Makes a ledger of stored rows, in any order; `revision` is that of the last transaction.
     ///
     /// # Errors
-    /// Rows that contradict one another: the store is damaged, or was written by another program.
+    /// Returns [`LoadError`] with the row and its contradiction if rows contradict one another: the
+    /// store is damaged, or was written by another program.
     pub fn load(
         settings: Settings,
         rows: impl IntoIterator<Item = Row>,
@@ -61,17 +52,18 @@ impl Ledger {
         })
     }
 
-    /// Every row, in the order of their keys: what [`load`](Self::load) makes the same ledger of.
+    /// Returns every row, in the order of their keys: [`load`](Self::load) makes the same ledger of
+    /// them.
     pub fn rows(&self) -> Vec<Row> {
         load::rows(&self.state)
     }
 
-    /// Makes those of the predefined networks that do not exist, and the external ones what the
-    /// settings have; `None` when all is so.
+    /// Creates the predefined networks that do not exist, and makes the external networks those of
+    /// the settings. Returns `None` if nothing has to change.
     ///
     /// # Errors
-    /// The default bridge's subnet is not possible, or no pool has one; or the external networks
-    /// can't be so, as by [`Command::Configure`].
+    /// Returns a refusal if the default bridge's subnet is not possible or no pool has a free one,
+    /// or if an external network is not possible (as by [`Command::Configure`]).
     pub fn bootstrap(
         &mut self,
         environment: &mut Environment<'_>,
@@ -86,7 +78,7 @@ impl Ledger {
     /// Decides a command and applies it to the state.
     ///
     /// # Errors
-    /// The command is refused; nothing has changed then.
+    /// Returns the [`Refusal`], with its code and remedy; nothing has changed then.
     pub fn decide(
         &mut self,
         command: Command,
@@ -119,8 +111,8 @@ impl Ledger {
         Ok(decision)
     }
 
-    /// Each command finds the state as those before it leave them; where one is refused, everything
-    /// is as it was.
+    /// Decides commands one after the other, each against the state that those before it leave; if
+    /// one is refused, the state is restored.
     fn batch(
         &mut self,
         commands: Vec<Command>,
@@ -192,70 +184,72 @@ impl Ledger {
 
 /// Questions.
 impl Ledger {
-    /// What the ledger was told about its VCH.
+    /// Returns the settings of the VCH.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The last transaction's number.
+    /// Returns the number of the last transaction.
     pub fn revision(&self) -> Revision {
         self.revision
     }
 
-    /// The network that a caller names.
+    /// Returns the network of a reference.
     ///
     /// # Errors
-    /// None, or several by an id's prefix.
+    /// Returns [`Refusal::NetworkNotFound`] if no network matches, [`Refusal::NetworkAmbiguous`] if
+    /// several IDs begin with the text.
     pub fn network(&self, network: &NetworkRef) -> Result<&Network, Refusal> {
         lookup::network(&self.state, network).map(|entry| &entry.row)
     }
 
-    /// The network of this identity.
+    /// Returns the network with this ID.
     pub fn network_by_id(&self, id: NetworkId) -> Option<&Network> {
         self.state.networks.get(&id).map(|entry| &entry.row)
     }
 
-    /// All networks, by id.
+    /// Returns all networks, ordered by ID.
     pub fn networks(&self) -> impl ExactSizeIterator<Item = &Network> {
         self.state.networks.values().map(|entry| &entry.row)
     }
 
-    /// The container that a caller names.
+    /// Returns the container of a reference.
     ///
     /// # Errors
-    /// None, or several by an id's prefix.
+    /// Returns [`Refusal::ContainerNotFound`] if no container matches,
+    /// [`Refusal::ContainerAmbiguous`] if several IDs begin with the text.
     pub fn container(&self, container: &ContainerRef) -> Result<&Container, Refusal> {
         lookup::container(&self.state, container).map(|entry| &entry.row)
     }
 
-    /// The container of this identity.
+    /// Returns the container with this ID.
     pub fn container_by_id(&self, id: ContainerId) -> Option<&Container> {
         self.state.containers.get(&id).map(|entry| &entry.row)
     }
 
-    /// All containers, by id.
+    /// Returns all containers, ordered by ID.
     pub fn containers(&self) -> impl ExactSizeIterator<Item = &Container> {
         self.state.containers.values().map(|entry| &entry.row)
     }
 
-    /// The endpoint of this identity.
+    /// Returns the endpoint with this ID.
     pub fn endpoint(&self, id: EndpointId) -> Option<&Endpoint> {
         self.state.endpoints.get(&id)
     }
 
-    /// All endpoints, by id.
+    /// Returns all endpoints, ordered by ID.
     pub fn endpoints(&self) -> impl ExactSizeIterator<Item = &Endpoint> {
         self.state.endpoints.values()
     }
 
-    /// A container's endpoints, by network id.
+    /// Returns a container's endpoints, ordered by network ID.
     pub fn endpoints_of(&self, container: ContainerId) -> impl Iterator<Item = &Endpoint> {
         let entry = self.state.containers.get(&container);
         let ids = entry.into_iter().flat_map(|entry| entry.endpoints.values());
         ids.filter_map(|id| self.state.endpoints.get(id))
     }
 
-    /// A network's endpoints, by id.
+    /// Returns a network's endpoints, ordered by ID.
     pub fn endpoints_on(&self, network: NetworkId) -> impl Iterator<Item = &Endpoint> {
         let entry = self.state.networks.get(&network);
         let ids = entry.into_iter().flat_map(|entry| &entry.endpoints);
@@ -268,26 +262,25 @@ impl Ledger {
         self.state.endpoints.get(entry.endpoints.get(&network)?)
     }
 
-    /// A document that is kept with a container.
+    /// Returns the text of a container's document of this kind.
     pub fn document(&self, container: ContainerId, kind: DocumentKind) -> Option<Arc<str>> {
         let entry = self.state.containers.get(&container)?;
         Some(Arc::clone(&entry.documents.get(&kind)?.text))
     }
 
-    /// All published ports that are in force, by the VCH's port.
+    /// Returns all bindings in force, ordered by the VCH's port.
     pub fn bindings(&self) -> impl Iterator<Item = &PortBinding> {
         self.state.bindings.values().flat_map(BTreeMap::values)
     }
 
-    /// A container's published ports that are in force.
+    /// Returns a container's bindings in force.
     pub fn bindings_of(&self, container: ContainerId) -> impl Iterator<Item = &PortBinding> {
         let entry = self.state.containers.get(&container);
         let hosts = entry.into_iter().flat_map(|entry| &entry.bindings);
         hosts.filter_map(|host| self.state.binding(host))
     }
 
-    /// Who has a name of its own for a container on a network: its endpoints there, each with the
-    /// link.
+    /// Returns the endpoints on a network that have a link to a container, each with the link.
     pub fn links_to(
         &self,
         container: ContainerId,
@@ -303,25 +296,25 @@ impl Ledger {
         })
     }
 
-    /// The network whose subnet covers an address.
+    /// Returns the network with a subnet that contains the address.
     pub fn network_at(&self, address: IpAddr) -> Option<&Network> {
         let (_, id) = self.state.space.overlap(&IpNet::from(address))?;
         self.network_by_id(id)
     }
 
-    /// Whose address it is.
+    /// Returns the endpoint that has the address.
     pub fn endpoint_at(&self, address: IpAddr) -> Option<&Endpoint> {
         let (_, id) = self.state.space.overlap(&IpNet::from(address))?;
         let subnet = self.state.networks.get(&id)?.subnet_of(address)?;
         self.state.endpoints.get(&subnet.holder(address)?)
     }
 
-    /// Whose MAC address it is.
+    /// Returns the endpoint that has the MAC address.
     pub fn endpoint_with(&self, mac: MacAddress) -> Option<&Endpoint> {
         self.state.endpoints.get(self.state.macs.get(&mac)?)
     }
 
-    /// The network that a container's VM must have now; `None` before its first start.
+    /// Returns the spec that a container's VM must have now; `None` before its first start.
     pub fn spec(&self, container: ContainerId) -> Option<NetSpec> {
         let entry = self.state.containers.get(&container)?;
         let endpoints = spec::endpoints(&self.state, entry);
@@ -330,8 +323,8 @@ impl Ledger {
     }
 }
 
-/// One change for each row, from what it was before the first to what it is after the last; without
-/// those that come to nothing.
+/// Returns one change for each row, from its state before the first change to that after the last,
+/// without those that change nothing.
 fn merged(changes: Vec<Change>) -> Vec<Change> {
     let mut positions: BTreeMap<RowKey, usize> = BTreeMap::new();
     let mut merged: Vec<Change> = Vec::new();

@@ -1,4 +1,4 @@
-//! What the VCH has decided: networks, addresses, names. The one truth that everything else follows.
+//! The ledger: networks, containers, addresses and names as the VCH has decided them. Everything else follows it.
 //!
 //! ```text
 //!   Command ──► decide (pure, against the state) ──► Transaction { revision, changes, answer }
@@ -7,23 +7,25 @@
 //!                (nothing has changed)                then effects follow
 //! ```
 //!
-//! Invariants: nothing here is asynchronous, and no clock, random source, file or socket is inside
-//! (see [`Environment`]); the same commands in the same environment make the same transactions;
-//! only a decided transaction changes the state, and a state loaded from its rows is the same state;
-//! a decision costs O(log n) of what is in use, plus the size of its change; a spec is derived from
-//! its container's own rows, so that an attach changes nobody else's.
+//! Invariants: nothing here is asynchronous, and no clock, random source, file or socket is inside (see
+//! [`Environment`]); the same commands in the same environment make the same transactions; only a decided transaction
+//! changes the state, and a state loaded from its rows is the same state; a decision costs O(log n) of what is in
+//! use, plus the size of its change; a spec is derived from its container's own rows, so that an attach changes no
+//! other container's.
 //!
-//! A container's endpoints, addresses and requests last until they are taken away. What is *in force* of
-//! them follows from its life: names answer, ports are published and opened from `StartContainer` to
-//! `StopContainer`, and are rows too, so that nobody else need know when.
+//! A container's endpoints, addresses and requests last until they are taken away. The part of them that is *in
+//! force* follows from its incarnation: names are answered, ports are published and opened from `StartContainer` to
+//! `StopContainer`. They are rows too, so that no other package has to derive them.
 
 mod command;
 mod decide;
 mod derived;
 pub mod desired;
+mod environment;
 mod id;
 mod ipam;
 mod ledger;
+mod limits;
 mod load;
 mod lookup;
 mod name;
@@ -39,11 +41,17 @@ pub use command::{
     Transaction,
 };
 pub use decide::bounded_texts;
+pub use environment::Environment;
 pub use id::{
     ContainerId, ContainerRef, EndpointId, Id, IdError, NetworkId, NetworkRef, Reference, VchId,
 };
 pub use ipam::AddressRange;
-pub use ledger::{Environment, Ledger};
+pub use ledger::Ledger;
+pub use limits::{
+    MAX_ALIASES, MAX_AUXILIARY, MAX_CLIENTS, MAX_DNS_SERVERS, MAX_DOCUMENT, MAX_ENDPOINTS,
+    MAX_EXTRA_HOSTS, MAX_LABEL_KEY, MAX_LABEL_VALUE, MAX_LABELS, MAX_LINKS, MAX_NETWORK_DOCUMENT,
+    MAX_PORTS, MAX_SUBNETS, MAX_SYSCTLS, MAX_TOGETHER, MAX_UTS_NAME,
+};
 pub use load::{Contradiction, LoadError};
 pub use name::{ContainerName, MAX_NAME, NamespacePath, NetworkName, SocketPath};
 pub use published::{pointer_name, published_names};
@@ -55,8 +63,6 @@ pub use row::{
     PortNumber, Protocol, Publish, RestingAddress, Revision, Row, RowKey, SegmentKind, Subnet,
 };
 pub use settings::{
-    DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY,
-    MAX_CLIENTS, MAX_DNS_SERVERS, MAX_DOCUMENT, MAX_ENDPOINTS, MAX_EXTRA_HOSTS, MAX_LABEL_KEY,
-    MAX_LABEL_VALUE, MAX_LABELS, MAX_LINKS, MAX_NETWORK_DOCUMENT, MAX_PORTS, MAX_SUBNETS,
-    MAX_SYSCTLS, MAX_TOGETHER, MAX_UTS_NAME, Pool, PoolError, Settings, default_pools, unusable,
+    DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, Pool, PoolError, Settings,
+    default_pools, unusable,
 };

@@ -1,4 +1,4 @@
-//! From stored rows to the state, and back.
+//! Makes the state from stored rows, and the rows from the state.
 
 use crate::{
     AddressCursor, ContainerId, Endpoint, EndpointId, Network, NetworkId, PortBinding,
@@ -14,37 +14,37 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("stored row {key:?} is not possible: {reason}: restore the store from a copy")]
 pub struct LoadError {
-    /// Which row.
+    /// The key of the row.
     pub key: RowKey,
-    /// What is wrong with it.
+    /// The contradiction.
     pub reason: Contradiction,
 }
 
-/// What is wrong with a stored row.
+/// A contradiction of a stored row with others.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Contradiction {
-    /// There are two of it.
+    /// Another row has the same key.
     #[error("it is stored twice")]
     Twice,
-    /// Another one has its name.
+    /// Another row has the same name.
     #[error("another one has its name")]
     Name,
     /// A subnet is not one for hosts, or has its own addresses outside.
     #[error("subnet {0} or what is kept back of it is not possible")]
     Subnet(IpNet),
-    /// A subnet overlaps another network's.
+    /// A subnet overlaps a subnet of this other network.
     #[error("its subnet {0} overlaps that of network {1}")]
     Overlap(IpNet, NetworkId),
     /// Another container has its channel.
     #[error("container {0} has its channel")]
     Channel(ContainerId),
-    /// It refers to a network that is not there.
+    /// It refers to a network that does not exist.
     #[error("network {0} is not there")]
     NoNetwork(NetworkId),
-    /// It refers to a container that is not there.
+    /// It refers to a container that does not exist.
     #[error("container {0} is not there")]
     NoContainer(ContainerId),
-    /// It refers to an endpoint that is not there, or is another container's.
+    /// It refers to an endpoint that does not exist, or that is another container's.
     #[error("endpoint {0} is not there, or another container's")]
     NoEndpoint(EndpointId),
     /// Its container has another endpoint on its network.
@@ -53,18 +53,18 @@ pub enum Contradiction {
     /// Another endpoint has its MAC address.
     #[error("endpoint {0} has its MAC address")]
     Mac(EndpointId),
-    /// An address is none that its network could have handed out.
+    /// An address is not one that its network could have given out.
     #[error("address {0} can't be handed out on its network")]
     Address(IpAddr),
-    /// An address is taken, or rests, already.
+    /// An address is in use or resting already.
     #[error("address {0} is taken or rests")]
     Taken(IpAddr),
-    /// It is of a transaction that is not stored.
+    /// It refers to a transaction that is newer than the last one.
     #[error("it is of a transaction behind the last stored one")]
     Revision,
 }
 
-/// The state made of rows in any order.
+/// Makes the state of rows in any order.
 pub(crate) fn state(
     settings: &Settings,
     rows: impl IntoIterator<Item = Row>,
@@ -89,7 +89,7 @@ pub(crate) fn state(
     Ok(state)
 }
 
-/// Every row, in the order of their keys.
+/// Returns every row, in the order of their keys.
 pub(crate) fn rows(state: &LedgerState) -> Vec<Row> {
     let networks = state.networks.values().map(|b| Row::Network(b.row.clone()));
     let containers = state.containers.values();

@@ -1,6 +1,6 @@
-//! What a caller's words name, and who holds what.
+//! Looks up the object of a reference, and the holder of an endpoint.
 //!
-//! Words: full id, then full name, then unique prefix of an id.
+//! A text is looked up as full ID, then as full name, then as unique prefix of an ID.
 
 use crate::{
     ContainerName, ContainerRef, EndpointId, Id, NetworkRef, Reference, Refusal,
@@ -14,7 +14,7 @@ enum Miss {
     Several,
 }
 
-/// The network that a caller names.
+/// Returns the network of a reference.
 pub(crate) fn network<'a>(
     state: &'a LedgerState,
     network: &NetworkRef,
@@ -26,7 +26,7 @@ pub(crate) fn network<'a>(
     })
 }
 
-/// The container that a caller names.
+/// Returns the container of a reference.
 pub(crate) fn container<'a>(
     state: &'a LedgerState,
     container: &ContainerRef,
@@ -38,7 +38,7 @@ pub(crate) fn container<'a>(
     })
 }
 
-/// The name of the container whose endpoint it is.
+/// Returns the name of the container that has the endpoint.
 pub(crate) fn holder(state: &LedgerState, endpoint: EndpointId) -> Option<ContainerName> {
     let endpoint = state.endpoints.get(&endpoint)?;
     let container = state.containers.get(&endpoint.container)?;

@@ -1,9 +1,9 @@
-//! Names that people give: networks and containers; and paths that they give on the VCH.
+//! Names that users give to networks and containers, and paths on the VCH that users give.
 
 use protocol::text;
 use std::path::Path;
 
-/// Most bytes of the name of a network or a container.
+/// The most bytes of the name of a network or a container.
 pub const MAX_NAME: usize = 128;
 
 text!(

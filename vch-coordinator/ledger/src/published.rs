@@ -1,10 +1,10 @@
-//! Under which names an endpoint is found.
+//! The DNS names of an endpoint.
 
 use crate::{Container, ContainerId, ContainerName, NetworkName};
 use protocol::spec::Hostname;
 
-/// The names under which the other containers of a network find an endpoint, in lower case, none
-/// twice: the container's name, its short id, its aliases, its host name, that with its domain, and
+/// Returns the names under which the other containers of a network find an endpoint, in lower case, without
+/// duplicates: the container's name, its short ID, its aliases, its host name, its host name with its domain, and
 /// `name.network`.
 ///
 /// A container or network name that is not a host name too (a label longer than 63 characters, or
@@ -33,7 +33,7 @@ pub fn published_names(
     names
 }
 
-/// A container's host name with its domain, if it has one.
+/// Returns a container's host name with its domain, if it has one.
 pub(crate) fn full_hostname(container: &Container) -> String {
     match &container.domain {
         Some(domain) => format!("{}.{domain}", container.hostname),
@@ -41,8 +41,8 @@ pub(crate) fn full_hostname(container: &Container) -> String {
     }
 }
 
-/// The name that an endpoint's addresses resolve to: `name.network`, or the short id where that is
-/// no host name.
+/// Returns the name that an endpoint's addresses resolve to: `name.network`, or the short ID if
+/// that is not a valid host name.
 pub fn pointer_name(
     container: ContainerId,
     name: &ContainerName,
@@ -52,7 +52,7 @@ pub fn pointer_name(
     Hostname::try_from(full).unwrap_or_else(|_| short_hostname(container))
 }
 
-/// A container's short id as a host name.
+/// Returns a container's short ID as a host name.
 pub(crate) fn short_hostname(container: ContainerId) -> Hostname {
     #[expect(clippy::expect_used, reason = "12 hexadecimal digits are a host name")]
     Hostname::try_from(container.short()).expect("a host name")

@@ -1,4 +1,4 @@
-//! Why a command is refused.
+//! Refusals: why the ledger does not carry a command out.
 
 mod class;
 mod external;
@@ -13,22 +13,22 @@ use protocol::spec::{InterfaceName, MacAddress, NicMatch};
 use std::net::IpAddr;
 use thiserror::Error;
 
-/// What sort of refusal: what a face over the ledger makes a status code of.
+/// The kind of a refusal; an API maps it to a status code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RefusalKind {
-    /// What was named does not exist.
+    /// An object that the command names does not exist.
     NotFound,
-    /// It can't be together with what exists.
+    /// The command conflicts with an existing object.
     Conflict,
-    /// The request itself makes no sense.
+    /// The command itself is not valid.
     Invalid,
-    /// It is never allowed, or not as long as things are as they are.
+    /// The command is never allowed, or not in the present state.
     Forbidden,
-    /// There is nothing left to give.
+    /// No address, subnet or port is left.
     Exhausted,
 }
 
-/// Why a command is refused. Nothing has changed then.
+/// The reason for which a command is refused. Nothing has changed then.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -44,7 +44,7 @@ pub enum Refusal {
         container: ContainerName,
         /// The network's name.
         network: NetworkName,
-        /// Its id.
+        /// The network's ID.
         id: NetworkId,
     },
     /// Another interface of the container has the name.
@@ -52,12 +52,12 @@ pub enum Refusal {
         "interface name {interface} of container {container} is taken: choose another one, or leave it out"
     )]
     InterfaceTaken {
-        /// The name.
+        /// The interface's name.
         interface: InterfaceName,
         /// The container.
         container: ContainerName,
     },
-    /// Several networks' ids begin so.
+    /// Several networks' IDs begin with this text.
     #[error(
         "network {0} is ambiguous (several matches found based on ID prefix): give more digits"
     )]
@@ -65,7 +65,7 @@ pub enum Refusal {
     /// No container has this name or id.
     #[error("No such container: {0}: see `vchctl container ls`")]
     ContainerNotFound(String),
-    /// Several containers' ids begin so.
+    /// Several containers' IDs begin with this text.
     #[error(
         "container {0} is ambiguous (several matches found based on ID prefix): give more digits"
     )]
@@ -75,10 +75,10 @@ pub enum Refusal {
         "network with name {0} already exists: choose another name, or remove that network first"
     )]
     NetworkExists(NetworkName),
-    /// The name is one of the VCH's own networks.
+    /// The name belongs to one of the VCH's predefined networks.
     #[error("operation is not permitted on predefined {0} network : choose another name")]
     PredefinedName(NetworkName),
-    /// The VCH's own networks stay.
+    /// The network is predefined, and can't be removed or changed.
     #[error("{0} is a pre-defined network and cannot be removed: it belongs to the VCH")]
     PredefinedNetwork(NetworkName),
     /// The network still has endpoints.
@@ -88,93 +88,93 @@ pub enum Refusal {
     NetworkInUse {
         /// The network.
         network: NetworkName,
-        /// Names of the containers on it: the first few.
+        /// The names of the first few containers on it.
         endpoints: String,
     },
-    /// No network has this name or id and is a configuration of others.
+    /// No network of kind configuration has this name or ID.
     #[error("configuration network {0:?} does not exist: make one with config-only")]
     NoConfiguration(String),
-    /// Networks were made of the configuration.
+    /// Other networks were made of this network of kind configuration.
     #[error(
         "error while removing network: configuration network \"{0}\" is in use: remove the networks that were made of it"
     )]
     ConfigurationInUse(NetworkName),
-    /// It carries nothing.
+    /// The network is of kind configuration, and carries no containers.
     #[error(
         "network {0} only configures others: make a network of it by config-from, and connect to that"
     )]
     ConnectToConfiguration(NetworkName),
-    /// The VCH is the name server of bridge networks alone.
+    /// The network has no DNS TTL: the VCH is the name server of bridge networks only.
     #[error("the VCH is not the name server of network {0}: set the DNS TTL of a bridge network")]
     NoDnsTtl(NetworkName),
-    /// There would be more networks, containers or entries than may be.
+    /// A limit on the number of networks, containers or entries would be exceeded.
     #[error(
         "field `{field}`: {count} is more than the limit of {limit}: remove some, or ask for fewer"
     )]
     TooMany {
-        /// Of what.
+        /// The field, or the kind of object.
         field: &'static str,
         /// How many there would be.
         count: usize,
-        /// How many there may be.
+        /// How many are allowed.
         limit: usize,
     },
-    /// A transaction of several commands, or a change of external networks, is part of one.
+    /// A batch contains a batch, or a change of external networks.
     #[error(
         "commands that go together can't hold others that do, nor a change of external networks: put the others in one list"
     )]
     Nested,
-    /// A text is longer than may be.
+    /// A text is too long.
     #[error("field `{field}`: `{start}…` has {length} bytes: at most {limit} are possible")]
     TooLong {
-        /// Which text.
+        /// The field that has the text.
         field: &'static str,
-        /// How it begins.
+        /// The beginning of the text.
         start: String,
         /// Its length in bytes.
         length: usize,
-        /// The most that may be.
+        /// The most bytes allowed.
         limit: usize,
     },
     /// The network would have no subnet.
     #[error("network {0} would have no subnet: ask for an IPv4 or an IPv6 subnet")]
     NoSubnet(NetworkName),
-    /// The subnet has bits beyond its prefix.
+    /// The subnet has bits set beyond its prefix.
     #[error("invalid network config: invalid subnet {0}: it should be {net}", net = .0.trunc())]
     SubnetHostBits(IpNet),
-    /// The subnet is not one for hosts.
+    /// The subnet can't have hosts.
     #[error(
         "invalid network config: invalid subnet {net}: {reason}: choose a private one, as in 10.9.8.0/24 or fd00:9:8::/64"
     )]
     SubnetUnusable {
         /// The subnet.
         net: IpNet,
-        /// What is wrong with it.
+        /// The reason, as text.
         reason: &'static str,
     },
-    /// The subnet meets another network's.
+    /// The subnet overlaps another network's.
     #[error(
         "invalid pool request: Pool overlaps with other one on this address space: subnet {net} overlaps {other} of network {network}: choose another subnet"
     )]
     SubnetOverlap {
         /// The subnet.
         net: IpNet,
-        /// What it overlaps.
+        /// The subnet that it overlaps.
         other: IpNet,
-        /// Whose that is.
+        /// The network of that subnet.
         network: NetworkName,
     },
-    /// The subnet meets another of the same request.
+    /// The subnet overlaps another one of the same request.
     #[error(
         "invalid network config: subnets {net} and {other} of one request overlap: choose another for one of them"
     )]
     SubnetTwice {
         /// The subnet.
         net: IpNet,
-        /// What it overlaps.
+        /// The subnet that it overlaps.
         other: IpNet,
     },
-    /// The subnet meets a route of the VCH.
+    /// The subnet overlaps a route of the VCH.
     #[error(
         "invalid pool request: Pool overlaps with other one on this address space: subnet {net} overlaps the VCH's route to {route}: choose another subnet"
     )]
@@ -189,10 +189,10 @@ pub enum Refusal {
         "all predefined address pools have been fully subnetted: give a {family} subnet, remove networks, or add a pool to the configuration"
     )]
     PoolsExhausted {
-        /// Of which address family.
+        /// The address family, `IPv4` or `IPv6`.
         family: &'static str,
     },
-    /// The range has bits beyond its prefix.
+    /// The range has bits set beyond its prefix.
     #[error("invalid network config: invalid ip-range {0}: it should be {net}", net = .0.trunc())]
     RangeHostBits(IpNet),
     /// The range is not inside its subnet.
@@ -230,14 +230,14 @@ pub enum Refusal {
         "invalid network config: invalid auxiliary address {name}={address}: parent subnet {net} doesn't contain this address: choose one inside"
     )]
     AuxiliaryOutside {
-        /// Its name.
+        /// The name that the caller gave it.
         name: String,
         /// The address.
         address: IpAddr,
         /// The subnet.
         net: IpNet,
     },
-    /// Two of a subnet's kept-back addresses are the same.
+    /// Two of a subnet's reserved addresses are the same.
     #[error(
         "invalid network config: address {address} of subnet {net} is kept back twice: give the gateway and each auxiliary address its own"
     )]
@@ -257,7 +257,7 @@ pub enum Refusal {
         /// The subnet.
         net: IpNet,
     },
-    /// None of the network's subnets has the address.
+    /// The address is in none of the network's subnets.
     #[error(
         "invalid endpoint settings: no configured subnet contains IP address {address}: network {network} has {subnets}"
     )]
@@ -266,35 +266,35 @@ pub enum Refusal {
         address: IpAddr,
         /// The network.
         network: NetworkName,
-        /// Its subnets.
+        /// The network's subnets, as text.
         subnets: String,
     },
-    /// Two addresses of one family were asked for.
+    /// Two addresses of one family were requested.
     #[error("addresses {0} and {1} are of one family: an endpoint has one address a family")]
     AddressTwice(IpAddr, IpAddr),
-    /// The address is another endpoint's.
+    /// Another endpoint has the address.
     #[error(
         "Address already in use: {address} belongs to container {holder}: choose another, or leave it to the VCH"
     )]
     AddressInUse {
         /// The address.
         address: IpAddr,
-        /// Whose it is.
+        /// The container that has it.
         holder: ContainerName,
     },
-    /// The address is the gateway's, or kept back.
+    /// The address is reserved for the gateway or by the caller.
     #[error(
         "Address already in use: {address} is kept back as {by} of network {network}: choose another"
     )]
     AddressReserved {
         /// The address.
         address: IpAddr,
-        /// For what.
+        /// The purpose that it is reserved for.
         by: String,
-        /// By which network.
+        /// The network that reserves it.
         network: NetworkName,
     },
-    /// Another coordinator hands this address out.
+    /// The address belongs to a part of the subnet that another coordinator gives out.
     #[error(
         "address {address} of network {network} is not granted to this coordinator: choose another"
     )]
@@ -314,7 +314,7 @@ pub enum Refusal {
         "no available {family} addresses on network {network}: disconnect containers, or make a network with a larger subnet or range"
     )]
     AddressesExhausted {
-        /// Of which address family.
+        /// The address family, `IPv4` or `IPv6`.
         family: &'static str,
         /// The network.
         network: NetworkName,
@@ -339,7 +339,8 @@ pub enum Refusal {
         /// The network.
         network: NetworkName,
     },
-    /// Nothing can be connected to the network of those that want none.
+    /// The network is the predefined one for containers without a network; nothing can be connected
+    /// to it.
     #[error("network {0} has no endpoints: a container without a network is on it already")]
     NoEndpointsOnNone(NetworkName),
     /// Another container has the name.
@@ -349,10 +350,10 @@ pub enum Refusal {
     ContainerNameTaken {
         /// The name.
         name: ContainerName,
-        /// The id of whose it is.
+        /// The ID of the container that has the name.
         holder: String,
     },
-    /// The container still has endpoints.
+    /// The container still has endpoints, and the command did not force the removal.
     #[error(
         "container {container} is still connected to {networks}: disconnect it first, or force the removal"
     )]
@@ -362,15 +363,16 @@ pub enum Refusal {
         /// The networks that it is on.
         networks: String,
     },
-    /// Another container has the channel: it names the container, so it can't be shared.
+    /// Another container has the channel; a channel identifies its container, so it can't be
+    /// shared.
     #[error("channel {channel} is already that of container {holder}: give each container its own")]
     ChannelTaken {
-        /// The channel.
+        /// The channel, as text.
         channel: String,
-        /// Whose it is.
+        /// The container that has it.
         holder: ContainerName,
     },
-    /// The context id is reserved.
+    /// The vsock context ID is reserved (0 to 2).
     #[error("vsock context id {0} is reserved: use 3 to 4294967294")]
     ReservedCid(u32),
     /// Another endpoint has the MAC address.
@@ -378,9 +380,9 @@ pub enum Refusal {
         "MAC address {mac} is already that of container {holder}: choose another, or leave it to the VCH"
     )]
     MacTaken {
-        /// The address.
+        /// The MAC address.
         mac: MacAddress,
-        /// Whose it is.
+        /// The container that has it.
         holder: ContainerName,
     },
     /// Another endpoint of the container claims the NIC.
@@ -393,26 +395,26 @@ pub enum Refusal {
         /// The container.
         container: ContainerName,
     },
-    /// The container's network would not be possible.
+    /// No valid spec can be made of the container's rows.
     #[error("the network of container {container} would not be possible: {reason}")]
     SpecImpossible {
         /// The container.
         container: ContainerName,
-        /// What is wrong, and what to do instead.
+        /// The reason, with a remedy.
         reason: String,
     },
-    /// The resolver settings can't be written to resolv.conf.
+    /// The resolver settings can't be written as a resolv.conf(5).
     #[error("field `dns` of container {container}: {reason}")]
     Resolver {
         /// The container.
         container: ContainerName,
-        /// What is wrong, and what to write instead.
+        /// The reason, with a remedy.
         reason: String,
     },
-    /// A port is not possible.
+    /// A port can't be exposed or published.
     #[error(transparent)]
     Port(#[from] PortRefusal),
-    /// An external network is not possible.
+    /// An external network of the configuration is not possible.
     #[error(transparent)]
     External(#[from] ExternalRefusal),
 }

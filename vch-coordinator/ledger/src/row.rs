@@ -1,4 +1,4 @@
-//! What the store keeps: one row an object.
+//! Rows: the ledger's state as the store keeps it, one row an object.
 //!
 //! Rows travel as postcard, which is positional: variants are appended, never reordered, and a
 //! changed struct needs a new schema version of the store.
@@ -23,13 +23,13 @@ use crate::{ContainerId, EndpointId, NetworkId};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// Counts the transactions; a greater one is newer. Zero is before the first.
+/// The number of a transaction; a greater one is newer. Zero is before the first.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Revision(pub u64);
 
-/// One object of the state, as the store keeps it.
+/// An object of the ledger's state, as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Row {
     /// A network.
@@ -38,37 +38,37 @@ pub enum Row {
     Container(Container),
     /// A container's connection to a network.
     Endpoint(Endpoint),
-    /// An address that was given back and waits before it is handed out again.
+    /// An address that was released, and waits before it is given out again.
     RestingAddress(RestingAddress),
-    /// Where the search for a subnet's next address goes on.
+    /// The position at which the search for a subnet's next address begins.
     AddressCursor(AddressCursor),
     /// A published port that is in force.
     PortBinding(PortBinding),
-    /// What others keep with a container.
+    /// A document that belongs to a container.
     Document(Document),
 }
 
-/// What identifies a row.
+/// The key of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum RowKey {
-    /// Of a network.
+    /// The key of a network.
     Network(NetworkId),
-    /// Of a container.
+    /// The key of a container.
     Container(ContainerId),
-    /// Of an endpoint.
+    /// The key of an endpoint.
     Endpoint(EndpointId),
-    /// Of an address at rest on a network.
+    /// The key of a resting address of a network.
     RestingAddress(NetworkId, IpAddr),
-    /// Of the cursor in a network's subnet, known by its subnet address.
+    /// The key of an address cursor: the network, and its subnet's own address.
     AddressCursor(NetworkId, IpAddr),
-    /// Of a port of the VCH.
+    /// The key of a binding: the port of the VCH.
     PortBinding(HostPort),
-    /// Of a container's document.
+    /// The key of a container's document of one kind.
     Document(ContainerId, DocumentKind),
 }
 
 impl Row {
-    /// What identifies it.
+    /// Returns the row's key.
     pub fn key(&self) -> RowKey {
         match self {
             Self::Network(row) => RowKey::Network(row.id),
@@ -82,35 +82,35 @@ impl Row {
     }
 }
 
-/// An address that was given back and waits before it is handed out again.
+/// An address that was released, and waits before it is given out again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestingAddress {
-    /// On which network.
+    /// The network.
     pub network: NetworkId,
-    /// Which address.
+    /// The address.
     pub address: IpAddr,
-    /// The transaction that gave it back: the lowest is reused first.
+    /// The transaction that released it; the lowest is reused first.
     pub since: Revision,
 }
 
-/// Where the search for a subnet's next address goes on.
+/// The position at which the search for a subnet's next address begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressCursor {
-    /// Of which network.
+    /// The network.
     pub network: NetworkId,
-    /// Of which of its subnets: the subnet's own address.
+    /// The subnet's own address, which identifies it.
     pub subnet: IpAddr,
-    /// The first address to be looked at.
+    /// The first address to try.
     pub next: IpAddr,
 }
 
-/// What became of one row in a transaction.
+/// The change of one row in a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// Which row.
+    /// The row's key.
     pub key: RowKey,
-    /// What it was; `None` for a new one.
+    /// The row before; `None` if it is new.
     pub before: Option<Row>,
-    /// What it is; `None` for one that is gone.
+    /// The row after; `None` if it is removed.
     pub after: Option<Row>,
 }

@@ -1,4 +1,4 @@
-//! What the ledger is told about its VCH.
+//! The settings of the ledger, made from the VCH's configuration.
 
 use crate::{AddressRange, External, NetworkName, PortNumber, SegmentKind, Subnet, VchId, derived};
 use ipnet::IpNet;
@@ -6,61 +6,62 @@ use protocol::spec::{DomainName, InterfaceName};
 use std::{collections::BTreeMap, fmt, net::IpAddr, ops::RangeInclusive, str::FromStr};
 use thiserror::Error;
 
-/// What the ledger is told about its VCH.
+/// The settings of the ledger, made from the VCH's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Who the VCH is.
+    /// The identity of the VCH.
     pub vch: VchId,
-    /// Where automatic subnets come from, in the order in which they are tried.
+    /// The pools that automatic subnets come from, in the order in which they are tried.
     pub pools: Vec<Pool>,
-    /// Which part of the networks' subnets is this coordinator's to hand out.
+    /// The part of each subnet that this coordinator may give out.
     pub grants: Grants,
-    /// The default bridge network.
+    /// The settings of the default bridge network.
     pub default_bridge: DefaultBridge,
-    /// The network of containers that want none.
+    /// The name of the network of containers without a network.
     pub none: NetworkName,
-    /// The L2 of bridge networks that choose none themselves.
+    /// The kind of segment of bridge networks whose request names none.
     pub default_segment: SegmentKind,
-    /// The link that carries all shared networks.
+    /// The name of the link that carries all shared networks.
     pub shared_link: InterfaceName,
-    /// The external networks, as the configuration declares them at present.
+    /// The external networks that the configuration declares.
     pub externals: Vec<ExternalNetwork>,
-    /// Which ports the VCH may choose for published ones that name none.
+    /// The ports that the VCH may choose for requests that name none.
     pub ephemeral: RangeInclusive<u16>,
-    /// Ports of the VCH's own services, each with whose it is; never published.
+    /// The ports of the VCH's own services, each with the service's name; they are never published.
     pub reserved: BTreeMap<PortNumber, String>,
-    /// Addresses of the VCH at which no port is published, each with the network that it is on.
+    /// The addresses of the VCH at which no port is published, each with the network that it is on.
     pub private: BTreeMap<IpAddr, String>,
-    /// A domain that containers search where they name none themselves.
+    /// The search domain of containers that name none themselves.
     pub domain: Option<DomainName>,
-    /// How much there may be.
+    /// The limits on numbers of objects.
     pub limits: Limits,
 }
 
-/// A network outside, as the configuration declares it.
+/// An external network, as the configuration declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalNetwork {
-    /// Its name.
+    /// The network's name.
     pub name: NetworkName,
-    /// Its subnets, each with the VCH's own address and the ranges that the VCH may hand out.
+    /// The network's subnets, each with the VCH's own address and the ranges that the VCH may give
+    /// out.
     pub subnets: Vec<Subnet>,
-    /// The rest.
+    /// The network's other settings.
     pub external: External,
 }
 
-/// The bridge network that exists from the start.
+/// The settings of the default bridge network, which the ledger makes at its first start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefaultBridge {
-    /// Its name.
+    /// The name of the default bridge network.
     pub name: NetworkName,
-    /// Its subnet; `None` for the first of the pools that is free.
+    /// The subnet of the default bridge network; `None` for the first free one of the pools.
     pub net: Option<IpNet>,
 }
 
-/// The ports that IANA keeps for no service (RFC 6335, 6), as Docker falls back to.
+/// The ports that IANA assigns to no service (RFC 6335, 6), which are also Docker's fallback.
 pub const DEFAULT_EPHEMERAL: RangeInclusive<u16> = 49_153..=65_535;
 
-/// A range that is cut into subnets of one size.
+/// A range of addresses that is cut into subnets of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
     base: IpNet,
@@ -68,7 +69,11 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// `base` cut into subnets of prefix length `size`.
+    /// Makes a pool of subnets of prefix length `size` in `base`.
+    ///
+    /// # Errors
+    /// Returns [`PoolError`]: `HostBits` if `base` has bits set beyond its prefix, `Size` if `size`
+    /// is shorter than its prefix or too long for a network, `Unusable` if `base` can't have hosts.
     pub fn new(base: IpNet, size: u8) -> Result<Self, PoolError> {
         if base.trunc() != base {
             return Err(PoolError::HostBits(base));
@@ -87,24 +92,24 @@ impl Pool {
         Ok(Self { base, size })
     }
 
-    /// The range; no host bits.
+    /// Returns the range, without host bits.
     pub fn base(&self) -> IpNet {
         self.base
     }
 
-    /// The prefix length of its subnets.
+    /// Returns the prefix length of the pool's subnets.
     pub fn size(&self) -> u8 {
         self.size
     }
 }
 
-/// Why a range can't be a pool.
+/// The reason for which a range can't be a pool.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PoolError {
-    /// The base has bits beyond its prefix.
+    /// The base has bits set beyond its prefix.
     #[error("pool base {0} has host bits: write {net}", net = .0.trunc())]
     HostBits(IpNet),
-    /// The size is not between the base's prefix length and the longest that a network can have.
+    /// The size is shorter than the base's prefix length, or longer than a network can have.
     #[error(
         "pool size {size} does not fit base {base}: use a prefix length of {shortest} to {longest}",
         shortest = base.prefix_len()
@@ -112,9 +117,9 @@ pub enum PoolError {
     Size {
         /// The base.
         base: IpNet,
-        /// The size.
+        /// The size, as a prefix length.
         size: u8,
-        /// The longest prefix that a network can have.
+        /// The longest prefix length that a network can have.
         longest: u8,
     },
     /// The base is not a range for hosts.
@@ -122,12 +127,12 @@ pub enum PoolError {
     Unusable {
         /// The base.
         base: IpNet,
-        /// What is wrong with it.
+        /// The reason, as text.
         reason: &'static str,
     },
 }
 
-/// The longest prefix of a subnet that has room for the VCH and a container.
+/// Returns the longest prefix length of a subnet that has room for the VCH and a container.
 pub(crate) fn longest_prefix(net: &IpNet) -> u8 {
     match net {
         IpNet::V4(_) => 30,
@@ -135,7 +140,7 @@ pub(crate) fn longest_prefix(net: &IpNet) -> u8 {
     }
 }
 
-/// What keeps a range from being a network of hosts; `None` where nothing does.
+/// Returns the reason for which a range can't be a network of hosts; `None` if it can.
 pub fn unusable(net: &IpNet) -> Option<&'static str> {
     let reserved: &[(&str, &'static str)] = match net {
         IpNet::V4(_) => &[
@@ -173,17 +178,17 @@ pub fn unusable(net: &IpNet) -> Option<&'static str> {
     hits.next().map(|(_, reason)| *reason)
 }
 
-/// Which part of a subnet this coordinator may hand out: today all of it; where coordinators share
-/// networks each is granted blocks, and allocates inside them without asking.
+/// The part of a subnet that this coordinator may give out: at present all of it. If coordinators
+/// share networks, each will be granted blocks, and allocate inside them without asking.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Grants {
-    /// Every subnet as a whole.
+    /// The whole of every subnet.
     #[default]
     Whole,
 }
 
 impl Grants {
-    /// What is granted of a subnet, in ascending order, disjoint.
+    /// Returns the granted ranges of a subnet, in ascending order, disjoint.
     pub fn of(&self, subnet: &Subnet) -> Vec<AddressRange> {
         match self {
             Self::Whole => vec![AddressRange::from(subnet.net)],
@@ -191,15 +196,15 @@ impl Grants {
     }
 }
 
-/// How much there may be: what keeps memory bounded.
+/// The limits on numbers of objects, which bound memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Networks.
+    /// The most networks.
     pub networks: usize,
-    /// Containers.
+    /// The most containers.
     pub containers: usize,
-    /// Addresses of one subnet that rest by name; those given back before them are simply behind
-    /// the cursor.
+    /// The most addresses of one subnet that rest; those released before them lie behind the cursor
+    /// only.
     pub resting: usize,
 }
 
@@ -213,44 +218,8 @@ impl Default for Limits {
     }
 }
 
-/// Most endpoints of one container: within the protocol's limits for interfaces and hosts entries.
-pub const MAX_ENDPOINTS: usize = 32;
-/// Most subnets of one network.
-pub const MAX_SUBNETS: usize = 16;
-/// Most auxiliary addresses of one subnet.
-pub const MAX_AUXILIARY: usize = 256;
-/// Most aliases of one endpoint.
-pub const MAX_ALIASES: usize = 64;
-/// Most links of one endpoint.
-pub const MAX_LINKS: usize = 64;
-/// Most ports that one container exposes and publishes.
-pub const MAX_PORTS: usize = 1_024;
-/// Most client subnets of one published port.
-pub const MAX_CLIENTS: usize = 64;
-/// Most extra hosts of one container.
-pub const MAX_EXTRA_HOSTS: usize = 64;
-/// Most bytes of a host name, and of a domain name, that the kernel holds (`__NEW_UTS_LEN` of
-/// linux/utsname.h).
-pub const MAX_UTS_NAME: usize = 64;
-/// Most kernel settings that one container, and one endpoint, asks for: they fit a spec's extension.
-pub const MAX_SYSCTLS: usize = 32;
-/// Most own DNS servers of one container that are asked: the first of those that it was given.
-pub const MAX_DNS_SERVERS: usize = 8;
-/// Most bytes of a document.
-pub const MAX_DOCUMENT: usize = 256 << 10;
-/// Most bytes of a network's document: [`MAX_LABELS`] texts fit it.
-pub const MAX_NETWORK_DOCUMENT: usize = 1 << 20;
-/// Most commands in one transaction.
-pub const MAX_TOGETHER: usize = 128;
-/// Most labels, and most options, of one network.
-pub const MAX_LABELS: usize = 128;
-/// Most bytes in a label's or option's key, and in an auxiliary address's name.
-pub const MAX_LABEL_KEY: usize = 256;
-/// Most bytes in a label's or option's value.
-pub const MAX_LABEL_VALUE: usize = 4_096;
-
 impl Settings {
-    /// The defaults of a VCH: networks `none` and `bridge`, [`default_pools`].
+    /// Returns the default settings of a VCH: networks `none` and `bridge`, [`default_pools`].
     pub fn of(vch: VchId) -> Self {
         Self {
             vch,
@@ -274,15 +243,16 @@ impl Settings {
 }
 
 impl Settings {
-    /// The pools, and behind them the VCH's own ULA prefix.
+    /// Returns the pools, and behind them the pool of the VCH's own ULA prefix.
     pub(crate) fn all_pools(&self) -> impl Iterator<Item = Pool> {
         let ula = Pool::new(derived::ula_prefix(self.vch), 64).ok();
         self.pools.iter().copied().chain(ula)
     }
 
-    /// Whether a port that names no address keeps one off that is published at this address.
-    /// Only an address on an external network that is no default for such ports is free of them;
-    /// loopback, gateways, and what may become one of the VCH's addresses are not.
+    /// Returns whether a port that is published at this address conflicts with the same port
+    /// published without an address. Only an address on an external network that is not a default
+    /// for published ports does not; loopback addresses, gateways, and addresses that may become
+    /// the VCH's do.
     pub(crate) fn publishes_at(&self, address: IpAddr) -> bool {
         let own = |network: &&ExternalNetwork| {
             let mut subnets = network.subnets.iter();
@@ -298,8 +268,8 @@ fn constant<T: FromStr<Err: fmt::Debug>>(name: &str) -> T {
     name.parse().expect("a name")
 }
 
-/// First Docker's own 172.17.0.0/16 to 172.31.0.0/16, then 256 networks of 192.168.0.0/16, then
-/// 16,384 of 10.0.0.0/8 with 1,021 containers each.
+/// Returns the default pools: first Docker's own 172.17.0.0/16 to 172.31.0.0/16, then 256 networks
+/// of 192.168.0.0/16, then 16,384 of 10.0.0.0/8 with 1,021 containers each.
 pub fn default_pools() -> Vec<Pool> {
     use std::net::{IpAddr, Ipv4Addr};
     [

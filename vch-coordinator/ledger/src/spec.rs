@@ -1,6 +1,6 @@
-//! The network that a container's VM must have, derived from its rows alone.
+//! Derives the spec of a container's network from its rows.
 //!
-//! No other container's rows go into it: an attach changes nobody else's spec.
+//! No other container's rows are read: an attach changes no other container's spec.
 
 use crate::{
     Container, Endpoint, IFNAME, Network, Settings,
@@ -16,14 +16,14 @@ use protocol::spec::{
 use std::{cmp::Reverse, collections::BTreeMap, net::IpAddr};
 use thiserror::Error;
 
-/// An endpoint and the network that it is on.
+/// An endpoint with its network.
 #[derive(Clone, Copy)]
 pub(crate) struct EndpointRef<'a> {
     pub(crate) row: &'a Endpoint,
     pub(crate) network: &'a Network,
 }
 
-/// Rows of which no spec can be made.
+/// The reason for which no spec can be made of a container's rows.
 #[derive(Debug, Error)]
 pub(crate) enum ImpossibleSpec {
     #[error(transparent)]
@@ -38,7 +38,7 @@ pub(crate) enum ImpossibleSpec {
     Extension(crate::ContainerName),
 }
 
-/// A container's endpoints, in any order.
+/// Returns a container's endpoints with their networks, in any order.
 pub(crate) fn endpoints<'a>(
     state: &'a LedgerState,
     container: &'a ContainerState,
@@ -53,7 +53,10 @@ pub(crate) fn endpoints<'a>(
     endpoint.collect()
 }
 
-/// The spec of a container with these endpoints.
+/// Derives the spec of a container with these endpoints.
+///
+/// # Errors
+/// Returns [`ImpossibleSpec`] if the rows contradict one another or exceed the protocol's limits.
 pub(crate) fn derive(
     container: &Container,
     endpoints: &[EndpointRef<'_>],
@@ -77,8 +80,9 @@ pub(crate) fn derive(
     })?)
 }
 
-/// Whose gateway is the default: priority, then networks with a way out, then dual stack, then by
-/// the network's name, as Docker has it.
+/// Returns the endpoints in the order in which their gateways become the container's default: by
+/// priority, then networks that are not internal, then dual stack, then by the network's name, as
+/// Docker does.
 pub(crate) fn in_gateway_order<'a>(endpoints: &[EndpointRef<'a>]) -> Vec<EndpointRef<'a>> {
     let mut ranked = endpoints.to_vec();
     ranked.sort_by_key(|endpoint| {
@@ -122,8 +126,9 @@ fn leads_out(endpoint: &EndpointRef<'_>, v4: bool) -> bool {
     !endpoint.network.internal && subnet.is_some_and(|subnet| subnet.gateway.is_some())
 }
 
-/// Every gateway that leads out has a default route, the first one with the least metric: the way
-/// out stays open while the first one's NIC is awaited, or gone.
+/// Returns the default route by an endpoint's gateway. Every gateway that leads out gets one, the
+/// first with the least metric: the route to the outside stays while the first one's NIC is
+/// awaited, or gone.
 fn default_route(endpoint: &EndpointRef<'_>, v4: bool, rank: u32) -> Option<Route> {
     let mut addresses = endpoint.row.addresses.iter();
     let own = addresses.find(|address| address.addr().is_ipv4() == v4)?;
@@ -143,11 +148,11 @@ fn default_route(endpoint: &EndpointRef<'_>, v4: bool, rank: u32) -> Option<Rout
     })
 }
 
-/// With a bridge: one name server, the gateway of the first of them, which answers for all of the
-/// container's networks and asks the container's own servers for the rest. While that bridge's NIC
-/// is awaited, the way to it is by another one: it is the VCH.
+/// Returns the resolver's configuration. With a bridge network: one name server, the gateway of the first bridge
+/// network, which answers for all of the container's networks and asks the container's own servers for the rest.
+/// While that network's NIC is awaited, the gateway is reached by another one, since it is the VCH.
 ///
-/// On external networks alone there is no VCH to ask: the container's own servers, else those of its
+/// On external networks only, the VCH is no name server: the container's own servers are used, else those of its
 /// first network that has some.
 fn resolver(
     container: &Container,
@@ -202,8 +207,8 @@ pub(crate) fn resolver_of(
     Resolver::new(servers, search, options)
 }
 
-/// Extra hosts, and the container's host name on each of its addresses; never peers. As with dockerd,
-/// the container's own name is not among them: DNS answers for it.
+/// Returns the lines of the hosts file: extra hosts, and the container's host name on each of its addresses; never
+/// other containers. As with dockerd, the container's own name is not among them: DNS answers for it.
 fn hosts(container: &Container, ordered: &[EndpointRef<'_>]) -> Vec<HostEntry> {
     // The first name of a line is the canonical one: `hostname -f` says it.
     let full = full_hostname(container);
@@ -227,7 +232,7 @@ fn hosts(container: &Container, ordered: &[EndpointRef<'_>]) -> Vec<HostEntry> {
     container.extra_hosts.iter().cloned().chain(own).collect()
 }
 
-/// What a spec says beyond version 1 of the protocol.
+/// Returns the part of a spec that was added since version 1 of the protocol.
 fn extension(
     container: &Container,
     ordered: &[EndpointRef<'_>],
@@ -251,7 +256,7 @@ fn extension(
     field.ok_or_else(|| ImpossibleSpec::Extension(container.name.clone()))
 }
 
-/// Where a setting is below `/proc/sys`, as sysctl(8) has it: the separator that comes first separates,
+/// Returns the path of a setting below `/proc/sys`, as sysctl(8) finds it: the separator that comes first separates,
 /// and the other one stands for it within a name.
 fn sysctl_path(name: &str) -> String {
     let slashes = name

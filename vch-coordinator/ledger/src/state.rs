@@ -1,4 +1,4 @@
-//! The ledger's state: every row in memory, and what finds it in O(log n).
+//! The ledger's state: every row in memory, with indexes that find rows in O(log n).
 
 use crate::{
     Channel, Container, ContainerId, ContainerName, Document, DocumentKind, Endpoint, EndpointId,
@@ -12,7 +12,7 @@ use std::{
     net::IpAddr,
 };
 
-/// Every row, and what finds it. Follows the changes of transactions; decides nothing.
+/// Every row, with its indexes. Applies the changes of transactions; decides nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LedgerState {
     pub(crate) networks: BTreeMap<NetworkId, NetworkState>,
@@ -22,18 +22,19 @@ pub(crate) struct LedgerState {
     pub(crate) channels: BTreeMap<ChannelKey, ContainerId>,
     pub(crate) endpoints: BTreeMap<EndpointId, Endpoint>,
     pub(crate) macs: BTreeMap<MacAddress, EndpointId>,
-    /// By port of the VCH, then by address: what may meet is found together.
+    /// The bindings by port of the VCH, then by address, so that bindings that may conflict are
+    /// found together.
     pub(crate) bindings: BTreeMap<PortNumber, BTreeMap<Option<IpAddr>, PortBinding>>,
     /// The ports of the VCH, by protocol, that no container has at any address.
     pub(crate) free_ports: BTreeMap<Protocol, Intervals>,
-    /// Who has a name of its own for a container on a network: its endpoints there.
+    /// The endpoints that have a link to a container on a network.
     pub(crate) linked: BTreeMap<(ContainerId, NetworkId), BTreeSet<EndpointId>>,
-    /// Who awaits a container of a name, to have a link to it.
+    /// The endpoints that await a container of a name, to link it.
     pub(crate) awaited: BTreeMap<ContainerName, BTreeSet<EndpointId>>,
     pub(crate) space: Space,
 }
 
-/// A network with what hangs on it.
+/// A network with its endpoints and allocators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NetworkState {
     pub(crate) row: Network,
@@ -50,7 +51,7 @@ pub(crate) struct ContainerState {
     pub(crate) documents: BTreeMap<DocumentKind, Document>,
 }
 
-/// What of a channel two containers can't share.
+/// The part of a channel that two containers can't share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ChannelKey {
     Path(SocketPath),
@@ -58,7 +59,8 @@ pub(crate) enum ChannelKey {
 }
 
 impl ChannelKey {
-    /// `None` where the coordinator chooses, by the container's id.
+    /// Returns the key of a channel; `None` if the coordinator chooses the path, by the container's
+    /// ID.
     pub(crate) fn of(channel: &Channel) -> Option<Self> {
         match channel {
             Channel::HybridVsock { path, .. } | Channel::Chardev { path } => {
@@ -100,12 +102,12 @@ impl LedgerState {
         }
     }
 
-    /// What is in force at a port of the VCH.
+    /// Returns the binding in force at a port of the VCH.
     pub(crate) fn binding(&self, host: &HostPort) -> Option<&PortBinding> {
         self.bindings.get(&host.number())?.get(&host.address)
     }
 
-    /// Writes a row that is new or replaces the one with its key.
+    /// Writes a row; it is new, or replaces the one with its key.
     pub(crate) fn put(&mut self, row: Row, settings: &Settings) {
         match row {
             Row::Network(row) => self.put_network(row, settings),
@@ -130,7 +132,7 @@ impl LedgerState {
         }
     }
 
-    /// Forgets the row with this key.
+    /// Deletes the row with this key.
     pub(crate) fn erase(&mut self, key: RowKey) {
         match key {
             RowKey::Network(id) => self.erase_network(id),
@@ -159,7 +161,7 @@ impl LedgerState {
         self.networks.get_mut(&network)?.subnet_of_mut(address)
     }
 
-    /// The subnet that begins with an address.
+    /// Returns the subnet that begins with an address.
     fn subnet_from(&mut self, network: NetworkId, address: IpAddr) -> Option<&mut SubnetState> {
         let subnet = self.subnet_mut(network, address)?;
         (subnet.net().network() == address).then_some(subnet)
@@ -184,7 +186,7 @@ impl LedgerState {
         self.networks.insert(entry.row.id, entry);
     }
 
-    /// A network's name is for life; its subnets may be others, and what hangs on it stays.
+    /// Replaces a network's row. Its name never changes; its subnets may, and its endpoints stay.
     fn replace_network(&mut self, row: Network, settings: &Settings) {
         let Some(entry) = self.networks.get_mut(&row.id) else {
             return;
@@ -342,7 +344,7 @@ impl LedgerState {
     }
 }
 
-/// The subnets that nobody else may have: a configuration keeps none.
+/// Returns the subnets that no other network may overlap; empty for a configuration.
 fn occupied(row: &Network) -> &[Subnet] {
     if row.is_configuration() {
         &[]

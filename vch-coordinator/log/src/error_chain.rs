@@ -1,4 +1,4 @@
-//! An error with its causes, as one line.
+//! Formats an error with its causes as one line.
 
 /// Returns an error with its causes, as one line.
 pub fn error_chain(error: &dyn std::error::Error) -> String {

@@ -1,5 +1,5 @@
-//! What the lines of the coordinator's log have in common: an error is one line with all of its causes, and
-//! lines that strangers or guests cause are bounded.
+//! What is common to the lines of the coordinator's log: an error is one line with all of its causes, and lines that
+//! clients or guests cause are bounded.
 //!
 //! Architecture invariant: this package formats and counts; it does not know what is logged, and where to.
 

@@ -1,4 +1,4 @@
-//! Lines of the log that strangers or guests cause: some at once, then one at a time.
+//! Bounds the lines of the log that clients or guests cause: some at once, then one at a time.
 
 use protocol::session::Budget;
 use std::{
@@ -9,7 +9,7 @@ use std::{
 /// Bounds the lines of one kind, over the whole coordinator.
 #[derive(Debug)]
 pub struct LogBudget {
-    /// Who causes them, in words.
+    /// The cause of the lines, as a phrase for the line about those left out.
     whose: &'static str,
     burst: u32,
     every: Duration,
@@ -23,7 +23,8 @@ struct BudgetState {
 }
 
 impl LogBudget {
-    /// So many at once, and one more each time `every` has passed.
+    /// Makes a budget of `burst` lines at once, and one more each time `every` has passed. `whose`
+    /// names their cause.
     pub const fn new(whose: &'static str, burst: u32, every: Duration) -> Self {
         Self {
             whose,
@@ -36,7 +37,7 @@ impl LogBudget {
         }
     }
 
-    /// Whether one more line may be written. Before the first one after a flood stands how many were left
+    /// Returns whether one more line may be written. Before the first line after a flood, logs how many were left
     /// out.
     pub fn line(&self) -> bool {
         match self.take(Instant::now()) {
@@ -49,7 +50,7 @@ impl LogBudget {
         }
     }
 
-    /// How many were left out before this one; `None` where this one is left out, too.
+    /// Returns how many lines were left out before this one; `None` if this one is left out too.
     fn take(&self, now: Instant) -> Option<u64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || Budget::new(self.burst, self.every);

@@ -1,4 +1,4 @@
-//! The thread of an actor: what owns a part of the kernel's state and blocks in its calls.
+//! The thread of an actor that owns a part of the kernel's state and blocks in system calls.
 
 use std::{io, thread};
 use tokio::sync::oneshot;
@@ -13,7 +13,8 @@ pub struct ActorThread {
 }
 
 impl ActorThread {
-    /// Starts a thread, in the network namespace of the calling one.
+    /// Starts a thread named `name` that runs `work` in the network namespace of the calling
+    /// thread.
     pub(crate) fn spawn(
         name: &'static str,
         work: impl FnOnce() + Send + 'static,
@@ -32,7 +33,7 @@ impl ActorThread {
         })
     }
 
-    /// Waits for the thread's end: until what was asked for is done.
+    /// Waits until the thread has ended, which it does after the requests that wait already.
     pub async fn ended(self) {
         // An error is the sender's end, which is what is waited for.
         let _ = self.ended.await;

@@ -1,4 +1,4 @@
-//! Names and listeners follow the ledger: one entry a change.
+//! Makes the name server's entries and listeners follow the ledger, one change an entry.
 
 use crate::port_probe;
 use std::{
@@ -32,10 +32,10 @@ const OUTCOMES: [(&str, Count); 4] = [
     ("beyond_share", |stats| stats.beyond),
 ];
 
-/// Why names do not follow the ledger.
+/// Why the name server does not follow the ledger.
 #[derive(Debug, Error)]
 pub enum DnsError {
-    /// The server does not start.
+    /// The server's threads can't be started.
     #[error("the name server does not start")]
     Spawn(#[from] SpawnError),
     /// A gateway's address can't be listened on.
@@ -43,34 +43,34 @@ pub enum DnsError {
     Listen {
         /// The address.
         address: IpAddr,
-        /// Why.
+        /// The system's error.
         #[source]
         source: ListenError,
     },
-    /// Another program has the port at a gateway's address, or at all addresses.
+    /// Another program listens on the port, at the gateway's address or at all addresses.
     #[error(
         "the name server cannot listen on gateway {address}: {transport} port {port} is held by \
          {holder}: stop it, or have it listen on its own addresses only (dnsmasq: \
          `bind-interfaces`, unbound: `interface`, named: `listen-on`)"
     )]
     Held {
-        /// The address.
+        /// The gateway's address.
         address: IpAddr,
         /// `tcp` or `udp`.
         transport: &'static str,
-        /// The port.
+        /// The port number.
         port: u16,
-        /// Who, in words.
+        /// The program and process that listens, as a phrase.
         holder: String,
     },
-    /// The table of names refused.
+    /// The table of names refused an entry.
     #[error(transparent)]
     Names(#[from] NamesError),
 }
 
 impl DnsError {
-    /// Says who is in the way, where somebody is. All processes are looked through for that, on a thread that may
-    /// block.
+    /// Returns a [`DnsError::Held`] that names the program that holds the port, if the error is about a taken port.
+    /// Reads /proc for all processes, on a thread that may block.
     pub async fn naming_holder(self) -> Self {
         let Self::Listen {
             address,
@@ -99,7 +99,7 @@ impl DnsError {
     }
 }
 
-/// The name server, and what it was last told.
+/// The name server, and the names and listeners that it was told last.
 pub struct Dns {
     names: Arc<Names>,
     server: Server,
@@ -116,7 +116,10 @@ pub struct Dns {
 type Entry = (NetworkId, Name, IpAddr);
 
 impl Dns {
-    /// Starts the server's threads; it listens nowhere yet.
+    /// Starts the server's threads; it does not listen yet.
+    ///
+    /// # Errors
+    /// Returns [`DnsError::Spawn`] if a thread can't be started.
     pub fn spawn(server: &vch_dns::Config, policy: vch_dns::Policy) -> Result<Self, DnsError> {
         let names = Arc::new(Names::new(policy)?);
         // One word is enough: the first thread's end is the server's.
@@ -138,7 +141,8 @@ impl Dns {
         })
     }
 
-    /// Resolves when one of the server's threads has ended, for the first caller.
+    /// Returns a future that resolves when one of the server's threads has ended; only the first
+    /// call's future ever does.
     pub fn ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
         let ended = self.ended.take();
         async {
@@ -176,7 +180,11 @@ impl Dns {
         }
     }
 
-    /// Names and listeners of what must be so. What fails is told when the rest is done.
+    /// Adds, changes and removes names and listeners as the delta says. A failure does not keep the
+    /// rest from being done.
+    ///
+    /// # Errors
+    /// Returns the first failure: [`DnsError::Listen`] or [`DnsError::Names`].
     pub fn follow(&mut self, delta: &Delta) -> Result<(), DnsError> {
         for (id, change) in &delta.endpoints {
             self.endpoint(*id, change.after.as_ref());
@@ -196,8 +204,11 @@ impl Dns {
         done
     }
 
-    /// The same of a whole ledger: what is not in it ends, whichever delta told of that and was not
-    /// followed to here because something else failed.
+    /// Makes names and listeners as a whole ledger says; removes all others, such as those of
+    /// deltas that were not followed because another part had failed.
+    ///
+    /// # Errors
+    /// As [`Dns::follow`].
     pub fn reconcile(&mut self, whole: &Delta) -> Result<(), DnsError> {
         let mut gone = Delta::default();
         let endpoints = self.published.keys();
@@ -343,12 +354,12 @@ fn seconds(ttl: DnsTtl) -> Duration {
     Duration::from_secs(ttl.seconds().into())
 }
 
-/// The server's own number for a network: the first half of its random ID.
+/// Returns the name server's number for a network: the first half of the network's random ID.
 fn zone(network: NetworkId) -> vch_dns::NetworkId {
     numbered(network.bytes())
 }
 
-/// The same for the names that one container alone has.
+/// Returns the name server's number for the names that only one container has.
 fn private(container: ContainerId) -> vch_dns::NetworkId {
     numbered(container.bytes())
 }
@@ -359,7 +370,7 @@ fn numbered(id: &[u8; 32]) -> vch_dns::NetworkId {
     vch_dns::NetworkId(u128::from_be_bytes(half))
 }
 
-/// One entry a name and address.
+/// Returns the endpoint's entries, one for each name and address.
 fn entries(endpoint: &DesiredEndpoint) -> Vec<Entry> {
     let names = endpoint
         .names

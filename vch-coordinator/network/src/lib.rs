@@ -9,13 +9,13 @@
 //! ```
 //!
 //! Architecture invariant: nothing here decides. A module reads the kernel only to compare it with what the ledger
-//! says; no truth is derived from the kernel or from a VM.
+//! says; the desired state is never derived from the kernel or from a VM.
 //!
 //! Architecture invariant: nothing here blocks a thread of the asynchronous runtime on the kernel: `segments` and `nat` have a
 //! thread of their own ([`ActorThread`]), the name server has its threads.
 //!
 //! Architecture invariant: only `tether` speaks to agents, only `segments` changes links, only `nat` changes
-//! nftables. The modules do not know one another; the order among them is that of the package above.
+//! nftables. The modules do not know one another; `vch-engine` calls them in their order.
 //!
 //! [`Delta`]: vch_ledger::desired::Delta
 

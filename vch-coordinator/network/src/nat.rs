@@ -43,62 +43,62 @@ use vch_nftables::{
 /// Requests that wait: one is asked for at a time.
 const QUEUE: usize = 4;
 
-/// Why nftables does not follow the ledger.
+/// Why the nftables tables do not follow the ledger.
 #[derive(Debug, Error)]
 pub enum NatError {
-    /// No socket.
+    /// The kernel gives no netlink socket.
     #[error("no nftables socket: is the module nf_tables there?")]
     Socket(#[from] SocketError),
-    /// The kernel refused a change.
+    /// The kernel refused a batch.
     #[error(transparent)]
     Commit(#[from] CommitError),
     /// The kernel's rules can't be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// A constant of ours, or a name of the ledger's, is no name there.
+    /// A constant of this program or a name of the ledger is not a valid nftables name.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A switch of br_netfilter.
+    /// A sysctl of br_netfilter can't be read or written.
     #[error("`{path}` can't be set to 0")]
     Bridged {
-        /// Its file.
+        /// The sysctl's file.
         path: &'static str,
-        /// The system's reason.
+        /// The system's error.
         source: io::Error,
     },
-    /// Others' changes can't be heard.
+    /// The kernel's events of changes can't be received.
     #[error("changes of nftables can't be waited for")]
     Watch(#[source] io::Error),
-    /// What was heard can't be read.
+    /// An event of a change can't be decoded.
     #[error(transparent)]
     Event(#[from] EventError),
-    /// The owner of the tables gets no thread.
+    /// The tables' thread can't be started.
     #[error("no thread for nftables")]
     Thread(#[source] io::Error),
-    /// The owner of the tables has ended.
+    /// The tables' thread has ended.
     #[error("the thread that owns the tables of nftables has ended")]
     Stopped,
 }
 
-/// The tables of this VCH: asks the thread that owns them.
+/// A handle to the nftables tables of this VCH: sends requests to the thread that owns them.
 pub struct Nat {
     commands: mpsc::Sender<NftCommand>,
-    /// Until somebody watches it.
+    /// The subscription to the kernel's events, until the first call of [`Nat::watch`] takes it.
     subscription: Option<Subscription>,
     /// The port by which the kernel names the owner's own changes.
     port: u32,
     tables: Vec<Table>,
-    /// Cancelled by a test: others' changes can't be heard any more.
+    /// Cancelled by a test, to make [`Watch::changed`] fail as if events could not be received.
     #[cfg(any(test, feature = "test-util"))]
     pub events_fault: tokio_util::sync::CancellationToken,
 }
 
 impl Nat {
-    /// Connects to the network namespace of the calling thread, and starts the thread that owns the tables there;
-    /// nothing is changed yet.
+    /// Opens netlink sockets in the network namespace of the calling thread, and starts the thread that owns the
+    /// tables there; no table is changed yet.
     ///
     /// # Errors
-    /// Returns [`NatError`] if the kernel refuses a socket or a thread.
+    /// Returns [`NatError::Socket`] or [`NatError::Thread`] if the kernel refuses a socket or a thread.
     pub fn spawn(environment: NatEnvironment) -> Result<(Self, ActorThread), NatError> {
         // First, so that nothing is missed between the changes and the listening.
         let subscription = Subscription::open()?;
@@ -122,11 +122,11 @@ impl Nat {
         Ok((nat, thread.map_err(NatError::Thread)?))
     }
 
-    /// Hears when somebody else changes our tables, from [`Nat::spawn`] on. Only the first caller
-    /// hears what came before the call.
+    /// Returns a watch of changes that other programs make to the VCH's tables. The first caller's
+    /// watch begins at [`Nat::spawn`], a later one's at the call.
     ///
     /// # Errors
-    /// Returns [`NatError`] if changes can't be heard.
+    /// Returns [`NatError::Socket`] if a later caller's socket can't be made.
     pub fn watch(&mut self) -> Result<Watch, NatError> {
         let subscription = match self.subscription.take() {
             Some(subscription) => subscription,
@@ -142,28 +142,32 @@ impl Nat {
         )
     }
 
-    /// Adds and removes the elements of what came, changed or went.
+    /// Adds and removes the set elements of the endpoints, networks and bindings that the delta
+    /// adds, changes or removes.
     ///
     /// # Errors
-    /// Returns [`NatError`] if the kernel refuses, or the owner has ended.
+    /// Returns [`NatError::Commit`] or [`NatError::Read`] if the kernel refuses, [`NatError::Name`] if
+    /// a name of the ledger is not a valid nftables name, and [`NatError::Stopped`] if the tables'
+    /// thread has ended.
     pub async fn follow(&self, delta: &Delta) -> Result<(), NatError> {
         let changes = Changes::from(delta);
         self.ask(|answer| NftCommand::Follow(changes, answer)).await
     }
 
-    /// Makes the rules as they must be where they are missing or others changed them, and the sets
-    /// as the whole ledger says. Established flows that a binding explains go on: they are the connection
-    /// tracker's.
+    /// Makes the tables' rules anew if they are missing or another program changed them, and the sets as the whole
+    /// ledger says. Ends connections that no binding explains; the others go on, since the kernel's connection
+    /// tracker holds them.
     ///
     /// # Errors
-    /// Returns [`NatError`] if the kernel refuses, or the owner has ended.
+    /// Returns the errors of [`Nat::follow`], and [`NatError::Bridged`] if br_netfilter can't be
+    /// switched off.
     pub async fn reconcile(&self, whole: &Delta) -> Result<(), NatError> {
         let whole = Changes::from(whole);
         self.ask(|answer| NftCommand::Reconcile(whole, answer))
             .await
     }
 
-    /// Lets the owner end as by a defect.
+    /// Makes the tables' thread panic, for tests; the future resolves once it has.
     #[cfg(any(test, feature = "test-util"))]
     pub fn panic(&self) -> impl Future<Output = ()> + Send + use<> {
         let commands = self.commands.clone();

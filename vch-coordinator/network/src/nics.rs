@@ -6,7 +6,7 @@ use std::error::Error;
 use thiserror::Error;
 use vch_ledger::{ContainerName, desired::Nic};
 
-/// Changes NICs of running VMs. Every call may be repeated; one that finds its change made already succeeds.
+/// Changes the NICs of running VMs. A call may be repeated: it succeeds if its change is made already.
 pub trait Nics: Send + Sync {
     /// Adds a NIC to a running VM.
     ///
@@ -27,22 +27,22 @@ pub trait Nics: Send + Sync {
     fn reattach<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>>;
 }
 
-/// Why a VM's NIC is not as it must be.
+/// Why a VM's NIC could not be changed.
 #[derive(Debug, Error)]
 pub enum NicError {
     /// The VM, or the program that runs it, refused.
     #[error("the runtime could not {operation} the NIC {mac} of {container}: {reason}")]
     Refused {
-        /// `plug`, `unplug` or `replug`.
+        /// The operation: `plug`, `unplug` or `replug`.
         operation: &'static str,
         /// The NIC's MAC address.
         mac: MacAddress,
         /// The container's name.
         container: ContainerName,
-        /// The reason, in words of the VM or the program.
+        /// The reason, as the VM or the program states it.
         reason: String,
     },
-    /// There was no usable answer.
+    /// The VM, or the program that runs it, gave no usable answer.
     #[error(transparent)]
     Unanswered(Box<dyn Error + Send + Sync>),
 }

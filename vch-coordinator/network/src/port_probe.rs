@@ -1,8 +1,8 @@
-//! Which process listens at a port of the VCH, beside the coordinator: what is published there would be taken from it, or
-//! be its instead.
+//! Finds the process that listens at a port of the VCH, beside the coordinator: a binding of that port would take its
+//! connections, or lose them to it.
 //!
-//! Whether any does is probed by binding the port for a moment, which costs the same however many
-//! sockets there are; only for one that is taken /proc is read (proc(5)), for the name.
+//! A port is probed by binding it for a moment, which costs the same however many sockets there are. /proc (proc(5))
+//! is read only for a port that is taken, for the process' name.
 
 use nix::{
     errno::Errno,
@@ -23,22 +23,23 @@ use vch_ledger::{HostPort, Protocol};
 const LISTENING: &str = "0A";
 const UNCONNECTED: &str = "07";
 
-/// Where names are asked for (RFC 1035, 4.2): the coordinator listens there at every gateway.
+/// The port of DNS (RFC 1035, 4.2): the coordinator listens on it at every gateway.
 const DNS: u16 = 53;
 
-/// Looks at the sockets of the calling thread's network namespace.
+/// Probes ports in the calling thread's network namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortProbe {
     /// The VCH's addresses on the management and docker endpoint networks: no port is published there.
     pub private: Vec<IpAddr>,
-    /// Its addresses on external networks that are the default for published ports.
+    /// The VCH's addresses on external networks that are the default for published ports.
     pub defaults: Vec<IpAddr>,
-    /// Its addresses on the others.
+    /// The VCH's addresses on all other networks.
     pub others: Vec<IpAddr>,
 }
 
 impl PortProbe {
-    /// The program and process that listens there, in words.
+    /// Returns the program and process that listens at a port of the VCH, as a phrase; `None` if
+    /// the port is free.
     pub fn holder(&self, host: &HostPort) -> Option<String> {
         let any = |v4: bool| match v4 {
             true => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -62,7 +63,8 @@ impl PortProbe {
         })
     }
 
-    /// Whether a listener at one address keeps a port off that is published at several.
+    /// Returns whether a listener at one address conflicts with a port that is published at
+    /// several.
     fn in_the_way(&self, host: &HostPort, listens: IpAddr) -> bool {
         let elsewhere = host.address.is_none() && self.others.contains(&listens);
         // No published port takes a gateway's DNS away.
@@ -72,7 +74,8 @@ impl PortProbe {
     }
 }
 
-/// `None` where the kernel does not say: it has no such protocol, or the address is not ours.
+/// Returns whether a port is taken; `None` if the kernel does not tell: it does not have the
+/// protocol, or the address is not this machine's.
 fn is_taken(protocol: Protocol, at: SocketAddr) -> Option<bool> {
     let family = match at {
         SocketAddr::V4(_) => AddressFamily::Inet,
@@ -100,15 +103,15 @@ fn is_taken(protocol: Protocol, at: SocketAddr) -> Option<bool> {
     }
 }
 
-/// The name of who listens; `None` where nobody does: a connection that leaves by the port holds it
-/// too.
+/// Returns the program and process that listens at an address; `None` if no process does: a
+/// connection that leaves by the port holds it too.
 pub(crate) fn named(protocol: Protocol, at: SocketAddr) -> Option<String> {
     listener(protocol, at.port(), |address| {
         address == at.ip() || address.is_unspecified()
     })
 }
 
-/// The name of who listens at a port, at an address that is meant.
+/// Returns the program and process that listens at a port, at an address that `meant` accepts.
 fn listener(protocol: Protocol, port: u16, meant: impl Fn(IpAddr) -> bool) -> Option<String> {
     let (files, state) = match protocol {
         Protocol::Tcp => (["tcp", "tcp6"], LISTENING),
@@ -124,8 +127,8 @@ fn listener(protocol: Protocol, port: u16, meant: impl Fn(IpAddr) -> bool) -> Op
     Some(process.unwrap_or_else(|| "a process of another namespace".to_owned()))
 }
 
-/// The socket's inode, if a line of /proc/net/tcp or udp is about one that listens at the port, at an
-/// address that is meant.
+/// Returns the inode of the socket in a line of /proc/net/tcp or udp, if it listens at the port, at an address that
+/// `meant` accepts.
 fn listens(line: &str, state: &str, at: u16, meant: &impl Fn(IpAddr) -> bool) -> Option<String> {
     let mut fields = line.split_whitespace();
     let (local, status) = (fields.nth(1)?, fields.nth(1)?);
@@ -135,7 +138,7 @@ fn listens(line: &str, state: &str, at: u16, meant: &impl Fn(IpAddr) -> bool) ->
     (same && meant(address.to_canonical())).then(|| fields.nth(5).map(str::to_owned))?
 }
 
-/// An address as /proc/net writes it: words of 32 bits in the machine's order.
+/// Parses an address as /proc/net writes it: words of 32 bits in the machine's byte order.
 fn parsed(text: &str) -> Option<IpAddr> {
     let word = |at: usize| {
         let word = u32::from_str_radix(text.get(at..at + 8)?, 16).ok()?;
@@ -152,7 +155,7 @@ fn parsed(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// Who has a socket open: `program (process N)`.
+/// Returns the process that has a socket open, as `program (process N)`.
 fn holder_of(inode: &str) -> Option<String> {
     let socket = format!("socket:[{inode}]");
     let processes = fs::read_dir("/proc").ok()?.flatten();

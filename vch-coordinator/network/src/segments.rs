@@ -45,10 +45,11 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
 };
 
-/// Requests that wait; whoever comes after them waits for room, as it would for its answer.
+/// The capacity of the actor's queue, in requests; further callers wait for room.
 const QUEUE: usize = 64;
 
-/// Makes and removes the segments of one VCH. Clones share one owner.
+/// A handle to the links of one VCH: sends requests to the thread that owns them. Clones share that
+/// thread. Every request fails with [`SegmentError::Stopped`] once the thread has ended.
 #[derive(Clone, Debug)]
 pub struct Segments {
     commands: mpsc::Sender<Command>,
@@ -56,25 +57,25 @@ pub struct Segments {
     disturbed: watch::Receiver<BTreeSet<InterfaceName>>,
 }
 
-/// What a [`Segments::reconcile`] did.
+/// The outcome of a [`Segments::reconcile`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reconciled {
     /// The number of changes that were made.
     pub steps: usize,
     /// The links that were made.
     pub created: BTreeSet<InterfaceName>,
-    /// What could not be made or removed, by its link's name.
+    /// The errors of links that could not be made or removed, by the link's name.
     pub failed: BTreeMap<InterfaceName, SegmentError>,
-    /// What failed that concerns no single link: forwarding, the removal of many at once.
+    /// The errors that concern no single link: forwarding, the removal of many links at once.
     pub general: Vec<SegmentError>,
 }
 
 impl Segments {
     /// Starts the thread that owns the links of this VCH in the caller's network namespace, and
-    /// reads the host's routes. Nothing is changed until it is asked for.
+    /// reads the host's routes. No link is changed yet.
     ///
     /// # Errors
-    /// If the kernel refuses a netlink socket or a thread.
+    /// Returns [`SegmentError::Kernel`] if the kernel refuses a netlink socket or a thread.
     pub async fn spawn(owner: Owner) -> Result<(Self, ActorThread), SegmentError> {
         let (commands, requests) = mpsc::channel(QUEUE);
         let (disturb, disturbed) = watch::channel(BTreeSet::new());
@@ -110,20 +111,21 @@ impl Segments {
         Ok((segments, thread))
     }
 
-    /// Makes a bridge, or makes the one that is there as it is given here, and switches forwarding
-    /// on for its families. Answers with the number of changes; 0: it was right already.
+    /// Makes a bridge, or changes an existing one to match, and switches forwarding on for its
+    /// addresses' families. Returns the number of changes; 0 if the bridge was right already.
     ///
     /// # Errors
-    /// If a foreign link holds the name, or the kernel refuses; a bridge that could not be set up
-    /// is removed again.
+    /// Returns [`SegmentError::NameTaken`] if a foreign link has the name, and
+    /// [`SegmentError::Kernel`] if the kernel refuses; a bridge that could not be set up is removed
+    /// again.
     pub async fn ensure_bridge(&self, bridge: &Bridge) -> Result<usize, SegmentError> {
         let bridge = bridge.clone();
         self.ask(|answer| Command::EnsureBridge(bridge, answer))
             .await
     }
 
-    /// Gives a bridge of ours these addresses beside those that it has, and makes it if it is not
-    /// there. Costs the same however many it has. Answers with the number of changes.
+    /// Adds addresses to a bridge of the VCH beside those that it has; makes the bridge if it does
+    /// not exist. The cost does not depend on how many it has. Returns the number of changes.
     ///
     /// # Errors
     /// As [`Segments::ensure_bridge`].
@@ -137,11 +139,11 @@ impl Segments {
             .await
     }
 
-    /// Takes these addresses from a bridge of ours; one that is left without any is removed. Answers
-    /// with the number of changes.
+    /// Removes addresses from a bridge of the VCH; removes the bridge if it has no address left. Returns the number
+    /// of changes.
     ///
     /// # Errors
-    /// If the kernel refuses.
+    /// Returns [`SegmentError::Kernel`] if the kernel refuses.
     pub async fn remove_addresses(
         &self,
         bridge: &InterfaceName,
@@ -152,58 +154,65 @@ impl Segments {
             .await
     }
 
-    /// Removes a bridge of ours; its ports stay, attached to nothing. Answers whether there was one.
-    /// Removals asked for at the same time are made together.
+    /// Removes a bridge of the VCH; its ports stay, attached to nothing. Returns whether the bridge existed.
+    /// Concurrent removals are made together.
     ///
     /// # Errors
-    /// If the kernel refuses.
+    /// Returns [`SegmentError::Kernel`] if the kernel refuses.
     pub async fn remove_bridge(&self, name: &InterfaceName) -> Result<bool, SegmentError> {
         let name = name.clone();
         self.ask(|answer| Command::Remove(name, answer)).await
     }
 
-    /// Makes a port, or makes the one that is there as it is given here. Answers with the number
-    /// of changes; 0: it was right already.
+    /// Makes a port, or changes an existing one to match. Returns the number of changes; 0 if the
+    /// port was right already.
     ///
     /// # Errors
-    /// If its bridge is missing or full, a foreign link holds a name that it needs, its namespace
-    /// can't be entered, or the kernel refuses; a port that could not be set up is removed again.
+    /// A port that could not be set up is removed again. Returns
+    /// - [`SegmentError::NoBridge`], [`SegmentError::BridgeTaken`] or [`SegmentError::NotABridge`]
+    ///   if its bridge is missing or unusable,
+    /// - [`SegmentError::BridgeFull`] if the bridge has no room,
+    /// - [`SegmentError::NameTaken`] or [`SegmentError::PeerTaken`] if a foreign link has a name that it needs,
+    /// - [`SegmentError::NoNamespace`] if its namespace can't be entered,
+    /// - [`SegmentError::Kernel`] if the kernel refuses.
     pub async fn ensure_port(&self, port: &Port) -> Result<usize, SegmentError> {
         let port = port.clone();
         self.ask(|answer| Command::EnsurePort(port, answer)).await
     }
 
-    /// Removes a port of ours, and with a pair its other end. Answers whether there was one.
-    /// Removals asked for at the same time are made together.
+    /// Removes a port of the VCH, and of a veth pair also the other end. Returns whether the port
+    /// existed. Concurrent removals are made together.
     ///
     /// # Errors
-    /// If the kernel refuses.
+    /// Returns [`SegmentError::Kernel`] if the kernel refuses.
     pub async fn remove_port(&self, name: &InterfaceName) -> Result<bool, SegmentError> {
         let name = name.clone();
         self.ask(|answer| Command::Remove(name, answer)).await
     }
 
-    /// Makes all as it is given here, and removes what else bears our mark. What is right already
-    /// is not touched. One object's failure keeps no other from being made.
+    /// Makes all bridges and ports as given here, and removes all other links with the VCH's mark.
+    /// Links that are right already are not touched. A link that fails does not keep others from
+    /// being made: its error is in the result.
     ///
     /// # Errors
-    /// If the kernel's state can't be read; then nothing was changed.
+    /// Returns [`SegmentError::Kernel`] if the kernel's state can't be read; nothing was changed
+    /// then.
     pub async fn reconcile(&self, desired: &Desired) -> Result<Reconciled, SegmentError> {
         let desired = desired.clone();
         self.ask(|answer| Command::Reconcile(desired, answer)).await
     }
 
-    /// Tells when somebody else changes what was asked for here.
+    /// Returns a watch of links that another program changed after the VCH had made them.
     pub fn watch(&self) -> LinkWatch {
         LinkWatch(self.disturbed.clone())
     }
 
-    /// The host's own routes, always current.
+    /// Returns the host's own routes; the value stays current.
     pub fn host_routes(&self) -> HostRoutes {
         self.routes.clone()
     }
 
-    /// Lets the owner end as by a defect.
+    /// Makes the links' thread panic, for tests.
     #[cfg(any(test, feature = "test-util"))]
     pub async fn panic(&self) {
         // It has ended already then.
@@ -218,23 +227,23 @@ impl Segments {
     }
 }
 
-/// Which bridges and ports are not as they were asked for, because somebody else changed them.
+/// The bridges and ports that differ from what was asked for, because another program changed them.
 #[derive(Clone, Debug)]
 pub struct LinkWatch(watch::Receiver<BTreeSet<InterfaceName>>);
 
 impl LinkWatch {
-    /// Waits until something is found changed, and answers with all that is not as it was asked
-    /// for. Our own changes are not reported. Cancel-safe.
+    /// Waits until another program has changed a link, and returns all links that differ from what
+    /// was asked for. The VCH's own changes are not reported. Cancel-safe.
     ///
     /// # Errors
-    /// [`SegmentError::Stopped`] when the owner has ended.
+    /// Returns [`SegmentError::Stopped`] if the links' thread has ended.
     pub async fn changed(&mut self) -> Result<BTreeSet<InterfaceName>, SegmentError> {
         let changed = self.0.changed().await;
         changed.map_err(|_| SegmentError::Stopped)?;
         Ok(self.0.borrow_and_update().clone())
     }
 
-    /// What was not as asked for when it was looked at last.
+    /// Returns the links that differed when the kernel was read last.
     pub fn now(&self) -> BTreeSet<InterfaceName> {
         self.0.borrow().clone()
     }

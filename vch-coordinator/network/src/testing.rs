@@ -1,4 +1,4 @@
-//! What the tests of this package and of those above it begin with: network namespaces, bridges and ports.
+//! Set-up for the tests of this package and of those that use it: network namespaces, bridges and ports.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "for tests")]
 

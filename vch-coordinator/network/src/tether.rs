@@ -1,4 +1,5 @@
-//! One session a container: told the newest spec, heard for what became of it.
+//! Holds one session with each container's agent: sends it the newest spec, and receives its
+//! reports.
 //!
 //! ```text
 //!   follow(delta) ─desired──► driver task ◄══ channel ══► agent
@@ -57,7 +58,8 @@ struct Session {
 }
 
 impl Tether {
-    /// No session yet.
+    /// Makes a [`Tether`] without sessions. `heartbeat` is the interval at which each side sends a
+    /// frame when it has nothing else to send.
     pub fn new(
         channels: Channels,
         report_store: Arc<dyn ReportStore>,
@@ -74,10 +76,12 @@ impl Tether {
         }
     }
 
-    /// Sessions of the containers that must have one, with what they must be told, which was published at `at`.
+    /// Starts, changes and ends sessions as the delta says, which was published at `at`. `reports` has the last reports of
+    /// containers whose session begins.
     ///
     /// # Errors
-    /// [`ChannelError`]: one of them has no channel.
+    /// Returns [`ChannelError`] if a container's channel can't be opened; the sessions behind it in
+    /// the delta are not changed then.
     pub fn follow(
         &self,
         delta: &Delta,
@@ -160,19 +164,21 @@ impl Tether {
         }
     }
 
-    /// Where the socket of a container's Unix channel lies.
+    /// Returns the path of the socket of a container's Unix channel; `path` is the one that the
+    /// container was added with, if any.
     pub fn unix_path(&self, id: ContainerId, path: Option<&SocketPath>) -> PathBuf {
         self.channels.unix_path(id, path)
     }
 
-    /// What is known of a container's agent, and what it will be.
+    /// Returns a watch of the state of a container's session; `None` if the container has no
+    /// session.
     pub fn state(&self, id: ContainerId) -> Option<watch::Receiver<SessionState>> {
         self.sessions()
             .get(&id)
             .map(|session| session.state.clone())
     }
 
-    /// How many sessions are live.
+    /// Returns the number of live sessions.
     pub fn live(&self) -> usize {
         self.metrics.open()
     }
@@ -185,7 +191,7 @@ impl Tether {
         self.metrics.register(registry)
     }
 
-    /// Ends every session; the agents keep their networks as they are.
+    /// Ends every session. The agents keep their networks as they are.
     pub async fn close(&self) {
         self.stop.cancel();
         self.tasks.close();

@@ -9,7 +9,7 @@ pub(crate) mod nfnetlink {
     pub(crate) const MSG_BATCH_BEGIN: u16 = 0x10;
     pub(crate) const MSG_BATCH_END: u16 = 0x11;
     pub(crate) const GROUP_NFTABLES: u32 = 7;
-    /// Length of `struct nfgenmsg`: family, version, big-endian resource.
+    /// The length in bytes of `struct nfgenmsg`: family, version, big-endian resource.
     pub(crate) const GENMSG_LENGTH: usize = 4;
 }
 
@@ -23,7 +23,7 @@ pub(crate) mod netlink {
     pub(crate) const F_DUMP: u16 = 0x300;
     pub(crate) const F_CREATE: u16 = 0x400;
     pub(crate) const F_APPEND: u16 = 0x800;
-    /// The request is not quoted behind the error, only its header.
+    /// The flag of an answer that quotes only the header of the refused request (`NLM_F_CAPPED`).
     pub(crate) const F_CAPPED: u16 = 0x100;
     pub(crate) const F_ACK_TLVS: u16 = 0x200;
     pub(crate) const ERROR_MESSAGE: u16 = 1;
@@ -61,7 +61,7 @@ pub(crate) mod conntrack {
     pub(crate) const STATUS_DNAT: u32 = 1 << 5;
 }
 
-/// `enum nf_tables_msg_types`
+/// Constants of `enum nf_tables_msg_types`.
 pub(crate) mod message {
     pub(crate) const NEW_TABLE: u8 = 0;
     pub(crate) const GET_TABLE: u8 = 1;
@@ -80,28 +80,28 @@ pub(crate) mod message {
     pub(crate) const DELETE_ELEMENT: u8 = 14;
 }
 
-/// `enum nft_list_attributes`
+/// Constants of `enum nft_list_attributes`.
 pub(crate) const LIST_ELEM: u16 = 1;
-/// `NFT_NAME_MAXLEN`, less the closing NUL.
+/// The longest name in bytes: `NFT_NAME_MAXLEN` less the closing NUL.
 pub(crate) const NAME_MAX: usize = 255;
-/// `NFT_REG32_00` of `enum nft_registers`
+/// The number of the first data register: `NFT_REG32_00` of `enum nft_registers`.
 pub(crate) const REGISTER_FIRST: u32 = 8;
-/// `NFT_REG_VERDICT`
+/// The number of the verdict's register: `NFT_REG_VERDICT`.
 pub(crate) const REGISTER_VERDICT: u32 = 0;
-/// `NFT_REG32_SIZE`, bytes
+/// The size of a register in bytes: `NFT_REG32_SIZE`.
 pub(crate) const REGISTER_SIZE: usize = 4;
-/// `NFT_REG32_COUNT` registers of `NFT_REG32_SIZE`: the longest key, bytes
+/// The longest key in bytes: `NFT_REG32_COUNT` registers of `NFT_REG32_SIZE`.
 pub(crate) const KEY_MAX: usize = 64;
 
-/// `enum nft_table_attributes`
+/// Constants of `enum nft_table_attributes`.
 pub(crate) mod table {
     pub(crate) const NAME: u16 = 1;
     pub(crate) const FLAGS: u16 = 2;
-    /// `NFT_TABLE_F_DORMANT`
+    /// The flag of a table that is switched off: `NFT_TABLE_F_DORMANT`.
     pub(crate) const F_DORMANT: u32 = 0x1;
 }
 
-/// `enum nft_chain_attributes`
+/// Constants of `enum nft_chain_attributes`.
 pub(crate) mod chain {
     pub(crate) const TABLE: u16 = 1;
     pub(crate) const NAME: u16 = 3;
@@ -110,13 +110,13 @@ pub(crate) mod chain {
     pub(crate) const TYPE: u16 = 7;
 }
 
-/// `enum nft_hook_attributes`
+/// Constants of `enum nft_hook_attributes`.
 pub(crate) mod hook {
     pub(crate) const NUMBER: u16 = 1;
     pub(crate) const PRIORITY: u16 = 2;
 }
 
-/// `enum nft_rule_attributes`; comments are nft's own record in the user data
+/// Constants of `enum nft_rule_attributes`; comments are nft's own record in the user data
 /// (`NFTNL_UDATA_RULE_COMMENT` of libnftnl's `udata.h`).
 pub(crate) mod rule {
     pub(crate) const TABLE: u16 = 1;
@@ -127,7 +127,7 @@ pub(crate) mod rule {
     pub(crate) const USERDATA_COMMENT: u8 = 0;
 }
 
-/// `enum nft_set_attributes`, `nft_set_flags`, `nft_set_desc_attributes`, `nft_set_field_attributes`;
+/// Constants of `enum nft_set_attributes`, `nft_set_flags`, `nft_set_desc_attributes`, `nft_set_field_attributes`;
 /// the byte orders are nft's own records in the user data (`NFTNL_UDATA_SET_*` of libnftnl's
 /// `udata.h`, `enum byteorder` of nft's `datatype.h`).
 pub(crate) mod set {
@@ -157,7 +157,7 @@ pub(crate) mod set {
     pub(crate) const F_CONCAT: u32 = 0x80;
 }
 
-/// `enum nft_set_elem_list_attributes`, `nft_set_elem_attributes`, `nft_set_elem_flags`
+/// Constants of `enum nft_set_elem_list_attributes`, `nft_set_elem_attributes`, `nft_set_elem_flags`.
 pub(crate) mod element {
     pub(crate) const TABLE: u16 = 1;
     pub(crate) const SET: u16 = 2;
@@ -170,7 +170,7 @@ pub(crate) mod element {
     pub(crate) const F_CATCHALL: u32 = 0x2;
 }
 
-/// `enum nft_data_types`, `nft_data_attributes`, `nft_verdict_attributes`
+/// Constants of `enum nft_data_types`, `nft_data_attributes`, `nft_verdict_attributes`.
 pub(crate) mod data {
     pub(crate) const TYPE_VERDICT: u32 = 0xffff_ff00;
     pub(crate) const VALUE: u16 = 1;
@@ -179,7 +179,7 @@ pub(crate) mod data {
     pub(crate) const VERDICT_CHAIN: u16 = 2;
 }
 
-/// `enum nft_verdicts`, and `NF_DROP`, `NF_ACCEPT` of `linux/netfilter.h`
+/// Constants of `enum nft_verdicts`, and `NF_DROP`, `NF_ACCEPT` of `linux/netfilter.h`.
 pub(crate) mod verdict {
     pub(crate) const DROP: i32 = 0;
     pub(crate) const ACCEPT: i32 = 1;
@@ -189,23 +189,23 @@ pub(crate) mod verdict {
     pub(crate) const RETURN: i32 = -5;
 }
 
-/// `enum nft_expr_attributes` and those of each expression that is used here
+/// Constants of `enum nft_expr_attributes` and those of each expression that is used here.
 pub(crate) mod expr {
     pub(crate) const NAME: u16 = 1;
     pub(crate) const DATA: u16 = 2;
 
-    /// `enum nft_immediate_attributes`
+    /// Constants of `enum nft_immediate_attributes`.
     pub(crate) const IMMEDIATE_DREG: u16 = 1;
     pub(crate) const IMMEDIATE_DATA: u16 = 2;
 
-    /// `enum nft_bitwise_attributes`
+    /// Constants of `enum nft_bitwise_attributes`.
     pub(crate) const BITWISE_SREG: u16 = 1;
     pub(crate) const BITWISE_DREG: u16 = 2;
     pub(crate) const BITWISE_LEN: u16 = 3;
     pub(crate) const BITWISE_MASK: u16 = 4;
     pub(crate) const BITWISE_XOR: u16 = 5;
 
-    /// `enum nft_cmp_attributes`, `nft_cmp_ops`
+    /// Constants of `enum nft_cmp_attributes`, `nft_cmp_ops`.
     pub(crate) const CMP_SREG: u16 = 1;
     pub(crate) const CMP_OP: u16 = 2;
     pub(crate) const CMP_DATA: u16 = 3;
@@ -214,14 +214,14 @@ pub(crate) mod expr {
     pub(crate) const CMP_LTE: u32 = 3;
     pub(crate) const CMP_GTE: u32 = 5;
 
-    /// `enum nft_lookup_attributes`, `nft_lookup_flags`
+    /// Constants of `enum nft_lookup_attributes`, `nft_lookup_flags`.
     pub(crate) const LOOKUP_SET: u16 = 1;
     pub(crate) const LOOKUP_SREG: u16 = 2;
     pub(crate) const LOOKUP_DREG: u16 = 3;
     pub(crate) const LOOKUP_FLAGS: u16 = 5;
     pub(crate) const LOOKUP_F_INVERTED: u32 = 1;
 
-    /// `enum nft_dynset_attributes`, `nft_dynset_ops`
+    /// Constants of `enum nft_dynset_attributes`, `nft_dynset_ops`.
     pub(crate) const DYNSET_SET: u16 = 1;
     pub(crate) const DYNSET_OP: u16 = 3;
     pub(crate) const DYNSET_SREG_KEY: u16 = 4;
@@ -230,12 +230,12 @@ pub(crate) mod expr {
     pub(crate) const DYNSET_ADD: u32 = 0;
     pub(crate) const DYNSET_UPDATE: u32 = 1;
 
-    /// `enum nft_connlimit_attributes`, `nft_connlimit_flags`
+    /// Constants of `enum nft_connlimit_attributes`, `nft_connlimit_flags`.
     pub(crate) const CONNLIMIT_COUNT: u16 = 1;
     pub(crate) const CONNLIMIT_FLAGS: u16 = 2;
     pub(crate) const CONNLIMIT_F_INV: u32 = 1;
 
-    /// `enum nft_payload_attributes`, `nft_payload_bases`
+    /// Constants of `enum nft_payload_attributes`, `nft_payload_bases`.
     pub(crate) const PAYLOAD_DREG: u16 = 1;
     pub(crate) const PAYLOAD_BASE: u16 = 2;
     pub(crate) const PAYLOAD_OFFSET: u16 = 3;
@@ -244,7 +244,7 @@ pub(crate) mod expr {
     pub(crate) const PAYLOAD_NETWORK: u32 = 1;
     pub(crate) const PAYLOAD_TRANSPORT: u32 = 2;
 
-    /// `enum nft_meta_attributes`, `nft_meta_keys`
+    /// Constants of `enum nft_meta_attributes`, `nft_meta_keys`.
     pub(crate) const META_DREG: u16 = 1;
     pub(crate) const META_KEY: u16 = 2;
     pub(crate) const META_SREG: u16 = 3;
@@ -256,7 +256,7 @@ pub(crate) mod expr {
     pub(crate) const META_NFPROTO: u32 = 15;
     pub(crate) const META_L4PROTO: u32 = 16;
 
-    /// `enum nft_ct_attributes`, `nft_ct_keys`
+    /// Constants of `enum nft_ct_attributes`, `nft_ct_keys`.
     pub(crate) const CT_DREG: u16 = 1;
     pub(crate) const CT_KEY: u16 = 2;
     pub(crate) const CT_DIRECTION_ATTRIBUTE: u16 = 3;
@@ -270,7 +270,7 @@ pub(crate) mod expr {
     pub(crate) const CT_SRC_IP6: u32 = 21;
     pub(crate) const CT_DST_IP6: u32 = 22;
 
-    /// `enum nft_fib_attributes`, `nft_fib_result`, `nft_fib_flags`
+    /// Constants of `enum nft_fib_attributes`, `nft_fib_result`, `nft_fib_flags`.
     pub(crate) const FIB_DREG: u16 = 1;
     pub(crate) const FIB_RESULT: u16 = 2;
     pub(crate) const FIB_FLAGS: u16 = 3;
@@ -278,24 +278,24 @@ pub(crate) mod expr {
     pub(crate) const FIB_F_SADDR: u32 = 1;
     pub(crate) const FIB_F_DADDR: u32 = 2;
 
-    /// `enum nft_exthdr_attributes`; `IPPROTO_FRAGMENT` of `linux/in6.h`
+    /// Constants of `enum nft_exthdr_attributes`; `IPPROTO_FRAGMENT` of `linux/in6.h`.
     pub(crate) const EXTHDR_DREG: u16 = 1;
     pub(crate) const EXTHDR_TYPE: u16 = 2;
     pub(crate) const EXTHDR_OFFSET: u16 = 3;
     pub(crate) const EXTHDR_LEN: u16 = 4;
     pub(crate) const EXTHDR_FRAGMENT: u8 = 44;
 
-    /// `enum nft_log_attributes`
+    /// Constants of `enum nft_log_attributes`.
     pub(crate) const LOG_PREFIX: u16 = 2;
 
-    /// `enum nft_reject_attributes`, `nft_reject_types`
+    /// Constants of `enum nft_reject_attributes`, `nft_reject_types`.
     pub(crate) const REJECT_TYPE: u16 = 1;
     pub(crate) const REJECT_CODE: u16 = 2;
     pub(crate) const REJECT_ICMP_UNREACH: u32 = 0;
     pub(crate) const REJECT_TCP_RST: u32 = 1;
     pub(crate) const REJECT_ICMPX_UNREACH: u32 = 2;
 
-    /// `enum nft_nat_attributes`, `nft_nat_types`
+    /// Constants of `enum nft_nat_attributes`, `nft_nat_types`.
     pub(crate) const NAT_TYPE: u16 = 1;
     pub(crate) const NAT_FAMILY: u16 = 2;
     pub(crate) const NAT_REG_ADDR_MIN: u16 = 3;

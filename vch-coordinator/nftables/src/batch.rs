@@ -1,4 +1,4 @@
-//! A batch: what one transaction does, as a plain value.
+//! A batch: the operations of one transaction, as a plain value.
 
 use std::fmt;
 
@@ -47,77 +47,77 @@ pub enum Operation {
     DeleteRule(Table, Name, u64),
 }
 
-/// Where in its chain a rule is added.
+/// The end of a chain at which a rule is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position {
-    /// After all others.
+    /// The rule is added behind all others.
     End,
-    /// Before all others.
+    /// The rule is added before all others.
     Start,
 }
 
 impl Batch {
-    /// An empty batch: to commit it does nothing.
+    /// Makes an empty batch; its commit changes nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds any operation at the end.
+    /// Appends an operation.
     pub fn push(&mut self, operation: Operation) {
         self.operations.push(operation);
     }
 
-    /// Adds all operations of another batch at the end.
+    /// Appends all operations of another batch.
     pub fn append(&mut self, mut other: Self) {
         self.operations.append(&mut other.operations);
     }
 
-    /// The operations in order; [`crate::CommitError`] counts them from 0.
+    /// Returns the operations in order; [`crate::CommitError`] counts them from 0.
     #[must_use]
     pub fn operations(&self) -> &[Operation] {
         &self.operations
     }
 
-    /// Whether there is nothing to do.
+    /// Returns whether the batch has no operation.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.operations.is_empty()
     }
 
-    /// [`Operation::AddTable`]
+    /// Appends [`Operation::AddTable`].
     pub fn add_table(&mut self, table: &Table) {
         self.push(Operation::AddTable(table.clone()));
     }
 
-    /// [`Operation::DeleteTable`]
+    /// Appends [`Operation::DeleteTable`].
     pub fn delete_table(&mut self, table: &Table) {
         self.push(Operation::DeleteTable(table.clone()));
     }
 
-    /// Leaves an empty table, whether there was one before or not.
+    /// Appends the operations that leave an empty table, whether the table exists before or not.
     pub fn replace_table(&mut self, table: &Table) {
         self.add_table(table);
         self.delete_table(table);
         self.add_table(table);
     }
 
-    /// [`Operation::AddChain`]
+    /// Appends [`Operation::AddChain`].
     pub fn add_chain(&mut self, table: &Table, chain: Chain) {
         self.push(Operation::AddChain(table.clone(), chain));
     }
 
-    /// [`Operation::AddSet`]
+    /// Appends [`Operation::AddSet`].
     pub fn add_set(&mut self, table: &Table, set: &Set) {
         self.push(Operation::AddSet(table.clone(), set.clone()));
     }
 
-    /// [`Operation::AddElements`]
+    /// Appends [`Operation::AddElements`].
     pub fn add_elements(&mut self, table: &Table, set: &Set, elements: Vec<Element>) {
         self.push(Operation::AddElements(table.clone(), set.clone(), elements));
     }
 
-    /// [`Operation::DeleteElements`]
+    /// Appends [`Operation::DeleteElements`].
     pub fn delete_elements(&mut self, table: &Table, set: &Set, elements: Vec<Element>) {
         self.push(Operation::DeleteElements(
             table.clone(),
@@ -126,7 +126,7 @@ impl Batch {
         ));
     }
 
-    /// [`Operation::AddRule`] at the end of the chain.
+    /// Appends [`Operation::AddRule`] at the end of the chain.
     pub fn add_rule(&mut self, table: &Table, chain: &Name, rule: Rule) {
         self.push(Operation::AddRule(
             table.clone(),
@@ -136,7 +136,7 @@ impl Batch {
         ));
     }
 
-    /// [`Operation::DeleteRule`]
+    /// Appends [`Operation::DeleteRule`].
     pub fn delete_rule(&mut self, table: &Table, chain: &Name, handle: u64) {
         self.push(Operation::DeleteRule(table.clone(), chain.clone(), handle));
     }

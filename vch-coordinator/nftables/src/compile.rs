@@ -11,7 +11,7 @@ use crate::rule::{NatSide, Operator, Reject, Rule, Statement, Verdict};
 use crate::set::joined_length;
 use crate::wire::Writer;
 
-/// A rule that can't be said to the kernel.
+/// Why a rule can't be expressed in the kernel's interface.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     /// A field is compared with a value of another type.
@@ -19,27 +19,27 @@ pub enum RuleError {
     Type {
         /// The field.
         field: Field,
-        /// Its type.
+        /// The field's type.
         expected: DataType,
         /// The value's type.
         found: DataType,
         /// The value.
         value: String,
     },
-    /// The table's family never sees the field's header.
+    /// Packets of the table's family never have the field's header.
     #[error("packets of family {family} have no {what}: use another field or family")]
     Family {
         /// The table's family.
         family: Family,
-        /// The field or statement, in nft's words.
+        /// The field or statement, in nft's syntax.
         what: String,
     },
-    /// The key has no field, or is longer than 64 bytes.
+    /// A key has no field, or is longer than 64 bytes.
     #[error("the key \"{key}\" has {length} bytes, 1 to 64 are possible: use fewer fields")]
     Key {
-        /// The fields in nft's words.
+        /// The key's fields, in nft's syntax.
         key: String,
-        /// Bytes, each field rounded up to 4.
+        /// The key's length in bytes, each field rounded up to 4.
         length: usize,
     },
 }
@@ -79,7 +79,7 @@ const FIRST: u32 = abi::REGISTER_FIRST;
 struct Compiler<'a> {
     w: &'a mut Writer,
     family: Family,
-    /// What the rule has made sure of so far.
+    /// The loads that the rule has compared already, and their values.
     known: Vec<(Load, Vec<u8>)>,
 }
 
@@ -378,7 +378,8 @@ impl Compiler<'_> {
         });
     }
 
-    /// ICMP codes: RFC 792 and RFC 1812 (v4), RFC 4443 (v6), `enum nft_reject_inet_code` (both).
+    /// Appends a rejection. ICMP codes: RFC 792 and RFC 1812 (v4), RFC 4443 (v6), `enum
+    /// nft_reject_inet_code` (both).
     fn reject(&mut self, how: Reject) -> Result<(), RuleError> {
         let (kind, code) = match (how, self.family) {
             (_, Family::Arp) => {
@@ -430,7 +431,7 @@ fn operator_code(operator: Operator) -> u32 {
     }
 }
 
-/// How many registers of 4 bytes a value fills.
+/// Returns how many registers of 4 bytes a value takes.
 fn registers(data_type: DataType) -> u32 {
     match data_type.padded_length() {
         16 => 4,
@@ -439,7 +440,7 @@ fn registers(data_type: DataType) -> u32 {
     }
 }
 
-/// A port lies behind the address.
+/// Returns the register of a port, which stands behind the address.
 fn port_register(version: IpVersion) -> u32 {
     FIRST
         + match version {

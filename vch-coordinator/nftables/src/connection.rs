@@ -1,4 +1,4 @@
-//! A connection to the kernel: one batch, one transaction.
+//! A netlink connection to nf_tables: one batch, one transaction.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ impl Connection {
     /// Opens a connection to the calling thread's network namespace.
     ///
     /// # Errors
-    /// The socket can't be made.
+    /// Returns [`SocketError`] if the kernel refuses the socket.
     pub fn open() -> Result<Self, SocketError> {
         let channel = Channel::open()?;
         channel.reserve_receive(ANSWERS)?;
@@ -47,10 +47,10 @@ impl Connection {
         })
     }
 
-    /// Speaks to what is at the other end of a socket, in place of the kernel.
+    /// Makes a connection over an open socket, with a test at its other end in place of the kernel.
     ///
     /// # Errors
-    /// The socket has no time-out.
+    /// Returns [`SocketError`] if the socket takes no time-out.
     #[cfg(feature = "test-util")]
     pub fn over(socket: std::os::fd::OwnedFd) -> Result<Self, SocketError> {
         Ok(Self {
@@ -59,7 +59,8 @@ impl Connection {
         })
     }
 
-    /// The port by which the kernel names this connection in [`crate::Change::port`].
+    /// Returns the netlink port ID by which the kernel names this connection in
+    /// [`crate::Change::port`].
     #[must_use]
     pub fn port(&self) -> u32 {
         self.channel.port()
@@ -68,9 +69,12 @@ impl Connection {
     /// Commits the batch as one transaction: all of it, or nothing.
     ///
     /// # Errors
-    /// [`CommitError`]; the kernel's ruleset is as before, except after
-    /// [`CommitError::Socket`], [`CommitError::Decode`] and [`CommitError::NoAnswer`], when it is
-    /// as before or as wanted: read it back.
+    /// Returns
+    /// - [`CommitError::Invalid`] or [`CommitError::TooLong`] if the batch can't be sent; nothing was sent then,
+    /// - [`CommitError::Refused`] or [`CommitError::RefusedWhole`] if the kernel refuses it; its
+    ///   ruleset is as before,
+    /// - [`CommitError::Socket`], [`CommitError::Decode`] or [`CommitError::NoAnswer`] if the
+    ///   outcome is not known: the ruleset is as before or as wanted, and has to be read back.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
         if batch.is_empty() {
             return Ok(());
@@ -91,8 +95,9 @@ impl Connection {
         self.answer(batch, &encoded)
     }
 
-    /// The kernel has answered before `send` returned. It answers in the order of the batch, and
-    /// a refusal of the commit itself, under the bracket's number, comes before all others.
+    /// Reads the kernel's answer, which was sent before `send` returned. The kernel answers in the
+    /// order of the batch; a refusal of the commit itself, under the number of the transaction's
+    /// begin or end, comes before all others.
     fn answer(&mut self, batch: &Batch, encoded: &Encoded) -> Result<(), CommitError> {
         let mut refused = None;
         while let Some(datagram) = self.channel.receive_now()? {
@@ -127,46 +132,46 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// A batch that did not become the kernel's ruleset.
+/// Why a commit failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// An operation can't be said to the kernel; nothing was sent.
+    /// An operation can't be expressed in the kernel's interface; nothing was sent.
     #[error("{operation} is not possible")]
     Invalid {
-        /// Which.
+        /// The operation.
         operation: RefusedOperation,
-        /// Why.
+        /// The reason, as text.
         #[source]
         problem: EncodeError,
     },
     /// The batch is longer than 64 MiB; nothing was sent.
     #[error("the batch has {bytes} bytes, 64 MiB are possible: commit it in parts")]
     TooLong {
-        /// Its length.
+        /// The batch's length in bytes.
         bytes: usize,
     },
-    /// The kernel refused an operation, and with it the batch.
+    /// The kernel refused an operation, and with it the whole batch.
     #[error("the kernel refused {operation}: {}", words(*errno, reason.as_deref()))]
     Refused {
-        /// The first that it refused.
+        /// The first operation that it refused.
         operation: RefusedOperation,
-        /// Its code.
+        /// The kernel's error code.
         errno: Errno,
-        /// Its own words, where it has any.
+        /// The kernel's message, if it gave one.
         reason: Option<String>,
     },
     /// The kernel refused the batch as a whole.
     #[error("the kernel refused the batch: {}", words(*errno, reason.as_deref()))]
     RefusedWhole {
-        /// Its code: `EPERM` without `CAP_NET_ADMIN`.
+        /// The kernel's error code: `EPERM` without `CAP_NET_ADMIN`.
         errno: Errno,
-        /// Its own words, where it has any.
+        /// The kernel's message, if it gave one.
         reason: Option<String>,
     },
     /// The socket failed.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// The answer can't be read.
+    /// The kernel's answer can't be decoded.
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// The kernel took the batch and did not answer.
@@ -187,7 +192,7 @@ impl CommitError {
         }
     }
 
-    /// The kernel's code, if it refused.
+    /// Returns the kernel's error code, if the kernel refused the batch.
     #[must_use]
     pub fn errno(&self) -> Option<Errno> {
         match self {
@@ -197,12 +202,12 @@ impl CommitError {
     }
 }
 
-/// Which operation of a batch an error speaks of.
+/// The operation of a batch that an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedOperation {
-    /// Its position in the batch, from 0.
+    /// The operation's position in the batch, from 0.
     pub index: usize,
-    /// Its words, cut to 200 characters.
+    /// The operation in nft's syntax, cut to 200 characters.
     pub words: String,
 }
 
@@ -245,7 +250,7 @@ impl fmt::Write for Cut {
     }
 }
 
-/// An errno in words that fit nf_tables.
+/// Returns a message for an errno, with the kernel's own reason if there is one.
 pub(crate) fn words(errno: Errno, reason: Option<&str>) -> String {
     let hint = match errno {
         Errno::ENOENT => "it names something that is not there, or the kernel lacks a module",

@@ -1,4 +1,4 @@
-//! Entries of the connection tracker: listed by a filter of the kernel's, deleted one by one.
+//! The connection tracker: lists its entries by a filter, and deletes single entries.
 
 use std::net::IpAddr;
 
@@ -18,23 +18,23 @@ pub struct Conntrack {
     sequence: u32,
 }
 
-/// One direction of a flow.
+/// The two ends of one direction of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ends {
-    /// Who sends, and its port.
+    /// The sender's address and port.
     pub source: (IpAddr, u16),
-    /// To whom, and to which port.
+    /// The receiver's address and port.
     pub destination: (IpAddr, u16),
 }
 
-/// An entry of a protocol with ports.
+/// An entry of the connection tracker, of a protocol with ports.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Flow {
-    /// The protocol above IP (`netinet/in.h`, `IPPROTO_*`).
+    /// The number of the protocol above IP (`netinet/in.h`, `IPPROTO_*`).
     pub protocol: u8,
-    /// As whoever opened it sees it.
+    /// The direction of the flow's first packet, before any translation.
     pub original: Ends,
-    /// As whoever answers sees it, the other way round: behind all translation.
+    /// The direction of the answers, as the host that answers sends them: behind all translation.
     pub reply: Ends,
     /// By which the kernel knows it from a later one between the same ends.
     id: [u8; 4],
@@ -42,25 +42,26 @@ pub struct Flow {
     zone: Option<[u8; 2]>,
 }
 
-/// Which entries are listed. The kernel leaves out the others, since Linux 5.8; before, all come.
+/// A filter of the entries to list. The kernel applies it since Linux 5.8; an older one sends all
+/// entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlowFilter {
-    /// Those whose destination was translated to this host.
+    /// Entries whose destination was translated to this address.
     TranslatedTo(IpAddr),
-    /// Those of a protocol and version, whose opener asked for this port if one is given.
+    /// Entries of a protocol and IP version, whose first packet went to this port, if one is given.
     AskedFor {
-        /// Version of IP.
+        /// The IP version.
         version: IpVersion,
-        /// The protocol above IP.
+        /// The number of the protocol above IP.
         protocol: u8,
-        /// The port; `None` for whichever.
+        /// The port; `None` for any.
         port: Option<u16>,
     },
-    /// Those of a version whose destination was translated.
+    /// Entries of this IP version whose destination was translated.
     Translated(IpVersion),
 }
 
-/// `AF_INET` and `AF_INET6` of `linux/socket.h`, which `NFPROTO_*` equal.
+/// Returns `AF_INET` or `AF_INET6` of `linux/socket.h`, which `NFPROTO_*` equal.
 fn family(version: IpVersion) -> u8 {
     version as u8
 }
@@ -132,7 +133,7 @@ impl Conntrack {
     /// Opens a connection to the calling thread's network namespace.
     ///
     /// # Errors
-    /// The socket can't be made.
+    /// Returns [`SocketError`] if the kernel refuses the socket.
     pub fn open() -> Result<Self, SocketError> {
         Ok(Self {
             channel: Channel::open()?,
@@ -140,10 +141,11 @@ impl Conntrack {
         })
     }
 
-    /// The entries of protocols with ports that the filter lets pass.
+    /// Returns the entries of protocols with ports that pass the filter.
     ///
     /// # Errors
-    /// [`ReadError`]
+    /// Returns [`ReadError::Refused`] if the kernel refuses, [`ReadError::Socket`] if the socket
+    /// fails, [`ReadError::Decode`] if an entry can't be decoded.
     pub fn flows(&mut self, filter: FlowFilter) -> Result<Vec<Flow>, ReadError> {
         let family = family(filter.version());
         let mut flows = Vec::new();
@@ -161,10 +163,11 @@ impl Conntrack {
         Ok(flows)
     }
 
-    /// Deletes one entry; `false` if it is not there any more.
+    /// Deletes one entry; returns `false` if it does not exist any more.
     ///
     /// # Errors
-    /// [`ReadError`]
+    /// Returns [`ReadError::Refused`] if the kernel refuses, [`ReadError::Socket`] if the socket
+    /// fails, [`ReadError::Decode`] if the answer can't be decoded.
     pub fn delete(&mut self, flow: &Flow) -> Result<bool, ReadError> {
         let family = family((&flow.original.source.0).into());
         let request = |w: &mut Writer| {
@@ -257,7 +260,7 @@ fn write_ends(w: &mut Writer, protocol: u8, ends: &Ends) {
     });
 }
 
-/// `None` for what has no ports, such as an echo.
+/// Decodes an entry; `None` for one of a protocol without ports, such as an echo.
 fn decode(message: Received<'_>) -> Result<Option<Flow>, DecodeError> {
     let (_, attributes) = message.generic("a flow")?;
     let ends = |kind| ends(attributes.require(kind, "it lacks a direction")?.nested());

@@ -1,4 +1,4 @@
-//! Typed values: what a field holds, what a set's key and a map's data are made of.
+//! Typed values: those of fields, of sets' keys and of maps' data.
 
 mod display;
 
@@ -89,12 +89,13 @@ impl DataType {
             })
     }
 
-    /// Length of a value in bytes.
+    /// Returns the length of a value in bytes.
     pub(crate) fn length(self) -> usize {
         self.entry().2
     }
 
-    /// Whether a value lies in a register in the host's order: what the kernel itself counts.
+    /// Returns whether a value stands in a register in the host's byte order, as values that the
+    /// kernel itself counts do.
     pub(crate) fn is_host_order(self) -> bool {
         matches!(
             self,
@@ -107,19 +108,20 @@ impl DataType {
         )
     }
 
-    /// Length in a register or in a concatenation: whole registers of 4 bytes.
+    /// Returns the length of a value in a register or in a concatenation, in bytes: whole registers
+    /// of 4.
     pub(crate) fn padded_length(self) -> usize {
         self.length().next_multiple_of(REGISTER_SIZE)
     }
 
-    /// The number of a concatenation, 6 bits a type.
+    /// Returns the number of a concatenation of types: 6 bits a type.
     pub(crate) fn number(types: &[Self]) -> u32 {
         types.iter().fold(0, |number, data_type| {
             number << TYPE_BITS | data_type.entry().0
         })
     }
 
-    /// The types behind such a number; `None` if one of them is not among ours.
+    /// Returns the types of such a number; `None` if one of them is not a [`DataType`].
     pub(crate) fn from_number(mut number: u32) -> Option<Vec<Self>> {
         let mut types = Vec::new();
         while number != 0 {
@@ -138,10 +140,10 @@ impl fmt::Display for DataType {
     }
 }
 
-/// One typed value.
+/// A typed value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Datum {
-    /// A number of a header.
+    /// A number in a header.
     Number(u16),
     /// An IPv4 address.
     Ipv4(Ipv4Addr),
@@ -149,9 +151,9 @@ pub enum Datum {
     Ipv6(Ipv6Addr),
     /// A MAC address.
     Ether([u8; 6]),
-    /// What an Ethernet frame carries (`linux/if_ether.h`, `ETH_P_*`).
+    /// The EtherType of an Ethernet frame (`linux/if_ether.h`, `ETH_P_*`).
     EtherType(u16),
-    /// 1 asks, 2 answers (RFC 826).
+    /// The operation of an ARP message: 1 for a request, 2 for a reply (RFC 826).
     ArpOperation(u16),
     /// A protocol's number in the IP header (`netinet/in.h`, `IPPROTO_*`).
     Protocol(u8),
@@ -159,27 +161,27 @@ pub enum Datum {
     Service(u16),
     /// Control bits of TCP (RFC 9293, 3.1).
     TcpFlags(TcpFlags),
-    /// RFC 792.
+    /// The type of an ICMP message (RFC 792).
     IcmpType(u8),
-    /// RFC 4443, RFC 4861.
+    /// The type of an ICMPv6 message (RFC 4443, RFC 4861).
     Icmpv6Type(u8),
-    /// Which IP a packet is.
+    /// The IP version of a packet.
     NfProto(IpVersion),
-    /// A packet's mark, or bits of it.
+    /// A packet's mark, or bits of one.
     Mark(u32),
-    /// An interface by its name.
+    /// The name of an interface.
     Interface(InterfaceName),
-    /// Conntrack's view of the packet.
+    /// The state of the packet's flow in the connection tracker.
     CtState(CtState),
-    /// `true`: from the one who answered to the one who opened.
+    /// The direction of the packet within its flow; `true` for answers.
     CtReply(bool),
-    /// Conntrack's view of the flow.
+    /// The status bits of the packet's flow in the connection tracker.
     CtStatus(CtStatus),
-    /// What an address is to this host.
+    /// The kind of an address, as this host routes it.
     AddressType(AddressType),
 }
 
-/// Version of IP; its number is `NFPROTO_*` of `linux/netfilter.h`.
+/// An IP version; its number is `NFPROTO_*` of `linux/netfilter.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IpVersion {
     /// IPv4
@@ -188,16 +190,16 @@ pub enum IpVersion {
     V6 = 10,
 }
 
-/// Kinds of a route's target (`linux/rtnetlink.h`, `RTN_*`) that rules ask for.
+/// The kinds of a route's target that rules match (`linux/rtnetlink.h`, `RTN_*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AddressType {
-    /// Another host's.
+    /// An address of another host.
     Unicast = 1,
-    /// One of this host's own.
+    /// An address of this host.
     Local = 2,
     /// A subnet's broadcast address.
     Broadcast = 3,
-    /// A group.
+    /// The address of a multicast group.
     Multicast = 5,
 }
 
@@ -208,13 +210,13 @@ pub struct TcpFlags(pub(crate) u8);
 impl TcpFlags {
     /// No bit at all.
     pub const NONE: Self = Self(0);
-    /// The sender has no more data.
+    /// FIN: the sender has no more data.
     pub const FIN: Self = Self(1);
-    /// The connection begins.
+    /// SYN: the connection begins.
     pub const SYN: Self = Self(2);
-    /// The connection is broken off.
+    /// RST: the connection is reset.
     pub const RST: Self = Self(4);
-    /// The acknowledgement number means something: all but the first segment.
+    /// ACK: the acknowledgement number is valid, as in all but the first segment.
     pub const ACK: Self = Self(16);
 }
 
@@ -225,15 +227,15 @@ pub struct CtState(u32);
 impl CtState {
     /// No bit at all.
     pub const NONE: Self = Self(0);
-    /// Belongs to no flow and can't open one.
+    /// The packet belongs to no flow and can't open one.
     pub const INVALID: Self = Self(1);
-    /// Belongs to a flow that was answered.
+    /// The packet belongs to a flow that was answered.
     pub const ESTABLISHED: Self = Self(2);
-    /// Opens a flow that an established one announced, or an ICMP error about one.
+    /// The packet opens a flow that an established one announced, or is an ICMP error about one.
     pub const RELATED: Self = Self(4);
-    /// Opens a flow.
+    /// The packet opens a flow.
     pub const NEW: Self = Self(8);
-    /// Exempt from tracking.
+    /// The packet is exempt from tracking.
     pub const UNTRACKED: Self = Self(64);
 }
 
@@ -272,14 +274,14 @@ impl BitOr for CtStatus {
 }
 
 impl Datum {
-    /// TCP's number.
+    /// The number of TCP.
     pub const TCP: Self = Self::Protocol(6);
-    /// UDP's number.
+    /// The number of UDP.
     pub const UDP: Self = Self::Protocol(17);
-    /// SCTP's number.
+    /// The number of SCTP.
     pub const SCTP: Self = Self::Protocol(132);
 
-    /// The value's type.
+    /// Returns the type of the value.
     #[must_use]
     pub fn data_type(&self) -> DataType {
         match self {
@@ -304,8 +306,8 @@ impl Datum {
         }
     }
 
-    /// The bytes as they lie in a register: network order, but host order for what the kernel
-    /// itself counts (marks, bits, types).
+    /// Returns the bytes as they stand in a register: in network byte order, but in the host's for
+    /// values that the kernel itself counts (marks, bits, types).
     pub(crate) fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Ipv4(address) => address.octets().to_vec(),
@@ -328,14 +330,15 @@ impl Datum {
         }
     }
 
-    /// [`Datum::bytes`], padded to whole registers.
+    /// Returns [`Datum::bytes`], padded to whole registers.
     pub(crate) fn padded(&self) -> Vec<u8> {
         let mut bytes = self.bytes();
         bytes.resize(self.data_type().padded_length(), 0);
         bytes
     }
 
-    /// The opposite of [`Datum::bytes`]; `None` if the bytes are no such value.
+    /// Returns the value of these bytes, the inverse of [`Datum::bytes`]; `None` if the bytes are
+    /// not a value of the type.
     pub(crate) fn from_bytes(data_type: DataType, bytes: &[u8]) -> Option<Self> {
         let word = || bytes.try_into().ok().map(u32::from_ne_bytes);
         let short = || bytes.try_into().ok().map(u16::from_be_bytes);

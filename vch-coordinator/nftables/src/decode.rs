@@ -1,4 +1,4 @@
-//! What the kernel sends -> the values of this crate.
+//! Decodes the kernel's messages into values of this crate.
 
 use std::collections::BTreeSet;
 
@@ -10,28 +10,28 @@ use crate::rule::Verdict;
 use crate::set::{Data, Dynamic, Element, Key, MapData, Set, joined_length};
 use crate::wire::{Attribute, Attributes, DecodeError, Received};
 
-/// Something that the kernel has, by name, and as a value where this crate can say it.
+/// An object that the kernel has: its name, and its value if this crate can express it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found<T> {
-    /// Its name.
+    /// The object's name.
     pub name: Name,
-    /// `None`: another program made it with properties that this crate does not speak of, so it
-    /// equals nothing that is wanted.
+    /// The value; `None` if another program made the object with properties that this crate does
+    /// not know, so that it equals no wanted one.
     pub value: Option<T>,
 }
 
-/// A rule that the kernel has.
+/// A rule that the kernel has, known by its comment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FoundRule {
-    /// Its chain.
+    /// The name of the rule's chain.
     pub chain: Name,
-    /// By what it can be deleted.
+    /// The handle by which the rule can be deleted.
     pub handle: u64,
-    /// Its comment, if it has one.
+    /// The rule's comment, if it has one.
     pub comment: Option<String>,
 }
 
-/// `None` for families that this crate does not speak of.
+/// Decodes a table; `None` for a family that this crate does not know.
 pub(crate) fn table(message: Received<'_>) -> Result<Option<Table>, DecodeError> {
     let (family, attributes) = message.generic("a table")?;
     let name = attributes.require(table::NAME, "it has no name")?;
@@ -39,14 +39,14 @@ pub(crate) fn table(message: Received<'_>) -> Result<Option<Table>, DecodeError>
     Ok(Family::from_number(family).map(|family| Table { family, name }))
 }
 
-/// Whether a table is switched off.
+/// Returns whether a table is switched off.
 pub(crate) fn is_dormant(message: Received<'_>) -> Result<bool, DecodeError> {
     let (_, attributes) = message.generic("a table")?;
     let flags = attributes.find(table::FLAGS)?.map(Attribute::u32);
     Ok(flags.transpose()?.unwrap_or(0) & table::F_DORMANT != 0)
 }
 
-/// The table that a chain, set or rule belongs to: their first attribute, all three.
+/// Returns the table that a chain, set or rule belongs to: the first attribute of all three.
 pub(crate) fn owner(message: Received<'_>) -> Result<Option<Table>, DecodeError> {
     table(message)
 }
@@ -94,7 +94,7 @@ fn base(
     })
 }
 
-/// `None` for the nameless sets inside other programs' rules.
+/// Decodes a set; `None` for the nameless sets inside other programs' rules.
 pub(crate) fn set(message: Received<'_>) -> Result<Option<Found<Set>>, DecodeError> {
     let (_, attributes) = message.generic("a set")?;
     let name = attributes.require(set::NAME, "it has no name")?;
@@ -161,7 +161,8 @@ pub(crate) fn rule(message: Received<'_>) -> Result<FoundRule, DecodeError> {
     })
 }
 
-/// Other programs may keep anything there: what is no comment is no error.
+/// Returns the comment in a rule's user data, if it has one: other programs may keep anything
+/// there, which is no error.
 fn comment(mut userdata: &[u8]) -> Option<String> {
     loop {
         let (header, rest) = userdata.split_first_chunk::<2>()?;
@@ -243,7 +244,8 @@ impl<'a> Elements<'a> {
         Ok(())
     }
 
-    /// Joins the edges of ranges, which come in no promised order.
+    /// Joins the edges of ranges, which the kernel sends in no fixed order, and returns all
+    /// elements.
     pub(crate) fn finish(mut self) -> Result<BTreeSet<Element>, DecodeError> {
         self.edges.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         let mut edges = self.edges.into_iter().peekable();
@@ -296,7 +298,8 @@ fn decode_verdict(attributes: Attributes<'_>) -> Result<Verdict, DecodeError> {
     }
 }
 
-/// The opposite of joining values: one field as it is, several each padded to whole registers.
+/// Splits joined values, the inverse of joining them: one field as it is, several each padded to
+/// whole registers.
 fn split(types: &[DataType], bytes: &[u8]) -> Result<Vec<Datum>, DecodeError> {
     let wrong = |problem| DecodeError::new("an element", problem);
     if bytes.len() != joined_length(types) {
@@ -321,7 +324,7 @@ fn split(types: &[DataType], bytes: &[u8]) -> Result<Vec<Datum>, DecodeError> {
     Ok(values)
 }
 
-/// The key before; the lowest stays.
+/// Returns the key before a key; the lowest key stays.
 fn predecessor(mut key: Vec<u8>) -> Vec<u8> {
     if key.iter().all(|byte| *byte == 0) {
         return key;

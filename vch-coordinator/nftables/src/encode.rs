@@ -1,4 +1,4 @@
-//! A batch -> the bytes of one transaction.
+//! Encodes a batch as the bytes of one transaction.
 
 mod elements;
 
@@ -13,21 +13,21 @@ use crate::rule::Rule;
 use crate::set::{Dynamic, Element, ElementError, MapData, Set, joined_length};
 use crate::wire::{Header, Writer};
 
-/// An operation that can't be said to the kernel; nothing was sent.
+/// Why an operation can't be encoded; nothing was sent then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
-    /// A rule's statement.
+    /// A statement of a rule can't be expressed.
     #[error(transparent)]
     Rule(#[from] RuleError),
-    /// A set's types or an element.
+    /// A set's types or an element can't be expressed.
     #[error(transparent)]
     Element(#[from] ElementError),
-    /// The family has no such hook.
+    /// The table's family does not have the chain's hook.
     #[error("chain {chain}: family {} has no hook {hook}", .table.family)]
     Hook {
-        /// The chain.
+        /// The chain's name.
         chain: crate::Name,
-        /// Its table.
+        /// The chain's table.
         table: Table,
         /// The hook that the table's family lacks.
         hook: Hook,
@@ -35,15 +35,15 @@ pub enum EncodeError {
     /// A rule's statements need more than 64 KiB, the longest attribute of netlink.
     #[error("a rule has {statements} statements, more than netlink can carry: split it")]
     RuleTooLong {
-        /// How many there are.
+        /// The number of the rule's statements.
         statements: usize,
     },
 }
 
-/// Bytes for the kernel, and which operation each message came from.
+/// The bytes of a transaction, and the operation that each message came from.
 pub(crate) struct Encoded {
     pub writer: Writer,
-    /// Operation of the message with sequence number `first_sequence` + 1 + index.
+    /// The index of the operation of the message with sequence number `first_sequence` + 1 + index.
     pub origins: Vec<usize>,
     pub first_sequence: u32,
 }
@@ -54,7 +54,8 @@ impl Encoded {
         self.first_sequence.wrapping_add(messages)
     }
 
-    /// The operation whose message bore this number; `None` for the transaction's brackets.
+    /// Returns the index of the operation whose message had this sequence number; `None` for the
+    /// transaction's begin and end.
     pub(crate) fn origin(&self, sequence: u32) -> Option<usize> {
         let offset = sequence.wrapping_sub(self.first_sequence).checked_sub(1)?;
         self.origins.get(usize::try_from(offset).ok()?).copied()
@@ -65,11 +66,11 @@ impl Encoded {
 /// longest element (two keys of 64 bytes, data with a name of 255, and their headers).
 const ELEMENT_LIST_MAX: usize = 64_000;
 
-/// Encodes all operations between the brackets of a transaction. The last one asks for an answer,
-/// the others answer only if they are refused.
+/// Encodes all operations between a transaction's begin and end. The last message asks for an
+/// answer; the others are answered only if they are refused.
 ///
 /// # Errors
-/// The index of the operation that can't be said, and why.
+/// Returns the index of the first operation that can't be encoded, with the reason.
 pub(crate) fn encode(batch: &Batch, first_sequence: u32) -> Result<Encoded, (usize, EncodeError)> {
     let mut encoder = Encoder {
         encoded: Encoded {
@@ -100,7 +101,7 @@ pub(crate) fn encode(batch: &Batch, first_sequence: u32) -> Result<Encoded, (usi
 struct Encoder {
     encoded: Encoded,
     operation: usize,
-    /// Where the last message begins: that one asks for an answer.
+    /// The offset of the last message, the one that asks for an answer.
     last_message: Option<usize>,
 }
 
@@ -331,7 +332,7 @@ fn write_fields(w: &mut Writer, types: &[DataType]) {
     });
 }
 
-/// nft's records of byte order, without which it can't show interface names and marks.
+/// Returns nft's records of byte order, without which nft can't show interface names and marks.
 fn order_records(set: &Set) -> Vec<u8> {
     let record = |kind, types: &[DataType]| {
         let order = match types {
@@ -350,7 +351,7 @@ fn order_records(set: &Set) -> Vec<u8> {
     records
 }
 
-/// nft's record in a rule's user data: kind, length, text with its NUL.
+/// Returns nft's record of a comment in a rule's user data: kind, length, text with its NUL.
 fn comment_record(comment: &str) -> Vec<u8> {
     // A comment has at most 127 bytes.
     let length = u8::try_from(comment.len() + 1).unwrap_or(u8::MAX);

@@ -1,4 +1,4 @@
-//! Being told that a ruleset changed.
+//! The kernel's events of changes of the ruleset.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,10 +12,10 @@ use crate::object::Table;
 use crate::socket::{Channel, SocketError, failed};
 use crate::wire::{DecodeError, Received, messages};
 
-/// Room for events that nobody has read yet: about 20,000 of them.
+/// The size in bytes of the socket's buffer for events that are not read yet: about 20,000 events.
 const BACKLOG: usize = 16 * 1024 * 1024;
 
-/// A socket that hears of every change of nf_tables in its network namespace.
+/// A socket that receives an event for every change of nf_tables in its network namespace.
 ///
 /// It never blocks: wait until its descriptor ([`AsFd`]) is readable, then call
 /// [`Subscription::next_event`] until it has no more.
@@ -24,30 +24,30 @@ pub struct Subscription {
     ready: VecDeque<NftEvent>,
 }
 
-/// What was heard.
+/// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NftEvent {
-    /// Something in a table changed, or the table itself.
+    /// An object in a table changed, or the table itself.
     Change(Change),
-    /// Events were lost: read the ruleset back.
+    /// Events were lost: the ruleset has to be read back.
     Overrun,
 }
 
-/// One change.
+/// One change of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// What changed.
+    /// The kind of the object.
     pub object: Object,
-    /// Whether it is gone; else it is new or changed.
+    /// Whether the object was deleted; otherwise it is new or changed.
     pub deleted: bool,
-    /// The table that it is, or is in.
+    /// The table that the object is, or is in.
     pub table: Table,
-    /// The port of the socket that asked for it: [`crate::Connection::port`] tells own changes
-    /// from others'.
+    /// The netlink port ID of the socket that requested the change: comparing it with
+    /// [`crate::Connection::port`] tells a program's own changes from others'.
     pub port: u32,
 }
 
-/// Kind of thing that changed.
+/// The kind of a changed object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Object {
     /// The table itself.
@@ -62,22 +62,22 @@ pub enum Object {
     Element,
 }
 
-/// An event could not be had.
+/// Why an event can't be received.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
     /// The socket failed.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// The event can't be read.
+    /// The event can't be decoded.
     #[error(transparent)]
     Decode(#[from] DecodeError),
 }
 
 impl Subscription {
-    /// Hears of all changes from now on in the calling thread's network namespace.
+    /// Subscribes to all changes from now on in the calling thread's network namespace.
     ///
     /// # Errors
-    /// The socket can't be made or may not listen.
+    /// Returns [`SocketError`] if the kernel refuses the socket or the subscription.
     pub fn open() -> Result<Self, SocketError> {
         let channel = Channel::open()?;
         channel.reserve_receive(BACKLOG)?;
@@ -91,10 +91,11 @@ impl Subscription {
         })
     }
 
-    /// The next event; `None` if there is none now.
+    /// Returns the next event; `None` if no event has arrived. Does not wait.
     ///
     /// # Errors
-    /// [`EventError`]; the subscription goes on.
+    /// Returns [`EventError::Socket`] if the socket fails, [`EventError::Decode`] if an event can't
+    /// be decoded; the subscription goes on.
     pub fn next_event(&mut self) -> Result<Option<NftEvent>, EventError> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -133,7 +134,8 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// `None` for what this crate does not speak of, and for the mark at a transaction's end.
+/// Decodes a change; `None` for an object that this crate does not know, and for the message at a
+/// transaction's end.
 fn change(received: Received<'_>) -> Result<Option<Change>, DecodeError> {
     let (object, deleted) = match received.nf_tables() {
         Some(message::NEW_TABLE) => (Object::Table, false),

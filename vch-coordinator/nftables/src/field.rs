@@ -1,4 +1,4 @@
-//! What a rule can load from a packet, and what must be known of the packet before.
+//! The fields that a rule can load, and the checks of the packet that each needs before.
 
 use std::fmt;
 
@@ -6,15 +6,16 @@ use crate::abi::expr;
 use crate::datum::{DataType, Datum, IpVersion};
 use crate::object::Family;
 
-/// One field of a packet, of its path through the host, or of its conntrack entry.
+/// A field of a packet, of its path through the host, or of its conntrack entry; the words are
+/// nft's.
 ///
-/// A rule that names a field of a header first checks that the packet has this header, where the
-/// chain's family does not say so already: nobody has to remember `meta nfproto ipv4`.
+/// A rule that names a field of a header first checks that the packet has this header, unless the
+/// chain's family implies it: a rule need not begin with `meta nfproto ipv4`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
-    /// `iifname`: the interface it came in by. In the bridge family that is the port.
+    /// `iifname`: the interface that the packet came in by. In the bridge family that is the port.
     InputInterface,
-    /// `oifname`: the interface it leaves by.
+    /// `oifname`: the interface that the packet leaves by.
     OutputInterface,
     /// `meta nfproto`: IPv4 or IPv6; family inet only.
     NfProto,
@@ -22,9 +23,9 @@ pub enum Field {
     L4Proto,
     /// `meta mark`
     Mark,
-    /// `meta protocol`: what the frame carries, behind a VLAN tag.
+    /// `meta protocol`: the EtherType of the frame's content, behind a VLAN tag.
     Protocol,
-    /// `ether type`: what the frame itself says it carries; a tagged frame says VLAN.
+    /// `ether type`: the EtherType in the frame's own header; a tagged frame has VLAN's.
     EtherType,
     /// `ether saddr`
     EtherSource,
@@ -44,10 +45,10 @@ pub enum Field {
     IpSource,
     /// `ip daddr`
     IpDestination,
-    /// `ip frag-off`: three bits of flags, then where the fragment belongs, in 8 bytes.
+    /// `ip frag-off`: three bits of flags, then the fragment's offset, in units of 8 bytes.
     IpFragment,
-    /// `frag frag-off`: where the fragment belongs, in 8 bytes, in the high 13 bits (RFC 8200, 4.5);
-    /// a packet without that header has none.
+    /// `frag frag-off`: the fragment's offset in units of 8 bytes, in the high 13 bits (RFC 8200, 4.5); a packet
+    /// without that header does not have the field.
     Ip6Fragment,
     /// `ip6 saddr`
     Ip6Source,
@@ -75,13 +76,13 @@ pub enum Field {
     CtMark,
     /// `ct original ip saddr`: before any translation.
     CtOriginalIpSource,
-    /// `ct original ip daddr`: what the client dialled, before any translation.
+    /// `ct original ip daddr`: the destination of the flow's first packet, before any translation.
     CtOriginalIpDestination,
     /// `ct original ip6 saddr`
     CtOriginalIp6Source,
     /// `ct original ip6 daddr`
     CtOriginalIp6Destination,
-    /// `ct original proto-dst`: the port that the client dialled.
+    /// `ct original proto-dst`: the port of the flow's first packet, before any translation.
     CtOriginalDestinationPort,
     /// `fib saddr type`
     FibSourceType,
@@ -89,27 +90,28 @@ pub enum Field {
     FibDestinationType,
 }
 
-/// The one kernel expression that loads a field.
+/// The kernel expression that loads a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Load {
-    /// `enum nft_meta_keys`
+    /// A key of `enum nft_meta_keys`.
     Meta(u32),
-    /// Base (`enum nft_payload_bases`) and offset, bytes.
+    /// A base (`enum nft_payload_bases`), and an offset in bytes.
     Payload(u32, u32),
-    /// Type of an extension header of IPv6, and offset in it, bytes.
+    /// The type of an IPv6 extension header, and an offset in it in bytes.
     Extension(u8, u32),
-    /// `enum nft_ct_keys`
+    /// A key of `enum nft_ct_keys`.
     Ct(u32),
-    /// The same, of the flow's opening direction (`IP_CT_DIR_ORIGINAL`).
+    /// A key of `enum nft_ct_keys`, in the direction of the flow's first packet
+    /// (`IP_CT_DIR_ORIGINAL`).
     CtOriginal(u32),
-    /// `enum nft_fib_flags`, asking for the address type.
+    /// Flags of `enum nft_fib_flags`, for a look-up of the address type.
     Fib(u32),
 }
 
-/// What must hold for a packet before a field of it means anything.
+/// The condition on a packet under which a field of it has a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PacketHeader {
-    /// Whatever the family hands to the chain.
+    /// Any packet that the family passes to the chain.
     Any,
     Ethernet,
     Arp,
@@ -123,7 +125,7 @@ const TCP: u8 = 6;
 const ICMPV6: u8 = 58;
 
 impl Field {
-    /// The type of the field's value.
+    /// Returns the type of the field's value.
     #[must_use]
     pub fn data_type(self) -> DataType {
         match self {
@@ -162,7 +164,8 @@ impl Field {
         }
     }
 
-    /// Offsets: IEEE 802.3, RFC 826, RFC 791, RFC 8200, RFC 9293, RFC 4861.
+    /// Returns the expression that loads the field. Offsets: IEEE 802.3, RFC 826, RFC 791, RFC
+    /// 8200, RFC 9293, RFC 4861.
     pub(crate) fn load(self) -> Load {
         match self {
             Self::InputInterface => Load::Meta(expr::META_IIFNAME),
@@ -275,14 +278,14 @@ impl fmt::Display for Field {
     }
 }
 
-/// How a rule of some family makes sure of a header.
+/// The way in which a rule of some family checks that a packet has a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Guard {
-    /// Packets of this family have it always.
+    /// No check: packets of this family always have the header.
     Never,
-    /// The rule must first load this and compare it with these bytes.
+    /// The rule loads this and compares it with these bytes first.
     Compare(Load, Vec<u8>),
-    /// Packets of this family never have it.
+    /// No rule is possible: packets of this family never have the header.
     Impossible,
 }
 

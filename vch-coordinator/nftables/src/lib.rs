@@ -1,7 +1,7 @@
 //! nf_tables by netlink: batches are plain values.
 //!
-//! No process is started and no C library is used. The crate knows nothing of what its rules are
-//! for, and nothing else of this project.
+//! No process is started and no C library is used. The crate does not know the purpose of its rules, nor anything
+//! else of this project.
 //!
 //! ```text
 //!   Batch (a value: compare it, print it)          desired
@@ -61,7 +61,7 @@
 //! sends only what the filter lets pass.
 //!
 //! # Invariants
-//! - A batch is checked before anything is sent; nothing is sent of one that can't be said.
+//! - A batch is checked before anything is sent; nothing is sent of one that can't be encoded.
 //! - A rule that loads a header's field first makes sure of that header (`field.rs`).
 //! - What the kernel sends is never trusted: bytes that are not what they should be are an error.
 

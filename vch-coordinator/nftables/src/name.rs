@@ -9,11 +9,11 @@ use crate::abi;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {value:?} {problem}")]
 pub struct NameError {
-    /// "name", "interface name", "comment".
+    /// The kind of text: "name", "interface name" or "comment".
     pub what: &'static str,
     /// The refused value, cut to 64 characters.
     pub value: String,
-    /// What is wrong and what is allowed.
+    /// The reason, with the characters and lengths that are allowed.
     pub problem: &'static str,
 }
 
@@ -36,10 +36,10 @@ impl Name {
     const PROBLEM: &'static str =
         "must be a letter or '_', then letters, digits, '_', '-', '.' or '/', at most 255 bytes";
 
-    /// Checks and takes a name.
+    /// Makes a name of a text.
     ///
     /// # Errors
-    /// [`NameError`] names the value and what is allowed.
+    /// Returns [`NameError`] if the text is empty, too long or has a character that is not allowed.
     pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
         let name = name.into();
         if is_identifier(name.as_bytes()) {
@@ -49,7 +49,7 @@ impl Name {
         }
     }
 
-    /// What [`name!`](crate::name) calls, at compile time only.
+    /// Makes a name of a literal at compile time; called by [`name!`](crate::name).
     #[doc(hidden)]
     #[must_use]
     pub const fn literal(name: &'static str) -> Self {
@@ -57,12 +57,13 @@ impl Name {
         Self(Cow::Borrowed(name))
     }
 
-    /// A name that the kernel holds already: others may have made it by other rules than ours.
+    /// Makes a name of bytes that the kernel sent, without a check: another program may have made
+    /// it by other rules.
     pub(crate) fn from_kernel(bytes: &[u8]) -> Self {
         Self(Cow::Owned(String::from_utf8_lossy(bytes).into_owned()))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -113,21 +114,22 @@ impl fmt::Display for Name {
 pub struct InterfaceName([u8; InterfaceName::LENGTH]);
 
 impl InterfaceName {
-    /// `IFNAMSIZ`, bytes.
+    /// The size of an interface's name in the kernel, in bytes, with its NUL (`IFNAMSIZ`).
     pub const LENGTH: usize = 16;
     const PROBLEM: &'static str =
         "must be 1 to 15 ASCII characters without space, '/', '\"' or '*'";
 
-    /// Checks and takes the name of an interface; the interface need not exist.
+    /// Makes the name of an interface; the interface need not exist.
     ///
     /// # Errors
-    /// [`NameError`] names the value and what is allowed.
+    /// Returns [`NameError`] if the text is empty, too long or has a character that is not allowed.
     pub fn new(name: &str) -> Result<Self, NameError> {
         Self::from_bytes(name.as_bytes())
             .ok_or_else(|| NameError::new("interface name", name, Self::PROBLEM))
     }
 
-    /// The zero-padded field of a register; `None` if it holds no such name.
+    /// Returns the name in the zero-padded bytes of a register; `None` if they are not a valid
+    /// name.
     pub(crate) fn from_register(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|byte| *byte == 0)?;
         Self::from_bytes(&bytes[..end])
@@ -147,7 +149,7 @@ impl InterfaceName {
         &self.0
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         let end = self.0.iter().position(|byte| *byte == 0);
@@ -167,7 +169,7 @@ impl fmt::Debug for InterfaceName {
     }
 }
 
-/// What the names of some interfaces begin with: 1 to 14 bytes.
+/// The beginning of interfaces' names: 1 to 14 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InterfacePrefix(InterfaceName);
 
@@ -175,10 +177,10 @@ impl InterfacePrefix {
     const PROBLEM: &'static str =
         "must be 1 to 14 ASCII characters without space, '/', '\"' or '*'";
 
-    /// Checks and takes the beginning of a name.
+    /// Makes a prefix of a text.
     ///
     /// # Errors
-    /// [`NameError`] names the value and what is allowed.
+    /// Returns [`NameError`] if the text is empty, too long or has a character that is not allowed.
     pub fn new(prefix: &str) -> Result<Self, NameError> {
         InterfaceName::from_bytes(prefix.as_bytes())
             .filter(|_| prefix.len() < InterfaceName::LENGTH - 1)
@@ -186,7 +188,7 @@ impl InterfacePrefix {
             .ok_or_else(|| NameError::new("interface prefix", prefix, Self::PROBLEM))
     }
 
-    /// The prefix as text.
+    /// Returns the prefix as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -209,10 +211,10 @@ impl Comment {
     const PROBLEM: &'static str =
         "must be 1 to 127 printable ASCII characters without '\"' and '\\'";
 
-    /// Checks and takes a comment.
+    /// Makes a comment of a text.
     ///
     /// # Errors
-    /// [`NameError`] names the value and what is allowed.
+    /// Returns [`NameError`] if the text is empty, too long or has a character that is not allowed.
     pub fn new(comment: impl Into<String>) -> Result<Self, NameError> {
         let comment = comment.into();
         let good = (1..=Self::MAX).contains(&comment.len())
@@ -226,7 +228,7 @@ impl Comment {
         }
     }
 
-    /// The comment as text.
+    /// Returns the comment as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -4,18 +4,19 @@ use std::fmt;
 
 use crate::name::Name;
 
-/// Which packets a table sees; its number is `NFPROTO_*` of `linux/netfilter.h`.
+/// The family of a table, which decides the packets that pass it; its number is `NFPROTO_*` of
+/// `linux/netfilter.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
-    /// IPv4 and IPv6.
+    /// IPv4 and IPv6 packets.
     Inet = 1,
-    /// IPv4.
+    /// IPv4 packets.
     Ip = 2,
-    /// ARP.
+    /// ARP messages.
     Arp = 3,
-    /// What Linux bridges forward.
+    /// Frames that Linux bridges forward.
     Bridge = 7,
-    /// IPv6.
+    /// IPv6 packets.
     Ip6 = 10,
 }
 
@@ -48,14 +49,14 @@ impl fmt::Display for Family {
 /// Tables made here have no owner: they outlive the process that made them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Table {
-    /// Which packets it sees.
+    /// The table's family.
     pub family: Family,
-    /// Its name, unique in its family.
+    /// The table's name, unique in its family.
     pub name: Name,
 }
 
 impl Table {
-    /// A table by family and name.
+    /// Makes a table value of family and name.
     #[must_use]
     pub fn new(family: Family, name: Name) -> Self {
         Self { family, name }
@@ -68,43 +69,43 @@ impl fmt::Display for Table {
     }
 }
 
-/// A chain: a base chain where it hangs on a hook, else one to jump to.
+/// A chain: a base chain if it is attached to a hook, else one that rules jump to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Chain {
-    /// Its name, unique in its table.
+    /// The chain's name, unique in its table.
     pub name: Name,
-    /// Where packets enter it, if not by a jump.
+    /// The hook and its settings, for a base chain.
     pub base: Option<Base>,
 }
 
-/// What makes a chain a base chain.
+/// The settings of a base chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Base {
-    /// What its rules may do.
+    /// The chain's type.
     pub kind: ChainKind,
-    /// Where packets enter.
+    /// The hook at which packets enter the chain.
     pub hook: Hook,
-    /// Order among the chains of one hook, low first (`enum nf_ip_hook_priorities` of
+    /// The order among the chains of one hook, low first (`enum nf_ip_hook_priorities` of
     /// `linux/netfilter_ipv4.h`, `enum nf_br_hook_priorities` of `linux/netfilter_bridge.h`).
     pub priority: i32,
-    /// What happens to a packet that no rule decided.
+    /// The verdict about a packet that no rule decided.
     pub policy: Policy,
 }
 
 impl Chain {
-    /// A chain that packets reach by a jump only.
+    /// Makes a chain that packets reach by a jump only.
     #[must_use]
     pub fn regular(name: Name) -> Self {
         Self { name, base: None }
     }
 
-    /// A base chain of type filter.
+    /// Makes a base chain of type filter.
     #[must_use]
     pub fn filter(name: Name, hook: Hook, priority: i32, policy: Policy) -> Self {
         Self::based(name, ChainKind::Filter, hook, priority, policy)
     }
 
-    /// A base chain of type nat; its policy is accept.
+    /// Makes a base chain of type nat, with policy accept.
     #[must_use]
     pub fn nat(name: Name, hook: Hook, priority: i32) -> Self {
         Self::based(name, ChainKind::Nat, hook, priority, Policy::Accept)
@@ -139,14 +140,14 @@ impl fmt::Display for Base {
     }
 }
 
-/// Type of a base chain (`struct nft_chain_type`, by its name).
+/// The type of a base chain (`struct nft_chain_type`, by its name).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChainKind {
-    /// Decides and marks.
+    /// Type `filter`: its rules decide and set marks.
     Filter,
-    /// Sees only the first packet of a flow and translates addresses.
+    /// Type `nat`: only the first packet of a flow passes it; its rules translate addresses.
     Nat,
-    /// Routes a local packet anew when its mark changes.
+    /// Type `route`: a local packet is routed anew if its mark changes.
     Route,
 }
 
@@ -172,18 +173,18 @@ impl fmt::Display for ChainKind {
     }
 }
 
-/// Where a packet enters a base chain.
+/// The hook at which packets enter a base chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hook {
-    /// All that arrives, before routing.
+    /// All packets that arrive, before routing.
     Prerouting,
-    /// To this host.
+    /// Packets to this host.
     Input,
-    /// Through this host.
+    /// Packets through this host.
     Forward,
-    /// From this host.
+    /// Packets from this host.
     Output,
-    /// All that leaves, after routing.
+    /// All packets that leave, after routing.
     Postrouting,
 }
 
@@ -199,8 +200,9 @@ const HOOKS: [(Hook, &str); 5] = [
 const ARP_HOOKS: [(Hook, u32); 3] = [(Hook::Input, 0), (Hook::Output, 1), (Hook::Forward, 2)];
 
 impl Hook {
-    /// `enum nf_inet_hooks` of `linux/netfilter.h`, `NF_BR_*` of `linux/netfilter_bridge.h` (the
-    /// same numbers), and ARP's own; `None` where the family has no such hook.
+    /// Returns the hook's number in a family: `enum nf_inet_hooks` of `linux/netfilter.h`,
+    /// `NF_BR_*` of `linux/netfilter_bridge.h` (the same numbers), and ARP's own; `None` if the
+    /// family does not have the hook.
     pub(crate) fn number(self, family: Family) -> Option<u32> {
         Self::all(family)
             .find(|(hook, _)| *hook == self)
@@ -229,13 +231,13 @@ impl fmt::Display for Hook {
     }
 }
 
-/// What happens to a packet that no rule of a base chain decided; its number is `NF_DROP` or
+/// The verdict about a packet that no rule of a base chain decided; its number is `NF_DROP` or
 /// `NF_ACCEPT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Policy {
-    /// It is dropped.
+    /// The packet is dropped.
     Drop = 0,
-    /// It goes on.
+    /// The packet goes on.
     Accept = 1,
 }
 

@@ -14,34 +14,34 @@ use crate::set::{Element, Set};
 use crate::socket::SocketError;
 use crate::wire::{DecodeError, Header, Received, Writer, messages};
 
-/// The ruleset could not be read.
+/// Why the ruleset can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The kernel refused; `ENOENT` where the table, chain or set is not there.
+    /// The kernel refused; `ENOENT` if the table, chain or set does not exist.
     #[error("the kernel refused to list {what}: {}", words(*errno, None))]
     Refused {
-        /// What was asked for.
+        /// The object that was read.
         what: String,
-        /// Its code.
+        /// The kernel's error code.
         errno: Errno,
     },
-    /// Each of several tries was overtaken by a change.
+    /// The ruleset changed during each of several tries.
     #[error("{what} changed each time it was read: try again later")]
     Unsteady {
-        /// What was asked for.
+        /// The object that was read.
         what: String,
     },
     /// The socket failed.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// The answer can't be read; of a set's elements it says that another program put some there
-    /// that this crate does not speak of.
+    /// The answer can't be decoded; of a set's elements it may be that another program added some
+    /// that this crate does not know.
     #[error(transparent)]
     Decode(#[from] DecodeError),
 }
 
 impl ReadError {
-    /// Whether what was asked for is not there.
+    /// Returns whether the error says that the table, chain or set does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(
@@ -58,11 +58,12 @@ impl ReadError {
 const TRIES: usize = 10;
 
 impl Connection {
-    /// All tables of the families that this crate speaks of, other programs' too; but none that is
-    /// switched off (`flags dormant`): no packet meets its rules.
+    /// Returns all tables of the families that this crate knows, those of other programs too, but
+    /// none that is switched off (`flags dormant`): no packet passes its rules.
     ///
     /// # Errors
-    /// [`ReadError`]
+    /// Returns [`ReadError`]: `Refused` if the kernel refuses, `Unsteady` if the ruleset changes
+    /// during every try, `Socket` or `Decode` if the answer can't be received or decoded.
     pub fn tables(&mut self) -> Result<BTreeSet<Table>, ReadError> {
         let question = Question {
             kind: message::GET_TABLE,
@@ -78,37 +79,38 @@ impl Connection {
         })
     }
 
-    /// The table's chains, none if it is not there.
+    /// Returns the table's chains; empty if the table does not exist.
     ///
     /// # Errors
-    /// [`ReadError`]
+    /// As [`Connection::tables`].
     pub fn chains(&mut self, table: &Table) -> Result<Vec<Found<Chain>>, ReadError> {
         let decode = |one: Received<'_>| decode::chain(one).map(Some);
         self.list(table, message::GET_CHAIN, "chains", decode)
     }
 
-    /// The table's sets and maps, none if it is not there.
+    /// Returns the table's sets and maps; empty if the table does not exist.
     ///
     /// # Errors
-    /// [`ReadError`]
+    /// As [`Connection::tables`].
     pub fn sets(&mut self, table: &Table) -> Result<Vec<Found<Set>>, ReadError> {
         self.list(table, message::GET_SET, "sets", decode::set)
     }
 
-    /// The table's rules in the order in which packets meet them, chain by chain; none if the
-    /// table is not there.
+    /// Returns the table's rules in the order in which packets pass them, chain by chain; empty if
+    /// the table does not exist.
     ///
     /// # Errors
-    /// [`ReadError`]
+    /// As [`Connection::tables`].
     pub fn rules(&mut self, table: &Table) -> Result<Vec<FoundRule>, ReadError> {
         let decode = |one: Received<'_>| decode::rule(one).map(Some);
         self.list(table, message::GET_RULE, "rules", decode)
     }
 
-    /// The set's or map's elements; `set` says what its types are.
+    /// Returns the elements of a set or map; `set` gives its types.
     ///
     /// # Errors
-    /// [`ReadError`]; [`ReadError::is_missing`] if the table or the set is not there.
+    /// As [`Connection::tables`]; [`ReadError::is_missing`] is true if the table or the set does
+    /// not exist.
     pub fn elements(&mut self, table: &Table, set: &Set) -> Result<BTreeSet<Element>, ReadError> {
         let question = Question {
             kind: message::GET_ELEMENT,
@@ -212,7 +214,7 @@ enum Dump {
     Refused(Errno),
 }
 
-/// What is asked for; its words stand in errors.
+/// A request to read, with the words for it in errors.
 struct Question<'a> {
     kind: u8,
     what: &'static str,

@@ -21,101 +21,104 @@ use crate::name::{Comment, InterfacePrefix, Name};
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rule {
-    /// What it does, in order.
+    /// The statements, in order.
     pub statements: Vec<Statement>,
-    /// Kept by the kernel and shown by nft: a rule read back is known by it.
+    /// The comment, kept by the kernel and shown by nft: a rule that is read back is known by it.
     pub comment: Option<Comment>,
 }
 
 /// One statement of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Statement {
-    /// Goes on where the field compares so.
+    /// Matches if the field compares so with the value.
     Compare(Field, Operator, Datum),
-    /// Goes on where the name of the interface that the field holds begins so.
+    /// Matches if the name of the interface in the field begins with the prefix.
     Begins(Field, InterfacePrefix),
-    /// Goes on where `field & mask` compares so.
+    /// Matches if `field & mask` compares so with the value.
     CompareBits {
-        /// What is loaded.
+        /// The field to load.
         field: Field,
-        /// Which of its bits count.
+        /// The bits of the field to compare.
         mask: Datum,
-        /// Equal or not equal.
+        /// The comparison.
         operator: Operator,
-        /// With what they are compared.
+        /// The value to compare with.
         value: Datum,
     },
-    /// Goes on where the field lies between both, which are included.
+    /// Matches if the field lies between both values, which are included.
     Between(Field, Datum, Datum),
-    /// Goes on where the fields together are a key of the set, or are none if `inverted`.
+    /// Matches if the fields together are a key of the set, or are none if `inverted`.
     Lookup {
         /// One field, or several that are concatenated.
         key: Vec<Field>,
-        /// A set, or a map whose data does not matter.
+        /// The name of a set, or of a map whose data is ignored.
         set: Name,
-        /// Goes on where the key is *not* there.
+        /// Whether to match if the key is *not* in the set.
         inverted: bool,
     },
-    /// Does what the verdict map says for the fields' key; goes on where it has none.
+    /// Takes the verdict that the map has for the fields' key; goes on if the map does not have the
+    /// key.
     VerdictMap {
         /// One field, or several that are concatenated.
         key: Vec<Field>,
-        /// A map with [`crate::MapData::Verdict`].
+        /// The name of a map with [`crate::MapData::Verdict`].
         map: Name,
     },
-    /// Writes the bits of `mask` in the packet's mark and leaves the others.
+    /// Writes the bits of `mask` in the packet's mark, and leaves the others.
     SetMark {
-        /// Which bits are written.
+        /// The bits to write.
         mask: u32,
-        /// What they become.
+        /// The new value of those bits.
         value: u32,
     },
-    /// Makes the packet's mark what the map says for the fields' key; goes on where it says
-    /// something.
+    /// Sets the packet's mark to the map's data for the fields' key; matches only if the map has
+    /// the key.
     SetMarkMap {
         /// One field, or several that are concatenated.
         key: Vec<Field>,
         /// A map whose data is a mark.
         map: Name,
     },
-    /// Puts the fields' key into a set, or lets it stay there for another `timeout`; goes on
-    /// unless the set is full.
+    /// Adds the fields' key to a set, or renews its `timeout` there; matches unless the set is
+    /// full.
     Update {
-        /// A set with [`crate::Set::dynamic`].
+        /// The name of a set made by [`crate::Set::dynamic`].
         set: Name,
         /// One field, or several that are concatenated.
         key: Vec<Field>,
-        /// When it leaves the set again by itself; the kernel counts in milliseconds.
+        /// The time after which the kernel removes the key; counted in milliseconds.
         timeout: Duration,
     },
-    /// Goes on where the fields' key has more than so many tracked flows, this one included, which the
-    /// kernel counts in the set. The key of a full set is not counted, and does not go on.
+    /// Matches if the fields' key has more than `most` tracked flows, this one included. The kernel counts them in
+    /// the set; a key that does not fit a full set is not counted, and does not match.
     FlowsOver {
-        /// A set with [`crate::Set::counting`].
+        /// The name of a set made by [`crate::Set::counting`].
         set: Name,
         /// One field, or several that are concatenated.
         key: Vec<Field>,
-        /// How many it may have.
+        /// The greatest number of flows that does not match.
         most: u32,
     },
-    /// Translates to a fixed address, and port if one is given; only in chains of type nat.
+    /// Translates the source or destination to a fixed address, and port if one is given; only in
+    /// chains of type nat.
     Nat {
-        /// Source or destination.
+        /// The end to translate.
         side: NatSide,
-        /// New address.
+        /// The new address.
         address: IpAddr,
-        /// New port; `None` keeps it.
+        /// The new port; `None` keeps the packet's.
         port: Option<u16>,
     },
-    /// Translates to what a map says for the fields' key; goes on where it has none.
+    /// Translates the source or destination to the map's data for the fields' key; goes on if the
+    /// map does not have the key.
     NatMap {
-        /// Source or destination.
+        /// The end to translate.
         side: NatSide,
         /// One field, or several that are concatenated.
         key: Vec<Field>,
-        /// A map whose data is an address, or an address and a port.
+        /// The name of a map whose data is an address, or an address and a port.
         map: Name,
-        /// What addresses the map holds.
+        /// The IP version of the map's addresses.
         version: IpVersion,
         /// Whether the map's data has a port too.
         with_port: bool,
@@ -129,11 +132,11 @@ pub enum Statement {
     Log(Comment),
     /// Drops the packet and tells its sender.
     Reject(Reject),
-    /// Decides.
+    /// Decides about the packet.
     Verdict(Verdict),
 }
 
-/// How a value is compared.
+/// A comparison of a field with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operator {
     /// `==`
@@ -142,7 +145,7 @@ pub enum Operator {
     NotEqual,
 }
 
-/// Which address a translation changes.
+/// The end of a packet that a translation changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NatSide {
     /// `snat`
@@ -151,61 +154,61 @@ pub enum NatSide {
     Destination,
 }
 
-/// How a refused packet's sender is told.
+/// The answer to the sender of a rejected packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reject {
     /// ICMP of the packet's IP version: port unreachable.
     PortUnreachable,
     /// ICMP of the packet's IP version: administratively prohibited.
     AdminProhibited,
-    /// A reset; matches only TCP.
+    /// A TCP reset; matches TCP only.
     TcpReset,
 }
 
-/// What is decided about a packet.
+/// The decision about a packet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// It goes on to the next base chain.
+    /// The packet goes on to the next base chain.
     Accept,
-    /// It is gone.
+    /// The packet is dropped.
     Drop,
     /// The next rule decides.
     Continue,
-    /// Back to the chain that jumped here, or the policy.
+    /// The chain that jumped here goes on, or the policy decides.
     Return,
-    /// Into another chain, and back here after it.
+    /// The rules of another chain decide; this one goes on if they do not.
     Jump(Name),
-    /// Into another chain for good.
+    /// The rules of another chain decide; this one does not go on.
     Goto(Name),
 }
 
 impl Rule {
-    /// An empty rule: it matches all and does nothing.
+    /// Makes an empty rule, which matches every packet and does nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds any statement.
+    /// Appends a statement.
     #[must_use]
     pub fn then(mut self, statement: Statement) -> Self {
         self.statements.push(statement);
         self
     }
 
-    /// The field has this value.
+    /// Appends a match: the field has this value.
     #[must_use]
     pub fn is(self, field: Field, value: impl Into<Datum>) -> Self {
         self.then(Statement::Compare(field, Operator::Equal, value.into()))
     }
 
-    /// The field has another value.
+    /// Appends a match: the field has another value.
     #[must_use]
     pub fn is_not(self, field: Field, value: impl Into<Datum>) -> Self {
         self.then(Statement::Compare(field, Operator::NotEqual, value.into()))
     }
 
-    /// The flow is in one of these states (`ct state a,b`).
+    /// Appends a match: the flow is in one of these states (`ct state a,b`).
     #[must_use]
     pub fn ct_state(self, states: CtState) -> Self {
         self.then(Statement::CompareBits {
@@ -216,7 +219,7 @@ impl Rule {
         })
     }
 
-    /// The flow has one of these bits (`ct status a,b`).
+    /// Appends a match: the flow has one of these bits (`ct status a,b`).
     #[must_use]
     pub fn ct_status(self, bits: CtStatus) -> Self {
         self.then(Statement::CompareBits {
@@ -227,7 +230,7 @@ impl Rule {
         })
     }
 
-    /// The segment has one of these control bits (`tcp flags a,b`).
+    /// Appends a match: the segment has one of these control bits (`tcp flags a,b`).
     #[must_use]
     pub fn tcp_flags(self, bits: TcpFlags) -> Self {
         self.then(Statement::CompareBits {
@@ -238,13 +241,13 @@ impl Rule {
         })
     }
 
-    /// The interface's name begins so.
+    /// Appends a match: the interface's name begins with the prefix.
     #[must_use]
     pub fn begins(self, field: Field, prefix: InterfacePrefix) -> Self {
         self.then(Statement::Begins(field, prefix))
     }
 
-    /// The packet's mark has all bits of `mask` as in `value`.
+    /// Appends a match: the packet's mark has all bits of `mask` as in `value`.
     #[must_use]
     pub fn mark_is(self, mask: u32, value: u32) -> Self {
         self.then(Statement::CompareBits {
@@ -255,8 +258,8 @@ impl Rule {
         })
     }
 
-    /// The address field lies in the subnet of `address`; a prefix longer than the address means
-    /// all of it.
+    /// Appends a match: the address field lies in the subnet of `address`; a prefix longer than the
+    /// address means the address alone.
     #[must_use]
     pub fn in_subnet(self, field: Field, address: IpAddr, prefix: u8) -> Self {
         let (mask, network): (Datum, Datum) = match address {
@@ -279,55 +282,55 @@ impl Rule {
         })
     }
 
-    /// The fields together are a key of the set.
+    /// Appends a match: the fields together are a key of the set.
     #[must_use]
     pub fn is_in(self, key: impl Into<Vec<Field>>, set: Name) -> Self {
         let (key, inverted) = (key.into(), false);
         self.then(Statement::Lookup { key, set, inverted })
     }
 
-    /// The fields together are no key of the set.
+    /// Appends a match: the fields together are no key of the set.
     #[must_use]
     pub fn is_not_in(self, key: impl Into<Vec<Field>>, set: Name) -> Self {
         let (key, inverted) = (key.into(), true);
         self.then(Statement::Lookup { key, set, inverted })
     }
 
-    /// Does what the verdict map says.
+    /// Appends a [`Statement::VerdictMap`]: the map's verdict for the key decides.
     #[must_use]
     pub fn verdict_map(self, key: impl Into<Vec<Field>>, map: Name) -> Self {
         let key = key.into();
         self.then(Statement::VerdictMap { key, map })
     }
 
-    /// Writes the bits of `mask` in the packet's mark.
+    /// Appends a [`Statement::SetMark`]: writes the bits of `mask` in the packet's mark.
     #[must_use]
     pub fn set_mark(self, mask: u32, value: u32) -> Self {
         self.then(Statement::SetMark { mask, value })
     }
 
-    /// Makes the packet's mark what the map says.
+    /// Appends a [`Statement::SetMarkMap`]: sets the packet's mark to the map's data.
     #[must_use]
     pub fn set_mark_map(self, key: impl Into<Vec<Field>>, map: Name) -> Self {
         let key = key.into();
         self.then(Statement::SetMarkMap { key, map })
     }
 
-    /// Keeps the key in the set for `timeout` from now on.
+    /// Appends a [`Statement::Update`]: keeps the key in the set for `timeout` from now on.
     #[must_use]
     pub fn update(self, set: Name, key: impl Into<Vec<Field>>, timeout: Duration) -> Self {
         let key = key.into();
         self.then(Statement::Update { set, key, timeout })
     }
 
-    /// Goes on for flows beyond `most` of the key, counted in the set.
+    /// Appends a [`Statement::FlowsOver`]: matches flows beyond `most` of the key.
     #[must_use]
     pub fn flows_over(self, set: Name, key: impl Into<Vec<Field>>, most: u32) -> Self {
         let key = key.into();
         self.then(Statement::FlowsOver { set, key, most })
     }
 
-    /// Translates the destination to a fixed address.
+    /// Appends a translation of the destination to a fixed address.
     #[must_use]
     pub fn dnat(self, address: IpAddr, port: Option<u16>) -> Self {
         let side = NatSide::Destination;
@@ -338,7 +341,8 @@ impl Rule {
         })
     }
 
-    /// Translates the destination to the address and port that the map has for the key.
+    /// Appends a translation of the destination to the address and port that the map has for the
+    /// key.
     #[must_use]
     pub fn dnat_map(self, version: IpVersion, key: impl Into<Vec<Field>>, map: Name) -> Self {
         self.then(Statement::NatMap {
@@ -350,7 +354,7 @@ impl Rule {
         })
     }
 
-    /// Translates the source to a fixed address.
+    /// Appends a translation of the source to a fixed address.
     #[must_use]
     pub fn snat(self, address: IpAddr) -> Self {
         let (side, port) = (NatSide::Source, None);
@@ -361,55 +365,55 @@ impl Rule {
         })
     }
 
-    /// Translates the source to the outgoing interface's address.
+    /// Appends a translation of the source to the outgoing interface's address.
     #[must_use]
     pub fn masquerade(self) -> Self {
         self.then(Statement::Masquerade)
     }
 
-    /// Counts.
+    /// Appends a counter of packets and bytes.
     #[must_use]
     pub fn counter(self) -> Self {
         self.then(Statement::Counter)
     }
 
-    /// Accepts.
+    /// Appends the verdict accept.
     #[must_use]
     pub fn accept(self) -> Self {
         self.then(Statement::Verdict(Verdict::Accept))
     }
 
-    /// Drops.
+    /// Appends the verdict drop.
     #[must_use]
     pub fn drop(self) -> Self {
         self.then(Statement::Verdict(Verdict::Drop))
     }
 
-    /// Goes back to the chain that jumped here.
+    /// Appends the verdict return: the chain that jumped here goes on.
     #[must_use]
     pub fn returns(self) -> Self {
         self.then(Statement::Verdict(Verdict::Return))
     }
 
-    /// Jumps to a chain of the same table.
+    /// Appends a jump to a chain of the same table.
     #[must_use]
     pub fn jump(self, chain: Name) -> Self {
         self.then(Statement::Verdict(Verdict::Jump(chain)))
     }
 
-    /// Goes to a chain of the same table for good.
+    /// Appends a goto to a chain of the same table.
     #[must_use]
     pub fn goto(self, chain: Name) -> Self {
         self.then(Statement::Verdict(Verdict::Goto(chain)))
     }
 
-    /// Refuses.
+    /// Appends a rejection: the packet is dropped, and its sender told.
     #[must_use]
     pub fn reject(self, how: Reject) -> Self {
         self.then(Statement::Reject(how))
     }
 
-    /// Gives the rule a comment.
+    /// Sets the rule's comment.
     #[must_use]
     pub fn comment(mut self, comment: Comment) -> Self {
         self.comment = Some(comment);

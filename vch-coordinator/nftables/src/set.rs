@@ -11,29 +11,30 @@ use crate::rule::Verdict;
 /// A set, or a map if it has data.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Set {
-    /// Its name; sets and maps of a table share one space of names.
+    /// The name; sets and maps of a table share one name space.
     pub name: Name,
-    /// The key's types: one, or several that are concatenated.
+    /// The types of the key: one, or several that are concatenated.
     pub key: Vec<DataType>,
-    /// What a key leads to; `None` makes it a set.
+    /// The data of the map's elements; `None` for a set.
     pub data: Option<MapData>,
-    /// Keys are ranges. A change then costs more than in a hash: see the crate's page.
+    /// Whether the keys are ranges. A change then costs more than in a hash: see the crate's page.
     pub interval: bool,
-    /// Packets put elements there ([`crate::Statement::Update`], [`crate::Statement::FlowsOver`]).
+    /// How packets add elements ([`crate::Statement::Update`], [`crate::Statement::FlowsOver`]);
+    /// `None` if they do not.
     pub dynamic: Option<Dynamic>,
 }
 
-/// How packets fill a set.
+/// How packets add elements to a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Dynamic {
-    /// At most so many elements; each leaves by itself when its time is over.
+    /// At most this many elements; each is removed when its time is over.
     Expiring(u32),
-    /// At most so many elements; each counts flows, and leaves when it counts 0. The kernel allows no times
+    /// At most this many elements; each counts flows, and is removed when it counts 0. The kernel allows no time-outs
     /// there (`nft_set_elem_expr_alloc` in nf_tables_api.c).
     Counting(u32),
 }
 
-/// What a map's keys lead to.
+/// The kind of a map's data.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MapData {
     /// Values of these types, concatenated.
@@ -43,7 +44,7 @@ pub enum MapData {
 }
 
 impl Set {
-    /// A set of exact keys.
+    /// Makes a set of exact keys.
     #[must_use]
     pub fn new(name: Name, key: impl Into<Vec<DataType>>) -> Self {
         Self {
@@ -55,7 +56,7 @@ impl Set {
         }
     }
 
-    /// A map of exact keys to values.
+    /// Makes a map of exact keys to values.
     #[must_use]
     pub fn map(name: Name, key: impl Into<Vec<DataType>>, data: impl Into<Vec<DataType>>) -> Self {
         Self {
@@ -64,7 +65,7 @@ impl Set {
         }
     }
 
-    /// A map of exact keys to verdicts.
+    /// Makes a map of exact keys to verdicts.
     #[must_use]
     pub fn verdict_map(name: Name, key: impl Into<Vec<DataType>>) -> Self {
         Self {
@@ -73,21 +74,21 @@ impl Set {
         }
     }
 
-    /// The same with ranges as keys.
+    /// Returns the set with ranges as keys.
     #[must_use]
     pub fn with_intervals(mut self) -> Self {
         self.interval = true;
         self
     }
 
-    /// The same, filled by packets up to so many elements, each for a time.
+    /// Returns the set as one that packets fill, up to `size` elements, each for a time.
     #[must_use]
     pub fn dynamic(mut self, size: u32) -> Self {
         self.dynamic = Some(Dynamic::Expiring(size));
         self
     }
 
-    /// The same, filled by packets up to so many elements, each of which counts flows.
+    /// Returns the set as one that packets fill, up to `size` elements, each of which counts flows.
     #[must_use]
     pub fn counting(mut self, size: u32) -> Self {
         self.dynamic = Some(Dynamic::Counting(size));
@@ -98,7 +99,10 @@ impl Set {
         if self.data.is_some() { "map" } else { "set" }
     }
 
-    /// Whether the types fit the kernel's registers, and if not, why.
+    /// Checks that the types fit the kernel's registers.
+    ///
+    /// # Errors
+    /// Returns [`ElementError::Length`] if they do not.
     pub(crate) fn check(&self) -> Result<(), ElementError> {
         let data = match &self.data {
             Some(MapData::Values(types)) => types.as_slice(),
@@ -116,7 +120,10 @@ impl Set {
         Ok(())
     }
 
-    /// Whether an element has this set's types, and if not, why.
+    /// Checks that an element has this set's types.
+    ///
+    /// # Errors
+    /// Returns [`ElementError::Mismatch`] if it does not.
     pub(crate) fn check_element(&self, element: &Element) -> Result<(), ElementError> {
         let wrong = |problem| ElementError::Mismatch {
             set: self.name.clone(),
@@ -158,7 +165,8 @@ fn same_types(values: &[Datum], types: &[DataType]) -> bool {
         .eq(types.iter().copied())
 }
 
-/// Bytes of such a key or data: one field as it is, several each padded to whole registers.
+/// Returns the length in bytes of such a key or data: one field as it is, several each padded to
+/// whole registers.
 pub(crate) fn joined_length(types: &[DataType]) -> usize {
     match types {
         [one] => one.length(),
@@ -166,25 +174,25 @@ pub(crate) fn joined_length(types: &[DataType]) -> usize {
     }
 }
 
-/// A set that the kernel could not hold, or an element that does not belong into its set.
+/// Why a set or an element is not possible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ElementError {
-    /// The key's or data's types together are nothing, or more than 64 bytes.
+    /// The key or the data of the set has no type, or more than 64 bytes.
     #[error("key and data of {set} must have 1 to 64 bytes each, not {length}: use fewer fields")]
     Length {
         /// The set.
         set: Name,
-        /// Bytes of its key or data, each field rounded up to 4.
+        /// The length of the key or data in bytes, each field rounded up to 4.
         length: usize,
     },
-    /// Key or data of an element do not fit its set.
+    /// The key or data of an element does not fit its set.
     #[error("element {element} does not fit {set}: {problem}")]
     Mismatch {
         /// The set.
         set: Name,
-        /// The element in nft's words.
+        /// The element, in nft's syntax.
         element: String,
-        /// What does not fit.
+        /// The part that does not fit.
         problem: &'static str,
     },
 }
@@ -192,22 +200,22 @@ pub enum ElementError {
 /// An element of a set or map.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Element {
-    /// What is looked up.
+    /// The key.
     pub key: Key,
-    /// What a map's key leads to.
+    /// The map's data for the key.
     pub data: Option<Data>,
 }
 
 /// The key of an element.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
-    /// One value a field.
+    /// One value a field; matches exactly.
     Exact(Vec<Datum>),
-    /// Field by field, both ends included; only in sets with intervals.
+    /// A range of values field by field, both ends included; only in sets with intervals.
     Range {
-        /// Lowest values.
+        /// The lowest values.
         first: Vec<Datum>,
-        /// Highest values.
+        /// The highest values.
         last: Vec<Datum>,
     },
 }
@@ -231,7 +239,7 @@ impl Key {
 }
 
 impl Element {
-    /// An element of a set.
+    /// Makes an element of a set.
     #[must_use]
     pub fn new(key: impl Into<Vec<Datum>>) -> Self {
         Self {
@@ -240,7 +248,7 @@ impl Element {
         }
     }
 
-    /// An element of an interval set, both ends included.
+    /// Makes an element of an interval set; both ends are included.
     #[must_use]
     pub fn range(first: impl Into<Vec<Datum>>, last: impl Into<Vec<Datum>>) -> Self {
         Self {
@@ -252,8 +260,8 @@ impl Element {
         }
     }
 
-    /// The subnet of `address` as an element of an interval set; a prefix longer than the address
-    /// means all of it.
+    /// Makes an element of an interval set: the subnet of `address`; a prefix longer than the
+    /// address means the address alone.
     #[must_use]
     pub fn subnet(address: IpAddr, prefix: u8) -> Self {
         match address {
@@ -276,14 +284,14 @@ impl Element {
         }
     }
 
-    /// The same key with values as data.
+    /// Returns the element with values as data.
     #[must_use]
     pub fn to_values(mut self, data: impl Into<Vec<Datum>>) -> Self {
         self.data = Some(Data::Values(data.into()));
         self
     }
 
-    /// The same key with a verdict as data.
+    /// Returns the element with a verdict as data.
     #[must_use]
     pub fn to_verdict(mut self, verdict: Verdict) -> Self {
         self.data = Some(Data::Verdict(verdict));
@@ -356,7 +364,7 @@ fn is_address(datum: &Datum) -> bool {
     matches!(datum, Datum::Ipv4(_) | Datum::Ipv6(_))
 }
 
-/// The prefix that is exactly this range, if there is one.
+/// Returns the length of the prefix that is exactly this range, if one is.
 fn prefix_length(first: &[u8], last: &[u8]) -> Option<u32> {
     let number = |bytes: &[u8]| {
         bytes

@@ -1,4 +1,4 @@
-//! One netlink socket: open, send, receive (`man 7 netlink`).
+//! One netlink socket: opens, sends, receives (netlink(7)).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,13 +9,13 @@ use nix::libc::{MSG_DONTWAIT, MSG_TRUNC};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 
-/// A netlink socket failed; the kernel's answer, if there was one, is unknown.
+/// An error of a netlink socket; whether the kernel carried the request out is not known.
 #[derive(Debug, thiserror::Error)]
 #[error("the netlink socket could not {doing}")]
 pub struct SocketError {
-    /// What was being done.
+    /// The operation that failed.
     pub doing: &'static str,
-    /// The system's reason.
+    /// The system's error.
     #[source]
     pub source: io::Error,
 }
@@ -74,15 +74,15 @@ impl Channel {
         &self.socket
     }
 
-    /// Makes room for this many bytes of received messages, beyond the system's limit where this
-    /// process may (`CAP_NET_ADMIN`).
+    /// Sets the size of the receive buffer in bytes, beyond the system's limit if this process may
+    /// (`CAP_NET_ADMIN`).
     pub(crate) fn reserve_receive(&self, bytes: usize) -> Result<(), SocketError> {
         setsockopt(&self.socket, sockopt::RcvBufForce, &bytes)
             .or_else(|_| setsockopt(&self.socket, sockopt::RcvBuf, &bytes))
             .map_err(|errno| failed("enlarge its receive buffer")(errno.into()))
     }
 
-    /// Sends one datagram, however long: the kernel has dealt with it when this returns.
+    /// Sends one datagram of any length. The kernel has carried its requests out when this returns.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), SocketError> {
         if bytes.len() > self.send_limit {
             // The kernel doubles what is asked for, which covers its own bookkeeping.
@@ -97,7 +97,7 @@ impl Channel {
         sent.map(drop).map_err(failed("send"))
     }
 
-    /// The next datagram; `None` if there is none now.
+    /// Returns the next datagram; `None` if none has arrived.
     pub(crate) fn receive_now(&mut self) -> Result<Option<&[u8]>, SocketError> {
         match self.receive_with(MSG_DONTWAIT) {
             Ok(length) => Ok(Some(&self.buffer[..length])),
@@ -106,7 +106,7 @@ impl Channel {
         }
     }
 
-    /// The next datagram; waits for it up to the time-out.
+    /// Waits for the next datagram up to the socket's time-out, and returns it.
     pub(crate) fn receive(&mut self) -> Result<&[u8], SocketError> {
         let length = self.receive_with(0).map_err(failed("receive"))?;
         Ok(&self.buffer[..length])

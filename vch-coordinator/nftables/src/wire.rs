@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use crate::abi::{netlink, nfnetlink};
 
-/// What goes in front of the attributes of one message.
+/// The header in front of the attributes of one message.
 #[derive(Clone, Copy)]
 pub(crate) struct Header {
     pub kind: u16,
@@ -18,7 +18,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// A message of nf_tables (`enum nf_tables_msg_types`).
+    /// Makes the header of a message of nf_tables (`enum nf_tables_msg_types`).
     pub(crate) fn nf_tables(message: u8, flags: u16, sequence: u32, family: u8) -> Self {
         Self {
             kind: (nfnetlink::SUBSYS_NFTABLES << 8) | u16::from(message),
@@ -29,7 +29,7 @@ impl Header {
         }
     }
 
-    /// A message of ctnetlink (`enum cntl_msg_types`).
+    /// Makes the header of a message of ctnetlink (`enum cntl_msg_types`).
     pub(crate) fn conntrack(message: u8, flags: u16, sequence: u32, family: u8) -> Self {
         Self {
             kind: (nfnetlink::SUBSYS_CTNETLINK << 8) | u16::from(message),
@@ -37,7 +37,7 @@ impl Header {
         }
     }
 
-    /// The open or close bracket of a transaction: its resource names the subsystem.
+    /// Makes the header of a transaction's begin or end; its resource names the subsystem.
     pub(crate) fn bracket(kind: u16, sequence: u32) -> Self {
         Self {
             kind,
@@ -135,12 +135,12 @@ pub(crate) struct Received<'a> {
     pub kind: u16,
     pub flags: u16,
     pub sequence: u32,
-    /// Port of the socket that the message answers, or whose request it tells of.
+    /// The netlink port ID of the socket that the message answers, or whose request it tells of.
     pub port: u32,
     pub payload: &'a [u8],
 }
 
-/// The messages of one datagram; after one that can't be read there is no next.
+/// Returns the messages of one datagram; ends after one that can't be decoded.
 pub(crate) fn messages(
     mut datagram: &[u8],
 ) -> impl Iterator<Item = Result<Received<'_>, DecodeError>> {
@@ -173,7 +173,10 @@ pub(crate) fn messages(
 }
 
 impl<'a> Received<'a> {
-    /// Family and attributes of a message of nf_tables, which tells of `object`.
+    /// Returns family and attributes of a message of nf_tables about `object`.
+    ///
+    /// # Errors
+    /// Returns [`DecodeError`] if the message is too short.
     pub(crate) fn generic(self, object: &'static str) -> Result<(u8, Attributes<'a>), DecodeError> {
         let (header, attributes) = self
             .payload
@@ -183,19 +186,20 @@ impl<'a> Received<'a> {
         Ok((family, Attributes::new(object, attributes)))
     }
 
-    /// The message of nf_tables that this is; `None` if it is another subsystem's.
+    /// Returns the type of a message of nf_tables; `None` if it belongs to another subsystem.
     pub(crate) fn nf_tables(self) -> Option<u8> {
         let [kind, subsystem] = self.kind.to_le_bytes();
         (u16::from(subsystem) == nfnetlink::SUBSYS_NFTABLES).then_some(kind)
     }
 
-    /// The message of ctnetlink that this is; `None` if it is another subsystem's.
+    /// Returns the type of a message of ctnetlink; `None` if it belongs to another subsystem.
     pub(crate) fn conntrack(self) -> Option<u8> {
         let [kind, subsystem] = self.kind.to_le_bytes();
         (u16::from(subsystem) == nfnetlink::SUBSYS_CTNETLINK).then_some(kind)
     }
 
-    /// What an error message, or the end of a dump, says; `None` if all is well.
+    /// Returns the refusal in an error message or at the end of a dump; `None` if the request
+    /// succeeded.
     pub(crate) fn refusal(self) -> Result<Option<Refusal>, DecodeError> {
         let short = || DecodeError::new("an answer", "it is shorter than its error code");
         let (code, rest) = self.payload.split_first_chunk().ok_or_else(short)?;
@@ -218,21 +222,21 @@ impl<'a> Received<'a> {
     }
 }
 
-/// Why the kernel refused.
+/// The kernel's refusal of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub errno: Errno,
-    /// The kernel's own words (`NLMSGERR_ATTR_MSG`), where it has any.
+    /// The kernel's message (`NLMSGERR_ATTR_MSG`), if it gave one.
     pub reason: Option<String>,
 }
 
-/// Bytes from the kernel are not what its interface promises.
+/// The kernel's bytes do not follow its interface.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the kernel sent {object} that can't be read: {problem}")]
 pub struct DecodeError {
-    /// What was being read: "a rule", "an element".
+    /// The object that was being decoded: "a rule", "an element".
     pub object: &'static str,
-    /// What is wrong with it.
+    /// The problem, as text.
     pub problem: &'static str,
 }
 
@@ -273,7 +277,7 @@ impl<'a> Attributes<'a> {
         })
     }
 
-    /// The last attribute of `kind`, as the kernel's own parser takes it.
+    /// Returns the last attribute of `kind`, as the kernel's own parser does.
     pub(crate) fn find(self, kind: u16) -> Result<Option<Attribute<'a>>, DecodeError> {
         let mut found = None;
         for attribute in self.iter() {
@@ -323,7 +327,7 @@ impl<'a> Attribute<'a> {
         Ok(u64::from_be_bytes(bytes))
     }
 
-    /// Text up to its NUL, if it has one.
+    /// Returns the value as text up to its NUL, if it has one.
     pub(crate) fn text(self) -> &'a [u8] {
         let end = self.value.iter().position(|byte| *byte == 0);
         &self.value[..end.unwrap_or(self.value.len())]

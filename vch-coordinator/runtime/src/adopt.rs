@@ -1,6 +1,6 @@
 //! What a coordinator finds at its start: containers that run on, that have ended, that are to be started.
 
-use super::{ContainerSnapshot, Runtime, RuntimeError, control::blocking, supervisor::Ask};
+use super::{ContainerSnapshot, Runtime, RuntimeError, ask::Ask, blocking::blocking};
 use vch_log::error_chain;
 use vch_shim::Liveness;
 

@@ -55,10 +55,10 @@ pub fn number(name: &str) -> Option<u8> {
     u8::try_from(index).ok()
 }
 
-/// Docker's default ones, with those added and without those dropped; `ALL` means all.
+/// Returns Docker's default capabilities, with those added and without those dropped; `ALL` means all.
 ///
 /// # Errors
-/// The first name that is none.
+/// Returns the first name that is not known.
 pub fn of(add: &[String], drop: &[String]) -> Result<Vec<u8>, String> {
     let all = |names: &[String]| names.iter().any(|name| name.eq_ignore_ascii_case("all"));
     let known = 0..u8::try_from(NAMES.len()).unwrap_or(u8::MAX);
@@ -84,30 +84,4 @@ pub fn of(add: &[String], drop: &[String]) -> Result<Vec<u8>, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{DEFAULT, number, of};
-
-    fn words(words: &[&str]) -> Vec<String> {
-        words.iter().map(|&word| word.to_owned()).collect()
-    }
-
-    #[test]
-    fn a_container_has_docker_s_default_capabilities_and_what_it_asks_for() {
-        let has = |add: &[&str], drop: &[&str]| of(&words(add), &words(drop)).unwrap();
-        assert_eq!(has(&[], &[]), DEFAULT);
-        assert!(has(&[], &["ALL"]).is_empty());
-        assert_eq!(has(&["NET_ADMIN"], &["all"]), [12]);
-        assert_eq!(has(&["ALL"], &["cap_chown"]).len(), 40);
-        assert!(has(&["CAP_SYS_TIME"], &[]).contains(&25));
-        assert!(!has(&[], &["mknod"]).contains(&27));
-        assert_eq!(of(&words(&["FLY"]), &[]), Err("FLY".to_owned()));
-    }
-
-    #[test]
-    fn names_have_the_kernel_s_numbers() {
-        // linux/capability.h
-        for (name, expected) in [("CAP_SYS_ADMIN", 21), ("SETFCAP", 31), ("cap_bpf", 39)] {
-            assert_eq!(number(name), Some(expected), "{name}");
-        }
-    }
-}
+mod tests;

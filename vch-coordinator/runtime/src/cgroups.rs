@@ -12,8 +12,10 @@ use protocol::process::CpuMax;
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
+use thiserror::Error;
 use vch_ledger::ContainerId;
 
 /// Where the unified hierarchy is mounted (file-hierarchy(7)).
@@ -85,17 +87,57 @@ fn quota(quota_us: u64, period_us: u64) -> String {
     format!("{} {period_us}", quota_us.max(LEAST_QUOTA_US))
 }
 
+/// Why the VCH's kernel bounds no VM.
+#[derive(Debug, Error)]
+pub enum CgroupsError {
+    /// There is no file system of cgroup v2.
+    #[error("{}: the host does not mount cgroup v2 there", file.display())]
+    NotMounted {
+        /// The file that is missing.
+        file: PathBuf,
+        /// Why it is not read.
+        #[source]
+        source: io::Error,
+    },
+    /// Controllers are bound to cgroup v1, or not in the kernel.
+    #[error(
+        "{}: no {missing}: boot the host with cgroup v2 alone (systemd.unified_cgroup_hierarchy=1)",
+        file.display()
+    )]
+    NoController {
+        /// The file that lists the controllers.
+        file: PathBuf,
+        /// Those that are not there, with commas between them.
+        missing: String,
+    },
+    /// A file or directory of cgroups can't be written.
+    #[error("{}", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl From<(PathBuf, io::Error)> for CgroupsError {
+    fn from((path, source): (PathBuf, io::Error)) -> Self {
+        Self::File { path, source }
+    }
+}
+
 /// The cgroups of VMs.
 #[derive(Clone, Debug)]
 pub struct Cgroups {
     /// The directory of the VMs' cgroups, or the reason for which VMs have none.
-    dir: Result<PathBuf, String>,
+    dir: Result<PathBuf, Arc<CgroupsError>>,
 }
 
 impl Cgroups {
     /// Makes sure of their directory, and removes those of VMs that have ended.
     pub fn open(mount: &Path) -> Self {
-        let dir = prepare(mount);
+        let dir = prepare(mount).map_err(Arc::new);
         if let Ok(dir) = &dir {
             for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
                 // The kernel keeps one that has processes.
@@ -106,8 +148,8 @@ impl Cgroups {
     }
 
     /// Why VMs have no bounds; `None` where they have.
-    pub fn unlimited(&self) -> Option<&str> {
-        self.dir.as_ref().err().map(String::as_str)
+    pub fn unlimited(&self) -> Option<&CgroupsError> {
+        self.dir.as_ref().err().map(Arc::as_ref)
     }
 
     /// Makes a VM's cgroup, or bounds the one that is there anew; `None` where VMs have none.
@@ -168,35 +210,29 @@ impl Cgroups {
     }
 }
 
-/// The directory of all VMs, whose children have the controllers.
-fn prepare(mount: &Path) -> Result<PathBuf, String> {
+/// Makes sure of the directory of all VMs, whose children have the controllers.
+fn prepare(mount: &Path) -> Result<PathBuf, CgroupsError> {
     let file = mount.join("cgroup.controllers");
-    let there = fs::read_to_string(&file).map_err(|error| {
-        format!(
-            "{}: {error}: the host does not mount cgroup v2 there",
-            file.display()
-        )
-    })?;
+    let there = match fs::read_to_string(&file) {
+        Ok(there) => there,
+        Err(source) => return Err(CgroupsError::NotMounted { file, source }),
+    };
     let missing = |name: &&&str| !there.split_whitespace().any(|one| one == **name);
     let missing: Vec<&str> = CONTROLLERS.iter().filter(missing).copied().collect();
     if !missing.is_empty() {
         let missing = missing.join(", ");
-        return Err(format!(
-            "{}: no {missing}: boot the host with cgroup v2 alone (systemd.unified_cgroup_hierarchy=1)",
-            file.display()
-        ));
+        return Err(CgroupsError::NoController { file, missing });
     }
     let dir = mount.join(DIR);
-    let told = |(path, error): (PathBuf, io::Error)| format!("{}: {error}", path.display());
     let on = CONTROLLERS.map(|name| format!("+{name}")).join(" ");
-    write(&mount.join("cgroup.subtree_control"), &on).map_err(told)?;
+    write(&mount.join("cgroup.subtree_control"), &on)?;
     match fs::create_dir(&dir) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(told((dir, error)));
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+            return Err((dir, source).into());
         }
         _ => {}
     }
-    write(&dir.join("cgroup.subtree_control"), &on).map_err(told)?;
+    write(&dir.join("cgroup.subtree_control"), &on)?;
     Ok(dir)
 }
 
@@ -205,103 +241,4 @@ fn write(path: &Path, value: &str) -> Result<(), (PathBuf, io::Error)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Bounds, Cgroups};
-    use protocol::process::CpuMax;
-    use std::{fs, path::Path};
-    use vch_ledger::{ContainerId, Id};
-
-    const BOUNDS: Bounds = Bounds {
-        memory_mib: 256,
-        emulated: false,
-        cpus: 2,
-        cpu_max: Some(CpuMax {
-            quota_us: 50_000,
-            period_us: 100_000,
-        }),
-    };
-
-    fn container() -> ContainerId {
-        ContainerId::from_bytes([0xab; 32])
-    }
-
-    fn read(path: &Path) -> String {
-        fs::read_to_string(path).unwrap()
-    }
-
-    #[test]
-    fn a_vm_has_its_memory_and_what_qemu_needs_and_its_processors() {
-        assert_eq!(
-            BOUNDS.files(),
-            [
-                ("memory.max", (512_u64 << 20).to_string()),
-                ("pids.max", "130".to_owned()),
-                ("cpu.max", "300000 100000".to_owned()),
-            ]
-        );
-        let emulated = Bounds {
-            emulated: true,
-            ..BOUNDS
-        };
-        assert_eq!(emulated.files()[0].1, (1536_u64 << 20).to_string());
-        assert_eq!(BOUNDS.running(), "50000 100000");
-        let asks = |cpu_max| Bounds { cpu_max, ..BOUNDS }.running();
-        assert_eq!(asks(None), "300000 100000");
-        let least = CpuMax {
-            quota_us: 1,
-            period_us: 50_000,
-        };
-        assert_eq!(asks(Some(least)), "1000 50000", "the kernel's least");
-    }
-
-    #[tokio::test]
-    async fn cgroups_are_made_bounded_and_removed_below_the_mount() {
-        let mount = tempfile::tempdir().unwrap();
-        let at = |name: &str| mount.path().join(name);
-        fs::write(at("cgroup.controllers"), "cpuset cpu io memory pids\n").unwrap();
-        let stale = at("vch").join("stale");
-        fs::create_dir_all(&stale).unwrap();
-        let cgroups = Cgroups::open(mount.path());
-        assert_eq!(cgroups.unlimited(), None);
-        assert!(!stale.exists());
-        for dir in ["", "vch"] {
-            let control = read(&at(dir).join("cgroup.subtree_control"));
-            assert_eq!(control, "+cpu +memory +pids");
-        }
-        let own = cgroups.make(container(), &BOUNDS).unwrap().unwrap();
-        assert_eq!(own, at("vch").join("ab".repeat(32)));
-        assert_eq!(read(&own.join("cpu.max")), "300000 100000");
-        cgroups.run(container(), &BOUNDS).unwrap();
-        assert_eq!(read(&own.join("cpu.max")), "50000 100000");
-        cgroups.make(container(), &BOUNDS).unwrap();
-        // The kernel's files go with their directory; these do not.
-        for file in fs::read_dir(&own).unwrap().flatten() {
-            fs::remove_file(file.path()).unwrap();
-        }
-        cgroups.clone().remove(container()).await;
-        assert!(!own.exists());
-        cgroups.run(container(), &BOUNDS).unwrap();
-        cgroups.remove(container()).await;
-    }
-
-    #[test]
-    fn a_host_without_controllers_is_told_of_with_a_remedy() {
-        let mount = tempfile::tempdir().unwrap();
-        let none = Cgroups::open(mount.path());
-        assert!(
-            none.unlimited()
-                .unwrap()
-                .contains("does not mount cgroup v2")
-        );
-        fs::write(mount.path().join("cgroup.controllers"), "hugetlb cpu\n").unwrap();
-        let some = Cgroups::open(mount.path());
-        let reason = some.unlimited().unwrap();
-        assert!(
-            reason.contains("no memory, pids: boot the host"),
-            "{reason}"
-        );
-        assert_eq!(some.make(container(), &BOUNDS).unwrap(), None);
-        some.run(container(), &BOUNDS).unwrap();
-        assert!(!mount.path().join("vch").exists());
-    }
-}
+mod tests;

@@ -2,10 +2,11 @@
 
 use super::{
     ContainerSnapshot, Runtime, RuntimeError,
-    containers::sockets,
+    ask::{Answered, Ask},
+    blocking::blocking,
     handle::Handle,
     lifecycle::{Answer, Refused, Request},
-    supervisor::{Answered, Ask},
+    runtime::sockets,
 };
 use std::{io, path::Path, sync::Arc};
 use vch_ledger::ContainerId;
@@ -187,13 +188,4 @@ impl Runtime {
         phases.extend(own);
         Ok(phases)
     }
-}
-
-/// Does blocking work on a thread for it.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(io::Error::other)?
 }

@@ -2,8 +2,8 @@
 
 use super::{
     Runtime, RuntimeError,
-    containers::document,
     event::ContainerAction,
+    runtime::document,
     workload::{Awaited, Workload},
 };
 use serde_json::Value;

@@ -1,9 +1,10 @@
 //! Why something of a container's life does not go as it was asked.
 
-use super::Unreadable;
+use super::{Unreadable, launch::LaunchError};
 use std::{io, path::PathBuf, sync::Arc};
 use thiserror::Error;
 use vch_engine::RequestError;
+use vch_image_store::ImageError;
 use vch_ledger::Refusal;
 use vch_shim::ClientError;
 use vch_store::WriterError;
@@ -65,9 +66,15 @@ pub enum RuntimeError {
     /// Its shim.
     #[error(transparent)]
     Shim(#[from] ClientError),
-    /// An image or a disk.
-    #[error("{0}")]
-    Disk(String),
+    /// Its image, or the making of a disk.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// Its workload names an image by what is no digest.
+    #[error("No such image: {0}")]
+    NoImage(String),
+    /// What its VM is to run can't be told to a shim.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
     /// What the store is to keep of it has no form as JSON.
     #[error("what is to be kept of the container cannot be written")]
     Unwritable(#[source] serde_json::Error),

@@ -1,10 +1,10 @@
 //! What others have of a container's supervisor: its requests go in, and what becomes of the container is seen.
 
 use super::{
+    ask::{Answered, Ask, Reply},
     event::now_ns,
     health::Health,
     lifecycle::{Policy, Request},
-    supervisor::{Ask, Reply},
     workload::Life,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,11 +23,11 @@ pub(super) struct Handle {
     seen: watch::Sender<Seen>,
     /// Held by those who read what it writes: it removes itself when they have all of it.
     readers: Arc<RwLock<()>>,
-    inside: Mutex<Inside>,
+    state: Mutex<HandleState>,
 }
 
 #[derive(Debug)]
-struct Inside {
+struct HandleState {
     policy: Policy,
     health: Option<Health>,
     /// What the coordinator did at the last start, before the shim's own phases.
@@ -63,7 +63,7 @@ impl Handle {
                 ..Seen::default()
             }),
             readers: Arc::default(),
-            inside: Mutex::new(Inside {
+            state: Mutex::new(HandleState {
                 policy,
                 health: None,
                 phases: Vec::new(),
@@ -73,12 +73,12 @@ impl Handle {
     }
 
     /// Sends a request and returns its answer; `None` if the supervisor has ended.
-    pub async fn request(&self, request: Request) -> Option<super::supervisor::Answered> {
+    pub async fn request(&self, request: Request) -> Option<Answered> {
         self.ask(|reply| Ask::Request(request, reply)).await
     }
 
     /// Sends what an answer is awaited of, and returns the answer; `None` if the supervisor has ended.
-    pub async fn ask(&self, ask: impl FnOnce(Reply) -> Ask) -> Option<super::supervisor::Answered> {
+    pub async fn ask(&self, ask: impl FnOnce(Reply) -> Ask) -> Option<Answered> {
         let (reply, answer) = oneshot::channel();
         self.asks.send(ask(reply)).await.ok()?;
         answer.await.ok()
@@ -151,32 +151,32 @@ impl Handle {
 
     /// Returns what its configuration says of its run.
     pub fn policy(&self) -> Policy {
-        self.inside().policy.clone()
+        self.state().policy.clone()
     }
 
     pub fn set_policy(&self, policy: Policy) {
-        self.inside().policy = policy;
+        self.state().policy = policy;
     }
 
     /// Returns how it is, if it runs and has a health check.
     pub fn health(&self) -> Option<Health> {
-        self.inside().health.clone()
+        self.state().health.clone()
     }
 
     pub fn set_health(&self, health: Option<Health>) {
-        self.inside().health = health;
+        self.state().health = health;
     }
 
     /// Notes that a start begins.
     pub fn begin_phases(&self) {
-        self.inside().phases.clear();
+        self.state().phases.clear();
         self.phase("asked");
     }
 
     /// Notes that a phase of the start is at its end.
     pub fn phase(&self, name: &str) {
         let at_us = u64::try_from(now_ns() / 1000).unwrap_or(u64::MAX);
-        self.inside().phases.push(Phase {
+        self.state().phases.push(Phase {
             name: name.to_owned(),
             at_us,
             uptime_us: None,
@@ -185,11 +185,11 @@ impl Handle {
 
     /// Returns what the coordinator did at the last start.
     pub fn phases(&self) -> Vec<Phase> {
-        self.inside().phases.clone()
+        self.state().phases.clone()
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn state(&self) -> MutexGuard<'_, HandleState> {
         // Nothing panics while it holds the lock; what it guards stays whole in any case.
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,20 +3,14 @@
 use super::{Disks, RuntimeError};
 use futures_util::{FutureExt, future::BoxFuture};
 use std::path::{Path, PathBuf};
-use vch_image_store::{Digest, ImageError, Store};
-
-impl From<ImageError> for RuntimeError {
-    fn from(error: ImageError) -> Self {
-        Self::Disk(vch_log::error_chain(&error).to_string())
-    }
-}
+use vch_image_store::{Digest, Store};
 
 impl Disks for Store {
     fn root<'a>(&'a self, image: &'a str) -> BoxFuture<'a, Result<PathBuf, RuntimeError>> {
         async move {
             let id: Digest = image
                 .parse()
-                .map_err(|_| RuntimeError::Disk(format!("No such image: {image}")))?;
+                .map_err(|_| RuntimeError::NoImage(image.to_owned()))?;
             Ok(self.rootfs(&id).await?)
         }
         .boxed()

@@ -11,6 +11,7 @@ use protocol::process::{
     cpu_weight,
 };
 use std::path::{Path, PathBuf};
+use thiserror::Error;
 use vch_ledger::{Attachment, Endpoint, EndpointId, desired::port_name};
 use vch_qemu::{Accelerator, PROGRAM};
 use vch_shim::{Launch, Nic};
@@ -45,15 +46,26 @@ pub struct LaunchPaths<'a> {
     pub writable_disk: PathBuf,
 }
 
-/// What to start for a container, as it is now.
+/// Why a workload can't be told to a shim.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LaunchError {
+    /// A capability that is not known.
+    #[error("invalid capability: {0:?}: see capabilities(7)")]
+    Capability(String),
+    /// A resource limit that is not known.
+    #[error("invalid ulimit type: {0}")]
+    Limit(String),
+}
+
+/// Returns what to start for a container, as it is now.
 ///
 /// # Errors
-/// Why it can't be started: a name of a capability or limit that is none.
+/// Returns [`LaunchError`] if the workload names a capability or a limit that is not known.
 pub fn launch(
     snapshot: &ContainerSnapshot,
     vms: &Vms,
     paths: LaunchPaths<'_>,
-) -> Result<Launch, String> {
+) -> Result<Launch, LaunchError> {
     let workload = &*snapshot.workload;
     let mut endpoints: Vec<&Endpoint> = snapshot
         .endpoints
@@ -140,7 +152,7 @@ fn cpus(workload: &Workload, vms: &Vms) -> u16 {
     wanted.max(named).min(MOST_CPUS)
 }
 
-fn start(snapshot: &ContainerSnapshot, vms: &Vms) -> Result<Start, String> {
+fn start(snapshot: &ContainerSnapshot, vms: &Vms) -> Result<Start, LaunchError> {
     let workload = &*snapshot.workload;
     let tmpfs = workload.tmpfs.iter();
     let sysctls = workload.sysctls.iter();
@@ -188,20 +200,19 @@ fn covered(written: Option<&[String]>, default: &[&str]) -> Vec<String> {
     }
 }
 
-/// The container's own process.
+/// Returns the container's own process.
 ///
 /// # Errors
-/// A name of a capability or limit that is none.
-pub fn process(snapshot: &ContainerSnapshot) -> Result<Process, String> {
+/// Returns [`LaunchError`] if the workload names a capability or a limit that is not known.
+pub fn process(snapshot: &ContainerSnapshot) -> Result<Process, LaunchError> {
     let workload = &*snapshot.workload;
     let [add, drop] = &workload.capabilities;
-    let capabilities = capability::of(add, drop)
-        .map_err(|name| format!("invalid capability: {name:?}: see capabilities(7)"))?;
+    let capabilities = capability::of(add, drop).map_err(LaunchError::Capability)?;
     let limits = workload.limits.iter().map(|(name, soft, hard)| {
-        let number = limit(name).ok_or_else(|| format!("invalid ulimit type: {name}"))?;
+        let number = limit(name).ok_or_else(|| LaunchError::Limit(name.clone()))?;
         // As Docker has it, -1 is none.
         let value = |limit: i64| u64::try_from(limit).unwrap_or(u64::MAX);
-        Ok::<_, String>((number, value(*soft), value(*hard)))
+        Ok::<_, LaunchError>((number, value(*soft), value(*hard)))
     });
     Ok(Process {
         args: [&workload.entrypoint[..], &workload.command].concat(),

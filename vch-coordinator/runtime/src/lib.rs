@@ -14,12 +14,16 @@
 //! ```
 
 mod adopt;
+mod ask;
 mod attach;
+mod blocking;
 mod capability;
 mod cgroups;
+mod checks;
 mod containers;
 mod control;
 mod create;
+mod dirs;
 mod disks;
 mod documents;
 mod error;
@@ -35,6 +39,7 @@ mod lost;
 mod orphans;
 mod plug;
 mod restart;
+mod runtime;
 mod settings;
 mod shim;
 mod signal;
@@ -48,18 +53,20 @@ pub mod workload;
 
 pub use attach::{Attached, Outputs};
 pub use capability::number as capability_number;
-pub use containers::{Dirs, Runtime, Until, Update};
+pub use containers::{Until, Update};
 pub use control::Stop;
 pub use create::Create;
+pub use dirs::Dirs;
 pub use disks::Disks;
 pub use documents::Documents;
 pub use error::RuntimeError;
 pub use health::{Health, HealthResult, HealthStatus};
 pub use hook::{Hook, HookError};
 pub use launch::{
-    bytes as size_bytes, cgroup_limits, environment, limit as ulimit_number, process,
+    LaunchError, bytes as size_bytes, cgroup_limits, environment, limit as ulimit_number, process,
     set as set_variable,
 };
+pub use runtime::Runtime;
 pub use settings::Vms;
 pub use signal::signal_number;
 pub use snapshot::{ContainerRows, ContainerSnapshot, Unreadable};

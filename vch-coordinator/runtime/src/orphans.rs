@@ -1,6 +1,6 @@
 //! VMs that go on although their containers have ended: found, shown, and killed only if somebody asks for it.
 
-use super::{Runtime, RuntimeError, control::blocking};
+use super::{Runtime, RuntimeError, blocking::blocking};
 use std::time::Duration;
 use tokio::time::timeout;
 use vch_ledger::ContainerId;
@@ -40,13 +40,13 @@ impl Runtime {
     }
 
     pub(super) fn note_orphan(&self, id: ContainerId) {
-        self.told().orphans.push(id);
+        self.findings().orphans.push(id);
     }
 
     /// Returns the VMs that still go on although their containers had ended, in words.
     pub(super) async fn orphans(&self) -> Vec<String> {
         let mut messages = Vec::new();
-        let noted = self.told().orphans.clone();
+        let noted = self.findings().orphans.clone();
         for id in noted {
             let (Ok(Liveness::Alive(pid)), Ok(snapshot)) =
                 (self.liveness(id).await, self.require(id).await)

@@ -1,6 +1,6 @@
 //! What is counted of starts of VMs.
 
-use super::{Runtime, RuntimeError};
+use super::RuntimeError;
 use std::time::Instant;
 use vch_metrics::{Counter, Description, Histogram, RegisterError, Registry};
 
@@ -59,24 +59,13 @@ impl StartMetrics {
             Err(_) => self.failed.inc(),
         }
     }
-}
 
-impl Runtime {
-    /// Adds what is counted of starts of VMs.
-    ///
-    /// # Errors
-    /// [`RegisterError`].
-    pub fn register_metrics(&self, registry: &Registry) -> Result<(), RegisterError> {
-        let starts = &self.0.starts;
-        for counter in [
-            &starts.running,
-            &starts.refused,
-            &starts.failed,
-            &starts.killed,
-        ] {
+    /// Adds all of it.
+    pub fn register(&self, registry: &Registry) -> Result<(), RegisterError> {
+        for counter in [&self.running, &self.refused, &self.failed, &self.killed] {
             registry.add(counter.clone())?;
         }
-        registry.add(starts.seconds.clone())
+        registry.add(self.seconds.clone())
     }
 }
 

@@ -11,19 +11,17 @@
 //! - What it stores of a run is stored in the order in which it was decided.
 //! - It ends when its container is removed, or when the coordinator stops, which leaves VMs running.
 
-mod ask;
 mod follow;
 mod launch;
 mod record;
 mod removal;
 
-pub(super) use ask::{Answered, Ask, Reply};
-
 use super::{
     ContainerSnapshot, Runtime, RuntimeError,
+    ask::{Ask, Reply, Shared},
+    checks,
     event::{ContainerAction, now_ms},
     handle::Handle,
-    health,
     lifecycle::{
         Action, Answer, Ended, Event, Launched, Lifecycle, Refused, RequestId, StartFailure, State,
         Told,
@@ -35,7 +33,7 @@ use futures_util::{
     future::{self, BoxFuture},
     stream::FuturesUnordered,
 };
-use launch::Disks;
+use launch::StartDisks;
 use protocol::process::ProcessId;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -47,9 +45,6 @@ use tokio_util::sync::CancellationToken;
 use vch_ledger::ContainerId;
 use vch_log::error_chain;
 use vch_shim::Outcome;
-
-/// The error that requests of one container share.
-type Shared = Arc<RuntimeError>;
 
 /// The exit code of a container that could not be launched, as Docker has it.
 pub(super) const NOT_LAUNCHED: u8 = 128;
@@ -65,7 +60,7 @@ pub(super) struct Supervisor {
 /// Work beside the supervisor that is done.
 enum Done {
     Event(Event<Shared>),
-    Prepared(Result<Disks, RuntimeError>),
+    Prepared(Result<StartDisks, RuntimeError>),
     Launched(Box<Result<(Launched, Follower), RuntimeError>>),
     Followed(Box<Follower>, Followed),
     /// A signal was sent, or was not; a request may wait for that.
@@ -88,7 +83,7 @@ struct Supervised {
     /// When the last start was begun.
     start_began: Instant,
     /// The disks of the start that is under way.
-    disks: Disks,
+    disks: StartDisks,
     /// Ends the launch that is under way.
     abort: CancellationToken,
     /// The container as it was before its removal: those who follow events are told its name.
@@ -131,7 +126,7 @@ impl Supervisor {
             work: FuturesUnordered::new(),
             health: None,
             start_began: Instant::now(),
-            disks: Disks::default(),
+            disks: StartDisks::default(),
             abort: CancellationToken::new(),
             removed: None,
             next: VecDeque::new(),
@@ -346,7 +341,7 @@ impl Supervised {
     /// Checks its health from now on, if it has a check.
     fn check(&mut self) {
         let (runtime, id) = (self.runtime.clone(), self.id);
-        self.health = Some(health::keep(runtime, id, Arc::clone(&self.handle)).boxed());
+        self.health = Some(checks::keep(runtime, id, Arc::clone(&self.handle)).boxed());
     }
 
     fn signal(&self, signal: u8, id: Option<RequestId>) {

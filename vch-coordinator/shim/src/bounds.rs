@@ -1,5 +1,5 @@
-//! Bounds that shim and QEMU have of the host's kernel, beside the VM's cgroup: limits of each process, and which of
-//! them goes first where the host runs out of memory.
+//! Bounds of the shim and of QEMU in the host's kernel, beside the VM's cgroup: limits of each process, and the order
+//! in which the kernel kills them when the host runs out of memory.
 
 use crate::{launch::Launch, stderr::log};
 use nix::{
@@ -12,12 +12,12 @@ use nix::{
 };
 use std::{fs, io};
 
-/// For the kernel's choice of whom to kill for memory (proc(5), `oom_score_adj`, -1000 to 1000): a shim goes behind
-/// QEMU, which goes with it in any case, and before the coordinator, whose unit says -900.
+/// The shim's `oom_score_adj` (proc(5), -1000 to 1000), by which the kernel chooses what to kill for memory: the shim
+/// is killed after QEMU, which ends with it in any case, and before the coordinator, whose unit says -900.
 const SHIM_SCORE: &str = "-500";
 /// QEMU goes before what else is on the host.
 const QEMU_SCORE: &str = "500";
-/// Where it is written.
+/// The file that `oom_score_adj` is written to.
 const SCORE: &std::ffi::CStr = c"/proc/self/oom_score_adj";
 /// Descriptors of a shim: each client has one, and each NIC.
 const SHIM_DESCRIPTORS: u64 = 4096;
@@ -26,10 +26,12 @@ const QEMU_DESCRIPTORS: u64 = 1024;
 /// Processes and threads of a QEMU's user, who has no others: see `pids.max` of its cgroup.
 const QEMU_TASKS: u64 = 512;
 
-/// Bounds this process, the shim, and puts it into its VM's cgroup, in which its QEMU begins.
+/// Sets the limits of this process, the shim, and moves it into its VM's cgroup, in which its QEMU
+/// starts.
 ///
 /// # Errors
-/// There is such a cgroup and it can't be joined: nothing of the VM may be outside of it.
+/// Returns the system's error if the launch names a cgroup that can't be joined: nothing of the VM
+/// may be outside of it.
 pub fn shim(launch: &Launch) -> io::Result<()> {
     limits(&[
         (Resource::RLIMIT_CORE, 0),
@@ -48,7 +50,8 @@ pub fn shim(launch: &Launch) -> io::Result<()> {
     }
 }
 
-/// Bounds a child that is to be QEMU, while it is root: between fork and exec, system calls only.
+/// Sets the limits of a child that is to be QEMU, while it is root. Called between fork and exec,
+/// so it makes system calls only.
 pub fn qemu() -> io::Result<()> {
     limits(&[
         (Resource::RLIMIT_CORE, 0),

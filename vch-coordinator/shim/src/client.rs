@@ -1,4 +1,4 @@
-//! The coordinator's side.
+//! The coordinator's client of a shim.
 
 use crate::{
     launch::Nic,
@@ -21,39 +21,41 @@ const EXEC_DEADLINE: Duration = Duration::from_secs(40);
 /// For a change of the VM's NICs: a guest takes its time to let one go.
 const NIC_DEADLINE: Duration = Duration::from_secs(15);
 
-/// Why a shim does not do what it is asked.
+/// Why a request to a shim failed.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// It is not there (nothing listens at its socket), or went away in mid conversation.
+    /// The shim does not exist (nothing listens at its socket), or closed the connection.
     #[error("the container's shim does not answer: its VM has ended")]
     Gone(#[source] io::Error),
-    /// It can't be asked: no descriptor is free here, or it has too many clients. Nothing follows from it for the VM.
+    /// The shim can't be asked: this process has no free descriptor, or the shim has too many clients. It says
+    /// nothing about the VM.
     #[error("the container's shim can't be reached")]
     Unreachable(#[source] io::Error),
-    /// It does not answer.
+    /// The shim did not answer within this time.
     #[error("the container's shim has not answered within {0:?}")]
     Timeout(Duration),
-    /// It refuses. What can't even be asked is refused here: `too-long`, and `older-shim` for what the shim of an older
-    /// release does not know.
+    /// The shim refused the request. A request that can't be sent is refused here: `too-long`, and `older-shim` if
+    /// the shim of an older release does not know it.
     #[error("{reason}")]
     Refused {
-        /// Stays the same for ever.
+        /// The stable code of the refusal.
         code: String,
-        /// In words.
+        /// The reason, for a person.
         reason: String,
     },
-    /// It answers something else.
+    /// The shim's reply is not one to this request.
     #[error("the container's shim gave an answer without sense: it is of another release")]
     UnexpectedReply,
-    /// It is of another release, and speaks no version of its protocol that is known here. Its VM is not touched.
+    /// The shim is of another release, and speaks no version of the protocol that this client knows. Its VM is not
+    /// touched.
     #[error(
         "the container's shim speaks version {shim} of its protocol, this release versions 1 to {newest}: the VM is left \
          alone; start the release that it is of, or end its process"
     )]
     OtherVersion {
-        /// The shim's.
+        /// The shim's version.
         shim: u8,
-        /// The newest one that is known here.
+        /// The newest version that this client knows.
         newest: u8,
     },
 }
@@ -61,50 +63,50 @@ pub enum ClientError {
 /// A conversation: what is asked, and what comes back.
 type Asked = (Incoming<Reply>, Outgoing<Request>);
 
-/// A shim, by its socket.
+/// A client of one shim, found by its socket.
 #[derive(Clone, Debug)]
 pub struct Client {
     socket: PathBuf,
 }
 
-/// An open conversation: what a process writes comes, its input goes.
+/// An open connection to a process of the container: its output arrives, and its input is sent.
 #[derive(Debug)]
 pub struct Streams {
-    /// What it writes.
+    /// The process's output.
     pub reader: StreamReader,
-    /// Its input.
+    /// The process's input.
     pub writer: StreamWriter,
 }
 
-/// What a process writes.
+/// The output of a process.
 #[derive(Debug)]
 pub struct StreamReader(Incoming<Reply>);
 
-/// A process's input.
+/// The input of a process.
 #[derive(Debug)]
 pub struct StreamWriter(Outgoing<Request>);
 
 /// One item of a process's stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamItem {
-    /// It wrote something.
+    /// The process wrote something.
     Output(Output, Vec<u8>),
-    /// It has ended; `None` for the container's own, whose end is told by [`Client::watch`].
+    /// The process has ended; `None` for the container's own, whose end [`Client::watch`] tells.
     Ended(Option<Exit>),
 }
 
-/// A process that `exec` started.
+/// A process that [`Client::exec`] started.
 #[derive(Debug)]
 pub struct Running {
-    /// Its number in this life.
+    /// The process's number within this run of the VM, for later requests.
     pub id: ProcessId,
-    /// Its number in the container.
+    /// The process ID in the container.
     pub pid: u32,
-    /// Its streams.
+    /// The process's streams.
     pub streams: Streams,
 }
 
-/// How a VM's life goes on.
+/// The stages of a VM's run, as they are reached.
 #[derive(Debug)]
 pub struct Stages(
     Incoming<Reply>,
@@ -112,7 +114,7 @@ pub struct Stages(
 );
 
 impl Client {
-    /// The shim at a directory of sockets.
+    /// Makes a client of the shim whose sockets are in a directory; does not connect.
     pub fn at(dir: impl Into<PathBuf>) -> Self {
         Self {
             socket: dir.into().join(sockets::SHIM),
@@ -167,20 +169,22 @@ impl Client {
         }
     }
 
-    /// How the VM's life goes, from now on.
+    /// Follows the stages of the VM's run from now on.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// As every request: [`ClientError::Gone`], [`ClientError::Unreachable`],
+    /// [`ClientError::Timeout`] or [`ClientError::OtherVersion`].
     pub async fn watch(&self) -> Result<Stages, ClientError> {
         let (reader, writer) = self.ask(Request::Watch).await?;
         Ok(Stages(reader, writer))
     }
 
-    /// The streams of the container's own process, from a position of the log on, or from now on: when this is answered,
-    /// nothing that it writes is missed.
+    /// Opens the streams of the container's own process, from a position of the log on, or from now on. Once this
+    /// returns, no output of the process is missed. `input` says whether input will be sent, `ends_input` whether the
+    /// process's standard input ends with it.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// As [`Client::watch`], and [`ClientError::Refused`] if the shim refuses.
     pub async fn attach(
         &self,
         from: Option<Position>,
@@ -203,8 +207,8 @@ impl Client {
     /// Runs another process in the container.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] with `not-found`, `not-executable`, `user`, `process`, `too-many`, `vm-ended`,
-    /// `too-long` or `older-shim`.
+    /// Returns [`ClientError::Refused`] with code `not-found`, `not-executable`, `user`, `process`, `too-many`,
+    /// `vm-ended`, `too-long` or `older-shim` if the process can't be started, else the errors of [`Client::watch`].
     pub async fn exec(&self, process: Process) -> Result<Running, ClientError> {
         let (mut reader, writer) = self.ask(Request::Exec(Box::new(process))).await?;
         let first = timeout(EXEC_DEADLINE, reply(&mut reader));
@@ -224,23 +228,23 @@ impl Client {
     /// Sends a signal to a process.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// As [`Client::watch`], and [`ClientError::Refused`] if the shim refuses.
     pub async fn signal(&self, id: ProcessId, signal: u8) -> Result<(), ClientError> {
         self.done(Request::Signal(id, signal), DEADLINE).await
     }
 
-    /// Gives a terminal another size.
+    /// Sets the size of a process's terminal.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// As [`Client::watch`], and [`ClientError::Refused`] if the shim refuses.
     pub async fn resize(&self, id: ProcessId, size: TerminalSize) -> Result<(), ClientError> {
         self.done(Request::Resize(id, size), DEADLINE).await
     }
 
-    /// The container's processes.
+    /// Returns the container's processes.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// As [`Client::watch`], and [`ClientError::Refused`] if the shim refuses.
     pub async fn list(&self) -> Result<Vec<Listed>, ClientError> {
         match self.once(Request::List, DEADLINE).await? {
             Reply::Listed(processes) => Ok(processes),
@@ -248,10 +252,10 @@ impl Client {
         }
     }
 
-    /// What the container uses.
+    /// Returns what the container uses of memory, processors and disks.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// As [`Client::watch`], and [`ClientError::Refused`] if the shim refuses.
     pub async fn usage(&self) -> Result<Usage, ClientError> {
         match self.once(Request::Usage, DEADLINE).await? {
             Reply::Used(usage) => Ok(usage),
@@ -259,11 +263,11 @@ impl Client {
         }
     }
 
-    /// Bounds the container's cgroup in the guest anew, as a whole. Answers with what is not in force, each bound with
-    /// its reason in words: nothing where all are.
+    /// Replaces all bounds of the container's cgroup in the guest. Returns a message for each bound that could not be
+    /// put in force.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// As [`Client::watch`], and [`ClientError::Refused`] if the shim refuses.
     pub async fn update(&self, cgroup: CgroupLimits) -> Result<Vec<String>, ClientError> {
         let request = Request::Update(Box::new(cgroup));
         match self.once(request, DEADLINE).await? {
@@ -272,27 +276,27 @@ impl Client {
         }
     }
 
-    /// Lets the VM have a NIC.
+    /// Plugs a NIC into the VM; succeeds if the VM has it.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// As [`Client::watch`], and [`ClientError::Refused`] if the VM does not get it.
     pub async fn plug(&self, nic: Nic) -> Result<(), ClientError> {
         self.done(Request::Plug(nic), NIC_DEADLINE).await
     }
 
-    /// Lets the VM have no such NIC.
+    /// Unplugs a NIC from the VM; succeeds if the VM does not have it.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// As [`Client::watch`], and [`ClientError::Refused`] if the VM keeps it.
     pub async fn unplug(&self, id: &str) -> Result<(), ClientError> {
         self.done(Request::Unplug(id.to_owned()), NIC_DEADLINE)
             .await
     }
 
-    /// Lets a NIC work again whose tap was made anew.
+    /// Reattaches a NIC to its tap, which was made anew.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// As [`Client::watch`], and [`ClientError::Refused`] if the NIC or its tap is missing.
     pub async fn reattach(&self, nic: Nic) -> Result<(), ClientError> {
         self.done(Request::Reattach(nic), NIC_DEADLINE).await
     }
@@ -300,7 +304,7 @@ impl Client {
     /// Ends the VM at once.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// As [`Client::watch`], and [`ClientError::Refused`] if the shim refuses.
     pub async fn kill(&self) -> Result<(), ClientError> {
         self.done(Request::Kill, DEADLINE).await
     }
@@ -313,7 +317,7 @@ fn streams(reader: Incoming<Reply>, writer: Outgoing<Request>) -> Streams {
     }
 }
 
-/// Why there is no connection.
+/// Returns the error for a connection that can't be made.
 fn not_connected(error: io::Error) -> ClientError {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::Gone(error),
@@ -321,7 +325,7 @@ fn not_connected(error: io::Error) -> ClientError {
     }
 }
 
-/// Why a conversation does not go on.
+/// Returns the error for a connection that was lost.
 fn lost(error: io::Error) -> ClientError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof
@@ -334,7 +338,7 @@ fn lost(error: io::Error) -> ClientError {
     }
 }
 
-/// What is not even asked.
+/// Returns the error for a request that can't be sent.
 fn refused(code: &str, error: &io::Error) -> ClientError {
     ClientError::Refused {
         code: code.to_owned(),
@@ -351,10 +355,11 @@ async fn reply(from: &mut Incoming<Reply>) -> Result<Reply, ClientError> {
 }
 
 impl Stages {
-    /// The next stage. Not cancel-safe.
+    /// Waits for the next stage and returns it. Not cancel-safe.
     ///
     /// # Errors
-    /// [`ClientError::Gone`] where the shim died.
+    /// Returns [`ClientError::Gone`] if the shim has died, [`ClientError::UnexpectedReply`] if its
+    /// reply is not a stage.
     pub async fn next(&mut self) -> Result<Stage, ClientError> {
         match reply(&mut self.0).await? {
             Reply::Stage(stage) => Ok(stage),
@@ -364,10 +369,11 @@ impl Stages {
 }
 
 impl StreamReader {
-    /// What comes next. Not cancel-safe.
+    /// Waits for the next item of the stream and returns it. Not cancel-safe.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// Returns [`ClientError::Gone`] if the shim has died, [`ClientError::Refused`] if the shim
+    /// refuses, [`ClientError::UnexpectedReply`] for a reply of another kind.
     pub async fn next(&mut self) -> Result<StreamItem, ClientError> {
         match reply(&mut self.0).await? {
             Reply::Output(stream, bytes) => Ok(StreamItem::Output(stream, bytes)),
@@ -379,10 +385,10 @@ impl StreamReader {
 }
 
 impl StreamWriter {
-    /// Gives input; none says that it is at its end.
+    /// Sends input to the process; no bytes mean the end of input.
     ///
     /// # Errors
-    /// [`ClientError::Gone`] where the process or the shim has ended.
+    /// Returns [`ClientError::Gone`] if the process or the shim has ended.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
         let input = Request::Input(bytes.to_vec());
         self.0.send(input).await.map_err(lost)

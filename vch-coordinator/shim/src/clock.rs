@@ -1,12 +1,13 @@
-//! The host's time for the guest: its clock was set once, and would drift, or stay behind a host that slept.
+//! Sends the host's time to the guest, whose clock was set once and would drift, or be late after the host was
+//! suspended.
 
 use crate::guest::Guest;
 use protocol::process::ToInit;
 use std::{convert::Infallible, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-/// Tells the guest the time of a clock (milliseconds since 1970) in each period, without end. Cancel-safe: a message that
-/// was not sent does not count.
+/// Sends the time of `clock` (milliseconds since 1970) to the guest once in each period, without end. Cancel-safe: a
+/// message that was not sent does not count.
 pub async fn send(guest: Guest, clock: impl Fn() -> u64, period: Duration) -> Infallible {
     let mut ticks = interval_at(Instant::now() + period, period);
     // After a sleep of the host's one message says all.

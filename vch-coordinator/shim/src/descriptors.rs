@@ -1,4 +1,4 @@
-//! What a process inherits from the one that started it, and does not pass on.
+//! Keeps the descriptors that a process inherits from being inherited further.
 
 #![expect(
     unsafe_code,
@@ -11,11 +11,11 @@ use std::io;
 /// Behind standard input, output and error.
 const FIRST: libc::c_uint = 3;
 
-/// Lets no open descriptor but the three standard ones outlive an exec: whatever was inherited without `FD_CLOEXEC`
-/// is not passed on to what is started from here on. May be called between fork and exec.
+/// Sets `FD_CLOEXEC` on all open descriptors but the three standard ones, so that a program that is executed from
+/// here on does not inherit them. May be called between fork and exec.
 ///
 /// # Errors
-/// The kernel is older than Linux 5.11, which has `CLOSE_RANGE_CLOEXEC`.
+/// Returns `EINVAL` or `ENOSYS` if the kernel is older than Linux 5.11, which has `CLOSE_RANGE_CLOEXEC`.
 pub fn close_at_exec() -> io::Result<()> {
     let flags = libc::c_int::try_from(libc::CLOSE_RANGE_CLOEXEC).unwrap_or_default();
     // SAFETY: the call sets a flag of descriptors and closes no descriptor.

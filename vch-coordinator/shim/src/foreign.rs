@@ -1,17 +1,18 @@
-//! Texts of guests, consoles and QEMU, made fit for logs, documents and terminals where they enter.
+//! Cleans texts of guests, consoles and QEMU when they enter, so that logs, documents and terminals
+//! can show them.
 
-/// Most bytes of one text: it is kept in the ledger's document of the container, and shown on a terminal.
+/// The most bytes of one text: it is kept in the ledger's document of the container, and shown on a terminal.
 pub const MAX_TEXT: usize = 4 << 10;
 /// Stands for what was cut off.
 const CUT: &str = "…";
 
-/// A text without control characters and of at most [`MAX_TEXT`] bytes: white space becomes a space, and what a
-/// terminal would obey is left out.
+/// Returns a text without control characters and of at most [`MAX_TEXT`] bytes. White space becomes a space;
+/// characters that a terminal would obey are left out.
 pub fn clean(text: &str) -> String {
     cut(text, MAX_TEXT)
 }
 
-/// The same as [`clean`], with another bound.
+/// Cleans a text as [`clean`] does, to at most `most` bytes.
 pub fn cut(text: &str, most: usize) -> String {
     let mut cleaned = String::with_capacity(text.len().min(MAX_TEXT));
     for character in text.chars() {
@@ -32,8 +33,8 @@ pub fn cut(text: &str, most: usize) -> String {
     cleaned
 }
 
-/// Whether a terminal does something else than show it: control characters, and those that change the direction of
-/// what follows (Unicode Standard Annex 9).
+/// Returns whether a terminal obeys a character in place of showing it: control characters, and those that change the
+/// direction of the text behind them (Unicode Standard Annex 9).
 fn obeyed(character: char) -> bool {
     let directions = ['\u{200e}', '\u{200f}', '\u{61c}'];
     character.is_control()

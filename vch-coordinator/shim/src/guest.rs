@@ -1,4 +1,4 @@
-//! The guest's init at the other end of `vch.process`: what it is told, and where what it tells goes.
+//! The shim's side of the line `vch.process`, at whose other end is the guest's init.
 
 mod credit;
 mod log_writer;
@@ -34,48 +34,48 @@ use tokio::{
 /// Messages to the guest that may wait for the line.
 const WAITING: usize = 64;
 
-/// For the guest's init to take a message, or to answer a question: less than the clients of the shim wait. A guest
-/// that is at its worst, while it boots under emulation, has taken some 3 s.
+/// The time that the guest's init has to take a message, or to answer a question: less than the shim's clients wait.
+/// The slowest guest seen, one that boots under emulation, took 3 s.
 pub const ANSWER: Duration = Duration::from_secs(8);
 
-/// What becomes of the container's own process.
+/// An event of the container's own process or of the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GuestEvent {
-    /// Init is there, and speaks this version.
+    /// Init answers, and speaks this version of the protocol.
     Ready(u16),
-    /// A phase of the start is at its end.
+    /// A phase of the start has ended, at this uptime of the guest in microseconds.
     Phase(Phase, u64),
     /// The process runs.
     Started,
-    /// It does not start; the words are clean.
+    /// The process can't be started, for this reason; the text is cleaned.
     NotStarted(Fault, String),
-    /// It has ended, and all that it wrote is in the log.
+    /// The process has ended, and all of its output is in the log.
     Exited(protocol::process::Exit),
     /// The line is closed: the VM has ended.
     Closed,
-    /// The guest's init says what no init of this project says: the VM is to be ended.
+    /// The guest sent something that no init of this project sends: the VM has to be ended.
     Broke(Breach),
 }
 
-/// Why a question has no answer.
+/// The reason for which a question was not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unanswered {
-    /// Not within [`ANSWER`].
+    /// Init did not answer within [`ANSWER`].
     Timeout,
     /// The VM has ended.
     Ended,
 }
 
-/// A process that `exec` started: its number, and what becomes of it.
+/// A process that `exec` started.
 pub struct Seated {
-    /// Its number.
+    /// The process's number.
     pub id: ProcessId,
-    /// What it says.
+    /// The process's events.
     pub events: Arc<Queue>,
     credit: Arc<Credit>,
 }
 
-/// The guest's init; cheap to clone.
+/// A handle to the guest's init; cheap to clone.
 #[derive(Clone)]
 pub struct Guest {
     outbox: mpsc::Sender<ToInit>,
@@ -84,8 +84,8 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// A guest at the other end of a line, and what becomes of its process. The future drives the line, and ends when it
-    /// is closed and all that came by it is in the log.
+    /// Makes a handle to the guest at the other end of a line, with a receiver of its events. The returned future
+    /// drives the line; it ends when the line is closed and everything that arrived is in the log.
     pub fn new(
         line: UnixStream,
         nonce: SessionNonce,
@@ -128,13 +128,13 @@ impl Guest {
         (guest, told, driving)
     }
 
-    /// Tells init something; it is lost where the VM has ended. Waits as long as the line takes no more.
+    /// Sends a message to init; waits while the line takes no more. The message is dropped if the VM has ended.
     pub async fn tell(&self, message: ToInit) {
-        // It has ended then, which whoever waits is told otherwise.
+        // The send fails only if the VM has ended, of which callers are told by events.
         let _ = self.outbox.send(message).await;
     }
 
-    /// Tells init something as soon as the line takes it; what it is, is decided then. Cancel-safe.
+    /// Sends a message to init once the line takes it; `message` is called only then. Cancel-safe.
     pub async fn offer(&self, message: impl FnOnce() -> ToInit) {
         // The VM has ended otherwise.
         if let Ok(permit) = self.outbox.reserve().await {
@@ -142,24 +142,26 @@ impl Guest {
         }
     }
 
-    /// The same as [`Guest::tell`], for no longer than [`ANSWER`]; whether the line has taken it, or is closed.
+    /// Sends a message as [`Guest::tell`] does, for no longer than [`ANSWER`]. Returns whether the line took it or is
+    /// closed.
     pub async fn tell_in_time(&self, message: ToInit) -> bool {
         timeout(ANSWER, self.tell(message)).await.is_ok()
     }
 
-    /// How far the log is written, now and from now on.
+    /// Returns a watch of the position up to which the log is written.
     pub fn written(&self) -> watch::Receiver<Position> {
         self.written.clone()
     }
 
-    /// Runs a process beside the container's own; `None` where there are too many.
+    /// Starts a process beside the container's own; returns `None` if there are too many.
     pub async fn exec(&self, process: Box<Process>) -> Option<Seated> {
         let (id, events, credit) = self.pending().seat()?;
         self.tell(ToInit::Exec { id, process }).await;
         Some(Seated { id, events, credit })
     }
 
-    /// Gives a process input, as fast as it takes it; `false` where it has ended.
+    /// Sends input to a process, as fast as the process takes it; returns `false` if the process
+    /// has ended.
     pub async fn input(&self, id: ProcessId, bytes: &[u8]) -> bool {
         for piece in bytes.chunks(MAX_CHUNK) {
             let Some(window) = self.pending().window(id) else {
@@ -177,14 +179,19 @@ impl Guest {
         true
     }
 
-    /// So many bytes of a process were carried on, or given up.
+    /// Tells init that so many bytes of a process's output were carried on, or given up, so that it
+    /// may send as many again.
     pub async fn taken(&self, of: &Seated, stream: Output, bytes: u32) {
         of.credit.give_back(stream, bytes);
         let id = of.id;
         self.tell(ToInit::Taken { id, stream, bytes }).await;
     }
 
-    /// Asks init something that it answers, within [`ANSWER`].
+    /// Sends a question to init, and waits for the answer for at most [`ANSWER`].
+    ///
+    /// # Errors
+    /// Returns [`Unanswered::Timeout`] if init does not answer in time, [`Unanswered::Ended`] if
+    /// the VM has ended.
     pub async fn ask(&self, question: impl FnOnce(u32) -> ToInit) -> Result<FromInit, Unanswered> {
         let (answer, mut answered) = oneshot::channel();
         let request = self.pending().asks(answer);
@@ -249,12 +256,12 @@ async fn write(
     }
 }
 
-/// A mark for one life's frames.
+/// Returns a random nonce that marks the frames of one run.
 pub fn nonce() -> io::Result<SessionNonce> {
     Ok(SessionNonce(u64::from_le_bytes(random()?).max(1)))
 }
 
-/// Random bytes of the host's.
+/// Returns random bytes of the host's kernel.
 pub fn random<const N: usize>() -> io::Result<[u8; N]> {
     use std::io::Read;
     let mut bytes = [0; N];

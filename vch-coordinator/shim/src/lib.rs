@@ -1,5 +1,5 @@
-//! One small process for each container VM: it starts QEMU, keeps what the container writes, and knows
-//! how it ended. It outlives the coordinator.
+//! The shim: one small process for each container VM. It starts QEMU, logs the container's output, and records how
+//! the VM ended. It outlives the coordinator.
 //!
 //! ```text
 //!   coordinator ── Client ──► shim.sock ──► server ──► guest ═══ virtserialport vch.process ═══ init
@@ -12,9 +12,9 @@
 //!
 //! `shim.lock` in the container's directory is locked as long as the shim is alive ([`liveness()`]).
 //!
-//! Invariants: what the container wrote is in the log before anybody reads it, and everybody reads it
-//! from there, so that a slow reader stops nobody; QEMU runs as an ordinary user in a network namespace
-//! of its own without any link, and inherits what it needs as open descriptors.
+//! Invariants: the container's output is in the log before any client gets it, and every client reads it from there,
+//! so that a slow client delays no other; QEMU runs as an ordinary user in a network namespace of its own without any
+//! link, and inherits what it needs as open descriptors.
 
 mod bounds;
 mod client;
@@ -26,10 +26,12 @@ mod launch;
 mod life;
 mod liveness;
 pub mod log;
+mod memory;
 mod nics;
 mod outcome;
 mod overheard;
 mod pace;
+mod phase;
 mod qemu;
 mod qmp;
 mod server;
@@ -48,5 +50,6 @@ pub use client::{
 pub use launch::{Launch, LaunchError, Nic};
 pub use liveness::{Liveness, ShimProcess, liveness};
 pub use outcome::{Blame, Failure, Outcome};
+pub use phase::Phase;
 pub use shim::run;
-pub use stage::{Phase, Stage};
+pub use stage::Stage;

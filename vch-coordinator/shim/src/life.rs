@@ -1,11 +1,12 @@
-//! From the guest's init to the end of the container's process.
+//! Follows a run from the guest's init to the end of the container's process.
 
 use crate::{
     guest::{self, Breach, Guest, GuestEvent},
     launch::Launch,
     outcome::{Failure, Outcome},
+    phase::Phase,
     server::fault_code,
-    stage::{Phase, Stage, now_ms, now_us},
+    stage::{Stage, now_ms, now_us},
 };
 use protocol::process::{Fault, Phase as GuestPhase, ToInit, VERSION};
 use std::time::Duration;
@@ -14,9 +15,9 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-/// The phase in which the guest's init has answered.
+/// The name of the phase in which the guest's init has answered.
 pub const INIT: &str = "init";
-/// The code of a failure in which the guest's init said what no init of this project says.
+/// The code of the failure that the guest violated the protocol of its line.
 pub const BREACH: &str = "channel";
 /// From the end of the line until QEMU has ended, whose end says more.
 const GRACE: Duration = Duration::from_secs(2);
@@ -26,10 +27,10 @@ const NETWORK_SLACK: Duration = Duration::from_secs(45);
 const MAX_PHASES: usize = 16;
 /// Exit code where a container did not run for another reason than its command, as Docker has it.
 const NOT_RUN: u8 = 125;
-/// Of one that was killed: 128 + SIGKILL.
+/// The exit code of a process that was killed: 128 + SIGKILL.
 const KILLED: u8 = 137;
 
-/// What a life is followed by.
+/// The sources of events by which a run is followed.
 pub struct Life<'a> {
     pub launch: &'a Launch,
     pub guest: &'a Guest,
@@ -46,7 +47,7 @@ enum Gone {
 }
 
 impl Life<'_> {
-    /// The whole of it.
+    /// Follows the whole run; returns its outcome.
     pub async fn whole(&mut self) -> Outcome {
         let now_ms = now_ms();
         let seed = match guest::random() {
@@ -76,7 +77,7 @@ impl Life<'_> {
         self.process(Instant::now() + network + NETWORK_SLACK).await
     }
 
-    /// The version that init speaks.
+    /// Waits until init answers; returns the version that it speaks.
     async fn ready(&mut self) -> Result<u16, Gone> {
         loop {
             match self.events.recv().await {
@@ -88,7 +89,7 @@ impl Life<'_> {
         }
     }
 
-    /// From the start of the process to its end.
+    /// Follows the process from its start to its end.
     async fn process(&mut self, deadline: Instant) -> Outcome {
         loop {
             let started = self.stage.borrow().started_ms;
@@ -136,7 +137,7 @@ impl Life<'_> {
         }
     }
 
-    /// A line that is closed goes with QEMU, whose end says more.
+    /// Returns the outcome of a closed line: QEMU ends with it, and its end says more.
     async fn gone(&self, gone: Gone) -> Outcome {
         match gone {
             Gone::Closed => {
@@ -148,7 +149,7 @@ impl Life<'_> {
     }
 }
 
-/// Why a VM's init is of no use.
+/// Returns the message for an init that speaks another version.
 fn other_version(version: u16) -> String {
     format!(
         "the VM's init speaks version {version} of vch.process, this shim version {VERSION}: make the VM's image and \
@@ -167,7 +168,7 @@ fn phase_name(phase: GuestPhase) -> &'static str {
     }
 }
 
-/// Notes that a phase is at its end, unless there are as many as may be.
+/// Notes that a phase has ended, unless too many are noted already.
 pub fn note(stage: &watch::Sender<Stage>, name: &str, uptime_us: Option<u64>) {
     stage.send_if_modified(|stage| {
         let room = stage.phases.len() < MAX_PHASES;
@@ -182,7 +183,7 @@ pub fn note(stage: &watch::Sender<Stage>, name: &str, uptime_us: Option<u64>) {
     });
 }
 
-/// It did not run.
+/// Returns the outcome of a process that did not run.
 pub fn failed(code: &str, text: String) -> Outcome {
     let code = Failure {
         code: code.to_owned(),
@@ -196,7 +197,7 @@ pub fn failed(code: &str, text: String) -> Outcome {
     }
 }
 
-/// It was to end at once.
+/// Returns the outcome of a run that was ended by request.
 pub fn killed(stage: &watch::Sender<Stage>) -> Outcome {
     Outcome {
         code: KILLED,
@@ -206,7 +207,7 @@ pub fn killed(stage: &watch::Sender<Stage>) -> Outcome {
     }
 }
 
-/// QEMU ended by itself.
+/// Returns the outcome of a run whose QEMU ended by itself.
 pub fn died(stage: &watch::Sender<Stage>, text: String) -> Outcome {
     torn_down(stage, "vm-died", text)
 }

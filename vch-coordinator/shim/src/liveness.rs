@@ -1,9 +1,9 @@
-//! Whether a container's shim is alive: proved by a lock, never guessed from an answer that does not come.
+//! Finds out whether a container's shim is alive: proved by a lock, never guessed from a missing answer.
 //!
 //! A shim holds a record lock (fcntl(2), "Advisory record locking") on `shim.lock` in the container's directory from
 //! before it starts anything until the outcome is on disk and its sockets are gone. The kernel names the process that
-//! holds it, releases it at that process's end, however that comes, and lets nobody inherit it. Asking takes no lock,
-//! so that it can't get in the way of a shim that starts.
+//! holds it, releases it at that process's end, however that comes, and lets no child inherit it. A look-up takes no
+//! lock, so that it can't get in the way of a shim that starts.
 //!
 //! A shim of release 0.1.0 holds no lock. It is the process that `shim.pid` in its sockets' directory names, as long as
 //! that is a shim with a file of this container open.
@@ -32,11 +32,11 @@ const PROGRAM: &str = "vch-shim";
 /// Whether a container's shim is alive.
 #[derive(Debug)]
 pub enum Liveness {
-    /// It is, with this process number. Its VM may be running.
+    /// The shim with this process ID is alive. Its VM may be running.
     Alive(u32),
-    /// It is not, and its VM ends with it. What `exit.json` says is final.
+    /// The shim is dead, and its VM with it. `exit.json` is final.
     Dead,
-    /// The kernel does not say: no descriptor is free, or a file can't be read. Nothing follows from it.
+    /// The kernel does not tell: no descriptor is free, or a file can't be read. The shim may be alive or dead.
     Unknown(io::Error),
 }
 
@@ -50,8 +50,8 @@ pub fn liveness(dir: &Path, sockets: &Path) -> Liveness {
     }
 }
 
-/// A shim that was alive when this was opened, by descriptors that name it and its QEMU for ever: a number that the
-/// kernel gives to another process later is not mistaken for it.
+/// A shim that was alive when this was opened. It and its QEMU are held by descriptors, so that a process ID that the
+/// kernel gives to another process later is not mistaken for theirs.
 #[derive(Debug)]
 pub struct ShimProcess {
     pid: u32,
@@ -60,10 +60,11 @@ pub struct ShimProcess {
 }
 
 impl ShimProcess {
-    /// Opens a container's shim; `None` where it is dead. Is called within a Tokio runtime.
+    /// Opens a container's shim; returns `None` if it is dead. Must be called within a Tokio
+    /// runtime.
     ///
     /// # Errors
-    /// As [`Liveness::Unknown`].
+    /// Returns the system's error if the kernel does not tell, as in [`Liveness::Unknown`].
     pub fn open(dir: &Path, sockets: &Path) -> io::Result<Option<Self>> {
         let Some(pid) = holder(dir, sockets)? else {
             return Ok(None);
@@ -87,16 +88,16 @@ impl ShimProcess {
         }))
     }
 
-    /// Its process number.
+    /// Returns the shim's process ID.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Kills it, and its QEMU with it. One that has ended is left alone.
+    /// Kills the shim, and its QEMU with it. Does nothing if the shim has ended.
     ///
     /// # Errors
-    /// pidfd_send_signal(2): the caller may not.
+    /// Returns the error of pidfd_send_signal(2): the caller lacks the right.
     pub fn kill(&self) -> io::Result<()> {
         match pidfd_send_signal(self.shim.get_ref(), Signal::KILL) {
             Err(rustix::io::Errno::SRCH) => Ok(()),
@@ -104,10 +105,10 @@ impl ShimProcess {
         }
     }
 
-    /// Waits until it and its QEMU have ended, of themselves or by [`kill`](Self::kill). Cancel-safe.
+    /// Waits until the shim and its QEMU have ended, by themselves or by [`kill`](Self::kill). Cancel-safe.
     ///
     /// # Errors
-    /// The runtime ends.
+    /// Returns an error if the runtime is shutting down.
     pub async fn ended(&self) -> io::Result<()> {
         for process in [&self.shim].into_iter().chain(&self.children) {
             // Readable once the process has ended (pidfd_open(2)).
@@ -117,7 +118,8 @@ impl ShimProcess {
     }
 }
 
-/// The lock of a shim that is alive. It is released when this is dropped, or the process ends.
+/// The lock that a shim holds while it is alive. Dropping it, or the end of the process, releases
+/// it.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "closing it releases the lock")] File);
 
@@ -132,7 +134,8 @@ impl Lock {
     /// Takes the lock of a container's shim for this process.
     ///
     /// # Errors
-    /// `ResourceBusy` where another shim is alive; the file can't be made or locked.
+    /// Returns `ResourceBusy` if another shim of the container is alive, else the error of making
+    /// or locking the file.
     pub fn take(dir: &Path, sockets: &Path) -> io::Result<Self> {
         let path = dir.join(LOCK);
         let mut options = File::options();
@@ -155,7 +158,7 @@ impl Lock {
     }
 }
 
-/// The process that is a container's shim.
+/// Returns the process that is a container's shim.
 fn holder(dir: &Path, sockets: &Path) -> io::Result<Option<u32>> {
     let locked = match there(File::open(dir.join(LOCK)))? {
         Some(file) => locked_by(&file)?,
@@ -182,7 +185,7 @@ fn locked_by(file: &File) -> io::Result<Option<u32>> {
     }
 }
 
-/// Of a whole file.
+/// Returns an exclusive lock of a whole file.
 fn exclusive() -> libc::flock {
     libc::flock {
         l_type: kind(libc::F_WRLCK),
@@ -198,7 +201,7 @@ fn kind(constant: libc::c_int) -> libc::c_short {
     libc::c_short::try_from(constant).unwrap_or_default()
 }
 
-/// The process of a shim of 0.1.0.
+/// Returns the process of a shim of release 0.1.0, which holds no lock.
 fn unlocked(dir: &Path, sockets: &Path) -> io::Result<Option<u32>> {
     let Some(text) = there(fs::read_to_string(sockets.join(PID)))? else {
         return Ok(None);
@@ -214,7 +217,8 @@ fn unlocked(dir: &Path, sockets: &Path) -> io::Result<Option<u32>> {
     Ok(ours.then_some(pid))
 }
 
-/// Whether a process has a file below a directory open: a shim has its log, and its messages' file.
+/// Returns whether a process has a file below a directory open: a shim has its log and its
+/// messages' file open.
 fn has_open(pid: u32, dir: &Path) -> io::Result<bool> {
     let Some(dir) = there(fs::canonicalize(dir))? else {
         return Ok(false);
@@ -234,7 +238,7 @@ fn has_open(pid: u32, dir: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The processes that a process has started.
+/// Returns the processes that a process has started.
 fn children(pid: u32) -> io::Result<Vec<u32>> {
     let mut all = Vec::new();
     let Some(threads) = there(fs::read_dir(proc(pid, "task")))? else {
@@ -252,14 +256,14 @@ fn children(pid: u32) -> io::Result<Vec<u32>> {
     Ok(all)
 }
 
-/// A process's parent (proc(5), /proc/PID/status); `None` where it has ended.
+/// Returns a process's parent (proc(5), /proc/PID/status); `None` if the process has ended.
 fn parent(pid: u32) -> Option<u32> {
     let status = fs::read_to_string(proc(pid, "status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("PPid:"));
     line?.trim().parse().ok()
 }
 
-/// A descriptor of a process; `None` where there is none of that number.
+/// Opens a descriptor of a process; `None` if no process has this ID.
 #[expect(
     unsafe_code,
     reason = "tokio has no safe way to wait for a descriptor of another kind than its own"
@@ -283,7 +287,7 @@ fn proc(pid: u32, file: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/{file}"))
 }
 
-/// `None` for what is not there: a file, or a process that has ended.
+/// Returns `None` for an object that does not exist: a file, or a process that has ended.
 fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
     match found {
         Ok(found) => Ok(Some(found)),

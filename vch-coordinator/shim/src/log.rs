@@ -1,11 +1,11 @@
-//! What a container wrote, byte for byte: files `log.N` in its directory.
+//! The log of a container's output, byte for byte: files `log.N` in its directory.
 //!
 //! ```text
 //!   record: stream, 1 byte │ time, 8 bytes LE, nanoseconds since 1970 │ length, 4 bytes LE │ bytes
 //! ```
 //!
-//! `N` counts up; only the last few files are kept. A record that was cut off when the writer died is
-//! taken away by the next writer, and is nothing to a reader.
+//! `N` counts up; only the last few files are kept. A record that was cut off when the writer died is removed by the
+//! next writer, and ignored by readers.
 
 mod read;
 mod write;
@@ -19,7 +19,7 @@ const HEADER: usize = 1 + 8 + 4;
 /// Most bytes of one record.
 const MAX_RECORD: usize = 1 << 20;
 
-/// A position between two records.
+/// A position in the log, between two records.
 #[derive(
     Clone,
     Copy,
@@ -33,9 +33,9 @@ const MAX_RECORD: usize = 1 << 20;
     serde::Deserialize,
 )]
 pub struct Position {
-    /// Which file.
+    /// The number of the file.
     pub file: u64,
-    /// How many bytes into it.
+    /// The offset in the file, in bytes.
     pub offset: u64,
 }
 
@@ -43,10 +43,10 @@ fn name(file: u64) -> String {
     format!("log.{file}")
 }
 
-/// The numbers of the files that are there, in ascending order.
+/// Returns the numbers of the files that exist, in ascending order.
 ///
 /// # Errors
-/// The directory can't be read.
+/// Returns the error of reading the directory.
 pub fn files(dir: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(dir)? {

@@ -1,4 +1,4 @@
-//! The VM's NICs, from the first to those that were plugged while it runs.
+//! The VM's NICs: those that it started with, and those that are plugged while it runs.
 
 use crate::{
     launch::{Nic, PORTS},
@@ -13,33 +13,33 @@ use std::{
 };
 use thiserror::Error;
 
-/// Why a NIC is not as it must be.
+/// The reason for which a NIC could not be changed.
 #[derive(Debug, Error)]
 pub enum NicError {
-    /// QEMU.
+    /// QEMU refused, or did not answer.
     #[error(transparent)]
     Qemu(#[from] QmpError),
-    /// The tap.
+    /// The tap can't be opened or attached.
     #[error("tap {tap} can't be opened")]
     Tap {
-        /// Its name.
+        /// The tap's name.
         tap: String,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// No slot is free.
+    /// The VM has no free slot.
     #[error(
         "all {PORTS} slots of the VM are taken, its disks' among them: disconnect a network, or stop and start the container"
     )]
     Full,
-    /// There is no such NIC.
+    /// The VM has no NIC with this ID.
     #[error("the VM has no NIC {0}")]
     Unknown(String),
 }
 
 impl NicError {
-    /// Stays the same for ever.
+    /// Returns the error's stable code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Qemu(_) => "qemu",
@@ -58,7 +58,8 @@ pub struct Nics {
 }
 
 impl Nics {
-    /// Those that it was started with, in their order, have the first slots.
+    /// Makes the list of the NICs that the VM was started with; in their order, they have the first
+    /// slots.
     pub fn new(qmp: Qmp, taps: BTreeMap<String, Tap>, first: &[Nic]) -> Self {
         let slots = (0..).zip(first).map(|(slot, nic)| (slot, nic.id.clone()));
         Self {
@@ -68,11 +69,11 @@ impl Nics {
         }
     }
 
-    /// Of a clone, which begins without any device: gives it its disks, and lets it run. Its NICs are plugged once it
-    /// is awake: a guest takes devices one after the other, and mounts its disks while it is at the NICs.
+    /// Gives a clone, which begins without devices, its disks, and lets it run. Its NICs are plugged once its init
+    /// has answered: a guest takes devices one after the other, and mounts its disks while the NICs follow.
     ///
     /// # Errors
-    /// [`NicError`].
+    /// Returns [`NicError::Qemu`] if QEMU refuses or does not answer.
     pub async fn equip(qmp: Qmp, disks: &[PathBuf; 2]) -> Result<Self, NicError> {
         let mut own = Self::new(qmp, BTreeMap::new(), &[]);
         for (slot, (serial, path)) in ["image", "upper"].into_iter().zip(disks).enumerate() {
@@ -112,7 +113,11 @@ impl Nics {
         Ok(())
     }
 
-    /// Lets the VM have a NIC.
+    /// Plugs a NIC into the VM; does nothing if the VM has it.
+    ///
+    /// # Errors
+    /// Returns [`NicError::Full`] if no slot is free, [`NicError::Tap`] if the tap can't be opened,
+    /// [`NicError::Qemu`] if QEMU refuses.
     pub async fn plug(&mut self, nic: &Nic) -> Result<(), NicError> {
         if self.taps.contains_key(&nic.id) {
             return Ok(());
@@ -150,7 +155,10 @@ impl Nics {
         Ok(())
     }
 
-    /// Lets the VM have no such NIC.
+    /// Unplugs a NIC from the VM; does nothing if the VM does not have it.
+    ///
+    /// # Errors
+    /// Returns [`NicError::Qemu`] if QEMU refuses, or the guest does not release the NIC in time.
     pub async fn unplug(&mut self, id: &str) -> Result<(), NicError> {
         if !self.taps.contains_key(id) {
             return Ok(());
@@ -178,7 +186,11 @@ impl Nics {
         Ok(())
     }
 
-    /// Lets a NIC work again whose tap was made anew.
+    /// Reattaches a NIC to its tap, which was made anew.
+    ///
+    /// # Errors
+    /// Returns [`NicError::Unknown`] if the VM does not have the NIC, [`NicError::Tap`] if the tap
+    /// can't be attached.
     pub fn reattach(&mut self, nic: &Nic) -> Result<(), NicError> {
         let tap = self.taps.get(&nic.id);
         let tap = tap.ok_or_else(|| NicError::Unknown(nic.id.clone()))?;

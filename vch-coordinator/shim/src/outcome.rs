@@ -1,6 +1,6 @@
-//! How a VM's life ended: `exit.json` in the container's directory.
+//! The outcome of a VM's run: `exit.json` in the container's directory.
 
-use crate::{log::Position, stage::Phase};
+use crate::{log::Position, phase::Phase};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
@@ -8,9 +8,9 @@ use std::{
     path::Path,
 };
 
-/// The file's name.
+/// The file name of the outcome.
 pub const FILE: &str = "exit.json";
-/// The same while it is written, and what has its room until then.
+/// The name of the outcome's file while it is written; until then it reserves the space.
 const PARTIAL: &str = "exit.json.partial";
 /// Bytes: one with all its phases has some two thousand.
 const ROOM: usize = 16 << 10;
@@ -20,49 +20,49 @@ const MAX_BYTES: u64 = 1 << 20;
 /// The phase in which a container's root file system is there.
 const MOUNTED: &str = "mounted";
 
-/// Whose fault it was that a clone did not start.
+/// Whether a template is the cause of a clone's failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// Not the template's.
+    /// The cause is not the template.
     None,
-    /// The template's, or its container's.
+    /// The cause is the template or its container.
     Either,
-    /// The template's.
+    /// The cause is the template.
     Template,
 }
 
-/// How a VM's life ended.
+/// The outcome of a VM's run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// The process's exit code; where it did not run, 125 to 127 as Docker has them.
+    /// The process's exit code; if it did not run, 125 to 127 as in Docker.
     pub code: u8,
-    /// The guest's kernel killed it for want of memory.
+    /// Whether the guest's kernel killed the process for want of memory.
     pub out_of_memory: bool,
-    /// When the process started, milliseconds since 1970; 0 where it did not.
+    /// The time at which the process started, in milliseconds since 1970; 0 if it did not.
     pub started_ms: u64,
-    /// When it ended.
+    /// The time at which the process ended, or the run if its process did not start, in milliseconds since 1970.
     pub finished_ms: u64,
-    /// Where what this life wrote begins in the log.
+    /// The position of the log at which this run's output begins.
     #[serde(default)]
     pub log_from: Position,
-    /// Why it did not run, or was torn down.
+    /// The failure, if the process did not run or its VM ended under it.
     pub failure: Option<Failure>,
-    /// What came when.
+    /// The phases of the start, with their times.
     pub phases: Vec<Phase>,
 }
 
 /// Why a container did not run, or its VM ended under it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Stays the same for ever: `boot-timeout`, `vm-died`, `vm-not-started`, `network`, `not-found`,
-    /// `not-executable`, `user`, `root-file-system`, `process`, `channel`, `no-clone`.
+    /// A stable code: `boot-timeout`, `vm-died`, `vm-not-started`, `network`, `not-found`, `not-executable`, `user`,
+    /// `root-file-system`, `process`, `channel`, `no-clone`.
     pub code: String,
-    /// In words for a person.
+    /// The reason, for a person.
     pub text: String,
 }
 
 impl Outcome {
-    /// What it says of the template that the VM was a clone of, where it was one.
+    /// Returns whether the failure of a clone is its template's.
     #[must_use]
     pub fn blame(&self) -> Blame {
         let Some(failure) = &self.failure else {
@@ -80,8 +80,8 @@ impl Outcome {
         }
     }
 
-    /// Writes it durably; nothing else is written after it. On a full disk it has the room that
-    /// [`clear`](Self::clear) took for it.
+    /// Writes the outcome durably, as the last file of the run. On a full disk it uses the space
+    /// that [`clear`](Self::clear) reserved.
     pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {
         let partial = dir.join(PARTIAL);
         let mut file = File::options()
@@ -97,10 +97,10 @@ impl Outcome {
         File::open(dir)?.sync_all()
     }
 
-    /// What a life that is over left behind; `None` where a life has begun and not ended.
+    /// Reads the outcome of the last run; `None` if a run has begun and not ended.
     ///
     /// # Errors
-    /// A file that is there and can't be read, or is none of ours.
+    /// Returns the system's error if the file can't be read, `InvalidData` or `UnexpectedEof` if it is not an outcome.
     pub fn read(dir: &Path) -> io::Result<Option<Self>> {
         use io::Read;
         let file = match File::open(dir.join(FILE)) {
@@ -112,10 +112,10 @@ impl Outcome {
         Ok(Some(serde_json::from_slice(&text)?))
     }
 
-    /// Forgets the last life, before the next one, and takes room for how that one will end.
+    /// Removes the last run's outcome before the next run, and reserves space for that run's.
     ///
     /// # Errors
-    /// As remove(2), but for a file that is not there; a full disk.
+    /// Returns the error of removing the file, or of a full disk.
     pub(crate) fn clear(dir: &Path) -> io::Result<()> {
         match fs::remove_file(dir.join(FILE)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

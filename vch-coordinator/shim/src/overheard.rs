@@ -1,5 +1,5 @@
-//! What a VM's console and QEMU itself say, for a person who looks for it: bounded in size and rate, and fit for a
-//! terminal.
+//! Keeps the output of a VM's console and of QEMU, for a person who looks for a fault: bounded in size and rate, and
+//! safe to show on a terminal.
 
 use crate::{foreign, pace::Pace, stderr::log};
 use std::{
@@ -14,9 +14,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Most bytes that are kept of a stream: its last ones.
+/// The most bytes that are kept of a stream: its last ones.
 pub const KEPT: usize = 64 << 10;
-/// Of `qemu.log`: what is said first is written at once, and of what follows the last is added at the end.
+/// The bytes of `qemu.log` that are written as they arrive; of the rest, the last are added at the end.
 const FIRST: usize = 64 << 10;
 /// Bytes a second. A serial line carries a hundredth of it; QEMU says some lines in a VM's life.
 const PACE: u32 = 4 << 20;
@@ -25,19 +25,19 @@ const READ: usize = 4096;
 /// Most lines of a stream that explain a failure.
 const LINES: usize = 5;
 
-/// Listens to a stream beside what else goes on. It stops when this is dropped.
+/// A task that reads a stream beside everything else. It stops when this is dropped.
 pub struct Listening(JoinSet<Vec<u8>>);
 
 impl Listening {
-    /// Begins; what is kept comes of [`tail`] or [`record`].
+    /// Starts the task; `kept` is [`tail`] or [`record`].
     pub fn begin(kept: impl Future<Output = Vec<u8>> + Send + 'static) -> Self {
         let mut task = JoinSet::new();
         task.spawn(kept);
         Self(task)
     }
 
-    /// What was said up to the end, which comes with that of the process that speaks; what another one that it left
-    /// behind holds open is not waited for longer than that, and gives nothing.
+    /// Returns the kept bytes at the stream's end, which comes with the end of the process that writes it. If another
+    /// process holds the stream open, waits for no longer than `within`, and returns nothing.
     pub async fn heard(mut self, within: Duration) -> Vec<u8> {
         match timeout(within, self.0.join_next()).await {
             Ok(Some(Ok(heard))) => heard,
@@ -46,7 +46,7 @@ impl Listening {
     }
 }
 
-/// The last bytes of a stream, at its end.
+/// Returns the last bytes of a stream, at its end.
 pub async fn tail(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
     let mut kept = Vec::new();
     let mut pieces = Pieces::new();
@@ -56,7 +56,8 @@ pub async fn tail(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
     last(kept)
 }
 
-/// The same, of which the first ones are written to a file as they come.
+/// Returns the last bytes of a stream, at its end, and writes its first ones to a file as they
+/// arrive.
 pub async fn record(mut stream: impl AsyncRead + Unpin, mut file: File) -> Vec<u8> {
     let (mut kept, mut written, mut all) = (Vec::new(), 0, 0);
     let mut pieces = Pieces::new();
@@ -78,14 +79,14 @@ pub async fn record(mut stream: impl AsyncRead + Unpin, mut file: File) -> Vec<u
     kept
 }
 
-/// Keeps the last bytes of a stream in a file.
+/// Writes the kept bytes of a stream to a file.
 pub fn write(path: &Path, bytes: &[u8]) {
     if let Err(error) = std::fs::write(path, legible(bytes)) {
         log(format_args!("{} is not kept: {error}", path.display()));
     }
 }
 
-/// What was said last, or the panic where there was one: one line, clean.
+/// Returns the last line of the output, or the kernel's panic if it has one, cleaned.
 pub fn explanation(said: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(said);
     let panic = text.lines().find(|line| line.contains("Kernel panic"));

@@ -1,20 +1,20 @@
-//! How fast something may come: a budget that fills with time. Pure: the caller says what time it is.
+//! Limits the rate of something by a budget that fills with time. Pure: the caller passes the time.
 
 use std::time::{Duration, Instant};
 
-/// Costs a number of units a second, with a burst at the start and after a pause.
+/// A budget of units, with a burst at the start and after a pause.
 #[derive(Debug)]
 pub struct Pace {
     /// The time that one unit takes.
     unit: Duration,
     /// The time that a burst takes.
     burst: Duration,
-    /// When all that was spent is paid for.
+    /// The time by which the budget will have made up for all that was spent.
     paid: Instant,
 }
 
 impl Pace {
-    /// `per_second` units a second, and as many at once after a second's pause.
+    /// Makes a budget of `per_second` units a second, and as many at once after a second's pause.
     pub fn new(per_second: u32, now: Instant) -> Self {
         let unit = Duration::from_secs(1) / per_second.max(1);
         let burst = unit * per_second;
@@ -25,7 +25,7 @@ impl Pace {
         }
     }
 
-    /// Spends `cost` units, and tells how long to wait before anything more is taken.
+    /// Spends `cost` units; returns how long to wait before more may be spent.
     pub fn spend(&mut self, cost: u32, now: Instant) -> Duration {
         let earliest = now.checked_sub(self.burst).unwrap_or(self.paid);
         self.paid = self.paid.max(earliest) + self.unit * cost;

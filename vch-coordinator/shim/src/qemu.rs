@@ -1,5 +1,5 @@
-//! QEMU as a child: an ordinary user, in a network namespace without any link, with the descriptors
-//! that it needs and no others.
+//! Starts QEMU as a child: an ordinary user, in a network namespace without any link, with the
+//! descriptors that it needs and no others.
 
 #![expect(
     unsafe_code,
@@ -9,9 +9,9 @@
 use crate::{
     bounds, descriptors,
     launch::{Launch, PORTS},
+    memory,
     server::with_causes,
     tap::Tap,
-    template,
 };
 use nix::{
     errno::Errno,
@@ -36,71 +36,71 @@ use thiserror::Error;
 use tokio::process::{Child, Command};
 use vch_qemu::{Disk, Machine, MachineError, Memory, Nic, Stream};
 
-/// Why QEMU is not started.
+/// The reason for which QEMU can't be started.
 #[derive(Debug, Error)]
 pub enum QemuError {
-    /// A file that it needs.
+    /// A file that it needs can't be opened.
     #[error("cannot open {}", path.display())]
     Open {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// A tap.
+    /// A tap can't be opened.
     #[error("cannot open tap {tap}: it is there as long as the container is connected")]
     Tap {
-        /// Its name.
+        /// The tap's name.
         tap: String,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// A socket.
+    /// A socket can't be made.
     #[error("no socket for QEMU")]
     Socket(#[source] io::Error),
-    /// The template.
+    /// The template can't be used.
     #[error("no clone is made: {reason}")]
     Template {
-        /// Why.
+        /// The reason, as text.
         reason: String,
     },
-    /// The machine can't be.
+    /// The command line of the machine can't be made.
     #[error(transparent)]
     Machine(#[from] MachineError),
-    /// The program.
+    /// The program can't be started.
     #[error(
         "cannot start {}: install the Debian package {}",
         program.display(),
         vch_qemu::PACKAGE
     )]
     Program {
-        /// Which.
+        /// The program's path.
         program: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// A running QEMU and the other ends of what it holds.
+/// A running QEMU, with the other ends of its channels.
 pub struct Qemu {
     /// The process; its standard error is a pipe.
     pub child: Child,
-    /// QMP.
+    /// The channel of QMP.
     pub control: UnixStream,
-    /// The guest's console: what its kernel prints.
+    /// The guest's console, which its kernel prints to.
     pub console: UnixStream,
-    /// The virtserialport of init.
+    /// The virtserialport of init, `vch.process`.
     pub process: UnixStream,
-    /// Its NICs' taps, by id.
+    /// The NICs' taps, by NIC ID.
     pub taps: BTreeMap<String, Tap>,
-    /// What image and container's disk are called in it.
+    /// The paths by which QEMU knows the image's disk and the container's disk.
     pub disks: [PathBuf; 2],
 }
 
-/// What QEMU inherits: kept open until it runs.
+/// The descriptors that QEMU inherits, kept open until it runs.
 #[derive(Default)]
 struct Inherited(Vec<OwnedFd>);
 
@@ -121,14 +121,14 @@ impl Inherited {
         Ok(self.add(file))
     }
 
-    /// Our end; QEMU's is inherited.
+    /// Makes a socket pair; returns the shim's end and the number of QEMU's, which QEMU inherits.
     fn pair(&mut self) -> Result<(UnixStream, RawFd), QemuError> {
         let (ours, its) = UnixStream::pair().map_err(QemuError::Socket)?;
         Ok((ours, self.add(its)))
     }
 }
 
-/// What every machine of ours has: its lines, and how it boots.
+/// The common part of all machines: their lines, and how they boot.
 struct Board {
     inherited: Inherited,
     machine: Machine,
@@ -137,7 +137,8 @@ struct Board {
     process: UnixStream,
 }
 
-/// What is inherited is opened by its number: no path of the VCH need be readable for QEMU.
+/// Returns the path by which QEMU opens a descriptor that it inherits, so that no path of the VCH
+/// has to be readable for QEMU.
 fn inside(number: RawFd) -> PathBuf {
     PathBuf::from(format!("/dev/fd/{number}"))
 }
@@ -175,7 +176,7 @@ impl Board {
         Ok(board)
     }
 
-    /// A disk's file, for later: its name inside of QEMU.
+    /// Opens a disk's file for QEMU; returns its path inside of QEMU.
     fn disk_file(&mut self, path: &Path, write: bool) -> Result<PathBuf, QemuError> {
         let number = self.inherited.file(path, write)?;
         self.machine = self.machine.clone().descriptor(number);
@@ -196,14 +197,17 @@ impl Board {
 }
 
 impl Qemu {
-    /// Starts it. `tether` listens for the coordinator.
+    /// Starts QEMU for a launch. `tether` is the socket at which QEMU listens for the coordinator.
+    ///
+    /// # Errors
+    /// Returns the [`QemuError`] of the step that failed; no process is left running.
     pub fn start(launch: &Launch, tether: UnixListener) -> Result<Self, QemuError> {
         let mut board = Board::new(launch, tether)?;
         let image_disk = board.disk_file(&launch.image_disk, false)?;
         let writable_disk = board.disk_file(&launch.writable_disk, true)?;
         let disks = [image_disk.clone(), writable_disk.clone()];
         if let Some(template) = &launch.template {
-            let memory = template::memory(template).map_err(|error| QemuError::Template {
+            let memory = memory::of_template(template).map_err(|error| QemuError::Template {
                 reason: with_causes(&error),
             })?;
             let memory = board.inherited.add(memory);
@@ -239,7 +243,7 @@ impl Qemu {
         Ok(Self { taps, ..qemu })
     }
 
-    /// Starts one that is to be saved, with its memory in a file.
+    /// Starts a QEMU that is to be saved as a template, with its memory in a file.
     pub fn template(launch: &Launch, memory: OwnedFd) -> Result<Self, QemuError> {
         // Nobody connects to it: an abstract name that the kernel chooses.
         let nobody = UnixListener::bind_addr(&anonymous()?).map_err(QemuError::Socket)?;
@@ -289,7 +293,7 @@ fn spawn(launch: &Launch, machine: &Machine, inherited: &Inherited) -> Result<Ch
     })
 }
 
-/// What the child does before it is QEMU.
+/// Confines the child before it executes QEMU.
 fn confine(id: u32, inherited: &[RawFd], shim: Pid) -> io::Result<()> {
     descriptors::close_at_exec()?;
     bounds::qemu()?;

@@ -1,7 +1,7 @@
 //! QEMU's machine protocol: a JSON object a line (QEMU's `docs/interop/qmp-spec`).
 //!
-//! A guest that broke out of QEMU speaks here: lines, events that are kept, and the time that an answer takes are
-//! bounded, and its words are cleaned.
+//! A guest that took QEMU over can send here what it likes: the length of lines, the number of kept events and the
+//! time for an answer are bounded, and texts are cleaned.
 
 use crate::foreign::{clean, cut};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
@@ -33,21 +33,21 @@ const MAX_DELETED: usize = 64;
 /// Most bytes of a device's id that is kept; ours have 13.
 const MAX_ID: usize = 64;
 
-/// Why QEMU did not do what it was asked.
+/// The reason for which QEMU did not carry a command out.
 #[derive(Debug, Error)]
 pub enum QmpError {
-    /// The connection.
+    /// The connection failed or was closed.
     #[error("QEMU's control channel is closed")]
     Closed(#[from] io::Error),
-    /// No answer in time.
+    /// QEMU did not answer this command in time.
     #[error("QEMU has not answered `{0}` within {DEADLINE:?}")]
     Timeout(String),
-    /// It refuses.
+    /// QEMU refused the command.
     #[error("QEMU refuses `{command}`: {reason}")]
     Refused {
-        /// What it was asked.
+        /// The command.
         command: String,
-        /// In its words.
+        /// The reason, as QEMU states it.
         reason: String,
     },
 }
@@ -60,7 +60,11 @@ pub struct Qmp {
 }
 
 impl Qmp {
-    /// Takes QEMU's greeting.
+    /// Makes a connection: reads QEMU's greeting and begins the protocol.
+    ///
+    /// # Errors
+    /// Returns [`QmpError::Closed`] if the connection fails, [`QmpError::Timeout`] if the greeting
+    /// does not come in time, [`QmpError::Refused`] if QEMU refuses the protocol.
     pub async fn greet(stream: UnixStream) -> Result<Self, QmpError> {
         let (reader, writer) = stream.into_split();
         let mut qmp = Self {
@@ -73,7 +77,11 @@ impl Qmp {
         Ok(qmp)
     }
 
-    /// Runs a command.
+    /// Runs a command; returns its result.
+    ///
+    /// # Errors
+    /// Returns [`QmpError::Refused`] if QEMU refuses, [`QmpError::Timeout`] if it does not answer
+    /// in time, [`QmpError::Closed`] if the connection fails.
     pub async fn execute(&mut self, command: &str, arguments: Value) -> Result<Value, QmpError> {
         let line = format!("{}\n", json!({"execute": command, "arguments": arguments}));
         in_time(command, async {
@@ -83,7 +91,10 @@ impl Qmp {
         .await
     }
 
-    /// Gives QEMU an open descriptor that later commands call `name`.
+    /// Passes an open descriptor to QEMU, which later commands call `name`.
+    ///
+    /// # Errors
+    /// As [`Qmp::execute`].
     pub async fn give(&mut self, name: &str, descriptor: &OwnedFd) -> Result<(), QmpError> {
         let message = json!({"execute": "getfd", "arguments": {"fdname": name}});
         let line = format!("{message}\n");
@@ -112,12 +123,16 @@ impl Qmp {
         sending.await
     }
 
-    /// What was known to be gone by this name is not the one that comes now.
+    /// Forgets that a device of this name was removed, before a new one gets the name.
     pub fn forget_deleted(&mut self, device: &str) {
         self.deleted.remove(device);
     }
 
-    /// Waits until a device is gone.
+    /// Waits until QEMU reports that a device was removed.
+    ///
+    /// # Errors
+    /// Returns [`QmpError::Timeout`] if the event does not come in time, [`QmpError::Closed`] if
+    /// the connection fails.
     pub async fn deleted(&mut self, device: &str) -> Result<(), QmpError> {
         in_time(DELETED, async {
             while !self.deleted.remove(device) {
@@ -165,7 +180,7 @@ impl Qmp {
     }
 }
 
-/// Within the time that QEMU has, however much else it says meanwhile.
+/// Waits for `done` within the time that QEMU has, however many other lines it sends meanwhile.
 async fn in_time<T>(
     what: &str,
     done: impl Future<Output = Result<T, QmpError>>,

@@ -1,6 +1,6 @@
-//! Who asks at `shim.sock`: one request a connection.
+//! The server at `shim.sock`: one request a connection.
 //!
-//! A client that has gone is seen to have gone, whatever the guest does: nothing is held for it.
+//! A client that has disconnected is noticed, whatever the guest does: nothing is held for it.
 
 mod streams;
 
@@ -27,7 +27,7 @@ const REQUEST: Duration = Duration::from_secs(10);
 /// Between two looks whether a client is still there: its input may be at its end, so that reading does not tell.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// What answers.
+/// The parts of the shim that answer requests.
 pub struct Shared {
     pub dir: PathBuf,
     pub guest: Guest,
@@ -36,23 +36,23 @@ pub struct Shared {
     pub kill: Notify,
 }
 
-/// How many clients there may be at once.
+/// The most clients at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
-    /// All of them; others wait until one has gone.
+    /// The most clients of all kinds; further ones wait until one has gone.
     pub clients: usize,
-    /// Those that stay as long as a process writes; others are refused. What is left is for requests that are answered in
-    /// seconds, so that a VM can be ended however many are attached to it.
+    /// The most clients that stay as long as a process writes; further ones are refused. The rest of the room is for
+    /// requests that are answered in seconds, so that a VM can be ended however many clients are attached to it.
     pub streams: usize,
 }
 
-/// A shim has some 1,000 descriptors beside these.
+/// The most clients of a shim: it has about 1,000 descriptors beside these.
 pub const ROOM: Room = Room {
     clients: 3_072,
     streams: 2_048,
 };
 
-/// Answers clients, each in a task of its own. They end when this is dropped.
+/// Answers clients, each in a task of its own; the tasks end when this is dropped.
 pub struct Server {
     listener: UnixListener,
     clients: Clients,
@@ -61,12 +61,12 @@ pub struct Server {
     streams: Arc<Semaphore>,
 }
 
-/// Those that are connected.
+/// The connected clients.
 #[derive(Default)]
 pub struct Clients(JoinSet<()>);
 
 impl Server {
-    /// Takes a socket that listens.
+    /// Makes a server on a listening socket.
     pub fn new(
         listener: std::os::unix::net::UnixListener,
         shared: Arc<Shared>,
@@ -81,7 +81,7 @@ impl Server {
         })
     }
 
-    /// Answers whoever connects. Cancel-safe: clients that are connected are answered on, and others wait.
+    /// Answers every client that connects. Cancel-safe: the tasks of connected clients go on, and new clients wait.
     pub async fn serve(&mut self) -> Infallible {
         loop {
             let clients = &mut self.clients.0;
@@ -103,14 +103,15 @@ impl Server {
         }
     }
 
-    /// Listens no more.
+    /// Stops listening; returns the connected clients.
     pub fn close(self) -> Clients {
         self.clients
     }
 }
 
 impl Clients {
-    /// Waits until they have read what is left for them and have gone, for no longer than that; ends the others.
+    /// Waits until the clients have read what is left for them and have disconnected, for no longer than `within`;
+    /// then disconnects the others.
     pub async fn leave(mut self, within: Duration) {
         let leaving = async { while self.0.join_next().await.is_some() {} };
         // What does not read is not waited for.
@@ -183,7 +184,7 @@ async fn answer(
     writer.send(reply).await
 }
 
-/// What the guest's init is to do, or to answer, at once.
+/// Carries out a request that the guest's init does, or answers, at once.
 async fn of_the_guest(request: Request, guest: &Guest) -> Reply {
     match request {
         Request::Signal(id, signal) => told(guest, ToInit::Signal { id, signal }).await,
@@ -253,7 +254,7 @@ fn late() -> Reply {
     refused("guest-late", &reason)
 }
 
-/// An error and what lies behind it, on one line.
+/// Returns an error with its causes, on one line.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -264,7 +265,7 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// A fault's code, which stays the same for ever.
+/// Returns the stable code of a fault.
 pub fn fault_code(fault: Fault) -> &'static str {
     match fault {
         Fault::NotFound => "not-found",

@@ -1,4 +1,4 @@
-//! One VM's life, from its launch to its end.
+//! Runs one VM, from its launch to its end.
 
 use crate::{
     bounds,
@@ -18,16 +18,16 @@ use protocol::transport::bind_unix;
 use std::{fs, io, time::Duration};
 use tokio::sync::watch;
 
-/// Of a socket that root alone opens.
+/// The mode of a socket that only root opens.
 const SOCKET_MODE: u32 = 0o600;
 /// For clients to read what is left, once all has ended.
 const LAST_READS: Duration = Duration::from_secs(10);
 
-/// Lives one VM's life. `ready` is told when the sockets are there.
+/// Runs one VM to its end. Calls `ready` when the sockets exist.
 ///
 /// # Errors
-/// Another shim of this container is alive (`ResourceBusy`), the container's directory can't be written, or the VM's
-/// cgroup can't be joined: nothing was started.
+/// Returns `ResourceBusy` if another shim of this container is alive, else the system's error if the container's
+/// directory can't be written or the VM's cgroup can't be joined; nothing was started then.
 pub async fn run(launch: Launch, ready: impl FnOnce()) -> io::Result<()> {
     umask(Mode::from_bits_truncate(0o077));
     fs::create_dir_all(&launch.dir)?;

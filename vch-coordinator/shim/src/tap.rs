@@ -1,4 +1,4 @@
-//! Taps that are there already, opened by name (linux/if_tun.h).
+//! Opens existing taps by name (linux/if_tun.h).
 
 #![expect(
     unsafe_code,
@@ -35,7 +35,8 @@ impl Tap {
     /// Opens the tap of that name in the network namespace of the calling thread.
     ///
     /// # Errors
-    /// There is none, somebody else has it open, or it is none that was made with `IFF_VNET_HDR`.
+    /// Returns the system's error if no tap has the name, another process has it open, or it was
+    /// made without `IFF_VNET_HDR`.
     pub fn open(name: &str) -> io::Result<Self> {
         let file = OpenOptions::new()
             .read(true)
@@ -47,16 +48,16 @@ impl Tap {
         Ok(Self(file))
     }
 
-    /// The same once more, for QEMU.
+    /// Returns a duplicate of the descriptor, for QEMU.
     ///
     /// # Errors
-    /// No descriptor is left.
+    /// Returns the system's error if no descriptor is left.
     pub fn duplicate(&self) -> io::Result<OwnedFd> {
         Ok(self.0.try_clone()?.into())
     }
 
-    /// Lets this and every duplicate be of the tap of that name, which was made anew after the one that
-    /// it was of was deleted. QEMU goes on with it.
+    /// Attaches this descriptor and all of its duplicates to the tap of that name, after their own was deleted and
+    /// made anew. QEMU goes on with it.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -73,7 +74,7 @@ impl Tap {
         Ok(())
     }
 
-    /// Whether this is of a link that is there, of that name.
+    /// Returns whether the descriptor is attached to an existing link of that name.
     fn stands(&self, name: &str) -> bool {
         nix::ioctl_read_bad!(
             get_interface,

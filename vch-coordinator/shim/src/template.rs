@@ -8,14 +8,12 @@
 use crate::{
     foreign::clean,
     launch::Launch,
+    memory::{self, MemoryError},
     overheard::{self, Listening},
     qemu::{Qemu, QemuError},
     qmp::{Qmp, QmpError},
 };
-use nix::sys::{
-    memfd::{MFdFlags, memfd_create},
-    stat::{Mode, umask},
-};
+use nix::sys::stat::{Mode, umask};
 use protocol::{
     frame::Decoder,
     message::{Message, SessionNonce},
@@ -24,7 +22,7 @@ use protocol::{
 use serde_json::json;
 use std::{
     fs::{self, File},
-    io::{self, Read, Seek, SeekFrom, Write},
+    io,
     os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
     path::Path,
     time::Duration,
@@ -33,43 +31,43 @@ use thiserror::Error;
 use tokio::{io::AsyncReadExt, net::UnixStream, time::timeout};
 
 /// The memory's file, and the devices' state, in a template's directory.
-const MEMORY: &str = "memory";
 const STATE: &str = "state";
 /// The state is a fraction of a megabyte.
 const MIGRATION: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// For what QEMU said last, once it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// Copied at a time.
-const CHUNK: usize = 1 << 20;
 
-/// Why there is no template, or no clone of it.
+/// The reason for which a template can't be made, or a clone of it not be started.
 #[derive(Debug, Error)]
 pub enum TemplateError {
-    /// QEMU does not start.
+    /// QEMU can't be started.
     #[error(transparent)]
     Qemu(#[from] QemuError),
-    /// QEMU does not do what it must.
+    /// QEMU refused a command, or did not answer.
     #[error(transparent)]
     Qmp(#[from] QmpError),
-    /// A file.
+    /// The memory's file can't be copied.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// A file can't be used.
     #[error("cannot {what} of the template")]
     File {
-        /// What was tried.
+        /// The operation.
         what: &'static str,
-        /// Why not.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// The guest does not come so far.
+    /// The guest's init did not answer within this time.
     #[error("the template's guest has not answered within {0:?}")]
     Timeout(Duration),
-    /// Its init is of another release.
+    /// The guest's init speaks this other version of the protocol.
     #[error(
         "the template's init speaks version {0} of vch.process, this shim version {VERSION}: make the VM's image and the VCH from one release (`make image`)"
     )]
     Version(u16),
-    /// Saving or restoring comes to no good end.
+    /// QEMU could not save or restore the VM, for this reason.
     #[error("QEMU cannot carry the template's state over: {0}")]
     Migration(String),
 }
@@ -78,11 +76,11 @@ fn file(what: &'static str) -> impl FnOnce(io::Error) -> TemplateError {
     move |source| TemplateError::File { what, source }
 }
 
-/// Boots what `launch` says, without disks and NICs, and saves it in `dir`, which appears when all is
-/// in it.
+/// Boots the kernel and init of `launch`, without disks and NICs, and saves the VM in `dir`, which appears once it is
+/// complete.
 ///
 /// # Errors
-/// [`TemplateError`]; there is no such directory then.
+/// Returns the [`TemplateError`] of the step that failed; `dir` does not exist then.
 pub async fn make(launch: &Launch, dir: &Path) -> Result<(), TemplateError> {
     umask(Mode::from_bits_truncate(0o077));
     let partial = dir.with_extension("partial");
@@ -94,7 +92,7 @@ pub async fn make(launch: &Launch, dir: &Path) -> Result<(), TemplateError> {
     }
     fs::create_dir_all(&partial).map_err(file("make the folder"))?;
     // QEMU writes into files that go when it ends: whatever it may have left behind holds no file of the template.
-    let [memory, state] = [MEMORY, STATE].map(|name| partial.join(format!("{name}.qemu")));
+    let [memory, state] = [memory::FILE, STATE].map(|name| partial.join(format!("{name}.qemu")));
     let opened = create(&memory)?;
     // The one moment in which an ordinary user may write it.
     std::os::unix::fs::chown(&memory, Some(launch.uid), Some(launch.uid))
@@ -110,16 +108,16 @@ pub async fn make(launch: &Launch, dir: &Path) -> Result<(), TemplateError> {
         words.heard(LAST_WORDS).await;
     }
     saved?;
-    for (written, name) in [(&memory, MEMORY), (&state, STATE)] {
+    for (written, name) in [(&memory, memory::FILE), (&state, STATE)] {
         let mut from = File::open(written).map_err(file("open what was saved"))?;
         let mut to = create(&partial.join(name))?;
-        copy(&mut from, &mut to)?;
+        memory::copy(&mut from, &mut to)?;
         fs::remove_file(written).map_err(file("remove what was saved"))?;
     }
     fs::rename(&partial, dir).map_err(file("name the folder"))
 }
 
-/// A new file that root alone opens.
+/// Makes a new file that only root opens.
 fn create(path: &Path) -> Result<File, TemplateError> {
     let opened = File::options()
         .create_new(true)
@@ -157,7 +155,7 @@ fn stream(stream: std::os::unix::net::UnixStream) -> Result<UnixStream, Template
     made.map_err(file("reach QEMU"))
 }
 
-/// Until init waits for its first message: it says so, and its version, before it knows whose life it is.
+/// Waits until init waits for its first message, which it says before it knows whose run it is; returns its version.
 async fn waiting(mut line: UnixStream) -> io::Result<u16> {
     let mut decoder = Decoder::new();
     let mut buffer = [0; 4096];
@@ -177,64 +175,11 @@ async fn waiting(mut line: UnixStream) -> io::Result<u16> {
     }
 }
 
-/// The template's memory, for one clone alone.
+/// Restores the template in a QEMU that waits for it; the VM does not run yet.
 ///
 /// # Errors
-/// [`TemplateError::File`]: there is no such template, or no memory for the copy.
-pub fn memory(template: &Path) -> Result<OwnedFd, TemplateError> {
-    let mut from = File::open(template.join(MEMORY)).map_err(file("open the memory"))?;
-    let to = memfd_create(c"guest", MFdFlags::MFD_CLOEXEC);
-    let mut to = File::from(to.map_err(|error| file("make room for the memory")(error.into()))?);
-    copy(&mut from, &mut to)?;
-    Ok(to.into())
-}
-
-/// Copies a file of which the most is not there.
-fn copy(from: &mut File, to: &mut File) -> Result<(), TemplateError> {
-    let length = from.metadata().map_err(file("measure a file"))?.len();
-    to.set_len(length).map_err(file("make room for a copy"))?;
-    let mut buffer = vec![0; CHUNK];
-    let mut offset = 0;
-    while let Some((begin, end)) = data(from, offset, length) {
-        from.seek(SeekFrom::Start(begin))
-            .map_err(file("read a file"))?;
-        to.seek(SeekFrom::Start(begin))
-            .map_err(file("copy a file"))?;
-        let mut left = end - begin;
-        while left > 0 {
-            let most = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
-            from.read_exact(&mut buffer[..most])
-                .map_err(file("read a file"))?;
-            // Pages of zeroes that were written take no room in the copy.
-            if buffer[..most].iter().any(|byte| *byte != 0) {
-                to.write_all(&buffer[..most]).map_err(file("copy a file"))?;
-            } else {
-                to.seek(SeekFrom::Current(i64::try_from(most).unwrap_or(0)))
-                    .map_err(file("copy a file"))?;
-            }
-            left -= most as u64;
-        }
-        offset = end;
-    }
-    Ok(())
-}
-
-/// The next part of a file that is there.
-fn data(file: &File, offset: u64, length: u64) -> Option<(u64, u64)> {
-    use nix::unistd::{Whence, lseek};
-    if offset >= length {
-        return None;
-    }
-    let at = i64::try_from(offset).ok()?;
-    let begin = lseek(file, at, Whence::SeekData).ok()?;
-    let end = lseek(file, begin, Whence::SeekHole).ok()?;
-    Some((u64::try_from(begin).ok()?, u64::try_from(end).ok()?))
-}
-
-/// Lets a QEMU that waits for it be a clone; it does not run yet.
-///
-/// # Errors
-/// [`TemplateError`].
+/// Returns [`TemplateError::Qmp`] or [`TemplateError::Migration`] if QEMU does not restore it,
+/// [`TemplateError::File`] if its files can't be read.
 pub async fn restore(qmp: &mut Qmp, template: &Path) -> Result<(), TemplateError> {
     let state = File::open(template.join(STATE)).map_err(file("open the state"))?;
     prepare(qmp, state.into()).await?;
@@ -243,7 +188,7 @@ pub async fn restore(qmp: &mut Qmp, template: &Path) -> Result<(), TemplateError
     carried(qmp).await
 }
 
-/// The state's file, and the memory left out.
+/// Sets the file for the state, and leaves the memory out of it.
 async fn prepare(qmp: &mut Qmp, state: OwnedFd) -> Result<(), TemplateError> {
     qmp.give(STATE, &state).await?;
     let capability = json!({"capability": "x-ignore-shared", "state": true});
@@ -272,9 +217,11 @@ async fn carried(qmp: &mut Qmp) -> Result<(), TemplateError> {
     timeout(MIGRATION, carrying).await.map_err(|_| late())?
 }
 
-/// Whether there is one in a directory.
+/// Returns whether a directory holds a complete template.
 pub fn is_there(dir: &Path) -> bool {
-    [MEMORY, STATE].iter().all(|name| dir.join(name).is_file())
+    [memory::FILE, STATE]
+        .iter()
+        .all(|name| dir.join(name).is_file())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One VM, from QEMU's start to its end.
+//! Follows one VM, from QEMU's start to its end.
 
 use crate::{
     clock, foreign,
@@ -44,12 +44,12 @@ const LAST_OUTPUT: Duration = Duration::from_secs(6);
 /// How often the guest is told the host's time: an emulated clock drifts by milliseconds in so long.
 const CLOCK_PERIOD: Duration = Duration::from_secs(10);
 
-/// Follows a VM whose QEMU was started to its end, and answers clients meanwhile. `ready` is told when that begins.
+/// Follows a VM whose QEMU was started to its end, and answers clients meanwhile. Calls `ready` when that begins.
 ///
-/// Returns how it ended, and the clients that are left: they are told of the end by `stage`.
+/// Returns the outcome, and the clients that are still connected: `stage` tells them of the end.
 ///
 /// # Errors
-/// A file or socket can't be made.
+/// Returns the system's error if a file or socket can't be made.
 pub async fn live(
     launch: &Launch,
     qemu: Qemu,
@@ -113,7 +113,8 @@ pub async fn live(
     Ok((outcome, server.close()))
 }
 
-/// What ends the VM first: its container's process, QEMU, a client, or what is amiss.
+/// Waits for the first event that ends the VM: of its container's process, QEMU, a client, or a
+/// fault.
 async fn outcome(
     launch: &Launch,
     shared: &Shared,
@@ -224,7 +225,7 @@ async fn end(guest: &Guest, shared: &Shared, child: &mut Child) {
     let _ = timeout(GRACE, child.wait()).await;
 }
 
-/// What QEMU and the guest's kernel said last, where the failure is theirs.
+/// Adds the last output of QEMU and of the guest's kernel to a failure, if it is theirs.
 fn explain(failure: &mut Failure, words: &[u8], console: &[u8]) {
     if matches!(
         &*failure.code,

@@ -1,4 +1,4 @@
-//! What the coordinator asks a shim, one request a connection of `shim.sock`, and what comes back.
+//! The protocol between the coordinator and a shim: one request a connection of `shim.sock`, and its replies.
 //!
 //! ```text
 //!   coordinator: version, 1 byte │ "VCH"      shim: the same, with the version that it speaks
@@ -31,94 +31,95 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Most bytes of a message.
 const MAX_MESSAGE: usize = 2 << 20;
-/// The newest version: that of [`Request`] and [`Reply`].
+/// The newest version, that of [`Request`] and [`Reply`].
 pub const VERSION: u8 = 2;
 
-/// What two sides speak.
+/// A version of the protocol that both sides speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// That of release 0.1.0.
+    /// The version of release 0.1.0.
     V1,
-    /// That of this release.
+    /// The version of this release.
     V2,
 }
 
-/// What a shim of release 0.1.0 does not know.
+/// A part of a request that a shim of release 0.1.0 does not know, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "the container's VM was started by release 0.1.0, which knows no such thing as {0}: stop and start the container"
 )]
 pub struct NotInVersion1(pub &'static str);
 
-/// What is asked.
+/// A request to a shim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
-    /// [`Reply::Stage`] now and at each change, up to the end.
+    /// Asks for a [`Reply::Stage`] now and at each change, up to the end.
     Watch,
-    /// [`Reply::Output`] of the container's process from a position of the log on, as it comes, up to its
-    /// end, then [`Reply::Done`]. Meanwhile [`Request::Input`] may follow.
+    /// Asks for a [`Reply::Output`] of the container's process from a position of the log on, as it arrives, up to
+    /// its end, then [`Reply::Done`]. Meanwhile [`Request::Input`] may follow.
     Attach {
-        /// From where; `None`: what comes from now on.
+        /// The position to begin at; `None` for output from now on.
         from: Option<Position>,
-        /// Input follows.
+        /// Whether input follows.
         input: bool,
-        /// The process's standard input is at its end when this client's is, or when it goes.
+        /// Whether the process's standard input ends when this client's does, or when the client
+        /// disconnects.
         ends_input: bool,
     },
-    /// Run a process: [`Reply::Started`] or [`Reply::Refused`], [`Reply::Output`], [`Reply::Exited`].
-    /// Meanwhile [`Request::Input`] may follow. It runs on when the client goes.
+    /// Runs a process: [`Reply::Started`] or [`Reply::Refused`], [`Reply::Output`], [`Reply::Exited`]. Meanwhile
+    /// [`Request::Input`] may follow. The process runs on when the client disconnects.
     Exec(Box<Process>),
-    /// Bytes for standard input; none: it is at its end.
+    /// Bytes for standard input; none for its end.
     Input(Vec<u8>),
-    /// Send a signal; [`Reply::Done`].
+    /// Sends a signal to a process; [`Reply::Done`].
     Signal(ProcessId, u8),
-    /// A terminal has another size; [`Reply::Done`].
+    /// Sets the size of a process's terminal; [`Reply::Done`].
     Resize(ProcessId, TerminalSize),
-    /// [`Reply::Listed`].
+    /// Asks for the container's processes; [`Reply::Listed`].
     List,
-    /// [`Reply::Used`].
+    /// Asks for the container's use of resources; [`Reply::Used`].
     Usage,
-    /// Let the VM have a NIC; [`Reply::Done`] also where it has it.
+    /// Plugs a NIC into the VM; [`Reply::Done`], also if the VM has it.
     Plug(Nic),
-    /// Let the VM have no NIC of that id; [`Reply::Done`] also where it has none.
+    /// Unplugs the NIC with this ID; [`Reply::Done`], also if the VM does not have it.
     Unplug(String),
-    /// A NIC's tap was made anew: let the NIC work again; [`Reply::Done`].
+    /// Reattaches a NIC whose tap was made anew; [`Reply::Done`].
     Reattach(Nic),
-    /// End the VM at once, whatever its processes do.
+    /// Ends the VM at once, whatever its processes do; [`Reply::Done`].
     Kill,
-    /// Bound the container's cgroup in the guest anew, as a whole: [`Reply::Updated`].
+    /// Replaces all bounds of the container's cgroup in the guest; [`Reply::Updated`].
     Update(Box<CgroupLimits>),
 }
 
-/// What comes back.
+/// A reply of a shim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
-    /// How far the VM's life has come.
+    /// The stage of the VM's run.
     Stage(Stage),
-    /// What a process wrote.
+    /// Output of a process.
     Output(Output, Vec<u8>),
-    /// A process runs; its number in this life, and in the container.
+    /// A process runs: its number in this run, and its process ID in the container.
     Started(ProcessId, u32),
     /// A process has ended.
     Exited(Exit),
     /// The container's processes.
     Listed(Vec<Listed>),
-    /// What the container uses.
+    /// The container's use of resources.
     Used(Usage),
-    /// It is so.
+    /// The request was carried out.
     Done,
-    /// It is not so: a code that stays the same for ever, and why, in words.
+    /// The request was refused.
     Refused {
-        /// The code.
+        /// The stable code of the refusal.
         code: String,
-        /// The words.
+        /// The reason, for a person.
         reason: String,
     },
-    /// The bounds of the container's cgroup that are not in force, each with its reason; empty where all are in force.
+    /// The bounds of the container's cgroup that could not be put in force, each with its reason; empty if all are.
     Updated(Vec<String>),
 }
 
-/// Writes a message.
+/// Writes a message with its length.
 pub async fn send<M: Serialize>(to: &mut (impl AsyncWrite + Unpin), message: &M) -> io::Result<()> {
     let bytes = postcard::to_allocvec(message).map_err(io::Error::other)?;
     let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a message is too long");
@@ -131,7 +132,7 @@ pub async fn send<M: Serialize>(to: &mut (impl AsyncWrite + Unpin), message: &M)
     to.write_all(&whole).await
 }
 
-/// Reads a message; `None` at the end of the stream. Not cancel-safe.
+/// Reads a message; returns `None` at the end of the stream. Not cancel-safe.
 pub async fn receive<M: DeserializeOwned>(
     from: &mut (impl AsyncRead + Unpin),
 ) -> io::Result<Option<M>> {
@@ -141,7 +142,7 @@ pub async fn receive<M: DeserializeOwned>(
     }
 }
 
-/// A message's length, or a greeting; `None` at the end of the stream.
+/// Reads a message's length, or a greeting; returns `None` at the end of the stream.
 async fn four(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<[u8; 4]>> {
     let mut bytes = [0; 4];
     match from.read_exact(&mut bytes).await {
@@ -151,7 +152,7 @@ async fn four(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<[u8; 4]>
     }
 }
 
-/// The rest of a message.
+/// Reads the rest of a message.
 async fn receive_of<M: DeserializeOwned>(
     length: [u8; 4],
     from: &mut (impl AsyncRead + Unpin),

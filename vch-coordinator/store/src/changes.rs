@@ -19,49 +19,49 @@ use thiserror::Error;
 use tokio::sync::{broadcast, oneshot};
 use vch_ledger::Revision;
 
-/// What the writer hands out at once: so much of the past is in memory for a follower.
+/// The most that the writer reads from disk for one page: bounds the memory that a follower costs.
 pub(super) const PAGE: Bounds = Bounds {
     transactions: 256,
     bytes: 1 << 20,
 };
-/// Transactions that a follower may be behind before it must read from disk again: some groups of
-/// the writer's.
+/// The capacity of a follower's broadcast channel, in transactions: a few groups of the writer's. A
+/// follower that is further behind reads from disk again.
 pub(super) const BEHIND: usize = 1_024;
 
-/// Why a stream of changes does not go on.
+/// Why a stream of changes ends.
 #[derive(Debug, Error)]
 pub enum ChangesError {
-    /// What comes behind the revision is not kept any more.
+    /// The transactions behind the revision are not kept any more.
     #[error(
         "changes behind revision {after} are not kept any more, the oldest to begin behind is {oldest}: read everything, then follow from that revision",
         after = .after.0, oldest = .oldest.0
     )]
     Compacted {
-        /// Behind what was asked.
+        /// The revision that the caller asked to follow from.
         after: Revision,
-        /// The oldest revision behind which everything is kept.
+        /// The oldest revision behind which every transaction is kept.
         oldest: Revision,
     },
-    /// There is no such revision yet: it is of another VCH, or of a store that was put back from an
-    /// older copy.
+    /// The revision is newer than the newest one: it comes from another VCH, or this store was
+    /// restored from an older copy.
     #[error(
         "revision {after} has not come yet, the newest is {newest}: read everything, then follow from that revision",
         after = .after.0, newest = .newest.0
     )]
     Ahead {
-        /// Behind what was asked.
+        /// The revision that the caller asked to follow from.
         after: Revision,
-        /// The last one there is.
+        /// The newest revision.
         newest: Revision,
     },
-    /// The follower was so slow that transactions passed it by. None is lost: asked again, the
-    /// stream goes on behind this revision, from what is kept.
+    /// The follower fell so far behind that transactions were dropped from its channel. None is
+    /// lost: a new stream that begins behind `after` reads them from disk.
     #[error("too slow for the changes behind revision {after}: follow from it again", after = .after.0)]
     Lagged {
-        /// The last transaction that was told.
+        /// The revision of the last transaction that the follower received.
         after: Revision,
     },
-    /// What is kept can't be read.
+    /// The kept transactions can't be read.
     #[error("the changes that are kept cannot be read")]
     Store(#[from] StoreError),
     /// The writer has ended.
@@ -69,7 +69,8 @@ pub enum ChangesError {
     Ended(#[from] WriterError),
 }
 
-/// The transactions behind a revision, each once and in order, without end.
+/// A stream of the transactions behind a revision, each once and in order; it has no end of its
+/// own.
 ///
 /// It does not keep the writer alive: with the last [`LedgerHandle`](super::LedgerHandle) it ends.
 pub struct Changes {
@@ -79,10 +80,10 @@ pub struct Changes {
     live: Option<broadcast::Receiver<Arc<Logged>>>,
 }
 
-/// A part of the past, and behind its end the present.
+/// A page of kept transactions; the last page also has the subscription to new ones.
 pub(super) struct Page {
     pub transactions: Vec<Encoded>,
-    /// With the last part only.
+    /// The subscription to new transactions; only the last page has it.
     pub live: Option<broadcast::Receiver<Arc<Logged>>>,
 }
 
@@ -98,15 +99,19 @@ impl Changes {
         Ok(changes)
     }
 
-    /// The last transaction that was told: where to follow from when this stream has ended.
+    /// Returns the revision of the last transaction that this stream returned: the caller follows
+    /// from there when the stream has ended.
     pub fn after(&self) -> Revision {
         self.after
     }
 
-    /// The next transaction; waits for it. Cancel-safe: what was not returned comes again.
+    /// Waits for the next transaction and returns it. Cancel-safe: a transaction that was not
+    /// returned is returned by the next call.
     ///
     /// # Errors
-    /// [`ChangesError::Lagged`] for a slow follower, who may go on; anything else is the end.
+    /// Returns [`ChangesError::Lagged`] if the follower was too slow; it may follow again from the
+    /// revision that the error names. Returns [`ChangesError::Compacted`], [`ChangesError::Store`]
+    /// or [`ChangesError::Ended`] if the stream can't go on.
     pub async fn next(&mut self) -> Result<Arc<Logged>, ChangesError> {
         let next = loop {
             if let Some(encoded) = self.page.front() {

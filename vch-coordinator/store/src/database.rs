@@ -1,4 +1,4 @@
-//! Rows in redb. Keys and values are postcard, read back whole at start.
+//! Rows in redb: keys and values are postcard; all of them are read into memory at the start.
 
 use super::{
     StoreError, dir,
@@ -27,7 +27,7 @@ pub struct Store {
     database: Database,
     revision: Revision,
     log: Log,
-    /// `None` where it is not in a directory.
+    /// The directory that the store lies in; `None` for a store in memory only.
     location: Option<Location>,
 }
 
@@ -38,19 +38,19 @@ pub(super) struct Location {
     reserve: Reserve,
 }
 
-/// What a store held when it was opened.
+/// The content of a store when it was opened.
 pub struct Loaded {
-    /// Who this VCH is: made at first opening.
+    /// The random identity of this VCH, made when the store was created.
     pub vch: VchId,
-    /// The last transaction.
+    /// The revision of the last transaction.
     pub revision: Revision,
-    /// Every row.
+    /// Every row of the ledger.
     pub rows: Vec<Row>,
-    /// The last report of each container.
+    /// The last report of each container's agent.
     pub reports: BTreeMap<ContainerId, Report>,
 }
 
-/// What one commit writes: any number of transactions of the ledger, in order, and reports.
+/// The content of one commit: any number of the ledger's transactions, in order, and reports.
 #[derive(Default)]
 pub(super) struct Group {
     pub transactions: Vec<Arc<Logged>>,
@@ -62,7 +62,7 @@ impl Group {
         self.transactions.is_empty() && self.reports.is_empty()
     }
 
-    /// Whether something is in it that was not there before: a network, a container, an endpoint.
+    /// Returns whether a transaction of the group adds a network, a container or an endpoint.
     fn adds(&self) -> bool {
         let mut changes = self.transactions.iter().flat_map(|logged| &logged.changes);
         changes.any(|change| {
@@ -76,19 +76,26 @@ impl Group {
 }
 
 impl Store {
-    /// Opens the store in a directory, made if it is not there, and reads it whole. One that an older
-    /// release wrote is migrated; what it was stays beside it.
+    /// Opens the store in a directory, and reads it whole. Makes a new store if the directory has none. Migrates a
+    /// store of an older release, and keeps a copy of it beside it (`ledger.redb.vN`).
     ///
     /// # Errors
-    /// [`StoreError`], with a remedy; what is in the directory stays as it is.
+    /// Leaves the directory's content as it is, and returns
+    /// - [`StoreError::Private`] if the directory is used by other users too,
+    /// - [`StoreError::InUse`] if another process has the store open,
+    /// - [`StoreError::Missing`] if there are directories of containers but no store,
+    /// - [`StoreError::Schema`] if a newer release wrote the store,
+    /// - [`StoreError::Broken`] if the file is no store or is damaged,
+    /// - [`StoreError::Unwritable`] or [`StoreError::Directory`] if a file can't be opened or written.
     pub fn open(dir: &Path) -> Result<(Self, Loaded), StoreError> {
         Self::open_in(dir, false)
     }
 
-    /// The same, where it is made if it is not there although containers' directories are.
+    /// Opens the store as [`Store::open`] does, but makes a new one even if there are directories
+    /// of containers.
     ///
     /// # Errors
-    /// [`StoreError`], with a remedy; what is in the directory stays as it is.
+    /// Returns the errors of [`Store::open`], except [`StoreError::Missing`].
     pub fn begin_anew(dir: &Path) -> Result<(Self, Loaded), StoreError> {
         Self::open_in(dir, true)
     }
@@ -143,10 +150,11 @@ impl Store {
         Ok((store, loaded))
     }
 
-    /// Opens it anew after a write that failed: what is there is what was written before it, or also that.
+    /// Opens the store again after a write that failed. The store then holds the transactions before that write, and
+    /// may hold those of the write as well.
     ///
     /// # Errors
-    /// [`StoreError`]: it can't be opened, or is nowhere.
+    /// Returns [`StoreError::Nowhere`] if the store is in memory only, else the errors of [`Store::open`].
     pub(super) fn reopen(self) -> Result<(Self, Loaded), StoreError> {
         let Self {
             database, location, ..
@@ -162,10 +170,11 @@ impl Store {
         )
     }
 
-    /// Writes a group in one transaction; durable when this returns.
+    /// Writes a group in one transaction; it is durable when this returns.
     ///
     /// # Errors
-    /// [`StoreError`]; of a full disk it [is one](StoreError::is_full).
+    /// Returns an error for which [`StoreError::is_full`] is true if the disk is full, and
+    /// [`StoreError::Database`] if the database refuses for another reason.
     pub(super) fn write(&mut self, group: &Group) -> Result<(), StoreError> {
         let mut location = self.location.as_mut();
         if group.adds()
@@ -187,23 +196,24 @@ impl Store {
         write.commit().map_err(failed("commit"))?;
         self.revision = last.unwrap_or(self.revision);
         if let Some(location) = &mut self.location {
-            // Whether there was room is asked by whoever needs some.
+            // A later group that adds something asks again whether there is room.
             let _ = location.reserve.keep();
         }
         Ok(())
     }
 
-    /// The last transaction that is durable.
+    /// Returns the revision of the last transaction that is durable.
     pub(super) fn revision(&self) -> Revision {
         self.revision
     }
 
-    /// The oldest revision behind which every transaction is kept.
+    /// Returns the oldest revision behind which every transaction is kept.
     pub(super) fn oldest(&self) -> Revision {
         self.log.oldest().unwrap_or(self.revision)
     }
 
-    /// The first transactions behind `after`, as many as fit in `page`.
+    /// Returns the first transactions behind `after`: as many as fit in `page`, at least one if
+    /// there are any.
     pub(super) fn page(&self, after: Revision, page: Bounds) -> Result<Vec<Encoded>, StoreError> {
         let read = self
             .database

@@ -1,4 +1,5 @@
-//! The store's file in its directory: made aside, and copied aside before it is migrated.
+//! The store's file in its directory: a new store is made under another name first, and an older
+//! one is copied before it is migrated.
 
 use super::{
     StoreError,
@@ -16,21 +17,22 @@ use std::{
 };
 use vch_ledger::ContainerId;
 
-/// The store's file.
+/// The file name of the store.
 pub(super) const FILE: &str = "ledger.redb";
-/// The same while it is being made.
+/// The file name of a store that is being made.
 const UNFINISHED: &str = "ledger.redb.new";
-/// What says that a directory is a coordinator's: any of these in it.
+/// The names that mark a directory as a coordinator's state directory: it has at least one of them.
 pub(super) const MARKS: &[&str] = &[FILE, UNFINISHED, lock::FILE, CONTAINERS];
-/// The containers' directories.
+/// The name of the directory that holds every container's directory.
 pub(super) const CONTAINERS: &str = "containers";
 
-/// The database of a directory, made if it is not there. One of an older schema is copied to
-/// `ledger.redb.vN` first: the release that wrote it does not read a migrated one.
+/// Opens the database of a directory; makes it if the directory has none. A database of an older schema is copied to
+/// `ledger.redb.vN` before it is migrated, since the release that wrote it does not read a migrated one.
 ///
 /// # Errors
-/// [`StoreError::Missing`] where it is not there, but containers' directories are: they are what a new
-/// store would not know. With `begin_anew` it is made all the same.
+/// Returns [`StoreError::Missing`] if the directory has no database but has directories of containers, unless
+/// `begin_anew` is set. Returns [`StoreError::Directory`] or [`StoreError::Database`] if a file can't be read, copied
+/// or opened.
 pub(super) fn database(dir: &Path, begin_anew: bool) -> Result<Database, StoreError> {
     let path = dir.join(FILE);
     if !path.try_exists().map_err(unusable(&path))? {
@@ -66,7 +68,7 @@ fn open(path: &Path) -> Result<Database, StoreError> {
     Ok(database)
 }
 
-/// How many containers have a directory.
+/// Returns how many containers have a directory.
 fn containers(dir: &Path) -> usize {
     let Ok(entries) = fs::read_dir(dir.join(CONTAINERS)) else {
         // Most often there are none yet.
@@ -109,7 +111,7 @@ fn copy(dir: &Path, path: &Path, schema: u32) -> Result<(), StoreError> {
 fn clear(dir: &Path) -> Result<PathBuf, StoreError> {
     let unfinished = dir.join(UNFINISHED);
     match fs::remove_file(&unfinished) {
-        // Most often there is none.
+        // Most often no such file is left.
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(&unfinished)(error)),
         _ => Ok(unfinished),
     }

@@ -1,4 +1,5 @@
-//! What the writer has from outside ledger and store: chance, time, the machine.
+//! The inputs that the writer gets from outside the ledger and the store: random bytes, the time,
+//! and the state of the machine.
 
 use ipnet::IpNet;
 use std::{
@@ -7,15 +8,16 @@ use std::{
 };
 use vch_ledger::{Environment, HostPort};
 
-/// Answers about a key, if there is anything to say.
+/// A function that looks a key up; `None` if there is nothing of that key.
 pub type Asked<K, V> = Arc<dyn Fn(&K) -> Option<V> + Send + Sync>;
 
-/// What else is on the machine that is the VCH, and keeps off what the ledger gives.
+/// Checks of the machine that the VCH runs on: addresses and ports that the machine uses itself, so
+/// that the ledger does not give them out.
 #[derive(Clone)]
 pub struct HostChecks {
-    /// A route, not made by us, that overlaps a subnet.
+    /// Returns a route that the VCH did not make and that overlaps the subnet.
     pub overlap: Asked<IpNet, IpNet>,
-    /// Whoever listens at a port.
+    /// Returns the name of the process that listens at the port.
     pub listener: Asked<HostPort, String>,
 }
 
@@ -33,11 +35,11 @@ impl HostChecks {
 /// Fills a slice with random bytes, of the quality of getrandom(2).
 type RandomSource = Box<dyn FnMut(&mut [u8]) + Send>;
 
-/// What the writer has from outside ledger and store.
+/// The source of random bytes and time, and the host's checks, that the ledger decides with.
 pub(super) struct SystemEnvironment {
     pub host: HostChecks,
     pub random: RandomSource,
-    /// The time, milliseconds since 1970.
+    /// Returns the time in milliseconds since 1970.
     pub clock: Box<dyn FnMut() -> u64 + Send>,
 }
 
@@ -57,7 +59,7 @@ impl SystemEnvironment {
         }
     }
 
-    /// Decides in this environment; returns the result and the time.
+    /// Calls `decide` with this environment; returns its result, and the time that it was given.
     pub fn decide<T>(&mut self, decide: impl FnOnce(&mut Environment<'_>) -> T) -> (T, u64) {
         let now_ms = (self.clock)();
         let decided = decide(&mut Environment {

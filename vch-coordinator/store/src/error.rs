@@ -1,26 +1,26 @@
-//! Why the store does not serve.
+//! Errors of the store.
 
 use super::{lock::Holder, schema::SCHEMA_VERSION};
 use crate::private::PrivateError;
 use std::{io, path::PathBuf};
 use thiserror::Error;
 
-/// Why the store does not serve.
+/// Why the store can't be opened, read or written.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// Its directory can't be used.
+    /// A file or directory of the store can't be used.
     #[error("cannot use {}: make the folder writable, or set `vch.state_dir`", path.display())]
     Directory {
-        /// What was tried.
+        /// The path that the failed operation was about.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// Its directory is not root's alone.
+    /// The store's directory is not readable by root alone.
     #[error(transparent)]
     Private(#[from] PrivateError),
-    /// Another process holds it.
+    /// Another process has the store open.
     #[error(
         "the store in {} is in use by {holder}: end that process, or give this one a `vch.state_dir` of its own",
         dir.display()
@@ -28,86 +28,86 @@ pub enum StoreError {
     InUse {
         /// The store's directory.
         dir: PathBuf,
-        /// The process that holds it.
+        /// The process that has it open.
         holder: Holder,
     },
-    /// It was written by another release.
+    /// Another release wrote the store, with a schema that this release does not read.
     #[error(
         "the store has schema {found}, this release reads {SCHEMA_VERSION}: use the release that wrote it"
     )]
     Schema {
-        /// What it has.
+        /// The number of the store's schema.
         found: u32,
     },
-    /// A value is not what this release writes.
+    /// A value in the store is not one that this release writes.
     #[error("the store's table `{table}` holds a value that cannot be read")]
     Value {
-        /// Where.
+        /// The table that holds the value.
         table: &'static str,
-        /// Why.
+        /// The decoder's error.
         #[source]
         source: postcard::Error,
     },
-    /// Its file is no store, or is broken.
+    /// The file is not a store, or is damaged.
     #[error(
         "cannot read the store {}: put back a copy of it, or move it away and start once with --begin-anew; the directories of containers are kept either way",
         path.display()
     )]
     Broken {
-        /// The file.
+        /// The store's file.
         path: PathBuf,
-        /// Why.
+        /// The error of opening it.
         #[source]
         source: Box<Self>,
     },
-    /// It is not there, but directories of containers are.
+    /// The store's file is missing, but there are directories of containers.
     #[error(
         "there is no store {}, but the directories of {containers} containers: put back a copy of it, or start once with --begin-anew, which keeps the directories in `lost`",
         path.display()
     )]
     Missing {
-        /// The file.
+        /// The path at which the file is missing.
         path: PathBuf,
         /// How many containers have a directory.
         containers: usize,
     },
-    /// Its file can't be written.
+    /// The store's file can't be written.
     #[error("cannot write the store {}: is its file system mounted read-only?", path.display())]
     Unwritable {
-        /// The file.
+        /// The store's file.
         path: PathBuf,
-        /// Why.
+        /// The error of opening it.
         #[source]
         source: Box<Self>,
     },
-    /// The thread that writes it has ended by a defect, which the log has.
+    /// The writer's thread has ended by a panic, which is in the log.
     #[error("the store's writer panicked")]
     WriterPanicked,
-    /// Reading it ended in a panic, which the log has.
+    /// Reading the store's file ended in a panic, which is in the log.
     #[error("reading the store failed unexpectedly")]
     Panicked,
-    /// The database refused.
+    /// The database refused an operation.
     #[error("the store failed to {action}")]
     Database {
-        /// What was being done.
+        /// The operation.
         action: &'static str,
-        /// Why.
+        /// The database's error.
         #[source]
         source: Box<redb::Error>,
     },
-    /// There is no room for what is new.
+    /// The disk has no room for a transaction that adds something.
     #[error("no space left for the store but for what is removed")]
     Full,
-    /// It is in memory only.
+    /// The store is in memory only, and can't be opened again.
     #[error("the store is in no folder that it could be read from again")]
     Nowhere,
-    /// The kernel gave no random bytes.
+    /// The kernel gave no random bytes for the VCH's identity.
     #[error("no random bytes for the VCH's identity: {0}")]
     Random(getrandom::Error),
 }
 
 impl StoreError {
-    /// Whether its file can't be written, or not opened at all.
+    /// Returns whether the error says that the store's file may not be opened or written.
     pub(super) fn is_unwritable(&self) -> bool {
         let Self::Database { source, .. } = self else {
             return false;
@@ -121,7 +121,7 @@ impl StoreError {
         )
     }
 
-    /// Whether there was no room on the disk.
+    /// Returns whether the error says that the disk is full.
     pub(super) fn is_full(&self) -> bool {
         let source = match self {
             Self::Full => return true,
@@ -138,7 +138,7 @@ impl StoreError {
     }
 }
 
-/// The database's refusal of what was being done.
+/// Returns a function that makes a [`StoreError`] of the database's error in an operation.
 pub(super) fn failed<E: Into<redb::Error>>(action: &'static str) -> impl Fn(E) -> StoreError {
     move |source| StoreError::Database {
         action,

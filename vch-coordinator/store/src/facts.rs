@@ -1,4 +1,4 @@
-//! Facts of the store itself, by name.
+//! The table of facts about the store itself, by name.
 
 use super::{
     StoreError,
@@ -10,14 +10,15 @@ use serde::{Serialize, de::DeserializeOwned};
 
 /// Postcard of each fact.
 const FACTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("facts");
-/// Who the VCH is: a `VchId`.
+/// The name of the fact that holds the VCH's identity: a `VchId`.
 pub(super) const VCH: &str = "vch";
-/// The shape of rows: a `u32`.
+/// The name of the fact that holds the number of the schema: a `u32`.
 pub(super) const SCHEMA: &str = "schema";
-/// The last transaction: a `Revision`; none before the first.
+/// The name of the fact that holds the revision of the last transaction: a `Revision`; missing
+/// before the first.
 pub(super) const REVISION: &str = "revision";
 
-/// The facts in a transaction that may change them.
+/// The facts, in a transaction that may change them.
 pub(super) struct Facts<'a>(Table<'a, &'static str, &'static [u8]>);
 
 impl<'a> Facts<'a> {
@@ -37,7 +38,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// A fact as it was when the transaction began; none in a database without any.
+/// Returns a fact as it was when the transaction began; `None` if the database does not have it.
 pub(super) fn read<T: DeserializeOwned>(
     read: &ReadTransaction,
     name: &str,

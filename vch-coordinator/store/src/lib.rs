@@ -1,4 +1,4 @@
-//! What the VCH has decided, on disk: embedded and crash-safe.
+//! The store: the ledger's rows on disk, in an embedded and crash-safe database.
 //!
 //! ```text
 //!   requests ──command──► writer (one thread: decides, commits in groups, publishes in order) ──► reconciler
@@ -10,8 +10,8 @@
 //! Architecture invariant: nothing is answered, published or told to a follower before it is durable; a
 //! transaction is on disk as a whole or not at all.
 //!
-//! Architecture invariant: only this package knows the database. The ledger decides, on the writer's thread; who
-//! follows a publication is not known here.
+//! Architecture invariant: only this package knows the database. The ledger decides, on the writer's thread; the
+//! package does not know what follows a publication.
 
 mod changes;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One coordinator a store.
+//! The lock by which one process at a time uses a store.
 
 mod holder;
 
@@ -15,20 +15,23 @@ use std::{
     path::Path,
 };
 
-/// The lock's file.
+/// The file name of the lock.
 pub(super) const FILE: &str = "lock";
 /// Its owner reads and writes it. Who can open a file can lock it (flock(2) asks for no more): with the
 /// directory's mode it keeps ordinary users from holding the coordinator up.
 const MODE: u32 = 0o600;
 
-/// Held for as long as the store is open; the kernel lets it go with the process.
+/// The lock of a directory, held while the store is open; the kernel releases it when the process
+/// ends.
 pub(super) struct Lock(#[expect(dead_code, reason = "held for its lock alone")] Flock<File>);
 
 impl Lock {
     /// Takes the lock of a directory.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] names the process that holds it, as the kernel knows it.
+    /// Returns [`StoreError::InUse`] if another process holds the lock; the error names that
+    /// process as the kernel knows it. Returns [`StoreError::Directory`] if the lock's file can't
+    /// be made or opened.
     pub fn take(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
         let io = |source| StoreError::Directory {

@@ -1,4 +1,4 @@
-//! The last transactions, kept for whoever follows: a bounded tail of the ledger's history.
+//! The transaction log: the last transactions, kept for followers up to a bound.
 
 use super::{
     StoreError,
@@ -16,26 +16,27 @@ const CHANGES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("changes")
 /// A committed transaction, as the stream of changes tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logged {
-    /// Its number.
+    /// The number of the transaction.
     pub revision: Revision,
-    /// When it was decided, milliseconds since 1970, by the VCH's clock.
+    /// The time at which it was decided, in milliseconds since 1970, by the VCH's clock.
     pub at_ms: u64,
-    /// What became of which rows; no row twice. Whoever applies them in order to the rows of the
-    /// revision before has the rows of this one.
+    /// The rows that the transaction changed, each once. A follower that applies the changes to the
+    /// rows of the revision before has the rows of this revision.
     pub changes: Vec<Change>,
 }
 
-/// How much of the past is kept; the newest transaction always is.
+/// How many transactions are kept; the newest is always kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
-    /// Transactions.
+    /// The largest number of transactions.
     pub transactions: usize,
-    /// Bytes of their values.
+    /// The largest sum of their values' sizes, in bytes.
     pub bytes: usize,
 }
 
 impl Default for Bounds {
-    /// Some minutes of a busy VCH: who follows and was away for longer reads the whole.
+    /// Returns bounds for some minutes of a busy VCH: a follower that was away for longer reads the
+    /// whole ledger.
     fn default() -> Self {
         Self {
             transactions: 4_096,
@@ -44,7 +45,8 @@ impl Default for Bounds {
     }
 }
 
-/// What is kept of the past. It remembers sizes only: the transactions are on disk.
+/// The index of the kept transactions. Only their sizes are in memory: the transactions are on
+/// disk.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Log {
     bounds: Bounds,
@@ -54,20 +56,20 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Makes the table where it is missing.
+    /// Makes the log's table if the database does not have it.
     pub fn prepare(write: &WriteTransaction) -> Result<(), StoreError> {
         write.open_table(CHANGES).map_err(failed("open changes"))?;
         Ok(())
     }
 
-    /// Empties the table.
+    /// Deletes all transactions of the log.
     pub fn forget(write: &WriteTransaction) -> Result<(), StoreError> {
         let mut table = write.open_table(CHANGES).map_err(failed("open changes"))?;
         let none = table.retain(|_, _| false);
         none.map_err(failed("remove the changes"))
     }
 
-    /// What a store holds.
+    /// Reads the index of the transactions that a store holds.
     pub fn read(read: &ReadTransaction, bounds: Bounds) -> Result<Self, StoreError> {
         let mut log = Self {
             bounds,
@@ -87,7 +89,7 @@ impl Log {
         self.bytes += bytes;
     }
 
-    /// Adds transactions, and lets go of the oldest ones beyond the bounds.
+    /// Adds transactions, and deletes the oldest ones beyond the bounds.
     pub fn append<'a>(
         &mut self,
         write: &WriteTransaction,
@@ -118,14 +120,16 @@ impl Log {
         Ok(())
     }
 
-    /// The oldest revision behind which everything is kept; `None` while nothing is.
+    /// Returns the oldest revision behind which every transaction is kept; `None` if the log is
+    /// empty.
     pub fn oldest(&self) -> Option<Revision> {
         let (first, _) = self.kept.front()?;
         Some(Revision(first.saturating_sub(1)))
     }
 
-    /// The transactions behind `after`, the first ones of them: as many as fit in `page`, and at
-    /// least one. As they are on disk, so that whoever asked decodes them.
+    /// Returns the first transactions behind `after`: as many as fit in `page`, at least one if
+    /// there are any. They stay encoded, so that the follower's task decodes them instead of the
+    /// writer's thread.
     pub fn page(
         read: &ReadTransaction,
         after: Revision,
@@ -151,7 +155,7 @@ impl Log {
     }
 }
 
-/// A transaction as it is on disk.
+/// A transaction, encoded as it is on disk.
 #[derive(Debug)]
 pub(super) struct Encoded {
     pub revision: Revision,

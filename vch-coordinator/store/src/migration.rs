@@ -26,11 +26,11 @@ use redb::{ReadableTable, WriteTransaction};
 use serde::de::DeserializeOwned;
 use vch_ledger::Revision;
 
-/// The oldest schema that is brought to the present one.
+/// The oldest schema that can be migrated.
 pub(super) const OLDEST: u32 = 1;
 
-/// Brings what a store of schema `found` holds to the present schema: all of it, or none where the
-/// transaction does not come through.
+/// Migrates the rows of a store of schema `found` to the present schema, within the transaction
+/// `write`: all rows, or none if the transaction is not committed.
 pub(super) fn migrate(write: &WriteTransaction, found: u32) -> Result<(), StoreError> {
     let mut table = write.open_table(ROWS).map_err(failed("open rows"))?;
     let rows = match found {
@@ -51,7 +51,7 @@ pub(super) fn migrate(write: &WriteTransaction, found: u32) -> Result<(), StoreE
     turn_the_page(write)
 }
 
-/// All rows of one schema.
+/// Returns all rows of one schema.
 fn read<Row: DeserializeOwned>(
     table: &impl ReadableTable<&'static [u8], &'static [u8]>,
 ) -> Result<Vec<Row>, StoreError> {
@@ -63,8 +63,8 @@ fn read<Row: DeserializeOwned>(
     Ok(rows)
 }
 
-/// What is kept of the past is of the older schema, and nobody who followed has the rows as they are
-/// now: it is forgotten, and the present is a revision of its own, so that followers read the whole.
+/// Empties the log of transactions and begins a new revision: the kept transactions are of the older schema, so
+/// followers have to read the whole ledger again.
 fn turn_the_page(write: &WriteTransaction) -> Result<(), StoreError> {
     Log::forget(write)?;
     let mut facts = Facts::open(write)?;

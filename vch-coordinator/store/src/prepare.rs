@@ -1,4 +1,4 @@
-//! A database made ready: its tables are there, and of the present schema.
+//! Prepares a database when it is opened: makes its tables, and migrates it to the present schema.
 
 use super::{
     StoreError,
@@ -11,11 +11,11 @@ use super::{
 use redb::Database;
 use vch_ledger::VchId;
 
-/// Fills a slice with random bytes, of the quality of getrandom(2).
+/// A function that fills a slice with random bytes, of the quality of getrandom(2).
 pub(super) type Random<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), getrandom::Error>;
 
-/// Makes tables and facts where they are missing, and brings those of an older release to the
-/// present schema.
+/// Makes the tables and facts that are missing, migrates a store of an older release, and returns
+/// the VCH's identity.
 pub(super) fn prepare(database: &Database, random: Random<'_>) -> Result<VchId, StoreError> {
     let write = database.begin_write().map_err(failed("begin"))?;
     write.open_table(ROWS).map_err(failed("open rows"))?;

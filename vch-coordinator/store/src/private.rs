@@ -1,4 +1,4 @@
-//! Directories that are root's alone: the state directory and the run directory.
+//! Directories that only root may use: the state directory and the run directory.
 //!
 //! What lies in them is not for other users of the host: environments of containers with their
 //! passwords, disks, the memory of templates, sockets, locks. Only their owner passes through
@@ -13,66 +13,72 @@ use std::{
 };
 use thiserror::Error;
 
-/// Of a directory: its owner enters, reads and writes.
+/// The mode of a directory that its owner alone enters, reads and writes.
 const DIRECTORY: u32 = 0o700;
-/// The rights of all users but the owner.
+/// The mode bits of all users but the owner.
 const OTHERS: u32 = 0o077;
 /// A directory tree is at most this deep; the VCH's own are 4. A deeper one is not followed.
 const DEEPEST: usize = 16;
 
-/// Why a directory is not its owner's alone.
+/// Why a directory can't be made or kept for its owner alone.
 #[derive(Debug, Error)]
 pub enum PrivateError {
-    /// It can't be made, read or changed.
+    /// The directory can't be made, read or changed.
     #[error("cannot use {}: make the folder writable, or set `{setting}`", path.display())]
     File {
-        /// What was tried.
+        /// The directory's path.
         path: PathBuf,
-        /// The setting that names the directory.
+        /// The setting of vch.toml that names the directory.
         setting: &'static str,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// It is not a directory.
+    /// The path is not a directory.
     #[error("{} is not a directory: remove it, or set `{setting}`", path.display())]
     NoDirectory {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// The setting that names it.
+        /// The setting of vch.toml that names the directory.
         setting: &'static str,
     },
-    /// Another user could change what is in it.
+    /// Another user owns the directory, and could change its content.
     #[error(
         "{} belongs to user {owner}, who could change what the VCH keeps there: `chown root` it, or set `{setting}`",
         path.display()
     )]
     Owner {
-        /// Where.
+        /// The directory's path.
         path: PathBuf,
-        /// The setting that names it.
+        /// The setting of vch.toml that names the directory.
         setting: &'static str,
-        /// Its owner.
+        /// The user ID of the owner.
         owner: u32,
     },
-    /// It is used by others too, who would be shut out.
+    /// The directory is open to other users and has content that is not the VCH's: closing it would
+    /// shut other users out of their files.
     #[error(
         "{} is open to other users and holds what is not the VCH's: `chmod 0700` it if it is the VCH's alone, or set `{setting}` to a directory of its own",
         path.display()
     )]
     Shared {
-        /// Where.
+        /// The directory's path.
         path: PathBuf,
-        /// The setting that names it.
+        /// The setting of vch.toml that names the directory.
         setting: &'static str,
     },
 }
 
-/// Makes a directory for its owner alone, or shuts others out of one that is there: one that has any
-/// of these `marks` in it, or nothing. `setting` is what names it in vch.toml.
+/// Makes a directory with mode 0700. If it exists and is open to other users, closes it, provided that it is empty or
+/// contains one of the names in `marks`. `setting` is the name of the setting in vch.toml that holds the path, for
+/// errors.
 ///
 /// # Errors
-/// [`PrivateError`]; others' rights have not changed then.
+/// Leaves the directory's mode as it is, and returns
+/// - [`PrivateError::File`] if the directory can't be made, read or changed,
+/// - [`PrivateError::NoDirectory`] if the path is something else,
+/// - [`PrivateError::Owner`] if another user owns it,
+/// - [`PrivateError::Shared`] if it is open to other users and has other content only.
 pub fn provide(path: &Path, marks: &[&str], setting: &'static str) -> Result<(), PrivateError> {
     let file = |source| PrivateError::File {
         path: path.to_owned(),
@@ -115,7 +121,8 @@ pub fn provide(path: &Path, marks: &[&str], setting: &'static str) -> Result<(),
     repair(path, &found).map_err(file)
 }
 
-/// Whether there is anything in a directory but what each new ext4 file system has.
+/// Returns whether a directory has any content but `lost+found`, which each new ext4 file system
+/// has.
 fn holds_anything(directory: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(directory)? {
         if entry?.file_name() != "lost+found" {
@@ -125,9 +132,9 @@ fn holds_anything(directory: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Takes the rights of others from everything below a directory, but for the subdirectories `except`
-/// and for sockets, whose modes say who may connect. What can't be mended is logged: the directory
-/// above it lets no other user pass.
+/// Takes the rights of other users from everything below a directory, except from the subdirectories `except` and
+/// from sockets, whose modes say which users may connect. Logs what can't be changed: the directory above it lets no
+/// other user pass.
 pub fn mend_below(directory: &Path, except: &[&str]) {
     let mut repaired = 0;
     walk(directory, except, DEEPEST, &mut repaired);

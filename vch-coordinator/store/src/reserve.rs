@@ -1,4 +1,4 @@
-//! Room behind the store's file that nobody else takes: on a full disk containers still end and are removed.
+//! Disk space reserved behind the end of the store's file: on a full disk containers can still end and be removed.
 
 use super::StoreError;
 use nix::{
@@ -10,18 +10,21 @@ use std::{
     path::Path,
 };
 
-/// Bytes: redb writes pages anew before it gives the old ones back, some of them for each row.
+/// Bytes to reserve: redb writes new pages before it frees the old ones, some of them for each row.
 const ROOM: u64 = 4 << 20;
 
-/// The store's file once more, to reserve room with.
+/// A second descriptor of the store's file, to reserve space with.
 pub(super) struct Reserve {
     file: File,
-    /// The length at which room was reserved last.
+    /// The file's length in bytes when space was reserved last.
     reserved_at: Option<u64>,
 }
 
 impl Reserve {
-    /// Of the store's file, which is there.
+    /// Opens the store's file, which exists, and reserves space behind it.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::Directory`] if the file can't be opened.
     pub fn of(path: &Path) -> Result<Self, StoreError> {
         let opened = OpenOptions::new().write(true).open(path);
         let file = opened.map_err(|source| StoreError::Directory {
@@ -32,13 +35,14 @@ impl Reserve {
             file,
             reserved_at: None,
         };
-        // Whether there was room is asked by whoever needs some.
+        // A full disk is noticed by the first group that adds something.
         let _ = reserve.keep();
         Ok(reserve)
     }
 
-    /// Reserves it anew where the file has grown or shrunk. Whether there is room for what is new: on a full disk the
-    /// rest is for what goes. A file system that knows no reserving is taken to have it.
+    /// Reserves the space again if the file's length has changed. Returns whether a transaction that adds something
+    /// may be written; returns `false` on a full disk, where the rest is for removals. A file system that can't
+    /// reserve counts as having room.
     pub fn keep(&mut self) -> bool {
         let Ok(length) = self.file.metadata().map(|found| found.len()) else {
             return true;

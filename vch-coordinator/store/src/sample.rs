@@ -1,4 +1,4 @@
-//! What several tests begin with.
+//! Commands and reports that several tests begin with.
 
 #![expect(clippy::unwrap_used, reason = "for tests")]
 

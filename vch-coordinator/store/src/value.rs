@@ -1,4 +1,4 @@
-//! Values as the store keeps them: postcard.
+//! Encodes and decodes values of the store (postcard).
 
 use super::StoreError;
 

@@ -21,36 +21,37 @@ use vch_ledger::{
 use vch_log::error_chain;
 use vch_metrics::{RegisterError, Registry};
 
-/// Jobs that may wait: beyond it callers do, so a slow disk slows callers and not memory.
+/// The capacity of the writer's queue, in jobs: beyond it callers wait, so that a slow disk costs
+/// time and not memory.
 const WAITING_JOBS: usize = 1024;
-/// Jobs that share one commit.
+/// The largest number of jobs that share one commit.
 const GROUP: usize = 256;
 
 /// A transaction that is durable, with what it changes of the desired state.
 #[derive(Debug)]
 pub struct Committed {
-    /// Its number.
+    /// The number of the transaction.
     pub revision: Revision,
-    /// What the caller is told.
+    /// The ledger's answer to the caller.
     pub answer: Answer,
-    /// What must be so from now on.
+    /// The difference that the transaction makes to the desired state.
     pub delta: Delta,
 }
 
 /// A command's outcome: committed and published, or refused with nothing changed.
 pub type Decision = Result<Arc<Committed>, Refusal>;
 
-/// A publication: the transaction, and who wants to know when it has been followed.
+/// A committed transaction, for the follower that makes the VCH's kernel agree with it.
 pub struct Published {
     /// The transaction.
     pub committed: Arc<Committed>,
     /// When it was published.
     pub at: Instant,
-    /// Receives the outcome.
+    /// Receives the outcome once the transaction has been followed.
     pub settled: oneshot::Sender<Result<(), FollowError>>,
 }
 
-/// What a caller is told of its command.
+/// The answer to a caller's command.
 type Decided = Result<(Decision, Option<Settled>), WriterError>;
 
 enum Job {
@@ -65,13 +66,13 @@ enum Job {
     End,
 }
 
-/// Asks for transactions behind a revision.
+/// A request for the transactions behind a revision.
 pub(super) struct FollowJob {
     pub after: Revision,
     pub answer: oneshot::Sender<Result<Page, ChangesError>>,
 }
 
-/// A way to the writer that does not keep it alive.
+/// A handle to the writer's queue that does not keep the writer alive.
 pub(super) struct Jobs(mpsc::WeakSender<Job>);
 
 impl Jobs {
@@ -86,16 +87,16 @@ impl Jobs {
 /// Why a transaction is not in force yet: the error of the follower that could not apply it.
 pub type FollowError = Box<dyn Error + Send + Sync>;
 
-/// Resolves when a transaction has been followed.
+/// Resolves with the outcome once a transaction has been followed.
 pub type Settled = oneshot::Receiver<Result<(), FollowError>>;
 
 /// Why the writer did not do what it was asked.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum WriterError {
-    /// It does not answer any more.
+    /// The writer has ended.
     #[error("the coordinator is stopping or its store has failed: see its log, then ask again")]
     Ended,
-    /// It was not written, and nothing has changed.
+    /// The disk is full: the transaction was not written, and nothing has changed.
     #[error(
         "no space left on the disk of `vch.state_dir`: remove containers or images, or make room there, then ask again"
     )]
@@ -109,17 +110,18 @@ pub struct LedgerHandle {
     commits: CommitMetrics,
 }
 
-/// The running thread.
+/// The writer's running thread.
 pub struct WriterThread {
     thread: thread::JoinHandle<Result<(), StoreError>>,
 }
 
 impl WriterThread {
-    /// Waits for its end, which comes when every [`LedgerHandle`] is dropped, by [`LedgerHandle::end`] or when
-    /// the store fails.
+    /// Waits for the thread's end. The thread ends when every [`LedgerHandle`] is dropped, by [`LedgerHandle::end`],
+    /// or when the store fails.
     ///
     /// # Errors
-    /// The store's, and a panic.
+    /// Returns the error of the store that ended the thread, or [`StoreError::WriterPanicked`] if the thread
+    /// panicked.
     pub fn join(self) -> Result<(), StoreError> {
         self.thread
             .join()
@@ -127,31 +129,31 @@ impl WriterThread {
     }
 }
 
-/// A writer that was just spawned.
+/// A writer that was just spawned, with what its callers need.
 pub struct SpawnedWriter {
-    /// Asks it.
+    /// The handle that sends it jobs.
     pub ledger_handle: LedgerHandle,
-    /// Its thread.
+    /// The thread, to be joined.
     pub thread: WriterThread,
-    /// What it commits from now on, in order.
+    /// The transactions that it commits from now on, in order.
     pub published: mpsc::Receiver<Published>,
-    /// What must be so at the start.
+    /// The whole desired state at the start, as a delta from nothing.
     pub whole: Delta,
 }
 
-/// Why the ledger does not start.
+/// Why the writer does not start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The rows contradict one another or the configuration.
+    /// The store's rows contradict one another or the configuration.
     #[error("the store's rows do not make a ledger")]
     Load(#[from] LoadError),
-    /// The networks that every VCH has can't be made.
+    /// The ledger refused to make one of the networks that every VCH has.
     #[error("the predefined networks cannot be made: {0}")]
     Bootstrap(Refusal),
-    /// The store refused.
+    /// The store can't be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// No thread could be made.
+    /// The system could not start a thread.
     #[error("no thread for the keeper")]
     Thread(#[source] std::io::Error),
 }
@@ -168,8 +170,13 @@ struct Writer {
 }
 
 impl LedgerHandle {
-    /// Loads the ledger, makes the predefined networks where they are missing, and starts the
-    /// thread.
+    /// Loads the ledger from the store's rows, makes the predefined networks if they are missing,
+    /// and starts the writer's thread.
+    ///
+    /// # Errors
+    /// Returns [`StartError`]: `Load` if the rows contradict one another or `settings`, `Bootstrap`
+    /// if a predefined network can't be made, `Store` if that can't be written, `Thread` if the
+    /// system starts no thread.
     pub fn spawn(
         store: Store,
         loaded: Loaded,
@@ -217,8 +224,13 @@ impl LedgerHandle {
         })
     }
 
-    /// Decides a command; when this returns a transaction it is durable. The second value resolves
-    /// when the transaction has been followed.
+    /// Lets the ledger decide a command. If it is not refused, its transaction is durable when this
+    /// returns. The second value resolves when the transaction has been followed; it is `None` for
+    /// a refusal.
+    ///
+    /// # Errors
+    /// Returns [`WriterError::Full`] if the disk has no room for the transaction, and
+    /// [`WriterError::Ended`] if the writer has ended.
     pub async fn decide(
         &self,
         command: Command,
@@ -229,7 +241,11 @@ impl LedgerHandle {
         answered.await.map_err(|_| WriterError::Ended)?
     }
 
-    /// Keeps a container's report; durable when this returns.
+    /// Stores a container's report; it is durable when this returns.
+    ///
+    /// # Errors
+    /// Returns [`WriterError::Full`] if the disk has no room for it, and [`WriterError::Ended`] if
+    /// the writer has ended.
     pub async fn record(&self, container: ContainerId, report: Report) -> Result<(), WriterError> {
         let (answer, answered) = oneshot::channel();
         let job = Job::Report(container, report, answer);
@@ -237,23 +253,26 @@ impl LedgerHandle {
         answered.await.map_err(|_| WriterError::Ended)?
     }
 
-    /// Follows what is committed: every transaction behind `after`, which is the last one that the
-    /// caller knows; those that are kept, then new ones as they come.
+    /// Returns a stream of every transaction behind `after`, the last revision that the caller
+    /// knows: first the kept transactions, then new ones as they are committed.
     ///
     /// # Errors
-    /// [`ChangesError::Compacted`] and [`ChangesError::Ahead`] want a [`read`](Self::read) of
-    /// [`Ledger::rows`] and [`Ledger::revision`] first.
+    /// Returns [`ChangesError::Compacted`] if the transactions behind `after` are not kept any
+    /// more, and [`ChangesError::Ahead`] if `after` is newer than the newest revision; the caller
+    /// then [`read`](Self::read)s [`Ledger::rows`] and [`Ledger::revision`] first. Returns
+    /// [`ChangesError::Ended`] if the writer has ended.
     pub async fn changes_since(&self, after: Revision) -> Result<Changes, ChangesError> {
         Changes::follow(Jobs(self.jobs.downgrade()), after).await
     }
 
-    /// Ends the thread after what was asked before; later calls return [`WriterError`].
+    /// Asks the writer to end after the jobs that wait already; later calls return
+    /// [`WriterError::Ended`].
     pub async fn end(&self) {
         // It has ended already then.
         let _ = self.jobs.send(Job::End).await;
     }
 
-    /// Resolves when the thread has ended: the store failed.
+    /// Waits until the writer has ended: by [`LedgerHandle::end`], or because the store failed.
     pub async fn ended(&self) {
         self.jobs.closed().await;
     }
@@ -273,7 +292,11 @@ impl LedgerHandle {
         self.commits.register(registry, depth)
     }
 
-    /// Looks at the ledger, as it is after everything decided so far.
+    /// Calls `look` with the ledger, after every command that was sent before, and returns its
+    /// result. It runs on the writer's thread, so it must be short.
+    ///
+    /// # Errors
+    /// Returns [`WriterError::Ended`] if the writer has ended.
     pub async fn read<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Ledger) -> T + Send + 'static,
@@ -297,7 +320,8 @@ enum Held {
 }
 
 impl Held {
-    /// What was not written is refused, and who only looks is answered. Gives what is left to be answered.
+    /// Answers what the full disk decided: a change that was not written is refused. Returns the job if it only
+    /// reads, since it is answered later.
     fn after_full(self) -> Option<Self> {
         match self {
             // Refused by the ledger, that is; it may have been by what was forgotten since.
@@ -360,9 +384,12 @@ impl Writer {
         written
     }
 
-    /// After a failed commit nobody can say what the disk holds. Where it is full that is read, and what
-    /// was decided last is forgotten. For any other reason, and where something of it is there all the
-    /// same, the coordinator ends, and its next start reads what is there; who waits is told so.
+    /// Returns a writer that goes on after a failed commit, with the store and the ledger read again from disk, if
+    /// the disk is full and nothing of the commit is on it.
+    ///
+    /// # Errors
+    /// Returns the commit's error, which ends the coordinator, if the commit failed for another reason, or if it is
+    /// on disk all the same: callers that wait are then told that the writer has ended.
     fn rolled_back(self, error: StoreError) -> Result<Self, StoreError> {
         let before = self.store.revision();
         if !error.is_full() {
@@ -385,7 +412,7 @@ impl Writer {
         })
     }
 
-    /// Whether more may be taken.
+    /// Adds a job to the group. Returns whether the group may take further jobs.
     fn take(&mut self, job: Job, group: &mut Group, held: &mut Vec<Held>) -> bool {
         match job {
             Job::Decide(command, answer) => {
@@ -420,7 +447,7 @@ impl Writer {
     }
 
     fn answer(&self, held: Held) {
-        // Whoever asked may have gone away: the transaction stands all the same.
+        // The caller may have gone away: the transaction stands all the same.
         match held {
             Held::Report(answer) => {
                 let _ = answer.send(Ok(()));
@@ -447,7 +474,8 @@ impl Writer {
         }
     }
 
-    /// Asked between two commits: who is given its end hears of the next one.
+    /// Returns a page of transactions. It is called between two commits, so that a follower that
+    /// gets the last page receives the next commit.
     fn page(&self, after: Revision) -> Result<Page, ChangesError> {
         let (oldest, newest) = (self.store.oldest(), self.store.revision());
         if after > newest {

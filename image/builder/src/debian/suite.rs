@@ -1,7 +1,8 @@
-//! A suite of Debian that is not this machine's own, asked beside it: neither the machine's lists nor its cache change.
+//! Packages of a Debian suite that is not this machine's own; neither the machine's package lists nor its cache
+//! change.
 //!
-//! The archive is the one that the machine's own Debian sources name, and what it says is verified by the keyring that the
-//! machine has from Debian.
+//! The archive is the one that the machine's own Debian sources name, and its content is verified by the machine's
+//! keyring of Debian.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use super::{DebianError, run, unpacked_by, write_error};
 
 /// Debian's keys, of the package `debian-archive-keyring`, which every Debian has.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-/// Where a machine says which release of Debian it is.
+/// The file that names a machine's release of Debian.
 const OS_RELEASE: &str = "/etc/os-release";
 
 /// A suite such as `trixie`, with package lists in a directory of its own.
@@ -22,7 +23,7 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Describes a suite; `dir` is for its lists and may be missing. Nothing is asked yet.
+    /// Makes a suite; `dir` is for its package lists and may be missing. Nothing is fetched yet.
     #[must_use]
     pub fn new(name: &str, dir: &Path) -> Self {
         Self {
@@ -31,8 +32,11 @@ impl Suite {
         }
     }
 
-    /// Unpacks `package` of this suite into `dir`, unless that is there already. A download that is cut short leaves
-    /// no `dir`. Lists that are older than the archive are fetched again, once.
+    /// Unpacks `package` of this suite into `dir`, unless `dir` exists. A download that is interrupted leaves no
+    /// `dir`. Lists that are older than the archive are fetched again, once.
+    ///
+    /// # Errors
+    /// Returns [`DebianError`] if the lists or the package can't be fetched or unpacked.
     pub fn unpacked(&self, package: &str, dir: &Path) -> Result<(), DebianError> {
         if dir.is_dir() {
             return Ok(());
@@ -50,7 +54,8 @@ impl Suite {
     /// Returns the suite as a line of apt's sources (sources.list(5)).
     ///
     /// # Errors
-    /// apt names no archive of Debian as this machine's.
+    /// Returns [`DebianError::Unexpected`] if this machine's sources name no archive of Debian,
+    /// [`DebianError`] if apt can't be run.
     pub fn source(&self) -> Result<String, DebianError> {
         let archive = archive()?;
         let name = &self.name;
@@ -84,7 +89,7 @@ impl Suite {
         self.dir.join("sources.list")
     }
 
-    /// `apt-get` with this suite alone in its view. It runs in other directories: its paths are whole.
+    /// Returns `apt-get` with only this suite configured. It runs in other directories, so its paths are absolute.
     fn apt_get(&self) -> Result<Command, DebianError> {
         let sources = self.sources();
         let sources = sources.canonicalize().map_err(write_error(&sources))?;
@@ -115,7 +120,7 @@ impl Suite {
     }
 }
 
-/// The archive that this machine's own release of Debian comes from.
+/// Returns the archive that this machine's own release of Debian comes from.
 fn archive() -> Result<String, DebianError> {
     let mut targets = Command::new("apt-get");
     targets.args([
@@ -135,8 +140,8 @@ fn archive() -> Result<String, DebianError> {
     })
 }
 
-/// The archive of the release that `/etc/os-release` names; where the sources name it in other words (`stable`), the one
-/// that is called as Debian's archive is.
+/// Returns the archive of the release that `/etc/os-release` names. If the sources name the release otherwise
+/// (`stable`), returns the one whose name is that of Debian's archive.
 fn archive_in(listing: &str, release: &str) -> Option<String> {
     let codename = release
         .lines()

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A bzImage of one setup sector whose payload holds `contents`.
+/// Returns a bzImage of one setup sector whose payload contains `contents`.
 fn bz_image(contents: &[u8]) -> Vec<u8> {
     let mut payload = LZ4_LEGACY_MAGIC.to_vec();
     for block in contents.chunks(LZ4_LEGACY_BLOCK) {

@@ -1,6 +1,6 @@
 use super::*;
 
-/// An ELF object for x86-64 with a `.modinfo` section, as small as the format allows.
+/// Returns an ELF object for x86-64 with a `.modinfo` section, as small as the format allows.
 fn module(modinfo: &[u8]) -> Vec<u8> {
     const HEADER: u64 = 64;
     const SECTION_HEADER: u16 = 64;

@@ -81,10 +81,11 @@ impl Node {
         (self.block, major, minor)
     }
 
-    /// Makes the node where its path is.
+    /// Makes the node at its path.
     ///
     /// # Errors
-    /// The file system takes no node, or something else is in its way.
+    /// Returns the system's error if the file system takes no device nodes, or another file is at
+    /// the path.
     pub fn make(&self) -> io::Result<()> {
         if let Some(dir) = self.path.parent() {
             fs::create_dir_all(dir)?;
@@ -114,7 +115,7 @@ impl Node {
 /// Returns the nodes of a container. The caller is in init's root, where the VM's own nodes are.
 ///
 /// # Errors
-/// The VM has no such device; /dev can't be read.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if the VM does not have a device, or /dev can't be read.
 pub fn of(start: &Start) -> Result<Vec<Node>, StartError> {
     let usual = USUAL.iter();
     let mut nodes: Vec<Node> = usual
@@ -135,10 +136,10 @@ pub fn of(start: &Start) -> Result<Vec<Node>, StartError> {
     Ok(nodes)
 }
 
-/// Returns the node of a device that the user asks for, under the name that it is to have.
+/// Returns the node of a device that the user requested, under its name in the container.
 ///
 /// # Errors
-/// The VM has no such device.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if the VM does not have the device.
 pub fn asked(device: &Device) -> Result<Node, StartError> {
     let on_demand = ON_DEMAND.iter().find(|(path, ..)| *path == device.source);
     let node = match (Node::of(Path::new(&device.source)), on_demand) {

@@ -1,4 +1,5 @@
-//! The container's view of the machine: its root, and fresh views of the kernel with Docker's covers over them.
+//! Makes the container's view of the machine: its root, and new mounts of the kernel's file systems with Docker's
+//! hidden paths.
 
 use super::nodes::{self, Node};
 use crate::{
@@ -26,7 +27,8 @@ const NONE: Option<&str> = None;
 /// Makes the view in a mount namespace of the caller's own, and leaves init's root behind.
 ///
 /// # Errors
-/// A file system is not mounted; a device, a directory or a link is not made; a kernel parameter is not set.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) with the file system that can't be mounted, the device, directory or link that can't be
+/// made, or the kernel parameter that can't be set.
 pub fn make(start: &Start) -> Result<(), StartError> {
     let nodes = nodes::of(start)?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
@@ -106,10 +108,11 @@ fn restrict(start: &Start) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Sets the kernel parameters of the network, which has to be there: they are the whole VM's.
+/// Sets the kernel parameters of the network; the interfaces have to exist. They are the whole
+/// VM's.
 ///
 /// # Errors
-/// The kernel has no such parameter, or does not take the value.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if the kernel has no such parameter, or does not take the value.
 pub fn set_network(sysctls: &[(String, String)]) -> Result<(), StartError> {
     set(sysctls, of_the_network)
 }

@@ -1,4 +1,5 @@
-//! The program, run by a small machine for what it uses of eBPF (the kernel's `bpf/standardization/instruction-set`).
+//! Tests of the device program, run by an interpreter of the part of eBPF that it uses (the kernel's
+//! `bpf/standardization/instruction-set`).
 
 use super::{Instruction, Rules, majors, program, rules};
 use protocol::process::{Device, Start};
@@ -9,7 +10,7 @@ const WRITE: u32 = 4;
 const BLOCK: u32 = 1;
 const CHARACTER: u32 = 2;
 
-/// Whether it lets a process do that with a device.
+/// Returns whether the program allows a process this access to a device.
 fn allows(program: &[Instruction], access: u32, kind: u32, major: u32, minor: u32) -> bool {
     let context = [access << 16 | kind, major, minor];
     let mut registers = [0_u64; 11];

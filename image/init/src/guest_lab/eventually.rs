@@ -1,10 +1,10 @@
-//! Waiting on a condition.
+//! Waits for conditions in tests.
 
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// Waits until something is so.
+/// Waits until `look` returns a value, and returns it; panics with `what` at the deadline.
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + SOON;
     loop {

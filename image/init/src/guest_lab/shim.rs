@@ -25,7 +25,7 @@ const SOON: Duration = Duration::from_secs(20);
 /// The mark of the life that a shim begins.
 const NONCE: SessionNonce = SessionNonce(7);
 
-/// A shim, and the init that it speaks to.
+/// A shim's end of the line, with the init at the other end.
 pub struct Shim {
     line: UnixStream,
     decoder: Decoder,
@@ -35,7 +35,7 @@ pub struct Shim {
 }
 
 impl Shim {
-    /// Runs an init in a child; `serve` is what the child does with its end of the line.
+    /// Runs an init in a child; `serve` runs in the child with its end of the line.
     pub fn new<E: std::error::Error>(serve: impl FnOnce(Line) -> Result<(), E>) -> Self {
         let (own, its) = UnixStream::pair().unwrap();
         match fork(0).unwrap() {
@@ -63,7 +63,7 @@ impl Shim {
         }
     }
 
-    /// Begins a life, and returns the phases that init has had.
+    /// Begins a run; returns the phases that init has reported.
     pub fn hello(&mut self) -> Vec<Phase> {
         self.nonce = NONCE;
         self.send(&ToInit::Hello {
@@ -87,12 +87,12 @@ impl Shim {
         self.line.write_all(&bytes).unwrap();
     }
 
-    /// Asks for the container.
+    /// Requests the container.
     pub fn start(&mut self, start: &Start) {
         self.send(&ToInit::Start(Box::new(start.clone())));
     }
 
-    /// Returns the next message.
+    /// Waits for the next message and returns it.
     pub fn next(&mut self) -> FromInit {
         let mut buffer = vec![0; 64 << 10];
         loop {
@@ -111,7 +111,8 @@ impl Shim {
         }
     }
 
-    /// Returns the first message that `wanted` takes; those before it are dropped.
+    /// Waits for a message that `wanted` accepts and returns its value; those before it are
+    /// dropped.
     pub fn until<T>(&mut self, mut wanted: impl FnMut(&FromInit) -> Option<T>) -> T {
         loop {
             if let Some(found) = wanted(&self.next()) {
@@ -120,7 +121,7 @@ impl Shim {
         }
     }
 
-    /// Waits until a process runs, and returns its number in the container.
+    /// Waits until a process runs; returns its process ID in the container.
     pub fn started(&mut self, id: ProcessId) -> u32 {
         self.until(|message| match message {
             FromInit::Started { id: its, pid } if *its == id => Some(*pid),
@@ -131,8 +132,8 @@ impl Shim {
         })
     }
 
-    /// Waits until a process has ended; returns its standard output, its standard error and its exit. Gives the windows
-    /// back as a shim does.
+    /// Waits until a process has ended; returns its standard output, its standard error and its exit status.
+    /// Acknowledges output as a shim does.
     pub fn ended(&mut self, id: ProcessId) -> (String, String, Exit) {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         loop {
@@ -166,7 +167,7 @@ impl Shim {
         }
     }
 
-    /// Waits for the refusal of a process.
+    /// Waits for the refusal of a process and returns it.
     pub fn not_started(&mut self, id: ProcessId) -> StartError {
         self.until(|message| match message {
             FromInit::NotStarted {

@@ -67,7 +67,7 @@ fn what_is_no_frame_is_skipped() {
 fn messages_of_an_earlier_life_are_dropped() {
     let (mut line, mut shim) = line();
     let list = |request| ToInit::List { request };
-    // Before the first life there is none to belong to but that of a template.
+    // Before the first run there is no run but a template's.
     shim.write_all(&frame(ONE, &list(1))).unwrap();
     shim.write_all(&frame(SessionNonce::NONE, &list(2)))
         .unwrap();

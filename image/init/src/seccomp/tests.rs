@@ -1,4 +1,5 @@
-//! The filter, run by an interpreter of what it uses of classic BPF (the kernel's `networking/filter`).
+//! Tests of the filter, run by an interpreter of the part of classic BPF that it uses (the kernel's
+//! `networking/filter`).
 
 use super::{
     ALWAYS, BY_CAPABILITY, Filter, PERSONALITIES, SYS_ADMIN, Verdict, X86_64, last, refuse, verdict,
@@ -15,7 +16,7 @@ const X32: u32 = 0x4000_0000;
 /// `AUDIT_ARCH_I386` of linux/audit.h.
 const I386: u32 = 0x4000_0003;
 
-/// What the filter answers to a call with this first argument.
+/// Returns the filter's answer to a call with this first argument.
 fn answer(filter: &Filter, architecture: u32, call: u32, argument: u64) -> u32 {
     let mut accumulator = 0;
     let mut at = 0;
@@ -54,7 +55,7 @@ fn of(filter: &Filter, call: libc::c_long, argument: u64) -> u32 {
     answer(filter, X86_64, u32::try_from(call).unwrap(), argument)
 }
 
-/// None, Docker's default, each alone, all.
+/// Returns sets of capabilities: none, Docker's default, each alone, all.
 fn capability_sets() -> Vec<u64> {
     let mut sets = vec![0, DEFAULT, u64::MAX];
     sets.extend((0..=40).map(|capability| 1 << capability));

@@ -30,22 +30,22 @@ const NULL: &str = "/dev/null";
 /// How the child runs its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Role {
-    /// The program runs below a small init (`--init`).
+    /// Whether the program runs below a small init (`--init`).
     pub reaper: bool,
-    /// The child waits for init once it has entered the container.
+    /// Whether the child waits for init once it has entered the container.
     pub held: bool,
 }
 
-/// The ends that the child has.
+/// The child's ends of the handshake and of the streams.
 pub struct ChildEnds {
     pub socket: OwnedFd,
-    /// Standard input, output and error; none for a terminal, which the child makes in the container.
+    /// The ends of standard input, output and error; `None` for a terminal, which the child makes in the container.
     pub pipes: Option<[OwnedFd; 3]>,
 }
 
 impl ChildEnds {
-    /// Ends in the process's program, or tells init why not. The child enters the container by `enter`, for which it
-    /// keeps the descriptors `keep`.
+    /// Runs the process's program, or reports the reason to init. The child enters the container by `enter`, for
+    /// which it keeps the descriptors `keep`.
     pub fn run(
         self,
         process: &Process,

@@ -33,11 +33,11 @@ const FAULTS: [Fault; 6] = [
 /// A message from the child. Init answers [`ChildMessage::InPlace`] with the same message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChildMessage {
-    /// The terminal comes with this message.
+    /// The child's terminal is attached to this message.
     Terminal,
-    /// The child is in its place, and waits for init's answer.
+    /// The child is in the container's namespaces, and waits for init's answer.
     InPlace,
-    /// The child is about to run its program, and has this number in the container.
+    /// The child is about to run its program, and has this process ID in the container.
     Executes(u32),
     /// The child ends, for this reason.
     Failed(StartError),
@@ -83,18 +83,18 @@ fn fault(number: u8) -> Fault {
     FAULTS.get(index).copied().unwrap_or(Fault::Other)
 }
 
-/// A reading of the socket.
+/// The outcome of a read of the socket.
 #[derive(Debug)]
 pub enum Received {
-    /// There is nothing at present.
+    /// No message has arrived.
     Nothing,
-    /// A message, and the descriptor that came with it.
+    /// A message, with the descriptor that was attached to it.
     Message(ChildMessage, Option<OwnedFd>),
-    /// The other side has closed the socket, as an exec does.
+    /// The other side has closed the socket, as exec does.
     End,
 }
 
-/// Says that a child ended before it ran its program.
+/// Returns the error of a child that ended before it ran its program.
 pub fn ended() -> StartError {
     StartError::other("the process ended before it began".to_owned())
 }
@@ -102,16 +102,16 @@ pub fn ended() -> StartError {
 /// Makes the two ends of a handshake: init's and the child's.
 ///
 /// # Errors
-/// No descriptor is left.
+/// Returns EMFILE or ENFILE if no descriptor is left.
 pub fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     let kind = SockType::SeqPacket;
     socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)
 }
 
-/// Sends a message, and a descriptor with it.
+/// Sends a message, with a descriptor if one is given.
 ///
 /// # Errors
-/// The other side has ended.
+/// Returns EPIPE if the other side has ended.
 pub fn send(
     socket: &OwnedFd,
     message: &ChildMessage,
@@ -132,7 +132,7 @@ pub fn send(
 /// Receives a message without waiting.
 ///
 /// # Errors
-/// The socket is broken.
+/// Returns the kernel's error if the socket is broken.
 pub fn receive(socket: &OwnedFd) -> Result<Received, Errno> {
     match receive_with(socket, MsgFlags::MSG_DONTWAIT) {
         Err(Errno::EAGAIN | Errno::EINTR) => Ok(Received::Nothing),
@@ -140,10 +140,10 @@ pub fn receive(socket: &OwnedFd) -> Result<Received, Errno> {
     }
 }
 
-/// Waits for a message.
+/// Waits for a message and returns it.
 ///
 /// # Errors
-/// The socket is broken.
+/// Returns the kernel's error if the socket is broken.
 pub fn wait(socket: &OwnedFd) -> Result<Received, Errno> {
     receive_with(socket, MsgFlags::empty())
 }

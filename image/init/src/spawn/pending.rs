@@ -15,21 +15,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a child may take from its fork until it is in its place, and from there until it runs its program. It takes
-/// some milliseconds; on a host whose disks are busy, 13 s were seen. One that was stopped, or waits for a file of the
-/// container, would take for ever. The shim and its clients wait longer.
+/// The time that a child may take from its fork until it is in the container's namespaces, and from there until it
+/// runs its program. It takes some milliseconds; on a host whose disks are busy, 13 s were seen. A child that was
+/// stopped, or waits for a file of the container, would take for ever. The shim and its clients wait longer.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The ends that init has.
+/// Init's ends of the handshake and of the streams.
 pub struct InitEnds {
     pub socket: OwnedFd,
-    /// Standard input, output and error; none for a terminal, which the child sends.
+    /// The ends of standard input, output and error; `None` for a terminal, which the child sends.
     pub pipes: Option<[OwnedFd; 3]>,
-    /// The process has an input.
+    /// Whether the process has an input.
     pub input: bool,
 }
 
-/// A child, as init sees it until it runs its program.
+/// A child that does not run its program yet.
 pub struct PendingChild {
     pid: Pid,
     ends: InitEnds,
@@ -41,26 +41,26 @@ pub struct PendingChild {
     deadline: Instant,
 }
 
-/// How far a child is.
+/// The progress of a child.
 pub enum Progress {
     /// The child does not run its program yet.
     Pending(PendingChild),
     /// The child runs its program.
     Started(Started),
-    /// The child does not start.
+    /// The child failed to run its program, for this reason.
     Failed(StartError),
 }
 
-/// A process that was started.
+/// A process that runs its program.
 pub struct Started {
     pub pid: Pid,
-    /// The process's number in the container.
+    /// The process ID in the container.
     pub inner: u32,
     pub ends: StreamEnds,
 }
 
 impl PendingChild {
-    /// Describes a child that was just forked.
+    /// Makes a pending child of one that was just forked.
     pub fn new(pid: Pid, ends: InitEnds) -> Self {
         Self {
             pid,
@@ -73,7 +73,7 @@ impl PendingChild {
         }
     }
 
-    /// Returns the child's number in init's namespace.
+    /// Returns the child's process ID in init's namespace.
     pub fn pid(&self) -> Pid {
         self.pid
     }
@@ -83,33 +83,35 @@ impl PendingChild {
         self.ends.socket.as_fd()
     }
 
-    /// Returns when the child is late; never while init holds it.
+    /// Returns when the child is late; `None` while init holds it.
     pub fn deadline(&self) -> Option<Instant> {
         (!self.is_held()).then_some(self.deadline)
     }
 
-    /// Returns whether the child is in its place, and waits for [`PendingChild::release`].
+    /// Returns whether the child is in the container's namespaces, and waits for
+    /// [`PendingChild::release`].
     pub fn is_held(&self) -> bool {
         self.in_place && !self.released
     }
 
-    /// Lets a child that is in its place go on.
+    /// Lets a child that waits go on.
     ///
     /// # Errors
-    /// The child has ended.
+    /// Returns [`Fault::Other`](protocol::process::Fault::Other) if the child has ended.
     pub fn release(&mut self) -> Result<(), StartError> {
         self.deadline = Instant::now() + DEADLINE;
         self.released = true;
         handshake::send(&self.ends.socket, &ChildMessage::InPlace, None).map_err(|_| ended())
     }
 
-    /// Kills the child: nothing waits for it any longer.
+    /// Kills the child, which is not needed any more.
     pub fn abandon(self) {
         // It has ended by itself then.
         let _ = kill(self.pid, Signal::SIGKILL);
     }
 
-    /// Takes what the child has said so far, without waiting; kills it where it is late as of `now`.
+    /// Reads the child's messages so far, without waiting; kills the child if it is late as of `now`. Returns its
+    /// progress.
     pub fn advance(mut self, now: Instant) -> Progress {
         loop {
             match handshake::receive(&self.ends.socket) {

@@ -1,4 +1,4 @@
-//! A child's handshake, with a real child in no container.
+//! Tests of a child's handshake, with a real child outside of a container.
 
 use super::{PendingChild, Progress, Role, Spawn, pending::DEADLINE};
 use crate::{
@@ -19,7 +19,7 @@ use std::{
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// A child that enters nothing; what it does in place of its program is `instead`.
+/// Forks a child that enters no container, and does `instead` in place of its program.
 fn child(instead: impl FnOnce() -> Result<(), StartError>) -> PendingChild {
     let process = Process {
         args: vec!["/bin/true".to_owned()],
@@ -36,7 +36,7 @@ fn child(instead: impl FnOnce() -> Result<(), StartError>) -> PendingChild {
     }
 }
 
-/// Where it comes to, as of a time.
+/// Returns the outcome of a child, as of a time.
 fn come(mut child: PendingChild, as_of: Instant) -> Result<super::Started, StartError> {
     let end = Instant::now() + SOON;
     loop {

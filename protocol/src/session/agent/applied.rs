@@ -1,4 +1,4 @@
-//! What the agent tells of its kernel, cut to what a frame carries.
+//! The agent's report of its kernel's state, cut to the size of a frame.
 
 use crate::frame::MAX_PAYLOAD;
 use crate::message::{Failure, InterfaceReport, InterfaceState, MAX_ACTION, MAX_FAILURES, Report};
@@ -7,20 +7,21 @@ use crate::spec::{MAX_ADDRESSES, MAX_INTERFACES, MAX_ROUTES, SpecId};
 /// `EMSGSIZE` of errno(3): message too long.
 const MESSAGE_TOO_LONG: i32 = 90;
 
-/// What the kernel's state is after a spec was applied or since something changed: a
-/// [`Report`](crate::message::Report) that has no number yet.
+/// The kernel's state after a spec was applied or since something changed: a
+/// [`Report`](crate::message::Report) without a number yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// The spec that was applied.
     pub spec: SpecId,
-    /// One entry an interface of the spec, in its order.
+    /// The state of each interface of the spec, in its order.
     pub interfaces: Vec<InterfaceReport>,
-    /// What failed that belongs to no interface.
+    /// The failures that belong to no interface.
     pub failures: Vec<Failure>,
 }
 
-/// The report of `applied` within the protocol's bounds: lists and texts are cut, and where the
-/// whole would still not fit a frame, routes and then addresses are left out and a failure says so.
+/// Returns the report of `applied` within the protocol's bounds: lists and texts are cut. If the
+/// whole would still not fit a frame, routes and then addresses are left out, and a failure says
+/// so.
 pub(super) fn report(applied: &Applied, sequence: u64) -> Report {
     let mut report = Report {
         sequence,
@@ -74,7 +75,7 @@ fn fits(report: &Report) -> bool {
     bytes < MAX_PAYLOAD
 }
 
-/// `text` without what lies beyond `limit` bytes, whole characters only.
+/// Returns `text` cut to at most `limit` bytes, at the end of a character.
 pub(super) fn cut(mut text: String, limit: usize) -> String {
     text.truncate(text.floor_char_boundary(limit));
     text

@@ -15,7 +15,7 @@ impl Bench {
         Self { now, agent }
     }
 
-    /// With a session that has stood long enough for a probe to count.
+    /// Returns an agent whose session has stood long enough for a probe to count.
     fn established() -> (Self, SessionNonce) {
         let mut bench = Self::new();
         bench.give(Input::ChannelOpened);

@@ -9,7 +9,7 @@ use crate::spec::{NetSpec, SpecId};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// How the two ends of the line hang together.
+/// The state of the line between both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line {
     /// Each end opens on its own; what arrives at one that is not open waits there.
@@ -18,7 +18,7 @@ pub(super) enum Line {
     Stream,
 }
 
-/// What the line does to frames, in percent of them.
+/// The rates of faults of the line, in percent of its frames.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Faults {
     lost: u64,
@@ -126,7 +126,7 @@ impl World {
         self.settle();
     }
 
-    /// The agent opens nothing for so long.
+    /// Keeps the agent from opening a channel for this time.
     pub(super) fn agent_absent(&mut self, time: Duration) {
         self.agent_from = self.now + time;
         self.settle();
@@ -161,7 +161,7 @@ impl World {
         self.settle();
     }
 
-    /// One of several mishaps and changes.
+    /// Causes one of several faults and changes.
     pub(super) fn disturb(&mut self, event: u8) {
         let next = |spec: &NetSpec, step: u8, generation: u64| {
             let id = spec.id();
@@ -388,7 +388,7 @@ impl World {
         busy
     }
 
-    /// A frame on its way to one end, and what becomes of it there.
+    /// Carries a frame to one end, with the line's faults.
     fn carry<M: Message>(&mut self, to: usize, envelope: &Envelope<M>) {
         let mut bytes = Vec::new();
         let payload = envelope.message.encode().unwrap();

@@ -6,7 +6,7 @@ use nix::pty::openpty;
 use std::os::fd::OwnedFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// A terminal pair: what the agent opens by name, and the end of the host.
+/// Makes a terminal pair: the device that the agent opens by name, and the host's end.
 fn terminal() -> (PathBuf, OwnedFd, OwnedFd) {
     let pair = openpty(None, None).unwrap();
     let path = nix::unistd::ttyname(&pair.slave).unwrap();

@@ -1,4 +1,4 @@
-//! What needs no socket: those are opened only inside guests.
+//! Tests that need no vsock socket; such sockets are opened in guests only.
 
 use super::*;
 

@@ -81,7 +81,8 @@ impl World<'_> {
     }
 }
 
-/// What is shown, without what is a container's own, and without keys that are told.
+/// Returns the output of inspect without values that are a container's own, and without keys that
+/// are told.
 fn plain(shown: &Value, told: &[&str]) -> Value {
     match shown {
         Value::Object(map) => {

@@ -18,7 +18,7 @@ fn link(name: &str) -> Link {
     }
 }
 
-/// A `/sys` in which eth0, of index 2, sits behind a root port in physical slot 5.
+/// Makes a `/sys` in which eth0, of index 2, is behind a root port in physical slot 5.
 fn tree() -> tempfile::TempDir {
     let sys = tempfile::tempdir().unwrap();
     let at = |path: &str| sys.path().join(path);

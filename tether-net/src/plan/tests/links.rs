@@ -1,4 +1,4 @@
-//! Which NIC an interface is, and how it comes to its name.
+//! Tests of the NIC that an interface gets, and of how the NIC gets its name.
 
 use super::*;
 

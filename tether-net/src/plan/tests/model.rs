@@ -1,11 +1,11 @@
-//! A small kernel: takes and refuses steps as Linux does, written apart from what the plan foresees.
+//! A model of the kernel: takes and refuses steps as Linux does, written apart from the plan's own model.
 
 use crate::observe::{Address, LinkKind, LinkRoute, Observed};
 use crate::plan::{Plan, Step, Sysctl};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
-/// Does a plan's steps; the first that the kernel would refuse is an error.
+/// Carries a plan's steps out; returns an error for the first step that the kernel would refuse.
 pub fn run(mut kernel: Observed, plan: &Plan) -> Result<Observed, String> {
     for planned in &plan.steps {
         take(&mut kernel, &planned.step).map_err(|why| format!("{planned}: {why}"))?;

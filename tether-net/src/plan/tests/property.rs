@@ -1,5 +1,5 @@
-//! Whatever the kernel has and whatever is wanted: the plan is taken, arrives, and touches nothing
-//! foreign.
+//! Properties of plans for any kernel state and any spec: the kernel takes every step, the result
+//! is as wanted, and foreign objects are untouched.
 
 use super::{address, interface, link, model, net, plan, route, settled, spec};
 use crate::observe::{Address, LinkRoute, Observed};
@@ -123,7 +123,8 @@ fn specs() -> impl Strategy<Value = NetSpec> {
     })
 }
 
-/// Foreign addresses and routes; those that a link loses by going down are the kernel's doing.
+/// Returns foreign addresses and routes; those that the kernel drops when a link goes down are left
+/// out.
 fn foreign(kernel: &Observed, down: &BTreeSet<u32>) -> (Vec<Address>, Vec<LinkRoute>) {
     let addresses = kernel.addresses.iter().filter(|a| !a.ours);
     let addresses = addresses.filter(|a| a.net.addr().is_ipv4() || !down.contains(&a.link));
@@ -178,7 +179,8 @@ proptest! {
             for address in addresses {
                 prop_assert!(after.addresses.contains(&address), "lost {address:?}");
             }
-            // A route goes with its source or with its link's last address, whoever set it.
+            // A route goes with its source or with its link's last address, whatever program set
+            // it.
             for route in routes.into_iter().filter(|r| !sourced(r) && !bare(r)) {
                 prop_assert!(after.routes.contains(&route), "lost {route:?}");
             }

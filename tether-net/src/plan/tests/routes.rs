@@ -1,4 +1,4 @@
-//! Routes: which conflict, and what becomes of them when addresses and links change.
+//! Tests of routes: conflicts, and changes of addresses and links.
 
 use super::*;
 

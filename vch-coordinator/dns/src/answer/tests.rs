@@ -67,7 +67,7 @@ fn by_tcp(asker: Asker) -> Asker {
     }
 }
 
-/// A query with recursion desired; `edns` is the size that the client takes.
+/// Returns a query with recursion desired; `edns` is the size that the client takes.
 fn query(id: u16, qname: &str, qtype: Rtype, edns: Option<u16>) -> Vec<u8> {
     let mut builder = MessageBuilder::new_vec();
     builder.header_mut().set_id(id);
@@ -102,7 +102,7 @@ fn reply(names: &Names, asker: &Asker, qname: &str, qtype: Rtype) -> Message<Vec
     reply_to(names, asker, &query(77, qname, qtype, None))
 }
 
-/// The data of all answers, as text.
+/// Returns the data of all answers, as text.
 fn data(reply: &Message<Vec<u8>>) -> Vec<String> {
     let answers = reply.answer().unwrap();
     answers

@@ -26,7 +26,7 @@ fn forward(transport: Transport, edns: Option<u16>) -> Forward {
     Forward::new(&Query::parse(&message).unwrap(), transport)
 }
 
-/// What a server answers: the question with the header changed, and padding behind it.
+/// Returns a server's answer: the question with the header changed, and padding behind it.
 fn answered(forward: &Forward, rcode: Rcode, tc: bool, length: usize) -> Vec<u8> {
     let mut message = forward.question(OUR_ID);
     message[2] |= 0x80 | (u8::from(tc) << 1);

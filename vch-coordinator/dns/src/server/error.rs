@@ -1,4 +1,4 @@
-//! Why the server does not do what it was told.
+//! Errors of the server.
 
 use std::io;
 use std::net::IpAddr;
@@ -12,21 +12,21 @@ pub enum SpawnError {
     /// A setting is not possible.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The kernel refused what a thread needs.
+    /// The kernel refused something that a thread needs.
     #[error("dns: thread {thread} could not be started: see to the limits of files and threads")]
     Thread {
-        /// Which one, from 0.
+        /// The thread's number, from 0.
         thread: usize,
-        /// The kernel's reason.
+        /// The kernel's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// Why an address is not served.
+/// The reason for which an address is not served.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// Something else holds the port at this address, or at all addresses.
+    /// Another program has the port, at this address or at all addresses.
     #[error(
         "dns: {transport} port {port} of {ip} is in use: stop the program that holds it there or \
          on the wildcard address (`ss -lnp 'sport = :{port}'` names it)"
@@ -48,7 +48,7 @@ pub enum ListenError {
         port: u16,
         /// `udp` or `tcp`.
         transport: &'static str,
-        /// The kernel's reason.
+        /// The kernel's error.
         #[source]
         source: io::Error,
     },
@@ -58,7 +58,7 @@ pub enum ListenError {
     Watch {
         /// The address.
         ip: IpAddr,
-        /// The kernel's reason.
+        /// The kernel's error.
         #[source]
         source: io::Error,
     },
@@ -67,10 +67,10 @@ pub enum ListenError {
     OtherNetwork {
         /// The address.
         ip: IpAddr,
-        /// The network it serves.
+        /// The network that it serves.
         network: NetworkId,
     },
-    /// An address that no gateway has.
+    /// No gateway can have the address.
     #[error(
         "dns: {ip} can't be listened on: give one unicast address (an IPv6 address that is not \
          link-local)"
@@ -79,7 +79,7 @@ pub enum ListenError {
         /// The address.
         ip: IpAddr,
     },
-    /// The address is one of the upstream servers: the server would ask itself, for ever.
+    /// The address is one of the upstream servers: the server would ask itself.
     #[error("dns: {ip} is configured as an upstream server: name another server")]
     IsUpstream {
         /// The address.
@@ -90,7 +90,7 @@ pub enum ListenError {
     Stopped,
 }
 
-/// A thread did not end as it should.
+/// The error of a shutdown: some threads had failed before.
 #[derive(Debug, thiserror::Error)]
 #[error("dns: {} threads failed: {}", failed.len(), failed.join("; "))]
 pub struct ShutdownError {

@@ -10,13 +10,13 @@ fn origin(client: u128) -> Origin {
     }
 }
 
-/// A question of a client, known by one octet.
+/// Adds a question of a client, known by one octet.
 fn ask(waiting: &mut WaitingQueue, client: u128, octet: u8) -> bool {
     waiting.buffer()[0] = octet;
     waiting.keep(1, origin(client))
 }
 
-/// Who is served, and with what, as long as there is anything.
+/// Takes all questions; returns each with its client.
 fn served(waiting: &mut WaitingQueue) -> Vec<(u128, u8)> {
     std::iter::from_fn(|| {
         let origin = waiting.next()?;

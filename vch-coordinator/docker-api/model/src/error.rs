@@ -235,7 +235,7 @@ impl From<RequestError> for DockerError {
         match error {
             RequestError::Refused(refusal) => refusal.into(),
             RequestError::NotKept(error) => error.into(),
-            other => Self::failed(other.to_string()),
+            other => Self::failed(vch_log::error_chain(&other)),
         }
     }
 }

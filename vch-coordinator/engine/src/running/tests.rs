@@ -20,12 +20,13 @@ const SOON: Duration = Duration::from_secs(5);
 const NONE: Duration = Duration::from_millis(100);
 const MAC: &str = "02:00:00:00:00:01";
 
-/// What the test answers to a call.
+/// The test's answer to a call.
 type Reply = Result<(), &'static str>;
 const DONE: Reply = Ok(());
 const REFUSED: Reply = Err("busy");
 
-/// What runs the VMs, as [`Running`] sees it: hands each call to the test, which answers.
+/// The implementation of [`Nics`](vch_network::Nics) that [`Running`] calls: hands each call to the
+/// test, which answers.
 struct Calls(mpsc::Sender<(String, oneshot::Sender<Reply>)>);
 
 impl Calls {
@@ -75,7 +76,7 @@ impl Program {
         (Self(AsyncMutex::new(called)), running, segments)
     }
 
-    /// The next call, and where its answer goes.
+    /// Waits for the next call; returns it with the sender of its answer.
     async fn asked(&self) -> (String, oneshot::Sender<Reply>) {
         let mut calls = self.0.lock().await;
         timeout(SOON, calls.recv()).await.unwrap().unwrap()
@@ -120,7 +121,7 @@ fn endpoint(container: u8, tap: &str) -> DesiredEndpoint {
     }
 }
 
-/// A transaction in which endpoints come and go.
+/// Returns a transaction's delta in which endpoints are added and removed.
 fn delta(comes: &[DesiredEndpoint], goes: &[DesiredEndpoint]) -> Delta {
     let mut delta = Delta::default();
     let comes = comes.iter().map(|endpoint| (None, Some(endpoint.clone())));
@@ -230,7 +231,7 @@ fn a_tap_made_anew_is_mended_if_a_running_vm_is_on_it() {
         );
         done.unwrap();
         assert!(running.again().is_none());
-        // Whoever has gone needs nothing.
+        // The endpoint was removed meanwhile: it needs no reattaching.
         running.note_stale(&whole, &created);
         running.note_stale(&Delta::default(), &BTreeSet::new());
         assert!(running.again().is_none());

@@ -1,4 +1,4 @@
-//! Unpacks and examines images for the coordinator, which starts it: as a user of its own, in one directory.
+//! Unpacks and examines images for the coordinator, which starts this program as a user of its own, in one directory.
 
 use std::io;
 use std::process::ExitCode;

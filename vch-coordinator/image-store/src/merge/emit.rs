@@ -1,4 +1,4 @@
-//! From the tree to one archive: directories first, then each layer's files in the order in which they are read.
+//! Writes the tree as one archive: directories first, then each layer's files in the order in which they are read.
 
 use super::{LayerError, ROOT, Tree, What};
 use crate::limits::Limits;
@@ -7,36 +7,36 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use thiserror::Error;
 
-/// What is to be written.
+/// The content of the archive, in the order of writing.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Parents before children, the root first.
+    /// The directories, parents before children, the root first.
     pub dirs: Vec<Entry>,
-    /// By layer and position in it.
+    /// All other entries, by layer and position in it.
     pub leaves: BTreeMap<(usize, usize), Named>,
 }
 
-/// An entry and all of its paths, in rising order.
+/// An entry with all of its paths, in rising order.
 pub type Named = (Entry, Vec<Vec<u8>>);
 
-/// Why there is no merged archive.
+/// The reason for which the merged archive can't be written.
 #[derive(Debug, Error)]
 pub enum MergeError {
     /// A layer is broken.
     #[error("layer {layer}: {source}")]
     Layer {
-        /// Counted from 0, the lowest.
+        /// The layer's number, counted from 0, the lowest.
         layer: usize,
-        /// What is wrong with it.
+        /// The error.
         source: LayerError,
     },
-    /// Whoever takes the archive takes no more.
+    /// The reader of the archive takes no more.
     #[error("the merged archive can't be written: {0}")]
     Write(#[from] io::Error),
 }
 
 impl Tree {
-    /// What the tree's archive holds.
+    /// Returns the plan of the tree's archive.
     pub fn plan(self) -> Plan {
         let mut plan = Plan::default();
         let mut ahead = vec![(ROOT, Vec::new())];
@@ -69,7 +69,8 @@ impl Tree {
     }
 }
 
-/// Writes what is planned; `layers` are the same ones that the plan was made of, from the lowest.
+/// Writes the planned archive; `layers` must be the layers that the tree was made of, the lowest
+/// first.
 pub fn emit<R: Read, W: Write>(
     plan: &Plan,
     layers: impl IntoIterator<Item = R>,
@@ -114,7 +115,8 @@ pub fn emit<R: Read, W: Write>(
     Ok(writer.finish()?)
 }
 
-/// A squashfs has times from 1970 to 2106 (squashfs_fs.h: squashfs_base_inode).
+/// Moves an entry's time into the range of a squashfs, 1970 to 2106 (squashfs_fs.h:
+/// squashfs_base_inode).
 fn timed(mut entry: Entry) -> Entry {
     entry.mtime = entry.mtime.clamp(0, i64::from(u32::MAX));
     entry

@@ -1,4 +1,5 @@
-//! Where an entry of a layer goes, as the kernel and overlayfs would have it.
+//! Inserts a layer's entry into the tree, at the path to which the kernel and overlayfs would
+//! resolve it.
 
 use super::{LayerError, Leaf, Node, ROOT, Tree, What, implied};
 use crate::tar::{Entry, Kind};
@@ -81,7 +82,7 @@ impl Tree {
         node
     }
 
-    /// The leaf that a hard link's path leads to.
+    /// Returns the leaf that a hard link's path leads to.
     fn leaf(&mut self, path: &[Vec<u8>]) -> Option<usize> {
         let (name, parents) = path.split_last()?;
         let parent = self.dir(parents, false)?;
@@ -91,9 +92,9 @@ impl Tree {
         }
     }
 
-    /// The directory that a path leads to. A symbolic link of the same layer is followed within the image; one
-    /// of a layer below gives way to a directory, since overlayfs would show that in its place. What is missing
-    /// is made, if it may be; `None` if it may not, or if links lead in a circle.
+    /// Returns the directory that a path leads to. A symbolic link of the same layer is followed within the image;
+    /// one of a layer below is replaced by a directory, since overlayfs would show that in its place. A missing
+    /// directory is made if `make` is set. Returns `None` for a missing one otherwise, or if links lead in a circle.
     fn dir(&mut self, path: &[Vec<u8>], make: bool) -> Option<usize> {
         let mut stack = vec![ROOT];
         let mut ahead: VecDeque<Vec<u8>> = path.iter().cloned().collect();

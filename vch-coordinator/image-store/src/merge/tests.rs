@@ -3,7 +3,7 @@ use crate::tar::Writer;
 use proptest::prelude::*;
 use std::io::Write as _;
 
-/// An archive of entries with their data.
+/// Returns an archive of entries with their data.
 fn archive(entries: &[(Entry, &[u8])]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new());
     for (entry, data) in entries {
@@ -33,7 +33,8 @@ fn other(path: &str, kind: Kind) -> (Entry, &'static [u8]) {
     (entry, b"")
 }
 
-/// Path to what stands there: text of a file or link, or `dir`; hard links bear their target.
+/// Returns the merged tree: each path with the text of a file or link, or `dir`; hard links have
+/// their target.
 fn merged(layers: &[Vec<u8>]) -> Result<BTreeMap<String, String>, LayerError> {
     let limits = Limits::default();
     let mut tree = Tree::new(limits);
@@ -143,7 +144,7 @@ fn paths_that_lead_out_links_in_a_circle_and_links_to_nothing_are_refused() {
     }
 }
 
-/// What a random layer does to one of a few paths.
+/// The change that a random layer makes to one of a few paths.
 #[derive(Clone, Debug)]
 enum LayerEntry {
     File(u8),
@@ -161,7 +162,7 @@ fn entry() -> impl Strategy<Value = LayerEntry> {
     ]
 }
 
-/// The reference: a flat map of paths, changed by prefix.
+/// Returns the expected tree: a flat map of paths, changed by prefix.
 fn reference(layers: &[BTreeMap<String, LayerEntry>]) -> BTreeMap<String, String> {
     let mut paths: BTreeMap<String, String> = BTreeMap::new();
     for layer in layers {

@@ -10,7 +10,7 @@ const X86_64: u32 = 0xc000_003e;
 const X32: u32 = 0x4000_0000;
 /// `CLONE_NEW*` of linux/sched.h: time, mount, cgroup, uts, ipc, user, pid, net.
 const NAMESPACES: u32 = 0x7e02_0080;
-/// Where in `struct seccomp_data` (linux/seccomp.h) the low halves are.
+/// The offsets of the low halves in `struct seccomp_data` (linux/seccomp.h).
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 const FIRST_ARGUMENT: u32 = 16;
@@ -153,10 +153,11 @@ const NETWORK: &[libc::c_long] = &[
     libc::SYS_setsockopt,
     libc::SYS_shutdown,
 ];
-/// What files and sockets are asked (asm-generic/ioctls.h): FIONBIO, FIOCLEX, and whether it is a terminal.
+/// The ioctls of files and sockets that are allowed (asm-generic/ioctls.h): FIONBIO, FIOCLEX, and the query whether
+/// it is a terminal.
 const CONTROLS: &[u32] = &[0x5401, 0x5413, 0x5421, 0x5451];
 
-/// From now on, for this process and all that come of it.
+/// Installs the filter for this process and all of its later children.
 pub(super) fn install(needs: Needs) -> Result<(), Errno> {
     Filter::new(needs).install()
 }
@@ -207,7 +208,7 @@ impl Filter {
         filter
     }
 
-    /// A call that is allowed with these values of an argument.
+    /// Adds a call that is allowed with these values of an argument only.
     fn only(&mut self, call: libc::c_long, argument: u32, values: &[u32], errno: i32) {
         // Over the load, two instructions for each value, and the last answer.
         let rest = 2 * values.len() + 2;

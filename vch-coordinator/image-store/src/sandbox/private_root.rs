@@ -1,4 +1,4 @@
-//! A root directory that has the staging directory and nothing else of the host but what a job needs.
+//! A private root directory that has the staging directory and nothing else of the host but what the job needs.
 
 use super::{Needs, SandboxError, failed};
 use nix::errno::Errno;
@@ -10,25 +10,26 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
-/// Where the staging directory is within.
+/// The path of the staging directory within the private root.
 const WORK: &str = "work";
-/// Of the private root itself: copies of small files.
+/// The mount options of the private root, which holds copies of small files.
 const ROOT: &str = "size=16m,mode=755";
-/// Of a file that is copied: Debian's bundle of certificates has some 220 KiB.
+/// The most bytes of a file that is copied: Debian's bundle of certificates has about 220 KiB.
 const FILE_BYTES: u64 = 4 << 20;
-/// What tells names from addresses, and whom to trust (resolver(5), nsswitch.conf(5)).
+/// The files for name resolution and for certificates (resolver(5), nsswitch.conf(5)).
 const NETWORK: &[&str] = &[
     "etc/resolv.conf",
     "etc/hosts",
     "etc/nsswitch.conf",
     "etc/ssl/certs/ca-certificates.crt",
 ];
-/// What programs are started with (ld.so(8)).
+/// The files with which programs are started (ld.so(8)).
 const PROGRAMS: &[&str] = &["etc/ld.so.cache"];
 /// Beside /usr, of which these are parts on Debian.
 const OUTSIDE_USR: &[&str] = &["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
-/// Makes it, and makes it this process's root for good. The process has a mount namespace of its own.
+/// Makes a private root directory, and changes this process's root to it for good. The process must have a mount
+/// namespace of its own.
 pub(super) fn enter(dir: &Path, needs: Needs) -> Result<(), SandboxError> {
     const NONE: Option<&str> = None;
     chdir(dir).map_err(failed("enter the staging folder"))?;

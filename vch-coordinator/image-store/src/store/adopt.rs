@@ -1,5 +1,5 @@
-//! From a staging directory into the store. Nothing that the helper says is believed: each file's digest is
-//! taken again, once the helper is gone and the file is no longer its own.
+//! Moves an image from a staging directory into the store. The helper's statements are not trusted: each file's
+//! digest is computed again, once the helper is gone and the file is no longer its own.
 
 use super::state::{Inner, Lease};
 use super::{Image, ImageError, Import, failed, index, rename};
@@ -16,7 +16,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The configuration of an imported image, as dockerd makes it.
+/// Returns the configuration of an imported image, as dockerd makes it.
 pub(super) fn imported(request: &Import, run: Run, arrived: &Arrived) -> Config {
     let message = if request.message.is_empty() {
         "Imported from -".to_owned()
@@ -42,8 +42,8 @@ pub(super) fn imported(request: &Import, run: Run, arrived: &Arrived) -> Config 
     }
 }
 
-/// `made` is the configuration of an image that came without one. Blocks for as long as its files take to be
-/// read and synced; nothing is locked meanwhile.
+/// Moves an image into the store. `made` is the configuration of an image that came without one. Blocks while its
+/// files are read and synced; no lock is held meanwhile.
 pub(super) fn adopt(
     inner: &Arc<Inner>,
     staging: &Path,
@@ -77,7 +77,7 @@ fn adopt_under(
     name(inner, arrived, &Arc::new(image))
 }
 
-/// Names an image in index.json. One that is there already keeps what it has, unless a layer is missing.
+/// Names an image in index.json. An image that exists already keeps its layers, unless one is missing.
 fn name(inner: &Inner, arrived: &Arrived, image: &Arc<Image>) -> Result<Arc<Image>, ImageError> {
     let dir = &inner.settings.dir;
     let id = image.id;
@@ -107,7 +107,7 @@ fn name(inner: &Inner, arrived: &Arrived, image: &Arc<Image>) -> Result<Arc<Imag
     })
 }
 
-/// The files of an image become blobs.
+/// Moves the files of an image to the store's blobs.
 fn blobs(
     lease: &mut Lease,
     inner: &Inner,
@@ -163,7 +163,7 @@ fn blobs(
     })
 }
 
-/// An image's configuration, which must be one of these layers and for this machine.
+/// Parses an image's configuration, and checks that it has these layers and is for this machine.
 fn config(bytes: &[u8], layers: &[Descriptor], limits: Limits) -> Result<Config, ImageError> {
     let config: Config = serde_json::from_slice(bytes)
         .map_err(|error| ImageError::DigestMismatch(format!("its configuration: {error}")))?;
@@ -185,7 +185,7 @@ fn json(document: &impl serde::Serialize) -> Result<Vec<u8>, ImageError> {
     serde_json::to_vec(document).map_err(|error| ImageError::DigestMismatch(error.to_string()))
 }
 
-/// Bytes of the store's own become a blob.
+/// Writes bytes of the store's own as a blob.
 fn put(dir: &Path, staging: &Path, digest: Digest, bytes: &[u8]) -> Result<(), ImageError> {
     let path = index::blob(dir, &digest);
     if is_there(&path, bytes.len() as u64)? {
@@ -202,7 +202,7 @@ fn put(dir: &Path, staging: &Path, digest: Digest, bytes: &[u8]) -> Result<(), I
     fs::rename(&partial, &path).map_err(failed("make", &path))
 }
 
-/// Whether a blob is there, of this length. One that is cut short is made anew.
+/// Returns whether a blob of this length exists. A blob that is too short is written again.
 fn is_there(path: &Path, length: u64) -> Result<bool, ImageError> {
     match fs::metadata(path) {
         Ok(about) => Ok(about.is_file() && about.len() == length),
@@ -211,7 +211,7 @@ fn is_there(path: &Path, length: u64) -> Result<bool, ImageError> {
     }
 }
 
-/// A file of a helper that has ended becomes a blob.
+/// Moves a file of a helper that has ended to the store's blobs.
 fn take(dir: &Path, staging: &Path, piece: &Piece) -> Result<(), ImageError> {
     let target = index::blob(dir, &piece.digest);
     if is_there(&target, piece.size)? {
@@ -230,7 +230,7 @@ fn take(dir: &Path, staging: &Path, piece: &Piece) -> Result<(), ImageError> {
     fs::rename(&source, &target).map_err(failed("make", &target))
 }
 
-/// Takes a helper's file from it: a regular file of one name, from now on the store's own and read-only.
+/// Takes over a helper's file: a regular file with one link becomes the store's own, read-only.
 pub(super) fn own(staging: &Path, name: &str) -> Result<std::path::PathBuf, ImageError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
     if name.starts_with('.') || !name.bytes().all(plain) {

@@ -1,4 +1,4 @@
-//! What a store refuses, and why.
+//! Errors of the store.
 
 use super::Conflict;
 use crate::changes::ChangeError;
@@ -8,57 +8,57 @@ use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Why a store does not do what it was asked.
+/// The reason for which the store did not carry a request out.
 #[derive(Debug, Error)]
 pub enum ImageError {
     /// A file of the store can't be used.
     #[error("can't {operation} {path}")]
     File {
-        /// What was tried.
+        /// The operation.
         operation: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The helper failed.
     #[error(transparent)]
     Helper(#[from] HelperError),
-    /// What the helper says is not what it left.
+    /// The helper's statement about a file differs from the file.
     #[error("image refused: {0}")]
     DigestMismatch(String),
-    /// No such image. The words are dockerd's.
+    /// No image has the name or ID; the message is dockerd's.
     #[error("No such image: {0}")]
     Unknown(String),
-    /// Several images whose IDs begin so.
+    /// Several images' IDs begin with the text.
     #[error("{0}: several images have an ID that begins so: write more of it")]
     Ambiguous(String),
-    /// Not a name.
+    /// A name is not valid.
     #[error(transparent)]
     Name(#[from] ReferenceError),
-    /// A name with a digest can't be given.
+    /// A name with a digest can't be given to an image.
     #[error("refusing to create a tag with a digest reference")]
     DigestTag,
-    /// Not a change.
+    /// A change is not valid.
     #[error(transparent)]
     Change(#[from] ChangeError),
-    /// It may not be removed.
+    /// The image may not be removed.
     #[error(transparent)]
     Conflict(#[from] Conflict),
-    /// An index.json that can't be read.
+    /// The store's index.json can't be read.
     #[error(
         "{path} is damaged: {reason}: restore it, or remove the folder to begin without images"
     )]
     Index {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason, as text.
         reason: String,
     },
-    /// mke2fs failed.
+    /// mke2fs failed to make the empty disk.
     #[error("can't make the empty disk: {0}: on Debian `apt-get install e2fsprogs`")]
     Upper(String),
-    /// A layer of it is gone or was damaged.
+    /// A layer of the image is missing or was damaged.
     #[error("a layer of image {0} is missing: pull it or load it again")]
     Missing(String),
     /// The disk is nearly full.
@@ -69,12 +69,12 @@ pub enum ImageError {
     Room {
         /// The store's directory.
         path: PathBuf,
-        /// What is free.
+        /// The free space in MiB.
         free_mib: u64,
-        /// What images leave free.
+        /// The space that images leave free, in MiB.
         floor_mib: u64,
     },
-    /// The runtime is ending.
+    /// The runtime is shutting down.
     #[error("the coordinator is ending")]
     Ending,
 }

@@ -1,6 +1,6 @@
-//! index.json and what it tells of.
+//! Reads and writes index.json, and the images that it names.
 
-use super::state::StoreState;
+use super::contents::StoreState;
 use super::{Image, ImageError, Settings, failed, rename};
 use crate::config::Config;
 use crate::digest::{Digest, Hasher};
@@ -37,8 +37,8 @@ pub(super) fn mode(path: &Path, mode: u32) -> Result<(), ImageError> {
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("protect", path))
 }
 
-/// Makes the directories, reads the images, and removes what belongs to no image. Where something is damaged, what
-/// belongs to no image is moved into `lost/` and not removed; where something can't be read, it stays.
+/// Makes the directories, reads the images, and removes files that belong to no image. If something is damaged, such
+/// files are moved into `lost/` instead; if something can't be read, they stay.
 pub(super) fn open(settings: &Settings) -> Result<StoreState, ImageError> {
     let dir = settings.dir.as_path();
     let dirs = [
@@ -81,7 +81,7 @@ pub(super) fn open(settings: &Settings) -> Result<StoreState, ImageError> {
     Ok(state)
 }
 
-/// The blobs that an image is made of.
+/// Returns the digests of the blobs that an image is made of.
 pub(super) fn digests(image: &Image) -> impl Iterator<Item = Digest> {
     let own = [image.id, image.manifest.digest].into_iter();
     own.chain(image.layers.iter().map(|layer| layer.digest))
@@ -108,7 +108,8 @@ fn remove(path: &Path) -> Result<(), ImageError> {
     removed.map_err(failed("remove", path))
 }
 
-/// Moves what is damaged, or belonged to something that is, to where the store neither uses nor removes it.
+/// Moves a damaged file, or one that belonged to something damaged, into `lost/`, where the store neither uses nor
+/// removes it.
 pub(super) fn lose(dir: &Path, path: &Path) -> Result<(), ImageError> {
     let lost = dir.join(LOST);
     fs::create_dir_all(&lost).map_err(failed("make", &lost))?;
@@ -128,7 +129,7 @@ pub(super) fn lose(dir: &Path, path: &Path) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// What index.json names, and whether something of it is damaged.
+/// Reads the images that index.json names; the flag says whether something of it is damaged.
 fn read(settings: &Settings) -> Result<(StoreState, bool), ImageError> {
     let path = settings.dir.join(NAME);
     let bytes = match fs::read(&path) {
@@ -152,8 +153,8 @@ fn read(settings: &Settings) -> Result<(StoreState, bool), ImageError> {
     Ok((state, damaged))
 }
 
-/// Reads the images that could not be read before. Those that are damaged are left out and their documents
-/// moved aside; returns whether there are any.
+/// Reads the images that could not be read before. Leaves damaged ones out and moves their documents aside; returns
+/// whether there were any.
 pub(super) fn read_again(settings: &Settings, state: &mut StoreState) -> bool {
     let mut damaged = BTreeSet::new();
     let mut known: BTreeMap<Digest, Result<Digest, ()>> = BTreeMap::new();
@@ -213,7 +214,7 @@ fn image(dir: &Path, descriptor: &Descriptor, limits: Limits) -> Result<Image, R
     })
 }
 
-/// Whether all layers are there, by their length. One that has another length and another digest is moved
+/// Returns whether all layers exist with their length. A layer that has another length and another digest is moved
 /// aside: the image stays, and a pull or load of it brings the layer back.
 pub(super) fn is_whole(dir: &Path, image: &Image) -> Result<bool, ImageError> {
     let mut whole = true;
@@ -246,7 +247,7 @@ pub(super) fn digest_of(path: &Path) -> Result<Digest, ImageError> {
     }
 }
 
-/// A document whose digest is checked. One that holds something else is moved aside.
+/// Reads a document and checks its digest. A file with another content is moved aside.
 fn document<T: for<'a> serde::Deserialize<'a>>(
     dir: &Path,
     digest: &Digest,
@@ -276,7 +277,7 @@ fn document<T: for<'a> serde::Deserialize<'a>>(
     serde_json::from_slice(&bytes).map_err(wrong)
 }
 
-/// Replaces index.json: one descriptor for each name, and one for an image without.
+/// Replaces index.json: one descriptor for each name, and one for each image without a name.
 pub(super) fn write<'a>(
     dir: &Path,
     images: impl Iterator<Item = &'a Arc<Image>>,
@@ -310,7 +311,7 @@ pub(super) fn write<'a>(
     replace(dir, NAME, &bytes)
 }
 
-/// Replaces a file as a whole; what was there is there until all of the new one is.
+/// Replaces a file as a whole: the old one stays until the new one is complete.
 pub(super) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ImageError> {
     let path = dir.join(name);
     // In a directory that is swept at the start.
@@ -324,7 +325,7 @@ pub(super) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ImageE
     sync(dir)
 }
 
-/// Names in a directory are on disk.
+/// Waits until the names in a directory are on disk.
 pub(super) fn sync(dir: &Path) -> Result<(), ImageError> {
     let synced = File::open(dir).and_then(|dir| dir.sync_all());
     synced.map_err(failed("write", dir))

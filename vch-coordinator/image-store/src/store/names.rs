@@ -1,4 +1,4 @@
-//! The names of images: which image a text means, and which registry is on this machine.
+//! The names of images, and the registries that are on this machine.
 
 use super::{Image, ImageError};
 use crate::digest::Digest;
@@ -6,7 +6,7 @@ use crate::reference::Reference;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Whether a registry is on this machine, by its name.
+/// Returns whether a registry is on this machine, by its name.
 pub(super) fn is_loopback(registry: &str) -> bool {
     let host = match registry
         .strip_prefix('[')

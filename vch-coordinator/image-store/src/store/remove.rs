@@ -1,64 +1,40 @@
-//! `docker rmi` and `docker image prune`, with dockerd 20.10's meaning and words
-//! (daemon/images/image_delete.go).
+//! Removes images as `docker rmi` and `docker image prune` do, with dockerd 20.10's meaning and
+//! messages (daemon/images/image_delete.go).
 
-use super::state::{Images, Inner};
-use super::{Image, ImageError, Store, find, index};
+use super::contents::Images;
+use super::state::Inner;
+use super::{Conflict, Image, ImageError, Store, find, index};
 use crate::digest::{Digest, Hasher};
 use crate::reference::{Reference, Which};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use thiserror::Error;
 
 /// A container and the image that it was created of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
-    /// Its ID, in hex.
+    /// The container's ID, in hex.
     pub container: String,
     /// The image's ID.
     pub image: Digest,
-    /// It runs.
+    /// Whether the container runs.
     pub running: bool,
 }
 
-/// What a removal has done, in its order.
+/// One step of a removal, in the order in which they are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removed {
-    /// A name, as Docker shows it.
+    /// A name was removed; as Docker shows it.
     Untagged(String),
-    /// An image's ID, or the chain ID of a layer that nothing else uses.
+    /// An image was deleted, by its ID, or a layer that nothing else uses, by its chain ID.
     Deleted(String),
 }
 
-/// Why an image stays.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Conflict {
-    /// Its last name, and a container needs it.
-    #[error(
-        "conflict: unable to remove repository reference \"{name}\" (must force) - container \
-         {container} is using its referenced image {image}"
-    )]
-    Name {
-        /// As it was written.
-        name: String,
-        /// Twelve digits.
-        container: String,
-        /// Twelve digits.
-        image: String,
-    },
-    /// By its ID.
-    #[error("conflict: unable to delete {image} ({force}) - {why}")]
-    Image {
-        /// Twelve digits.
-        image: String,
-        /// Whether force would help.
-        force: &'static str,
-        /// What is in the way.
-        why: String,
-    },
-}
-
 impl Store {
-    /// Removes a name, and the image with its last name; or an image by its ID. `uses` are the containers.
+    /// Removes a name, and the image with its last name; or an image by its ID. `uses` are the containers that exist.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::Unknown`] or [`ImageError::Ambiguous`] as [`Store::find`] does, [`ImageError::Conflict`]
+    /// if the image may not be removed.
     pub async fn remove(
         &self,
         text: &str,
@@ -78,8 +54,11 @@ impl Store {
         .await
     }
 
-    /// Removes images that no container uses: those without a name, or `all`. `wanted` are the filters.
-    /// Also gives the bytes of packed layers and root file systems that it freed.
+    /// Removes images that no container uses: those without a name, or with `all` every one. `wanted` are the
+    /// filters. Also returns the bytes of packed layers and root file systems that it freed.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::File`] if index.json can't be written.
     pub async fn prune(
         &self,
         all: bool,
@@ -108,7 +87,7 @@ impl Store {
     }
 }
 
-/// What is removed, purely.
+/// Decides what to remove, without I/O.
 fn decide(
     images: &mut Images,
     text: &str,
@@ -173,7 +152,7 @@ fn decide(
     Ok(records)
 }
 
-/// At most one tag, and no digests but of its repository.
+/// Returns whether the names are at most one tag, and digests of its repository.
 fn is_single(names: &BTreeSet<Reference>) -> bool {
     let tags = names
         .iter()
@@ -251,7 +230,7 @@ fn delete(images: &mut Images, id: Digest, records: &mut Vec<Removed>) {
     records.extend(gone.map(|chain| Removed::Deleted(chain.to_string())));
 }
 
-/// A layer with all below it (OCI image-spec, config.md: ChainID).
+/// Returns the ID of each layer with all layers below it (OCI image-spec, config.md: ChainID).
 fn chains(image: &Image) -> Vec<Digest> {
     let mut chains: Vec<Digest> = Vec::new();
     for layer in &image.config.rootfs.diff_ids {

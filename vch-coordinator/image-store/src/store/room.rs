@@ -1,4 +1,4 @@
-//! The disk is never filled by images: the coordinator's own state may be on it.
+//! Keeps images from filling the disk, which may also hold the coordinator's own state.
 
 use super::{ImageError, Settings};
 use nix::sys::statvfs::statvfs;
@@ -12,7 +12,10 @@ const DEFAULT_PART: u64 = 20;
 const DEFAULT_BYTES: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;
 
-/// Whether there is more room than what is to stay free.
+/// Checks that more space is free than images must leave free.
+///
+/// # Errors
+/// Returns [`ImageError::Room`] if it is not.
 pub(super) fn check(settings: &Settings) -> Result<(), ImageError> {
     let about = match statvfs(&settings.dir) {
         Ok(about) => about,
@@ -40,7 +43,8 @@ pub(super) fn check(settings: &Settings) -> Result<(), ImageError> {
     })
 }
 
-/// Waits until there is too little room. To be dropped once nothing is written any more.
+/// Waits until too little space is free. The future has to be dropped once nothing is written any
+/// more.
 pub(super) async fn watch(settings: &Settings) -> ImageError {
     let mut ticks = tokio::time::interval(PERIOD);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

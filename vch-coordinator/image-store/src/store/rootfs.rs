@@ -1,4 +1,4 @@
-//! Root file systems, made once for each image.
+//! Makes root file systems, once for each image.
 
 use super::staging::{self, Purpose, Staging};
 use super::state::{Inner, Lease};
@@ -11,8 +11,12 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 
 impl Store {
-    /// The root file system of an image, a read-only squashfs. Made if it is not there; whoever asks
-    /// meanwhile waits for it.
+    /// Returns the path of an image's root file system, a read-only squashfs. Makes it if it does not exist;
+    /// concurrent callers wait for it.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::Unknown`] if no image has the ID, [`ImageError::Missing`] if a layer is missing,
+    /// [`ImageError::Helper`] if the helper fails, [`ImageError::Room`] if the disk is nearly full.
     pub async fn rootfs(&self, id: &Digest) -> Result<PathBuf, ImageError> {
         let path = index::rootfs(&self.inner.settings.dir, id);
         let image = self.image(id).await?;
@@ -32,7 +36,7 @@ impl Store {
         made.map(|()| path)
     }
 
-    /// By ID. Those that could not be read at the start are looked for again.
+    /// Returns an image by its ID. Images that could not be read at the start are looked for again.
     async fn image(&self, id: &Digest) -> Result<Arc<Image>, ImageError> {
         if let Some(image) = self.inner.state().images.get(id) {
             return Ok(Arc::clone(image));
@@ -87,7 +91,8 @@ fn link(inner: &Inner, image: &Image, staging: &Staging) -> Result<(), ImageErro
 }
 
 impl Inner {
-    /// What only one at a time may make.
+    /// Returns the lock under which a root file system, or with `None` the empty disk, is made by
+    /// one task at a time.
     pub(super) async fn alone(&self, what: Option<Digest>) -> Arc<Mutex<()>> {
         let mut making = self.making.lock().await;
         // Those that nobody holds any more.

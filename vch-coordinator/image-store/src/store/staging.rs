@@ -1,4 +1,4 @@
-//! Directories of helpers, each with a user ID of its own.
+//! The helpers' staging directories, each with a user ID of its own.
 
 use super::{ImageError, Settings, failed, index};
 use crate::digest::Digest;
@@ -20,14 +20,14 @@ const MAKING: usize = 16;
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
-/// What a helper is for.
+/// The purpose of a helper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Arriving,
     Making,
 }
 
-/// User IDs of helpers: no two that run have the same.
+/// The user IDs of helpers: no two that run have the same.
 pub(super) struct Users {
     first: u32,
     taken: Arc<Mutex<BTreeSet<u32>>>,
@@ -79,7 +79,7 @@ impl Drop for User {
     }
 }
 
-/// A directory for one helper, removed with this.
+/// The staging directory of one helper, removed when this is dropped.
 pub(super) struct Staging {
     pub path: PathBuf,
     user: Option<User>,
@@ -120,12 +120,12 @@ impl Staging {
         Ok(staging)
     }
 
-    /// User and group of the helper.
+    /// Returns the user and group ID of the helper.
     pub fn user(&self) -> u32 {
         self.user.as_ref().map_or(u32::MAX, |user| user.id)
     }
 
-    /// Takes the directory from a helper that has ended: from now on no process of its user changes a name in it.
+    /// Takes the directory from a helper that has ended: from now on no process of its user can change a name in it.
     pub fn reclaim(&self) -> Result<(), ImageError> {
         if geteuid().is_root() {
             chown(&self.path, Some(0), Some(0)).map_err(failed("own", &self.path))?;
@@ -163,7 +163,7 @@ fn remove(path: &Path) {
     }
 }
 
-/// Removes a helper's directory before it returns, if it is held nowhere else.
+/// Removes a helper's directory before it returns, unless it is held elsewhere.
 pub(super) async fn finish(staging: Arc<Staging>) {
     let Some(mut staging) = Arc::into_inner(staging) else {
         return;
@@ -179,7 +179,7 @@ pub(super) async fn finish(staging: Arc<Staging>) {
     }
 }
 
-/// Does what may wait for a disk on a thread of its own, where there is a runtime whose threads must not.
+/// Runs work that may wait for a disk on a thread of its own, if the caller is on a thread of a runtime.
 pub(super) fn off_runtime(work: impl FnOnce() + Send + 'static) {
     match tokio::runtime::Handle::try_current() {
         Ok(runtime) => drop(runtime.spawn_blocking(work)),

@@ -1,30 +1,18 @@
-//! What a store holds in memory, and who may change it when.
+//! The store's state in memory, and the rules for changing it.
 //!
 //! Readers take a copy of a pointer and wait for no disk. `index.json` is written by one at a time, on a
 //! thread where blocking is no harm. Blobs are hashed, synced and put in place under no lock at all: a lease
 //! keeps them meanwhile from a removal, which asks for the leases only while it renames a file away.
 
+use super::contents::{Images, StoreState};
 use super::{Image, ImageError, Settings, find, index, staging};
 use crate::digest::Digest;
-use crate::oci::Descriptor;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-
-pub(super) type Images = BTreeMap<Digest, Arc<Image>>;
-
-/// What index.json names.
-#[derive(Clone, Debug, Default)]
-pub(super) struct StoreState {
-    /// By ID.
-    pub images: Images,
-    /// Images of which something could not be read: they stay in index.json, and no blob is removed
-    /// meanwhile, since it may be one of theirs.
-    pub unreadable: Vec<Descriptor>,
-}
 
 pub(super) struct Inner {
     pub settings: Settings,
@@ -34,7 +22,8 @@ pub(super) struct Inner {
     index: Mutex<()>,
     /// How many use a blob, or an image's root file system, that index.json need not name yet.
     leases: Mutex<BTreeMap<Digest, usize>>,
-    /// Of each image whose root file system is being made, and of the empty disk.
+    /// A lock for each root file system that is being made, by image, and with `None` for the empty
+    /// disk.
     pub making: tokio::sync::Mutex<BTreeMap<Option<Digest>, Arc<tokio::sync::Mutex<()>>>>,
     pub users: staging::Users,
     removed: AtomicU64,
@@ -53,14 +42,14 @@ impl Inner {
         }
     }
 
-    /// What there is at this moment.
+    /// Returns the present state.
     pub fn state(&self) -> Arc<StoreState> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&state)
     }
 
-    /// Changes what index.json names: on disk first, then for all to see. Blocks for as long as the disk
-    /// takes, and as long as others change it.
+    /// Changes the images that index.json names: on disk first, then in memory. Blocks for as long as the disk takes,
+    /// and as long as other changes take.
     pub fn change<T>(
         &self,
         decide: impl FnOnce(&mut Images) -> Result<T, ImageError>,
@@ -74,7 +63,7 @@ impl Inner {
         Ok(done)
     }
 
-    /// Looks once more for images that could not be read.
+    /// Tries again to read the images that could not be read.
     pub fn read_again(&self) -> Result<(), ImageError> {
         if self.state().unreadable.is_empty() {
             return Ok(());
@@ -82,7 +71,7 @@ impl Inner {
         self.change(|_| Ok(()))
     }
 
-    /// The IDs of images that are there with all of their layers. Blocks.
+    /// Returns the IDs of images that have all of their layers. Blocks.
     pub fn whole_images(&self) -> Result<Vec<Digest>, ImageError> {
         let state = self.state();
         let mut whole = Vec::new();
@@ -102,7 +91,7 @@ impl Inner {
         Ok(())
     }
 
-    /// By name, ID, or the beginning of an ID.
+    /// Returns the image of a name, an ID, or the beginning of an ID.
     pub fn find(&self, text: &str) -> Result<Arc<Image>, ImageError> {
         find(&self.state().images, text)
     }
@@ -111,8 +100,8 @@ impl Inner {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes those of these blobs and root file systems that belong to no image and are not in use;
-    /// returns their bytes. What can't be removed goes at the next start.
+    /// Removes the blobs and root file systems of these digests that belong to no image and are not leased; returns
+    /// their bytes. Those that can't be removed are removed at the next start.
     pub fn discard(&self, digests: impl IntoIterator<Item = Digest>) -> u64 {
         let digests: BTreeSet<Digest> = digests.into_iter().collect();
         if digests.is_empty() {
@@ -168,8 +157,8 @@ impl Inner {
     }
 }
 
-/// Keeps blobs, and the root file systems of images with these IDs, from being removed. What no image names
-/// when the last lease of it ends is removed then.
+/// Keeps blobs, and the root file systems of images with these IDs, from being removed. When the last lease of one
+/// ends and no image names it, it is removed.
 pub(super) struct Lease {
     inner: Arc<Inner>,
     digests: BTreeSet<Digest>,
@@ -194,13 +183,13 @@ impl Lease {
         }
     }
 
-    /// Ends it on this thread, where waiting for the disk is no harm; returns the bytes that became free.
+    /// Ends the lease on this thread, where waiting for the disk is allowed; returns the bytes that became free.
     pub fn release(mut self) -> u64 {
         let digests = self.end();
         self.inner.discard(digests)
     }
 
-    /// Those that no image names.
+    /// Ends the lease; returns the digests that no image names.
     fn end(&mut self) -> BTreeSet<Digest> {
         let mut leases = self.inner.leases();
         let digests = std::mem::take(&mut self.digests);

@@ -1,4 +1,5 @@
-//! Disks of containers' own: copies of one empty ext4, of which only what is not zero is copied.
+//! Makes containers' writable disks: copies of one empty ext4, of which only what is not zero is
+//! copied.
 
 use super::{ImageError, Store, failed};
 use nix::errno::Errno;
@@ -9,12 +10,15 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
-/// Of ext4's journal: 1,024 blocks of 4 KiB are the least; most of a larger one would be zeros to write.
+/// The size of ext4's journal: 1,024 blocks of 4 KiB, the least; most of a larger one would be zeros to write.
 const JOURNAL_MIB: &str = "size=4";
 
 impl Store {
-    /// Makes a container's own disk at `path`, where nothing may be yet: an empty ext4, sparse, of `bytes` or the
+    /// Makes a container's writable disk at `path`, where no file may exist: an empty ext4, sparse, of `bytes` or the
     /// store's default size. The empty disk of the default size is made once and copied.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::Upper`] if mke2fs fails, [`ImageError::File`] if the file can't be made.
     pub async fn new_writable_layer(
         &self,
         path: &Path,
@@ -43,7 +47,7 @@ impl Store {
         .await
     }
 
-    /// The empty disk, made if it is not there.
+    /// Returns the path of the empty disk; makes it if it does not exist.
     async fn template(&self) -> Result<PathBuf, ImageError> {
         let settings = &self.inner.settings;
         let name = format!("upper-{}.ext4", settings.writable_layer_bytes);

@@ -1,6 +1,6 @@
-//! Numbers in headers: octal text, or base 256 where the first bit is set (GNU).
+//! Parses numbers in headers: octal text, or base 256 if the first bit is set (GNU).
 
-/// Of a header's field; `None` if it is neither.
+/// Parses a header's field; `None` if it is neither.
 pub(super) fn parse(field: &[u8]) -> Option<i128> {
     match field.first() {
         Some(first) if first & 0x80 != 0 => {
@@ -35,7 +35,7 @@ fn octal(field: &[u8]) -> Option<i128> {
     })
 }
 
-/// Decimal digits alone, as pax records have them.
+/// Parses a number in decimal digits only, as pax records have them.
 pub(super) fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 20 {
         return None;
@@ -46,7 +46,7 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// Seconds of a pax time, its fraction cut off downwards.
+/// Parses the seconds of a pax time; rounds a fraction down.
 pub(super) fn seconds(text: &[u8]) -> Option<i64> {
     let (negative, text) = match text.strip_prefix(b"-") {
         Some(rest) => (true, rest),

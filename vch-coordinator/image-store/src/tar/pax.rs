@@ -2,7 +2,7 @@
 
 use super::numbers::decimal;
 
-/// Key and value of each record, in their order; `None` if it is not of that form.
+/// Returns key and value of each record, in their order; `None` if the bytes are not of that form.
 pub(super) fn records(mut bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let mut found = Vec::new();
     while !bytes.is_empty() {

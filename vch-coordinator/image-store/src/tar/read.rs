@@ -1,4 +1,4 @@
-//! Reading: one entry after the other, each with its data, of which nothing is kept.
+//! Reads an archive entry by entry, each with its data, without keeping any.
 
 use super::sparse::Map;
 use super::{BLOCK, Entry, Kind, TarError, numbers, pax};
@@ -15,7 +15,8 @@ pub struct Reader<R> {
     /// Bytes read so far.
     at: u64,
     entries: u64,
-    /// Of the present entry's stored data, what is not read yet; and what fills its last block.
+    /// The bytes of the present entry's stored data that are not read yet, with the padding of its
+    /// last block.
     left: u64,
     padding: u64,
     size: u64,
@@ -23,7 +24,7 @@ pub struct Reader<R> {
     ended: bool,
 }
 
-/// What extended headers say of the entry behind them.
+/// The content of extended headers about the entry behind them.
 #[derive(Default)]
 struct Extra {
     path: Option<Vec<u8>>,
@@ -50,7 +51,7 @@ struct Sparse {
 struct Header([u8; BLOCK]);
 
 impl<R: Read> Reader<R> {
-    /// Of a stream that begins with an archive.
+    /// Makes a reader of a stream that begins with an archive.
     pub fn new(input: R, limits: Limits) -> Self {
         Self {
             input,
@@ -65,12 +66,16 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The stream, to read what may stand behind the archive's end.
+    /// Returns the stream, to read what may follow the archive's end.
     pub fn into_inner(self) -> R {
         self.input
     }
 
-    /// The next entry; what is left of the data of the one before is passed over. `None` at the end.
+    /// Returns the next entry, and skips the unread rest of the entry before; `None` at the end.
+    ///
+    /// # Errors
+    /// Returns [`TarError`]: `Header` for bytes that are no valid header, `Bound` or `Entries` if a
+    /// bound is exceeded, `Short` or `Read` if the stream ends or fails.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, TarError> {
         let mut extra = Extra::default();
         loop {
@@ -102,6 +107,10 @@ impl<R: Read> Reader<R> {
     }
 
     /// Copies the present entry's data, with zeros for its holes.
+    ///
+    /// # Errors
+    /// Returns [`TarError::Write`] if `sink` fails, [`TarError::Short`] or [`TarError::Read`] if
+    /// the stream ends or fails.
     pub fn copy_data(&mut self, sink: &mut impl Write) -> Result<(), TarError> {
         let mut buffer = vec![0; CHUNK];
         let Some(map) = self.holes.take() else {
@@ -141,7 +150,7 @@ impl<R: Read> Reader<R> {
         let passed = io::copy(&mut self.input.by_ref().take(count), &mut io::sink());
         let passed = passed.map_err(TarError::Read)?;
         self.at += passed;
-        // The last block of an archive may be cut by whoever wrote it; its data may not.
+        // The last block of an archive may be cut by the program that wrote it; its data may not.
         if passed < self.left {
             return Err(TarError::Short);
         }
@@ -166,7 +175,7 @@ impl<R: Read> Reader<R> {
         Ok(())
     }
 
-    /// The next block, if it is a header; `None` at a block of zeros or at the stream's end.
+    /// Returns the next block if it is a header; `None` at a block of zeros or at the stream's end.
     fn header(&mut self) -> Result<Option<Header>, TarError> {
         if self.ended {
             return Ok(None);
@@ -204,7 +213,7 @@ impl<R: Read> Reader<R> {
         Ok(Some(header))
     }
 
-    /// The data of an extended header.
+    /// Returns the data of an extended header.
     fn extra(&mut self, stored: u64) -> Result<Vec<u8>, TarError> {
         let most = self.limits.extra_bytes;
         if stored > most {
@@ -297,7 +306,7 @@ impl<R: Read> Reader<R> {
         Ok(entry)
     }
 
-    /// The map of GNU's old form: four parts in the header, 21 in each block that may follow.
+    /// Reads the map of GNU's old form: four parts in the header, 21 in each block that may follow.
     fn old_sparse(&mut self, header: &Header) -> Result<(), Option<TarError>> {
         let size = header.number(483..495).ok_or(None)?;
         let mut parts = Vec::new();
@@ -333,7 +342,7 @@ impl<R: Read> Reader<R> {
         Ok(())
     }
 
-    /// Form 1.0: decimal numbers, each with a newline, in blocks before the data.
+    /// Reads the map of form 1.0: decimal numbers, each with a newline, in blocks before the data.
     fn map_ahead(&mut self) -> Result<Vec<(u64, u64)>, Option<TarError>> {
         let mut block = [0; BLOCK];
         let mut position = BLOCK;
@@ -376,7 +385,8 @@ impl<R: Read> Reader<R> {
 const BAD_MAP: &str = "its map of a sparse file is damaged";
 
 impl Header {
-    /// The checksum is the sum of all bytes, its own taken as spaces; some old programs summed signed ones.
+    /// Returns whether the checksum is right: the sum of all bytes, its own counted as spaces; some old programs
+    /// summed signed bytes.
     fn sound(&self) -> bool {
         let Some(said) = numbers::parse(&self.0[148..156]) else {
             return false;
@@ -391,7 +401,7 @@ impl Header {
         said == unsigned || said == signed
     }
 
-    /// A number that is not negative.
+    /// Returns a number that is not negative.
     fn number(&self, range: std::ops::Range<usize>) -> Option<u64> {
         u64::try_from(numbers::parse(&self.0[range])?).ok()
     }
@@ -462,7 +472,7 @@ fn some(value: &[u8]) -> Option<Vec<u8>> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-/// Up to the first zero byte.
+/// Returns the field up to its first zero byte.
 fn cut(field: &[u8]) -> Vec<u8> {
     let end = field.iter().position(|byte| *byte == 0);
     field[..end.unwrap_or(field.len())].to_owned()

@@ -1,4 +1,4 @@
-//! Writing: ustar headers, with pax records before those that don't hold it all.
+//! Writes an archive: ustar headers, with pax records before those that can't hold everything.
 
 use super::{BLOCK, Entry, Kind, pax};
 use std::io::{self, Write};
@@ -6,13 +6,14 @@ use std::io::{self, Write};
 /// Writes an archive to a stream.
 pub struct Writer<W> {
     output: W,
-    /// Of the present entry's data, what is not written yet; and what fills its last block.
+    /// The bytes of the present entry's data that are not written yet, with the padding of its last
+    /// block.
     left: u64,
     padding: usize,
 }
 
 impl<W: Write> Writer<W> {
-    /// An archive at the beginning of a stream.
+    /// Makes a writer of an archive at the beginning of a stream.
     pub fn new(output: W) -> Self {
         Self {
             output,
@@ -66,7 +67,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Writes the archive's end and gives the stream.
+    /// Writes the archive's end and returns the stream.
     pub fn finish(mut self) -> io::Result<W> {
         self.finish_entry()?;
         self.pad(2 * BLOCK)?;
@@ -101,7 +102,7 @@ impl<W: Write> Write for Writer<W> {
     }
 }
 
-/// What doesn't fit into the header of an entry.
+/// Returns the pax records for the values that don't fit into the header of an entry.
 fn records(entry: &Entry, link: &[u8], size: u64) -> Vec<u8> {
     let mut records = Vec::new();
     let plain = |text: &[u8]| text.len() <= 100 && text.is_ascii();
@@ -150,7 +151,7 @@ impl HeaderBlock {
         field[..count].copy_from_slice(&text[..count]);
     }
 
-    /// Zero where it doesn't fit: then a pax record says it.
+    /// Writes a number in octal digits; zero if it doesn't fit, since a pax record has it then.
     fn octal(&mut self, range: std::ops::Range<usize>, value: u64) {
         let digits = range.len() - 1;
         let text = format!("{value:0digits$o}");

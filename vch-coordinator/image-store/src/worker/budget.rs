@@ -1,4 +1,4 @@
-//! What an image may take, over all of its layers.
+//! Bounds an image over all of its layers.
 
 use super::WorkError;
 use crate::job::{ArrivedLayer, Piece};
@@ -7,12 +7,13 @@ use crate::limits::Limits;
 use crate::merge::{self, LayerError};
 use std::fs::File;
 
-/// What is left for an image's layers.
+/// The rest of the bounds for an image's layers.
 pub(super) struct Budget {
     limits: Limits,
     bytes: u64,
     entries: u64,
-    /// Of archives: headers and padding are more than the files. A bound of its own ends bombs.
+    /// The bytes of archives that may still be unpacked: headers and padding make them more than
+    /// the files. A bound of its own stops decompression bombs.
     stream: u64,
 }
 
@@ -26,7 +27,8 @@ impl Budget {
         }
     }
 
-    /// Reads a layer through: it is an archive within what is left, and this is what it unpacks to.
+    /// Reads a whole layer, checks that it is an archive within the rest of the bounds, and returns
+    /// its digests and sizes.
     pub fn examine(&mut self, piece: Piece) -> Result<ArrivedLayer, WorkError> {
         let file = File::open(&piece.file).map_err(|source| WorkError::File {
             file: piece.file.clone(),
@@ -59,7 +61,7 @@ impl Budget {
         })
     }
 
-    /// Takes off what a layer has that was examined for another image.
+    /// Takes the bytes of a layer off the rest that was examined for another image.
     pub fn take(&mut self, bytes: u64) -> Result<(), WorkError> {
         let left = self.bytes.checked_sub(bytes);
         self.bytes =
@@ -67,7 +69,7 @@ impl Budget {
         Ok(())
     }
 
-    /// The bound that was set, and not what is left of it.
+    /// Returns the error with the bound that was set, in place of the rest of it.
     fn whole(&self, error: LayerError) -> LayerError {
         match error {
             LayerError::Bound { setting, .. } if setting == merge::ENTRIES => {

@@ -1,4 +1,4 @@
-//! What a registry has under a name: its manifest or index with its platforms, and the tags of a repository.
+//! Asks a registry for a name's manifest or index with its platforms, and for a repository's tags.
 
 use super::registry::Registry;
 use super::{WorkError, pull};
@@ -9,7 +9,7 @@ use crate::oci::{self, Descriptor, Distribution, Index, Manifest, Platform};
 use crate::reference::Which;
 use serde_json::Value;
 
-/// Lists the tags of the repository, in the registry's order.
+/// Returns the tags of the repository, in the registry's order.
 pub(super) fn tags(request: &Remote, limits: Limits) -> Result<Vec<String>, WorkError> {
     let name = &request.name;
     let credentials = request.credentials.as_ref();
@@ -25,7 +25,8 @@ pub(super) fn tags(request: &Remote, limits: Limits) -> Result<Vec<String>, Work
         })
 }
 
-/// Reads the manifest or index, and of a manifest also its image's configuration. Fetches no layer.
+/// Returns the manifest or index; for a manifest also reads its image's configuration. Fetches no
+/// layer.
 pub(super) fn inspect(request: &Remote, limits: Limits) -> Result<Distribution, WorkError> {
     let credentials = request.credentials.as_ref();
     let mut registry = Registry::new(request.name.registry(), request.plain, credentials, limits);
@@ -56,7 +57,8 @@ pub(super) fn inspect(request: &Remote, limits: Limits) -> Result<Distribution, 
     })
 }
 
-/// The media type that the document states; OCI's lets it be omitted.
+/// Returns the media type that the document states; that of the answer if it states none, which OCI
+/// allows.
 fn named(stated: String, otherwise: &str) -> String {
     match stated.is_empty() {
         true => otherwise.to_owned(),
@@ -64,7 +66,7 @@ fn named(stated: String, otherwise: &str) -> String {
     }
 }
 
-/// The platform that a configuration states. One of another artifact states none.
+/// Returns the platform that a configuration states; none for that of another kind of artifact.
 fn of(config: &[u8]) -> Vec<Platform> {
     let stated = serde_json::from_slice::<Platform>(config).ok();
     let stated = stated.filter(|one| !one.os.is_empty() || !one.architecture.is_empty());

@@ -1,4 +1,4 @@
-//! Archives of images: what `docker save` writes (manifest.json), and OCI image layouts (index.json).
+//! Loads archives of images: those of `docker save` (manifest.json), and OCI image layouts (index.json).
 
 use super::WorkError;
 use super::budget::Budget;
@@ -167,7 +167,7 @@ impl Members {
         Ok(found)
     }
 
-    /// The images of an index that are for this machine.
+    /// Loads the images of an index that are for this machine.
     fn layout(
         &mut self,
         index: &Index,
@@ -254,7 +254,7 @@ fn blob(digest: &Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
-/// A member's path as a key: `.` left out, `..` resolved as far as it goes.
+/// Returns a member's path as a key: `.` left out, `..` resolved as far as possible.
 fn normal(path: &str) -> String {
     let mut names = Vec::new();
     for name in path.split('/') {

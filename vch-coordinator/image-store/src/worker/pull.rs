@@ -1,4 +1,4 @@
-//! Images from a registry.
+//! Pulls images from a registry.
 
 use super::budget::Budget;
 use super::registry::Registry;
@@ -44,7 +44,7 @@ pub(super) fn pull(
         .map_err(|error| not_shown(error, &request.name))
 }
 
-/// Docker says no more of what may not be seen.
+/// Returns the error that Docker shows for an image that the user may not see, which says no more.
 pub(super) fn not_shown(error: WorkError, name: &Reference) -> WorkError {
     match error {
         WorkError::Denied(_) => WorkError::Missing(format!(
@@ -107,7 +107,8 @@ impl<W: Write> Fetch<'_, W> {
         })
     }
 
-    /// What it says of its size, before anything is fetched; each blob is held to it.
+    /// Checks the sizes that the manifest states, before anything is fetched; each blob is held to
+    /// its own.
     fn measure(&self, manifest: &Manifest) -> Result<(), WorkError> {
         let limits = self.limits;
         if manifest.layers.len() > limits.layers {
@@ -128,7 +129,7 @@ impl<W: Write> Fetch<'_, W> {
         Ok(())
     }
 
-    /// The layers, each once, the lowest first.
+    /// Fetches the layers, each once, the lowest first.
     fn layers(&mut self, wanted: &[Descriptor]) -> Result<Vec<ArrivedLayer>, WorkError> {
         let mut layers: Vec<ArrivedLayer> = Vec::new();
         let mut budget = Budget::new(self.limits);
@@ -151,7 +152,7 @@ impl<W: Write> Fetch<'_, W> {
         Ok(layers)
     }
 
-    /// The manifest for this machine; of several, the first.
+    /// Returns the manifest for this machine; the first if there are several.
     fn for_us(&mut self, bytes: &[u8]) -> Result<Manifest, WorkError> {
         let wrong = |error| WorkError::Content(format!("its manifest: {error}"));
         let value: serde_json::Value = serde_json::from_slice(bytes).map_err(wrong)?;
@@ -169,7 +170,7 @@ impl<W: Write> Fetch<'_, W> {
         serde_json::from_slice(&bytes).map_err(wrong)
     }
 
-    /// A blob becomes a file of the staging directory. A transfer that breaks off is taken up where it was.
+    /// Fetches a blob to a file of the staging directory. A transfer that breaks off is continued.
     fn blob(
         &mut self,
         descriptor: &Descriptor,
@@ -237,7 +238,8 @@ struct Transfer<'a> {
     hasher: Hasher,
     size: u64,
     told: u64,
-    /// When the rate was last looked at, and the bytes since, those that came twice included.
+    /// The time of the last check of the rate, and the bytes since then, including those that came
+    /// twice.
     since: Instant,
     lately: u64,
     buffer: Vec<u8>,
@@ -260,7 +262,7 @@ impl<'a> Transfer<'a> {
         })
     }
 
-    /// The registry begins once more from the start.
+    /// Notes that the registry sends from the start once more.
     fn restart(&mut self) -> Result<(), WorkError> {
         let opened = OpenOptions::new()
             .write(true)
@@ -295,7 +297,8 @@ impl<'a> Transfer<'a> {
         Ok(Step::More)
     }
 
-    /// One that drips is no better than one that is silent.
+    /// Checks that the registry sends fast enough: one that sends a few bytes at a time is no
+    /// better than a silent one.
     fn check_rate(&mut self) -> Result<(), WorkError> {
         let Limits {
             read_seconds,
@@ -316,7 +319,7 @@ impl<'a> Transfer<'a> {
         Ok(())
     }
 
-    /// How far it is, if that is worth telling.
+    /// Returns the progress in bytes, if it is worth a line.
     fn news(&mut self) -> Option<u64> {
         if self.size - self.told < STEP_BYTES {
             return None;
@@ -331,7 +334,7 @@ fn failed(file: &str, source: std::io::Error) -> WorkError {
     WorkError::File { file, source }
 }
 
-/// The layers are those that the configuration tells of.
+/// Checks that the layers are those of the configuration.
 fn agree(layers: &[ArrivedLayer]) -> Result<(), WorkError> {
     let config = fs::read("config").map_err(|source| failed("config", source))?;
     let config: Config = serde_json::from_slice(&config)

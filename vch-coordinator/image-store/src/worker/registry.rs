@@ -27,7 +27,7 @@ const HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 const ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 const RESOLVE: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(30);
-/// Of a manifest or a token, as a whole: each is a few KiB.
+/// The time for a manifest or a token as a whole: each has a few KiB.
 const DOCUMENT: Duration = Duration::from_secs(120);
 /// As many as dockerd follows.
 const REDIRECTS: usize = 10;
@@ -36,7 +36,7 @@ const TOKEN_BYTES: u64 = 64 << 10;
 const TAGS_AT_ONCE: usize = 1000;
 /// More would be pulled for days.
 const MOST_TAGS: usize = 10_000;
-/// Of a registry that sends few at once.
+/// The most pages of tags, for a registry that sends few tags a page.
 const MOST_PAGES: usize = 1_000;
 const REASON_BYTES: u64 = 4 << 10;
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
@@ -44,7 +44,7 @@ const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 
-/// A registry, and what it is asked with.
+/// A registry, with the credentials and bounds for requests to it.
 pub(super) struct Registry<'a> {
     documents: Agent,
     blobs: Agent,
@@ -68,7 +68,7 @@ struct Token {
 }
 
 impl<'a> Registry<'a> {
-    /// `name` is its host, with a port or without.
+    /// Makes a client of a registry; `name` is its host, with a port or without.
     pub fn new(
         name: &str,
         plain: bool,
@@ -92,7 +92,7 @@ impl<'a> Registry<'a> {
         format!("{scheme}://{}/v2/", self.host)
     }
 
-    /// A manifest or index, and the digest of its bytes; `None` where the registry has no such name.
+    /// Returns a manifest or index, and the digest of its bytes; `None` if the registry does not have the name.
     pub fn manifest(
         &mut self,
         repository: &str,
@@ -109,7 +109,7 @@ impl<'a> Registry<'a> {
         Ok(Some((Digest::of(&bytes), bytes)))
     }
 
-    /// A blob that is a document, whole.
+    /// Returns a blob that is a document, as a whole.
     pub fn document(
         &mut self,
         repository: &str,
@@ -122,8 +122,8 @@ impl<'a> Registry<'a> {
         bounded(good(response)?, limits.document_bytes)
     }
 
-    /// The tags of a repository, a page at a time (distribution-spec 1.1, "Listing Tags"); `None` where there is no
-    /// such repository.
+    /// Returns the tags of a repository, read page by page (distribution-spec 1.1, "Listing Tags"); `None` if the
+    /// registry does not have the repository.
     pub fn tags(
         &mut self,
         repository: &str,
@@ -158,7 +158,8 @@ impl<'a> Registry<'a> {
         Err(WorkError::Registry(what))
     }
 
-    /// A blob from an offset on, and whether it begins at the start nevertheless.
+    /// Returns a reader of a blob from an offset on, and whether the registry sends it from the
+    /// start nevertheless.
     pub fn blob(
         &mut self,
         repository: &str,
@@ -174,7 +175,7 @@ impl<'a> Registry<'a> {
         Ok((good(response)?, whole))
     }
 
-    /// Asks whether the credentials are good.
+    /// Asks the registry whether it accepts the credentials.
     pub fn log_in(&mut self) -> Result<(), WorkError> {
         let url = self.base();
         let named = |error: &WorkError| WorkError::Registry(format!("Get \"{url}\": {error}"));
@@ -203,7 +204,7 @@ impl<'a> Registry<'a> {
         )))
     }
 
-    /// Asks, and asks again with a token if the registry wants one.
+    /// Sends a request, and sends it again with a token if the registry wants one.
     fn get(
         &mut self,
         agent: &Agent,
@@ -223,7 +224,7 @@ impl<'a> Registry<'a> {
         Ok(second)
     }
 
-    /// Asks, and follows redirects. The registry's authorization stays with it.
+    /// Sends a request, and follows redirects. The authorization goes to the registry only.
     fn follow(
         &self,
         agent: &Agent,
@@ -411,7 +412,7 @@ fn failed(error: &ureq::Error) -> WorkError {
     WorkError::Registry(error.to_string())
 }
 
-/// The body of a good answer; the registry's own words of another.
+/// Returns the body of a successful answer; the registry's own message of another as an error.
 fn good(response: Response<Body>) -> Result<impl Read + use<>, WorkError> {
     let status = response.status();
     let reader = response.into_body().into_reader();

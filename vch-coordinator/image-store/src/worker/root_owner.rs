@@ -12,8 +12,8 @@ const PLAIN: u16 = 1 << 15;
 /// IDs in the first block of their table.
 const IDS: u16 = 2048;
 
-/// Sets the root directory's owner. `spare` is an ID that no file of the image has: its position in the table
-/// is taken for an owner that has none.
+/// Sets the owner of a squashfs' root directory. `spare` is an ID that no file of the image has: its position in the
+/// table is used for an owner that has none.
 pub(super) fn set(file: &File, owner: [u32; 2], spare: Option<u32>) -> io::Result<()> {
     let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
     let ids_at = long(file, long(file, 48)?)? + 2;

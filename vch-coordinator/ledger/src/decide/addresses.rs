@@ -1,4 +1,4 @@
-//! Which addresses an endpoint has, and what becomes of them afterwards.
+//! Chooses the addresses of endpoints, and keeps released ones from being reused at once.
 
 use super::{DecisionContext, Draft, subnets::family};
 use crate::{
@@ -10,7 +10,12 @@ use crate::{
 use ipnet::IpNet;
 use std::net::IpAddr;
 
-/// One address a family that the network has: those asked for, the rest automatic. IPv4 comes first.
+/// Chooses one address for each family that the network has: the requested ones, and automatic ones for the rest;
+/// IPv4 comes first.
+///
+/// # Errors
+/// Returns a refusal if a requested address is not in the network's subnets, reserved or in use, or if no address is
+/// left.
 pub(super) fn choose(
     context: DecisionContext<'_>,
     network: &NetworkState,
@@ -51,7 +56,7 @@ fn check_wanted(network: &NetworkState, wanted: &[IpAddr]) -> Result<(), Refusal
     Ok(())
 }
 
-/// The subnet of an address that was asked for and can be had.
+/// Returns the subnet of an address that was requested, if the endpoint can have the address.
 fn requested<'a>(
     context: DecisionContext<'_>,
     network: &'a NetworkState,
@@ -108,7 +113,7 @@ pub(super) fn kept_as(subnet: &Subnet, address: IpAddr) -> Option<String> {
     Some(format!("auxiliary address {name}"))
 }
 
-/// The next address of the first subnet of a family that has one.
+/// Returns the next address of the first subnet of a family that has one.
 fn automatic<'a>(
     network: &'a NetworkState,
     v4: bool,
@@ -145,7 +150,7 @@ fn move_cursor(network: &Network, subnet: &SubnetState, next: IpAddr, draft: &mu
     }
 }
 
-/// An address that is handed out no longer rests.
+/// Ends the resting of an address that is given out.
 fn rouse(network: &Network, subnet: &SubnetState, address: IpAddr, draft: &mut Draft) {
     if let Some(since) = subnet.rests_since(address) {
         draft.remove(Row::RestingAddress(RestingAddress {
@@ -156,8 +161,9 @@ fn rouse(network: &Network, subnet: &SubnetState, address: IpAddr, draft: &mut D
     }
 }
 
-/// Lets an endpoint's addresses rest; where too many do, the one that has rested longest is free
-/// again: it lies behind the cursor.
+/// Releases an endpoint's addresses, and marks them as resting. If more than
+/// [`Limits::resting`](crate::Limits) rest, the one that has rested longest stops resting: it lies
+/// behind the cursor.
 pub(super) fn release(
     context: DecisionContext<'_>,
     network: &NetworkState,

@@ -1,4 +1,4 @@
-//! Containers come, start, are renamed and go.
+//! Adds, starts, stops, renames and removes containers.
 
 use super::{
     Decision, DecisionContext, Draft, addresses, at_most, bounded_map,
@@ -16,7 +16,7 @@ use crate::{
 use protocol::spec::{Generation, Incarnation};
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// Makes a container known.
+/// Adds a container.
 pub(super) fn add(
     context: DecisionContext<'_>,
     request: AddContainer,
@@ -70,7 +70,7 @@ pub(super) fn add(
     Ok(draft.answered(Answer::ContainerAdded { container: id }))
 }
 
-/// The servers that are asked: the first of those that were given, each once.
+/// Returns the servers that will be asked: the first ones of those given, without duplicates.
 fn asked(given: &[IpAddr]) -> Vec<IpAddr> {
     let mut servers = Vec::new();
     for server in given {
@@ -81,7 +81,7 @@ fn asked(given: &[IpAddr]) -> Vec<IpAddr> {
     servers
 }
 
-/// Forgets a container.
+/// Removes a container.
 pub(super) fn remove(
     context: DecisionContext<'_>,
     container: &ContainerRef,
@@ -153,7 +153,7 @@ fn unlink(context: DecisionContext<'_>, gone: &Container, draft: &mut Draft) {
     }
 }
 
-/// Gives a container a new life, of whose health nothing bad is known.
+/// Gives a container a new incarnation, and assumes that it is healthy.
 pub(super) fn start(
     context: DecisionContext<'_>,
     container: &ContainerRef,
@@ -181,7 +181,7 @@ pub(super) fn start(
     }))
 }
 
-/// Ends a container's life; one that does not run stays as it is.
+/// Ends a container's incarnation; changes nothing if it does not run.
 pub(super) fn stop(
     context: DecisionContext<'_>,
     container: &ContainerRef,
@@ -195,7 +195,7 @@ pub(super) fn stop(
     Ok(draft.answered(Answer::Stopped { container: row.id }))
 }
 
-/// Gives a container another name, and its endpoints the names that follow from it.
+/// Renames a container, and changes the names of its endpoints that follow from it.
 pub(super) fn rename(
     context: DecisionContext<'_>,
     container: &ContainerRef,
@@ -215,7 +215,7 @@ pub(super) fn rename(
     Ok(draft.answered(Answer::Renamed { container: row.id }))
 }
 
-/// Notes what a container's health check says.
+/// Notes the result of a container's health check.
 pub(super) fn set_health(
     context: DecisionContext<'_>,
     container: &ContainerRef,

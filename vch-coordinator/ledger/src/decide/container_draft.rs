@@ -1,7 +1,7 @@
-//! A container as a decision leaves it, and what is in force of it then: its names, its open and its
-//! published ports, the number of its spec.
+//! A container's rows while a decision changes them, and what is in force of the container then: its names, its open
+//! and published ports, the generation of its spec.
 //!
-//! Whatever a command changes of a container, all of this follows from its rows in the same way.
+//! All of this follows from the rows in the same way, whatever command changed them.
 
 use super::{DecisionContext, Draft, addresses, port, renumber};
 use crate::{
@@ -11,18 +11,19 @@ use crate::{
     state::ContainerState,
 };
 
-/// What a decision does with a container's published ports.
+/// How a decision treats a container's published ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ports {
-    /// They must be in force: it is refused where one can't be.
+    /// All must be in force: the command is refused if one can't be.
     Require,
-    /// Those that can be are in force: what takes something away is never refused for a port.
+    /// Ports that can be published are in force: a command that takes something away is never
+    /// refused for a port.
     Allow,
     /// They stay as they are.
     Keep,
 }
 
-/// A container in the making.
+/// A container's rows while a decision changes them.
 pub(super) struct ContainerDraft<'a> {
     pub(super) context: DecisionContext<'a>,
     pub(super) entry: &'a ContainerState,
@@ -30,7 +31,7 @@ pub(super) struct ContainerDraft<'a> {
     pub(super) endpoints: Vec<EndpointDraft<'a>>,
 }
 
-/// An endpoint in the making, and its network.
+/// An endpoint's row while a decision changes it, with its network.
 #[derive(Clone)]
 pub(super) struct EndpointDraft<'a> {
     pub(super) row: Endpoint,
@@ -38,7 +39,7 @@ pub(super) struct EndpointDraft<'a> {
 }
 
 impl<'a> ContainerDraft<'a> {
-    /// A container as it is.
+    /// Returns the draft of a container without changes.
     pub(super) fn of(context: DecisionContext<'a>, entry: &'a ContainerState) -> Self {
         let endpoints = spec::endpoints(context.state, entry);
         Self {
@@ -55,7 +56,7 @@ impl<'a> ContainerDraft<'a> {
         }
     }
 
-    /// The networks that it is on.
+    /// Returns the networks that the container is on.
     pub(super) fn networks(&self) -> Vec<&'a Network> {
         self.endpoints
             .iter()
@@ -63,7 +64,7 @@ impl<'a> ContainerDraft<'a> {
             .collect()
     }
 
-    /// Its endpoints.
+    /// Returns the container's endpoints with their networks.
     pub(super) fn view(&self) -> Vec<EndpointRef<'_>> {
         let endpoints = self.endpoints.iter();
         endpoints
@@ -74,8 +75,12 @@ impl<'a> ContainerDraft<'a> {
             .collect()
     }
 
-    /// Draws up every change that follows; the container's row as it is then, and its published
-    /// ports.
+    /// Adds every change that follows from the draft to `draft`; returns the container's row and
+    /// its published ports after them.
+    ///
+    /// # Errors
+    /// Returns a refusal if no spec can be made of the rows, or if `ports` requires a port that
+    /// can't be published.
     pub(super) fn settle(
         mut self,
         ports: Ports,
@@ -87,8 +92,17 @@ impl<'a> ContainerDraft<'a> {
         }
         let (state, entry) = (self.context.state, self.entry);
         let bindings = match ports {
-            Ports::Require => port::in_force(&mut self, true, environment)?,
-            Ports::Allow => port::in_force(&mut self, false, environment)?,
+            Ports::Require | Ports::Allow => {
+                let targets = port::targets(&self.view());
+                let all = ports == Ports::Require;
+                port::in_force(
+                    self.context,
+                    &mut self.container,
+                    &targets,
+                    all,
+                    environment,
+                )?
+            }
             Ports::Keep => {
                 let kept = entry.bindings.iter();
                 kept.filter_map(|host| state.binding(host).cloned())

@@ -1,9 +1,9 @@
-//! What others keep with a container.
+//! Stores documents with containers.
 
 use super::{Decision, DecisionContext, Draft, short_enough};
 use crate::{Answer, ContainerRef, Document, DocumentKind, MAX_DOCUMENT, Refusal, Row, lookup};
 
-/// Keeps a document, in place of the one of its kind.
+/// Stores a document, in place of the container's one of its kind.
 pub(super) fn keep(
     context: DecisionContext<'_>,
     container: &ContainerRef,

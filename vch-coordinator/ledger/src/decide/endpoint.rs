@@ -1,4 +1,4 @@
-//! Containers get endpoints on networks, and lose them.
+//! Connects containers to networks and disconnects them.
 
 use super::{
     Decision, DecisionContext, Draft, addresses, at_most, bounded_map,
@@ -15,7 +15,7 @@ use crate::{
 use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
 use std::collections::BTreeSet;
 
-/// Gives a container an endpoint on a network.
+/// Connects a container to a network.
 pub(super) fn connect(
     context: DecisionContext<'_>,
     request: Connect,
@@ -77,7 +77,7 @@ pub(super) fn connect(
     }))
 }
 
-/// Takes a container's endpoint on a network away.
+/// Disconnects a container from a network.
 pub(super) fn disconnect(
     context: DecisionContext<'_>,
     container: &ContainerRef,
@@ -132,7 +132,7 @@ fn forget(
     }))
 }
 
-/// Gives a container other aliases on a network.
+/// Replaces a container's aliases on a network.
 pub(super) fn set_aliases(
     context: DecisionContext<'_>,
     (container, network): (&ContainerRef, &NetworkRef),
@@ -230,7 +230,7 @@ fn check_connect(
     at_most("aliases", request.aliases.len(), MAX_ALIASES)
 }
 
-/// An interface name that none of the container's endpoints has.
+/// Returns the name if none of the container's endpoints has it as interface name.
 fn check_interface(
     state: &LedgerState,
     container: &ContainerState,
@@ -300,7 +300,7 @@ fn check_nic(
     Ok(())
 }
 
-/// The lowest of eth0, eth1, … that none of the container's endpoints has.
+/// Returns the lowest of eth0, eth1, … that none of the container's endpoints has.
 fn free_interface(
     state: &LedgerState,
     container: &ContainerState,

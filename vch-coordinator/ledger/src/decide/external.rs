@@ -1,10 +1,10 @@
-//! External networks come, change and go with the configuration.
+//! Makes the external networks agree with the configuration.
 
 use super::{
     Decision, DecisionContext, Draft, addresses, at_most,
     container_draft::{ContainerDraft, Ports},
-    network::{self, forget_addresses},
-    port,
+    host_port,
+    network_rows::{forget_addresses, fresh_id, holders},
 };
 use crate::{
     AddressCursor, Answer, BridgeOptions, ContainerId, Endpoint, Environment, ExternalAddressing,
@@ -25,7 +25,7 @@ use std::{
 /// How many of a list an error names.
 const SHOWN: usize = 5;
 
-/// What became of the external networks.
+/// The external networks that a decision adds, changes and removes.
 #[derive(Default)]
 pub(super) struct Drawn {
     pub(super) added: Vec<NetworkId>,
@@ -33,7 +33,7 @@ pub(super) struct Drawn {
     pub(super) removed: Vec<NetworkId>,
 }
 
-/// Makes the external networks what the configuration has.
+/// Makes the external networks those of the configuration.
 pub(super) fn configure(
     context: DecisionContext<'_>,
     wanted: &[ExternalNetwork],
@@ -52,7 +52,7 @@ pub(super) fn configure(
     }))
 }
 
-/// Draws up what makes the external networks so.
+/// Adds the changes that make the external networks those of `wanted` to `draft`.
 pub(super) fn draw(
     context: DecisionContext<'_>,
     wanted: &[ExternalNetwork],
@@ -73,7 +73,7 @@ pub(super) fn draw(
         if !gone.endpoints.is_empty() {
             return Err(ExternalRefusal::InUse {
                 network: gone.row.name.clone(),
-                endpoints: network::holders(context.state, &gone.endpoints),
+                endpoints: holders(context.state, &gone.endpoints),
             }
             .into());
         }
@@ -87,7 +87,7 @@ pub(super) fn draw(
             None => {
                 let row = row(
                     request,
-                    network::fresh_id(context.state, environment),
+                    fresh_id(context.state, environment),
                     environment.now_ms,
                 );
                 drawn.added.push(row.id);
@@ -125,7 +125,7 @@ fn row(request: &ExternalNetwork, id: NetworkId, created_ms: u64) -> Network {
     }
 }
 
-/// The external networks that the configuration no longer has.
+/// Returns the external networks that the configuration no longer has.
 fn gone<'a>(context: DecisionContext<'a>, wanted: &[ExternalNetwork]) -> Vec<&'a NetworkState> {
     let networks = context.state.networks.values();
     let externals = networks.filter(|entry| entry.row.external().is_some());
@@ -134,7 +134,7 @@ fn gone<'a>(context: DecisionContext<'a>, wanted: &[ExternalNetwork]) -> Vec<&'a
         .collect()
 }
 
-/// The external network of a name.
+/// Returns the external network of a name.
 fn existing<'a>(
     context: DecisionContext<'a>,
     name: &NetworkName,
@@ -212,7 +212,7 @@ fn check_request(request: &ExternalNetwork) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// An address of a subnet's that lies where it can't.
+/// Returns an address of a subnet that lies where it can't, with the name of its setting.
 fn misplaced(subnet: &Subnet) -> Option<(String, IpAddr)> {
     let single = [("gateway", subnet.gateway), ("address", subnet.vch)];
     let single = single
@@ -277,7 +277,7 @@ fn check_ports(context: DecisionContext<'_>) -> Result<(), Refusal> {
             continue;
         };
         let mut others = there.iter().filter(|(address, _)| address.is_some());
-        let met = others.find(|(address, _)| port::meet(context.settings, None, **address));
+        let met = others.find(|(address, _)| host_port::meet(context.settings, None, **address));
         if let Some((_, met)) = met
             && let Some(holder) = context.state.containers.get(&met.container)
         {
@@ -327,7 +327,7 @@ fn check_orphans(
     .into())
 }
 
-/// What follows from networks that are otherwise: their allocators, and their containers' rows.
+/// Adds what follows from changed networks: their allocators, and their containers' rows.
 fn change(
     context: DecisionContext<'_>,
     changed: &BTreeMap<NetworkId, Network>,
@@ -361,7 +361,7 @@ fn change(
     Ok(())
 }
 
-/// An endpoint's addresses bear their subnets' prefix lengths.
+/// Sets the prefix lengths of an endpoint's addresses to their subnets'.
 fn lengthen(endpoint: &mut Endpoint, network: &Network) {
     for own in &mut endpoint.addresses {
         let subnet = network.subnet_of(own.addr());

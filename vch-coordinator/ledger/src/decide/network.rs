@@ -1,20 +1,21 @@
-//! Networks come and go.
+//! Creates and removes networks.
 
 use super::{
-    Decision, DecisionContext, Draft, at_most, bounded_texts, external, random, short_enough,
-    subnets,
+    Decision, DecisionContext, Draft, at_most, bounded_texts, external,
+    network_rows::{forget_addresses, fresh_id, holders},
+    short_enough, subnets,
 };
 use crate::{
-    AddressCursor, Answer, BridgeOptions, Configuration, CreateNetwork, DnsTtl, EndpointId,
-    Environment, Id, MAX_NETWORK_DOCUMENT, Network, NetworkId, NetworkKind, NetworkRef, Refusal,
-    RestingAddress, Row, SegmentKind, Settings, Subnet, SubnetRequest, lookup,
+    Answer, BridgeOptions, Configuration, CreateNetwork, DnsTtl, EndpointId, Environment,
+    MAX_NETWORK_DOCUMENT, Network, NetworkId, NetworkKind, NetworkRef, Refusal, Row, SegmentKind,
+    Settings, Subnet, SubnetRequest, lookup,
     state::{LedgerState, NetworkState},
 };
 use ipnet::IpNet;
 use protocol::spec::Generation;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Makes a bridge network.
+/// Creates a bridge network.
 pub(super) fn create(
     context: DecisionContext<'_>,
     request: CreateNetwork,
@@ -61,7 +62,8 @@ pub(super) fn create(
     Ok(draft.answered(answer))
 }
 
-/// Makes the predefined networks that do not exist, and the external ones what the settings have.
+/// Creates the predefined networks that do not exist, and makes the external networks those of the
+/// settings.
 pub(crate) fn bootstrap(
     context: DecisionContext<'_>,
     environment: &mut Environment<'_>,
@@ -141,7 +143,8 @@ fn bridge(
     })
 }
 
-/// A network that carries nothing: its subnets are checked, and taken by those that are made of it.
+/// Creates a network of kind configuration. Its subnets are checked, but only the networks made of
+/// it occupy them.
 fn configuration(
     context: DecisionContext<'_>,
     request: CreateNetwork,
@@ -153,7 +156,8 @@ fn configuration(
     Ok(made(context, request, kind, subnets, environment))
 }
 
-/// The request with what a configuration has in place of its own, and that configuration.
+/// Returns the request with the settings of a configuration in place of its own, and that
+/// configuration's ID.
 fn configured(
     context: DecisionContext<'_>,
     request: CreateNetwork,
@@ -212,16 +216,7 @@ fn made(
     }
 }
 
-pub(super) fn fresh_id(state: &LedgerState, environment: &mut Environment<'_>) -> NetworkId {
-    loop {
-        let id = NetworkId::from_bytes(random(environment));
-        if !state.networks.contains_key(&id) {
-            return id;
-        }
-    }
-}
-
-/// Lets answers about a network's names be kept for another time.
+/// Sets how long resolvers may cache answers about a network's names.
 pub(super) fn set_dns_ttl(
     context: DecisionContext<'_>,
     network: &NetworkRef,
@@ -272,7 +267,7 @@ pub(super) fn remove(
     }))
 }
 
-/// The endpoints of running containers on a network.
+/// Returns the endpoints of running containers on a network.
 fn active(state: &LedgerState, entry: &NetworkState) -> Vec<EndpointId> {
     let runs = |id: &&EndpointId| {
         let endpoint = state.endpoints.get(id);
@@ -282,8 +277,8 @@ fn active(state: &LedgerState, entry: &NetworkState) -> Vec<EndpointId> {
     entry.endpoints.iter().filter(runs).copied().collect()
 }
 
-/// The endpoints of stopped containers end with their network. What a container asked for, it still
-/// asks for: it misses the network, and says so when it is started.
+/// Removes the endpoints of stopped containers with their network. The containers' requests stay:
+/// each misses the network, and says so when it is started.
 fn end_endpoints(state: &LedgerState, entry: &NetworkState, draft: &mut Draft) {
     let endpoints = entry.endpoints.iter();
     for endpoint in endpoints.filter_map(|id| state.endpoints.get(id)) {
@@ -296,44 +291,4 @@ fn end_endpoints(state: &LedgerState, entry: &NetworkState, draft: &mut Draft) {
             draft.replace(Row::Container(before), Row::Container(after));
         }
     }
-}
-
-/// The rows of a network's allocators: bounded by the limit on resting addresses.
-pub(super) fn forget_addresses(entry: &NetworkState, draft: &mut Draft) {
-    let network = entry.row.id;
-    for subnet in &entry.subnets {
-        for (address, since) in subnet.all_resting() {
-            draft.remove(Row::RestingAddress(RestingAddress {
-                network,
-                address,
-                since,
-            }));
-        }
-        if let Some(next) = subnet.cursor() {
-            draft.remove(Row::AddressCursor(AddressCursor {
-                network,
-                subnet: subnet.net().network(),
-                next,
-            }));
-        }
-    }
-}
-
-/// Names of the first few containers on a network.
-pub(super) fn holders<'a>(
-    state: &LedgerState,
-    endpoints: impl IntoIterator<Item = &'a EndpointId>,
-) -> String {
-    const SHOWN: usize = 5;
-    let endpoints: Vec<&EndpointId> = endpoints.into_iter().collect();
-    let names = endpoints.iter().take(SHOWN).filter_map(|id| {
-        let endpoint = state.endpoints.get(id)?;
-        let container = state.containers.get(&endpoint.container)?;
-        Some(container.row.name.to_string())
-    });
-    let mut text = names.collect::<Vec<_>>().join(", ");
-    if let Some(more) = endpoints.len().checked_sub(SHOWN).filter(|n| *n > 0) {
-        text.push_str(&format!(" and {more} more"));
-    }
-    text
 }

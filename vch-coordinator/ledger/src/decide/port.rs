@@ -1,9 +1,12 @@
-//! Which ports of the VCH lead to a container, and which of its own are open.
+//! Decides which ports of the VCH lead to a container, and which of the container's own ports are
+//! open.
 
-use super::{container_draft::ContainerDraft, publish};
+use super::{DecisionContext, host_port};
 use crate::{
     Container, ContainerId, ContainerPort, Endpoint, Environment, HostPort, Network, PortBinding,
-    PortNumber, PortRefusal, Protocol, Publish, Refusal, Settings, spec, state::LedgerState,
+    PortNumber, PortRefusal, Protocol, Publish, Refusal, Settings,
+    spec::{self, EndpointRef},
+    state::LedgerState,
 };
 use ipnet::IpNet;
 use std::{
@@ -11,14 +14,14 @@ use std::{
     net::IpAddr,
 };
 
-/// The ports of a container that are open on its external networks, in ascending order.
+/// Returns the ports of a container that are open on its external networks, in ascending order.
 pub(super) fn opened(container: &Container) -> Vec<PortNumber> {
     let plain = container.ports.iter().filter(|port| no_nat(port).is_none());
     let numbers: BTreeSet<PortNumber> = plain.map(|port| port.number).collect();
     numbers.into_iter().collect()
 }
 
-/// What of a request an external network can't do: a port is open there or not.
+/// Returns the part of a request that an external network can't serve: a port is open there or not.
 fn no_nat(port: &ContainerPort) -> Option<&'static str> {
     let publish = port.publish.as_ref()?;
     let other = publish.port.is_some_and(|host| host != port.number.port);
@@ -34,7 +37,7 @@ fn no_nat(port: &ContainerPort) -> Option<&'static str> {
     (!publish.clients.is_empty()).then_some("where a port is open to everyone")
 }
 
-/// Refuses what can't be where all of a container's networks are external.
+/// Refuses requests that are not possible for a container whose networks are all external.
 pub(super) fn check_external(
     container: &Container,
     ports: &[ContainerPort],
@@ -72,12 +75,13 @@ struct PortRequest {
     chosen: Option<u16>,
 }
 
-/// Refuses a port at an address whose family no endpoint has that it could lead to.
+/// Refuses a port at an address of a family that none of the container's endpoints has.
 pub(super) fn check_family(
-    container_draft: &ContainerDraft<'_>,
+    container: &Container,
+    endpoints: &[EndpointRef<'_>],
     ports: &[ContainerPort],
 ) -> Result<(), PortRefusal> {
-    let targets = targets(container_draft);
+    let targets = targets(endpoints);
     if targets.is_empty() {
         return Ok(());
     }
@@ -90,7 +94,7 @@ pub(super) fn check_family(
     });
     for request in requests {
         if !targets.iter().any(|endpoint| endpoint.fits(&request)) {
-            return Err(no_family(&request, &container_draft.container));
+            return Err(no_family(&request, container));
         }
     }
     Ok(())
@@ -108,8 +112,8 @@ fn no_family(request: &PortRequest, container: &Container) -> PortRefusal {
     }
 }
 
-/// What a container wants published, in the order in which it is decided: named ports, then ranges,
-/// then those that have had one, then the rest.
+/// Returns the requests to publish ports of a container, in the order in which they are decided:
+/// named ports, then ranges, then those that have had a chosen port, then the rest.
 fn requests(container: &Container) -> Vec<PortRequest> {
     let chosen = |number, address| container.chosen.get(&(number, address)).copied();
     let asked = container.ports.iter().filter_map(|port| {
@@ -138,7 +142,7 @@ fn requests(container: &Container) -> Vec<PortRequest> {
     requests.collect()
 }
 
-/// Forgets the ports that were chosen for what is no longer requested.
+/// Forgets the chosen ports of requests that the container no longer has.
 pub(super) fn forget_chosen(container: &mut Container) {
     let requests = requests(container);
     let unnamed = requests
@@ -150,33 +154,28 @@ pub(super) fn forget_chosen(container: &mut Container) {
     container.chosen.retain(|key, _| keys.contains(key));
 }
 
-/// The published ports of a container that are in force, by the VCH's port; remembers on its row
-/// those that are chosen. One that can't be is left out, or refused where all must be.
+/// Returns the published ports of a container that are in force, and remembers the chosen ones on
+/// its row. A port that can't be published is left out, or refused if `all` must be.
 pub(super) fn in_force(
-    container_draft: &mut ContainerDraft<'_>,
+    context: DecisionContext<'_>,
+    container: &mut Container,
+    targets: &[PublishTarget],
     all: bool,
     environment: &mut Environment<'_>,
 ) -> Result<Vec<PortBinding>, Refusal> {
-    let targets = targets(container_draft);
-    if !container_draft.container.runs() || targets.is_empty() {
+    if !container.runs() || targets.is_empty() {
         return Ok(Vec::new());
     }
     let mut bindings = BTreeMap::new();
     let mut claims = Claims {
-        state: container_draft.context.state,
-        settings: container_draft.context.settings,
-        container: container_draft.container.id,
+        state: context.state,
+        settings: context.settings,
+        container: container.id,
         decided: BTreeMap::new(),
     };
     let mut chosen = BTreeMap::new();
-    for request in requests(&container_draft.container) {
-        let decided = bind(
-            &claims,
-            &container_draft.container,
-            &targets,
-            &request,
-            environment,
-        );
+    for request in requests(container) {
+        let decided = bind(&claims, container, targets, &request, environment);
         match decided {
             Ok(binding) => {
                 if binding.ephemeral {
@@ -193,34 +192,33 @@ pub(super) fn in_force(
             Err(_) => {}
         }
     }
-    container_draft.container.chosen.extend(chosen);
+    container.chosen.extend(chosen);
     Ok(bindings.into_values().collect())
 }
 
 /// An endpoint that published ports may lead to.
-struct PublishTarget {
+pub(super) struct PublishTarget {
     row: Endpoint,
-    /// Where its network publishes ports that name no address.
+    /// The address at which the endpoint's network publishes ports whose request names no address.
     binding: Option<IpAddr>,
 }
 
 impl PublishTarget {
-    /// At which address of the VCH a request is bound that leads here.
+    /// Returns the address of the VCH at which a request that leads to this endpoint is bound.
     fn address(&self, request: &PortRequest) -> Option<IpAddr> {
         request.publish.address.or(self.binding)
     }
 
-    /// Whether it has an address to which the request may lead.
+    /// Returns whether the endpoint has an address to which the request may lead.
     fn fits(&self, request: &PortRequest) -> bool {
         !target(&self.row, self.address(request)).is_empty()
     }
 }
 
-/// The endpoints that published ports may lead to, the first one's gateway being the default. An
-/// internal network is none of them: nothing comes in from outside.
-fn targets(container_draft: &ContainerDraft<'_>) -> Vec<PublishTarget> {
-    let endpoints = container_draft.view();
-    let ranked = spec::in_gateway_order(&endpoints).into_iter();
+/// Returns the endpoints that published ports may lead to, ordered so that the first one's gateway
+/// is the default. An internal network's is none of them: nothing comes in from outside.
+pub(super) fn targets(endpoints: &[EndpointRef<'_>]) -> Vec<PublishTarget> {
+    let ranked = spec::in_gateway_order(endpoints).into_iter();
     let bridges =
         ranked.filter(|endpoint| endpoint.network.is_bridge() && !endpoint.network.internal);
     let endpoints = bridges.map(|endpoint| PublishTarget {
@@ -230,7 +228,7 @@ fn targets(container_draft: &ContainerDraft<'_>) -> Vec<PublishTarget> {
     endpoints.collect()
 }
 
-/// One request as a binding.
+/// Returns the binding of one request.
 fn bind(
     claims: &Claims<'_>,
     container: &Container,
@@ -244,7 +242,7 @@ fn bind(
     };
     let address = first.address(request);
     if let Some(address) = address.filter(|_| request.publish.address.is_none()) {
-        publish::check_address(claims.state, claims.settings, request.number, address)?;
+        host_port::check_address(claims.state, claims.settings, request.number, address)?;
     }
     let host = |port| HostPort {
         protocol: request.number.protocol,
@@ -296,24 +294,25 @@ fn bind(
     })
 }
 
-/// An endpoint's addresses to which what comes in at a host address may lead.
+/// Returns the addresses of an endpoint to which packets to a host address may lead.
 fn target(endpoint: &Endpoint, host: Option<IpAddr>) -> Vec<IpAddr> {
     let addresses = endpoint.addresses.iter().map(IpNet::addr);
     let fits = |own: &IpAddr| host.is_none_or(|host| host.is_ipv4() == own.is_ipv4());
     addresses.filter(fits).collect()
 }
 
-/// Who has which ports of the VCH, for one container that wants some.
+/// The ports of the VCH that are taken, from the view of one container that requests some.
 struct Claims<'a> {
     state: &'a LedgerState,
     settings: &'a Settings,
     container: ContainerId,
-    /// What it gets in this decision, and for which of its ports.
+    /// The ports that the container gets in this decision, each with the container's port that it
+    /// leads to.
     decided: BTreeMap<PortNumber, Vec<(Option<IpAddr>, PortNumber)>>,
 }
 
 impl Claims<'_> {
-    /// What the container has of it already.
+    /// Returns the container's own binding of a port, if it has one already.
     fn own(&self, host: &HostPort) -> Option<&PortBinding> {
         let binding = self.state.binding(host)?;
         (binding.container == self.container).then_some(binding)
@@ -323,16 +322,17 @@ impl Claims<'_> {
     /// default external networks may have become others.
     fn check_own(&self, host: &HostPort, request: &PortRequest) -> Result<(), PortRefusal> {
         let mut there = self.decided.get(&host.number()).into_iter().flatten();
-        let met = there.find(|(address, _)| meet(self.settings, host.address, *address));
+        let met = there.find(|(address, _)| host_port::meet(self.settings, host.address, *address));
         match met {
             None => Ok(()),
             Some((_, other)) => Err(twice(request, *other)),
         }
     }
 
-    /// Refuses a port that somebody else has, or what the VCH itself needs.
+    /// Refuses a port that another container or a process of the VCH has, or that the VCH itself
+    /// needs.
     fn check(&self, host: &HostPort, environment: &Environment<'_>) -> Result<(), PortRefusal> {
-        check_reserved(self.settings, host)?;
+        host_port::check_reserved(self.settings, host)?;
         // As many as addresses of the VCH have this one port.
         let there = self
             .state
@@ -341,7 +341,8 @@ impl Claims<'_> {
             .into_iter()
             .flatten();
         let mut others = there.filter(|(_, other)| other.container != self.container);
-        let met = others.find(|(address, _)| meet(self.settings, host.address, **address));
+        let met =
+            others.find(|(address, _)| host_port::meet(self.settings, host.address, **address));
         let holder = met.and_then(|(_, met)| {
             let holder = self.state.containers.get(&met.container)?;
             Some((met.host, holder.row.name.clone()))
@@ -362,7 +363,7 @@ impl Claims<'_> {
         }
     }
 
-    /// The first port of a range that is free; a binding stays where it is.
+    /// Returns the first free port of a range; an existing binding keeps its port.
     fn within(
         &self,
         request: &PortRequest,
@@ -394,8 +395,8 @@ impl Claims<'_> {
         })
     }
 
-    /// The port that was chosen last while it is free, else the next one that nobody has at any
-    /// address, from a random one on.
+    /// Returns the port that was chosen last if it is free, else the next port that is free at
+    /// every address, searched from a random one on.
     fn choose(
         &self,
         request: &PortRequest,
@@ -436,7 +437,7 @@ impl Claims<'_> {
         })
     }
 
-    /// The ports from `low` to `high` that no container has, in ascending order.
+    /// Returns the ports from `low` to `high` that no container has, in ascending order.
     fn free(&self, protocol: Protocol, low: u16, high: u16) -> impl Iterator<Item = u16> {
         let free = self.state.free_ports.get(&protocol);
         let next = move |from: u16| {
@@ -455,30 +456,5 @@ fn twice(request: &PortRequest, other: PortNumber) -> PortRefusal {
     PortRefusal::Twice {
         request: request.to_string(),
         other,
-    }
-}
-
-/// Refuses a port that belongs to a service of the VCH.
-pub(super) fn check_reserved(settings: &Settings, host: &HostPort) -> Result<(), PortRefusal> {
-    match settings.reserved.get(&host.number()) {
-        None => Ok(()),
-        Some(holder) => Err(PortRefusal::Reserved {
-            host: *host,
-            holder: holder.clone(),
-        }),
-    }
-}
-
-/// Whether one port can't be at both addresses.
-pub(super) fn meet(settings: &Settings, one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
-    match (one, other) {
-        (None, None) => true,
-        (None, Some(address)) | (Some(address), None) => {
-            address.is_unspecified() || settings.publishes_at(address)
-        }
-        (Some(one), Some(other)) => {
-            let any = one.is_unspecified() || other.is_unspecified();
-            one == other || (any && one.is_ipv4() == other.is_ipv4())
-        }
     }
 }

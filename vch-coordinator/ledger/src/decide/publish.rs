@@ -1,17 +1,17 @@
-//! Containers expose and publish ports, and cease to.
+//! Exposes and publishes ports of containers.
 
 use super::{
     Decision, DecisionContext, Draft, at_most,
     container_draft::{ContainerDraft, Ports},
-    port,
+    host_port, port,
 };
 use crate::{
     Answer, Container, ContainerPort, ContainerRef, Environment, HostPort, MAX_CLIENTS, MAX_PORTS,
-    PortNumber, PortRefusal, Refusal, Settings, lookup, state::LedgerState,
+    PortNumber, PortRefusal, Refusal, Settings, lookup,
 };
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// Exposes or publishes further ports.
+/// Adds exposed or published ports to a container.
 pub(super) fn publish(
     context: DecisionContext<'_>,
     container: &ContainerRef,
@@ -29,7 +29,7 @@ pub(super) fn publish(
         &added,
         &container_draft.networks(),
     )?;
-    port::check_family(&container_draft, &added)?;
+    port::check_family(&container_draft.container, &container_draft.view(), &added)?;
     let mut draft = Draft::default();
     let (row, bindings) = container_draft.settle(Ports::Require, environment, &mut draft)?;
     let fresh = |host: &HostPort| context.state.binding(host).is_none();
@@ -43,7 +43,7 @@ pub(super) fn publish(
     }))
 }
 
-/// Exposes and publishes ports no longer.
+/// Removes exposed and published ports from a container.
 pub(super) fn unpublish(
     context: DecisionContext<'_>,
     container: &ContainerRef,
@@ -70,8 +70,8 @@ pub(super) fn unpublish(
     Ok(draft.answered(Answer::PortsUnpublished { container: row.id }))
 }
 
-/// Whether a caller's words mean this request of a container: by what is published where, or by the
-/// port that the VCH chose.
+/// Returns whether a caller's request means this request of a container: by the address and port at
+/// which it is published, or by the port that the VCH chose.
 fn means(container: &Container, words: &ContainerPort, port: &ContainerPort) -> bool {
     if words.number != port.number {
         return false;
@@ -89,7 +89,10 @@ fn means(container: &Container, words: &ContainerPort, port: &ContainerPort) -> 
     }
 }
 
-/// A container's ports as its row has them: each possible, none twice, in ascending order.
+/// Returns a container's ports as its row has them: each valid, no duplicates, in ascending order.
+///
+/// # Errors
+/// Returns a refusal for a port that is not valid or can't be published.
 pub(super) fn checked(
     context: DecisionContext<'_>,
     ports: impl IntoIterator<Item = ContainerPort>,
@@ -119,7 +122,7 @@ fn check(context: DecisionContext<'_>, port: &ContainerPort) -> Result<(), Refus
     };
     at_most("clients", publish.clients.len(), MAX_CLIENTS)?;
     if let Some(address) = publish.address {
-        check_address(context.state, context.settings, number, address)?;
+        host_port::check_address(context.state, context.settings, number, address)?;
     }
     for net in &publish.clients {
         if net.trunc() != *net {
@@ -164,52 +167,7 @@ fn check(context: DecisionContext<'_>, port: &ContainerPort) -> Result<(), Refus
     if publish.through.is_some() {
         return Ok(());
     }
-    Ok(port::check_reserved(context.settings, &host)?)
-}
-
-/// Refuses an address at which no port can be published.
-pub(super) fn check_address(
-    state: &LedgerState,
-    settings: &Settings,
-    number: PortNumber,
-    address: IpAddr,
-) -> Result<(), PortRefusal> {
-    let special = match address {
-        _ if address.is_unspecified() => None,
-        IpAddr::V6(v6) if v6.is_loopback() => Some(
-            "the kernel translates nothing to or from IPv6's loopback address: publish at 127.0.0.1",
-        ),
-        _ if address.is_multicast() => Some("it is a multicast address"),
-        IpAddr::V4(v4) if v4.is_broadcast() => Some("it is the broadcast address"),
-        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
-            Some("it is an IPv4-mapped address: write the IPv4 address")
-        }
-        IpAddr::V6(v6) if v6.is_unicast_link_local() => {
-            Some("it is a link-local address, which means something on one link alone")
-        }
-        _ => None,
-    };
-    let reason = match special {
-        Some(reason) => reason.to_owned(),
-        None => match (settings.private.get(&address), endpoint_at(state, address)) {
-            (Some(network), _) => {
-                format!("it is the VCH's on {network}, where no port is published")
-            }
-            (None, Some(holder)) => format!("it is container {holder}'s own"),
-            (None, None) => return Ok(()),
-        },
-    };
-    Err(PortRefusal::Address {
-        number,
-        address,
-        reason,
-    })
-}
-
-fn endpoint_at(state: &LedgerState, address: IpAddr) -> Option<crate::ContainerName> {
-    let (_, network) = state.space.overlap(&address.into())?;
-    let subnet = state.networks.get(&network)?.subnet_of(address)?;
-    lookup::holder(state, subnet.holder(address)?)
+    Ok(host_port::check_reserved(context.settings, &host)?)
 }
 
 /// Refuses two requests for what can't be had twice.
@@ -232,7 +190,7 @@ fn check_apart(settings: &Settings, ports: &[ContainerPort]) -> Result<(), PortR
                 });
                 let there = there.or_default();
                 let mut others = there.iter();
-                let other = others.find(|(other, _)| port::meet(settings, address, *other));
+                let other = others.find(|(other, _)| host_port::meet(settings, address, *other));
                 let other = other.map(|(_, other)| *other);
                 there.push((address, number));
                 other

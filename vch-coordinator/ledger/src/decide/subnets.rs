@@ -1,4 +1,4 @@
-//! Which subnets a new network has.
+//! Chooses the subnets of a new network.
 
 use super::{DecisionContext, at_most, bounded_map};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 use ipnet::IpNet;
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// The subnets that were asked for, and automatic ones for the families that lack one.
+/// Returns the requested subnets, and an automatic one for each requested family that lacks one.
 pub(super) fn choose(
     context: DecisionContext<'_>,
     params: &CreateNetwork,
@@ -40,7 +40,8 @@ pub(super) fn choose(
     Ok(subnets)
 }
 
-/// The subnets of a configuration, each by itself: whether they are free is asked when a network is made of it.
+/// Returns the subnets of a network of kind configuration, each checked by itself only: overlaps are checked when a
+/// network is made of it.
 pub(super) fn checked_alone(requests: &[SubnetRequest]) -> Result<Vec<Subnet>, Refusal> {
     at_most("subnets", requests.len(), MAX_SUBNETS)?;
     let mut subnets: Vec<Subnet> = Vec::new();
@@ -79,7 +80,7 @@ fn check_net(
     }
 }
 
-/// Whether it can be a subnet beside its network's others.
+/// Checks that a subnet is possible beside its network's others.
 fn check_shape(net: &IpNet, others: &[Subnet]) -> Result<(), Refusal> {
     let net = *net;
     if net.trunc() != net {
@@ -95,7 +96,8 @@ fn check_shape(net: &IpNet, others: &[Subnet]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The request as a row: its range, gateway and auxiliary addresses lie where they must.
+/// Returns the row of a requested subnet, after checking that its range, gateway and auxiliary
+/// addresses lie in it.
 fn checked(request: &SubnetRequest) -> Result<Subnet, Refusal> {
     let net = request.net;
     bounded_map("auxiliary", &request.auxiliary, MAX_AUXILIARY, |_| "")?;

@@ -1,4 +1,4 @@
-//! What a transaction means: the difference that it makes.
+//! Derives the delta of a transaction.
 
 use super::{
     BindingChange, Delta, EndpointChange, PrivateName, desired_endpoint, linked, segment_of,
@@ -6,7 +6,8 @@ use super::{
 use crate::{ContainerId, Endpoint, EndpointId, Ledger, Network, NetworkId, Row, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a transaction means; `ledger` is as the transaction left it.
+/// Returns the difference that a transaction makes to the desired state; `ledger` must be as the
+/// transaction left it.
 pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Delta {
     let mut delta = Delta::default();
     for change in &transaction.changes {
@@ -48,7 +49,7 @@ pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Delta {
 struct Past<'a> {
     ledger: &'a Ledger,
     networks: BTreeMap<NetworkId, &'a Network>,
-    /// Of endpoints whose row changed: before and after.
+    /// The endpoints whose row changed, before and after.
     changed: BTreeMap<EndpointId, (Option<&'a Endpoint>, Option<&'a Endpoint>)>,
     /// The same, by container and network.
     by_network: BTreeMap<(ContainerId, NetworkId), Option<&'a Endpoint>>,
@@ -79,8 +80,8 @@ impl<'a> Past<'a> {
         past
     }
 
-    /// A network outlives its endpoints: one that is gone was removed with none left, in a later
-    /// transaction.
+    /// Returns a network. A network outlives its endpoints: it is removed without any left, in a
+    /// later transaction.
     fn network(&self, id: NetworkId) -> Option<&'a Network> {
         let before = self.networks.get(&id).copied();
         before.or_else(|| self.ledger.network_by_id(id))
@@ -111,8 +112,8 @@ impl<'a> Past<'a> {
         all
     }
 
-    /// Private names that answer no longer, or from now on: of those whose links or endpoint changed,
-    /// and of those who have links to them.
+    /// Returns the private names that are answered from now on or no longer: those of endpoints whose links or rows
+    /// changed, and of endpoints that have links to them.
     fn links(&self) -> BTreeMap<PrivateName, bool> {
         let (mut before, mut after) = (BTreeSet::new(), BTreeSet::new());
         for (old, new) in self.changed.values() {

@@ -35,13 +35,13 @@ impl DeltaWorld {
         act(&mut self.ledger, &mut environment)
     }
 
-    /// What a command means for the VCH.
+    /// Decides a command; returns its delta.
     fn delta(&mut self, command: Command) -> Delta {
         let done = self.surrounded(|ledger, environment| ledger.decide(command, environment));
         follow(&self.ledger, &done.unwrap())
     }
 
-    /// A world with network `app` and container `web`.
+    /// Makes a world with network `app` and container `web`.
     fn furnished() -> Self {
         let mut world = Self::new();
         world.delta(network("app"));

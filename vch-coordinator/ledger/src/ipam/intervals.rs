@@ -10,14 +10,14 @@ pub(crate) struct Intervals {
 }
 
 impl Intervals {
-    /// All of `first..=last`.
+    /// Returns the set of all numbers in `first..=last`.
     pub(crate) fn of(first: u128, last: u128) -> Self {
         let mut all = Self::default();
         all.insert(first, last);
         all
     }
 
-    /// Adds all of `first..=last`.
+    /// Adds all numbers in `first..=last`.
     pub(crate) fn insert(&mut self, first: u128, last: u128) {
         if first > last {
             return;
@@ -35,7 +35,7 @@ impl Intervals {
         self.by_first.insert(low, high);
     }
 
-    /// Takes all of `first..=last` away.
+    /// Removes all numbers in `first..=last`.
     pub(crate) fn remove(&mut self, first: u128, last: u128) {
         if first > last {
             return;
@@ -54,7 +54,7 @@ impl Intervals {
         }
     }
 
-    /// The lowest member that is not below `from`.
+    /// Returns the lowest member that is not below `from`.
     pub(crate) fn next_from(&self, from: u128) -> Option<u128> {
         match self.at_or_before(from) {
             Some((_, end)) if end >= from => Some(from),

@@ -1,11 +1,11 @@
-//! Addresses as numbers.
+//! Ranges of addresses, and addresses as numbers.
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Addresses of one family from a first to a last, both included.
+/// A range of addresses of one family, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AddressRange {
     first: IpAddr,
@@ -22,7 +22,7 @@ impl From<IpNet> for AddressRange {
 }
 
 impl fmt::Display for AddressRange {
-    /// A subnet where it is one, else both ends.
+    /// Writes a subnet if the range is one, else both ends.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.net() {
             Some(net) => write!(f, "{net}"),
@@ -32,13 +32,13 @@ impl fmt::Display for AddressRange {
 }
 
 impl AddressRange {
-    /// `None` where the ends are not of one family, or in the wrong order.
+    /// Makes a range; `None` if the ends are not of one family, or in the wrong order.
     pub fn new(first: IpAddr, last: IpAddr) -> Option<Self> {
         let ordered = first.is_ipv4() == last.is_ipv4() && first <= last;
         ordered.then_some(Self { first, last })
     }
 
-    /// The subnet that has exactly these addresses.
+    /// Returns the subnet that has exactly these addresses; `None` if no subnet does.
     pub fn net(&self) -> Option<IpNet> {
         let width = if self.first.is_ipv4() { 32 } else { 128 };
         let (first, last) = self.bounds();
@@ -49,29 +49,29 @@ impl AddressRange {
         (net.network() == self.first && net.broadcast() == self.last).then_some(net)
     }
 
-    /// The lowest address.
+    /// Returns the lowest address.
     pub fn first(&self) -> IpAddr {
         self.first
     }
 
-    /// The highest address.
+    /// Returns the highest address.
     pub fn last(&self) -> IpAddr {
         self.last
     }
 
-    /// Whether an address is in it.
+    /// Returns whether the range has the address.
     pub fn contains(&self, address: IpAddr) -> bool {
         let same_family = address.is_ipv4() == self.first.is_ipv4();
         same_family && (self.first..=self.last).contains(&address)
     }
 
-    /// Both ends as numbers.
+    /// Returns both ends as numbers.
     pub(crate) fn bounds(&self) -> (u128, u128) {
         (number(self.first), number(self.last))
     }
 }
 
-/// An address as a number within its family.
+/// Returns an address as a number within its family.
 pub(crate) fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(v4) => u128::from(u32::from(v4)),
@@ -79,7 +79,7 @@ pub(crate) fn number(address: IpAddr) -> u128 {
     }
 }
 
-/// The address of a number within a family.
+/// Returns the address of a number within a family.
 pub(crate) fn address(number: u128, v4: bool) -> IpAddr {
     if v4 {
         // Numbers of IPv4 addresses fit by construction.

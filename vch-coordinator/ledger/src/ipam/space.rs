@@ -1,11 +1,11 @@
-//! Which subnets are in use, and which is the next that is free.
+//! The subnets in use, and the next one that is free.
 
 use super::{AddressRange, intervals::Intervals, range};
 use crate::{NetworkId, Pool};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 
-/// Every subnet in use, and what is left of the pools.
+/// Every subnet in use, and the rest of the pools.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Space {
     /// By family and first address; disjoint.
@@ -21,12 +21,12 @@ impl Space {
         }
     }
 
-    /// A subnet in use that meets `net`, from within or around.
+    /// Returns a subnet in use that overlaps `net`, with its network.
     pub(crate) fn overlap(&self, net: &IpNet) -> Option<(IpNet, NetworkId)> {
         self.overlaps(net).next()
     }
 
-    /// Every subnet in use that meets `net`.
+    /// Returns every subnet in use that overlaps `net`, with its network.
     pub(crate) fn overlaps(&self, net: &IpNet) -> impl Iterator<Item = (IpNet, NetworkId)> {
         let v4 = net.addr().is_ipv4();
         let (first, last) = AddressRange::from(*net).bounds();
@@ -37,7 +37,7 @@ impl Space {
         met.map(|(_, found)| *found)
     }
 
-    /// Takes `net`, which overlaps nothing, into use.
+    /// Marks `net`, which must overlap no other subnet, as in use.
     pub(crate) fn occupy(&mut self, net: IpNet, network: NetworkId) {
         let key = (net.addr().is_ipv4(), range::number(net.network()));
         if self.used.insert(key, (net, network)).is_none() {
@@ -45,7 +45,7 @@ impl Space {
         }
     }
 
-    /// Gives `net` back.
+    /// Marks `net` as free.
     pub(crate) fn vacate(&mut self, net: IpNet) {
         let key = (net.addr().is_ipv4(), range::number(net.network()));
         if self.used.remove(&key).is_some() {
@@ -53,8 +53,8 @@ impl Space {
         }
     }
 
-    /// The first subnet of a family's pools that meets nothing in use, nothing that `also` has and
-    /// no route of the host.
+    /// Returns the first subnet of a family's pools that overlaps no subnet in use, no subnet of
+    /// `also` and no route of the host.
     pub(crate) fn choose(
         &self,
         v4: bool,
@@ -106,7 +106,7 @@ impl PoolState {
         self.pool.base().addr().is_ipv4()
     }
 
-    /// The numbers of the first and the last block that a subnet touches.
+    /// Returns the numbers of the first and the last block that a subnet touches.
     fn blocks(&self, net: &IpNet) -> Option<(u128, u128)> {
         let (first, last) = AddressRange::from(*net).bounds();
         if net.addr().is_ipv4() != self.v4() || last < self.first || first > self.last {

@@ -1,11 +1,15 @@
-//! Who has which address of one subnet.
+//! The addresses of one subnet: in use, resting, free.
 
 use super::{intervals::Intervals, range};
 use crate::{AddressRange, EndpointId, Grants, Revision, Subnet};
 use ipnet::IpNet;
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// The addresses of one subnet.
+/// The allocator of one subnet's addresses.
+///
+/// An automatic address is the next free one from the cursor on, so that a released address lies
+/// behind the cursor. The addresses released last also rest: they are listed, and reused, oldest
+/// first, only if no other is left.
 ///
 /// An automatic address comes from where the cursor stands, so that one which was given back is
 /// behind it; those given back last rest by name, and are reused, oldest first, only when nothing
@@ -13,9 +17,10 @@ use std::{collections::BTreeMap, net::IpAddr};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SubnetState {
     net: IpNet,
-    /// What automatic addresses may be: granted, in the range, a host's, not kept back.
+    /// The addresses that may be given out automatically: granted, in the range, a host's, not
+    /// reserved.
     automatic: Intervals,
-    /// Of those, what is neither taken nor resting.
+    /// The automatic addresses that are neither in use nor resting.
     free: Intervals,
     taken: BTreeMap<u128, EndpointId>,
     resting: BTreeMap<Revision, u128>,
@@ -23,11 +28,11 @@ pub(crate) struct SubnetState {
     cursor: Option<u128>,
 }
 
-/// An automatic address, and where the cursor goes.
+/// An automatic address, and the position of the cursor after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
     pub(crate) address: IpAddr,
-    /// `None` leaves it where it is.
+    /// The cursor's next position; `None` leaves it as it is.
     pub(crate) cursor: Option<IpAddr>,
 }
 
@@ -49,7 +54,7 @@ impl SubnetState {
         self.net
     }
 
-    /// The address to hand out next; `None` when all are taken.
+    /// Returns the address to give out next; `None` if all are taken.
     pub(crate) fn choose(&self) -> Option<Choice> {
         let from = self.cursor.unwrap_or(0);
         let free = self.free.next_from(from).or_else(|| self.free.next_from(0));
@@ -70,40 +75,40 @@ impl SubnetState {
         self.taken.get(&range::number(address)).copied()
     }
 
-    /// Whether automatic addresses include this one.
+    /// Returns whether automatic addresses include this one.
     pub(crate) fn is_automatic(&self, address: IpAddr) -> bool {
         let number = range::number(address);
         self.automatic.next_from(number) == Some(number)
     }
 
-    /// How many addresses rest.
+    /// Returns the number of resting addresses.
     pub(crate) fn resting(&self) -> usize {
         self.resting.len()
     }
 
-    /// Which address rests longest, and since when.
+    /// Returns the address that has rested longest, with the transaction that released it.
     pub(crate) fn oldest_resting(&self) -> Option<(IpAddr, Revision)> {
         let (since, number) = self.resting.first_key_value()?;
         Some((self.address(*number), *since))
     }
 
-    /// Since when an address rests.
+    /// Returns the transaction that released a resting address; `None` if it does not rest.
     pub(crate) fn rests_since(&self, address: IpAddr) -> Option<Revision> {
         self.since.get(&range::number(address)).copied()
     }
 
-    /// Whether an address rests since a transaction: at most one does.
+    /// Returns whether an address rests since this transaction; at most one does.
     pub(crate) fn began_to_rest(&self, since: Revision) -> bool {
         self.resting.contains_key(&since)
     }
 
-    /// All resting addresses, oldest first.
+    /// Returns all resting addresses, oldest first, with the transactions that released them.
     pub(crate) fn all_resting(&self) -> impl Iterator<Item = (IpAddr, Revision)> {
         let rest = self.resting.iter();
         rest.map(|(since, number)| (self.address(*number), *since))
     }
 
-    /// Where the next search begins.
+    /// Returns the address at which the next search begins.
     pub(crate) fn cursor(&self) -> Option<IpAddr> {
         self.cursor.map(|number| self.address(number))
     }
@@ -139,8 +144,8 @@ impl SubnetState {
         self.free_if_idle(number);
     }
 
-    /// What another state has that is of this subnet too: who has which address, what rests, and the
-    /// cursor where the subnet begins at the same address.
+    /// Takes over from another state what belongs to this subnet too: the addresses in use, the resting ones, and the
+    /// cursor if both subnets begin at the same address.
     pub(crate) fn take_over(&mut self, other: &Self) {
         for (number, endpoint) in &other.taken {
             let address = other.address(*number);
@@ -159,8 +164,8 @@ impl SubnetState {
         }
     }
 
-    /// The order in which a transaction's changes are applied must not matter: what is free follows
-    /// from what is taken and what rests.
+    /// Marks an address as free if it is neither in use nor resting, whatever the order in which a
+    /// transaction's changes are applied.
     fn free_if_idle(&mut self, number: u128) {
         let idle = !self.taken.contains_key(&number) && !self.since.contains_key(&number);
         if idle && self.automatic.next_from(number) == Some(number) {

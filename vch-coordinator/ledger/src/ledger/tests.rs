@@ -33,7 +33,7 @@ struct World {
 }
 
 impl World {
-    /// With the predefined networks.
+    /// Makes a world with the predefined networks.
     fn new() -> Self {
         Self::with(Settings::of(VchId([7; 16])))
     }
@@ -80,7 +80,8 @@ impl World {
         Ok(done)
     }
 
-    /// What the store does: every row was what the change says it was.
+    /// Applies a transaction as the store does, and checks that every row was what the change says
+    /// it was.
     fn follow(&mut self, done: &Transaction) {
         assert_eq!(done.revision, self.ledger.revision());
         for change in &done.changes {
@@ -99,7 +100,7 @@ impl World {
         self.run(command).expect("the command is possible").answer
     }
 
-    /// The code with which a command is refused, having changed nothing.
+    /// Returns the refusal of a command, after checking that it changed nothing.
     fn refused(&mut self, command: Command) -> Refusal {
         let before = self.ledger.clone();
         let refusal = self.run(command).expect_err("the command is refused");
@@ -115,7 +116,7 @@ impl World {
         self.must(Command::AddContainer(container(name)));
     }
 
-    /// A container that runs.
+    /// Adds a container and starts it.
     fn running(&mut self, name: &str) {
         self.container(name);
         self.start(name);
@@ -186,7 +187,7 @@ fn disconnect(container: &str, network: &str) -> Command {
     }
 }
 
-/// A static external network of which the VCH is the second host, the gateway the first.
+/// Returns a static external network whose gateway is the first host, and the VCH the second.
 fn external(name: &str, net: &str, published: bool) -> ExternalNetwork {
     let net: IpNet = net.parse().unwrap();
     let mut hosts = net.hosts();

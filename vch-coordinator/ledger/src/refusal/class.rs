@@ -1,9 +1,9 @@
-//! Which code and which kind each refusal has.
+//! The code and the kind of each refusal.
 
 use super::{Refusal, RefusalKind};
 
 impl Refusal {
-    /// A code that stays the same for ever, whatever the text says.
+    /// Returns the refusal's code, which stays the same in every release, whatever the message says.
     ///
     /// - NotFound: `container-not-found`, `network-missing`, `network-not-found`, `no-configuration`,
     ///   `not-connected`, `port-not-published`.
@@ -27,7 +27,7 @@ impl Refusal {
         self.class().0
     }
 
-    /// What sort of refusal it is.
+    /// Returns the refusal's kind.
     pub fn kind(&self) -> RefusalKind {
         self.class().1
     }

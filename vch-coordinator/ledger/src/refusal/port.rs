@@ -1,4 +1,4 @@
-//! Why a port can't be exposed or published.
+//! Refusals of ports.
 
 use super::RefusalKind;
 use crate::{ContainerName, HostPort, NetworkName, PortNumber, Protocol};
@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use std::net::IpAddr;
 use thiserror::Error;
 
-/// Why a port can't be exposed or published.
+/// The reason for which a port can't be exposed or published.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PortRefusal {
@@ -15,80 +15,80 @@ pub enum PortRefusal {
         "Bind for {host} failed: port is already allocated: container {holder} has {taken}: choose another host port, or stop that container or unpublish its port"
     )]
     Taken {
-        /// The port that was wanted.
+        /// The requested port of the VCH.
         host: HostPort,
-        /// What it meets.
+        /// The port of the VCH that it conflicts with.
         taken: HostPort,
-        /// Whose that is.
+        /// The container that has that port.
         holder: ContainerName,
     },
-    /// Two requests of one container meet.
+    /// Two requests of one container conflict.
     #[error(
         "port {request} is wished twice: port {other} of the same container has it: choose another host port, or leave one of them out"
     )]
     Twice {
-        /// The request, as it is written.
+        /// The request, as the caller wrote it.
         request: String,
-        /// The container's port that has it.
+        /// The container's port whose request conflicts.
         other: PortNumber,
     },
-    /// A process of the VCH listens there.
+    /// A process of the VCH listens at the port.
     #[error(
         "Bind for {host} failed: port is already in use: {holder} listens there on the VCH: choose another host port, or stop that process"
     )]
     InUse {
-        /// The port that was wanted.
+        /// The requested port of the VCH.
         host: HostPort,
-        /// Who listens.
+        /// The process, as a phrase.
         holder: String,
     },
     /// The port belongs to a service of the VCH.
     #[error("Bind for {host} failed: port is reserved for {holder}: choose another host port")]
     Reserved {
-        /// The port that was wanted.
+        /// The requested port of the VCH.
         host: HostPort,
-        /// Whose it is.
+        /// The service that has it.
         holder: String,
     },
-    /// No port is left to choose.
+    /// No port is left for the VCH to choose.
     #[error(
         "no free {protocol} port from {first} to {last} for container port {number}: name a host port, unpublish others, or widen the range in the configuration"
     )]
     Exhausted {
-        /// Of which protocol.
+        /// The transport protocol.
         protocol: Protocol,
-        /// The range's first port.
+        /// The first port of the range that the VCH chooses from.
         first: u16,
-        /// The range's last port.
+        /// The last port of that range.
         last: u16,
-        /// For which port of the container.
+        /// The container's port of the request.
         number: PortNumber,
     },
-    /// No port of a range is left.
+    /// No port of the requested range is free.
     #[error(
         "Bind for {host} to {last} failed: all ports are allocated: give container port {number} another range, or unpublish one of this"
     )]
     RangeTaken {
-        /// The first port of the range, and where.
+        /// The first port of the range, with its address.
         host: HostPort,
-        /// The last one.
+        /// The last port of the range.
         last: u16,
-        /// For which port of the container.
+        /// The container's port of the request.
         number: PortNumber,
     },
-    /// A range whose last port is not above its first.
+    /// The range's last port is not above its first.
     #[error(
         "field `ports`: the range {first}-{last} of container port {number} is not possible: write the lower port first, or one port alone"
     )]
     Range {
-        /// For which port of the container.
+        /// The container's port of the request.
         number: PortNumber,
-        /// As it was given.
+        /// The first port, as requested.
         first: u16,
-        /// As it was given.
+        /// The last port, as requested.
         last: u16,
     },
-    /// Port 0 is none.
+    /// A port's number is 0, which is not a port.
     #[error("field `ports`: port {0} is not possible: use 1 to 65535")]
     Zero(PortNumber),
     /// A port can't be published at this address.
@@ -96,67 +96,68 @@ pub enum PortRefusal {
         "field `ports`: container port {number} can't be published at {address}: {reason}: leave the address out, or give one of the VCH's addresses"
     )]
     Address {
-        /// Which port of the container.
+        /// The container's port of the request.
         number: PortNumber,
         /// The address.
         address: IpAddr,
-        /// What is wrong with it.
+        /// The reason, as text.
         reason: String,
     },
-    /// A client subnet has bits beyond its prefix.
+    /// A client subnet has bits set beyond its prefix.
     #[error("field `clients` of port {number}: {net} has host bits: write {}", .net.trunc())]
     ClientHostBits {
-        /// Which port of the container.
+        /// The container's port of the request.
         number: PortNumber,
         /// The subnet.
         net: IpNet,
     },
-    /// A client subnet is of another family than the address.
+    /// A client subnet is of another family than the address that the port is published at.
     #[error(
         "field `clients` of port {number}: {net} can't reach {address}, an address of the other family: leave the subnet or the address out"
     )]
     ClientFamily {
-        /// Which port of the container.
+        /// The container's port of the request.
         number: PortNumber,
         /// The subnet.
         net: IpNet,
         /// The address.
         address: IpAddr,
     },
-    /// The container has no address of the host address's family.
+    /// No endpoint of the container has an address of the host address's family.
     #[error(
         "container port {number} can't be published at {host}: container {container} has no address of that family on a bridge network: connect it to one that has, or publish at an address of the other family"
     )]
     Family {
-        /// Which port of the container.
+        /// The container's port of the request.
         number: PortNumber,
-        /// The port that was wanted.
+        /// The requested port of the VCH.
         host: HostPort,
         /// The container.
         container: ContainerName,
     },
-    /// External networks have no NAT.
+    /// The container is on external networks only, which have no NAT: the request can't be served
+    /// there.
     #[error(
         "port {request} of container {container} is not possible on external network {network}, {reason}: write `-p {plain}`, or connect the container to a bridge network first"
     )]
     OnExternal {
-        /// The request, as it is written.
+        /// The request, as the caller wrote it.
         request: String,
         /// The container.
         container: ContainerName,
-        /// The network, or the first of them.
+        /// The external network, or the first of them.
         network: NetworkName,
-        /// What is not possible there.
+        /// The part of the request that is not possible there.
         reason: &'static str,
-        /// What is.
+        /// The request that would be possible.
         plain: String,
     },
-    /// The container has no such request.
+    /// The container does not have the request that is to be removed.
     #[error(
         "port {request} of container {container} is not published: see `vchctl port ls {container}`"
     )]
     NotPublished {
-        /// The request, as it is written.
+        /// The request, as the caller wrote it.
         request: String,
         /// The container.
         container: ContainerName,

@@ -1,13 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where codes are written down beside their kinds.
+/// The files that list codes with their kinds.
 const SOURCES: [&str; 3] = [
     include_str!("class.rs"),
     include_str!("port.rs"),
     include_str!("external.rs"),
 ];
 
-/// What stands between backquotes, by the kind that its paragraph begins with.
+/// Returns the codes in backquotes, by the kind with which their paragraph begins.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
     let lines = SOURCES[0].lines().map(str::trim);
     let docs = lines.filter_map(|line| line.strip_prefix("/// "));
@@ -23,7 +23,7 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
     codes
 }
 
-/// Each `("code", Kind)` of the code.
+/// Returns each `("code", Kind)` of the source.
 fn decided() -> BTreeMap<String, BTreeSet<String>> {
     let mut codes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let pairs = SOURCES

@@ -1,6 +1,6 @@
-//! What a bridge network's bridge does with its containers' traffic.
+//! The options of a bridge network.
 
-use crate::MAX_ENDPOINTS;
+use crate::limits::MAX_ENDPOINTS;
 use protocol::spec::{InterfaceName, NameError};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -12,14 +12,14 @@ use std::{
 /// The options of a bridge network. The default is a network whose containers reach one another and the outside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BridgeOptions {
-    /// Containers of the network reach one another by their own addresses.
+    /// Whether containers of the network reach one another by their own addresses.
     pub icc: bool,
-    /// What leaves the network bears an address of the VCH.
+    /// Whether packets that leave the network get an address of the VCH as source.
     pub masquerade: bool,
-    /// The address of the VCH at which ports are published that name none; `None` or 0.0.0.0 for the VCH's own
-    /// default.
+    /// The address of the VCH at which ports are published whose request names no address; `None` or 0.0.0.0 for the
+    /// VCH's own default.
     pub host_binding: Option<Ipv4Addr>,
-    /// How its containers' interfaces are called; `None` for `eth`.
+    /// The beginning of the interfaces' names in containers; `None` for `eth`.
     pub interface_prefix: Option<InterfacePrefix>,
 }
 
@@ -35,14 +35,16 @@ impl Default for BridgeOptions {
 }
 
 impl BridgeOptions {
-    /// Returns the address of the VCH at which ports are published that name none; `None` for the VCH's own default.
+    /// Returns the address of the VCH at which ports are published whose request names no address; `None` for the
+    /// VCH's own default.
     pub fn published_at(&self) -> Option<IpAddr> {
         let address = self.host_binding?;
         (!address.is_unspecified()).then_some(address.into())
     }
 }
 
-/// How interfaces are called, with a number behind it: as short as the greatest number leaves room for.
+/// The beginning of the interfaces' names in containers, which a number follows; short enough to leave room for the
+/// greatest number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct InterfacePrefix(String);
@@ -57,6 +59,8 @@ impl InterfacePrefix {
 impl FromStr for InterfacePrefix {
     type Err = NameError;
 
+    /// Parses a prefix.
+    ///
     /// # Errors
     /// Returns the error of the first name that is not possible: the prefix with the greatest number behind it.
     fn from_str(text: &str) -> Result<Self, Self::Err> {

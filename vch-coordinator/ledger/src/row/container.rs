@@ -1,4 +1,4 @@
-//! A container's row.
+//! The row of a container.
 
 use crate::{
     ContainerId, ContainerName, ContainerPort, NetworkId, NetworkName, PortNumber, SocketPath,
@@ -8,53 +8,54 @@ use protocol::transport::PrivilegedPort;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
-/// A container, which is a VM.
+/// A container; it runs as a VM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
-    /// Its identity.
+    /// The container's ID.
     pub id: ContainerId,
-    /// Its name, unique on the VCH.
+    /// The container's name, unique on the VCH.
     pub name: ContainerName,
-    /// The host name that it bears.
+    /// The container's host name, without its domain.
     pub hostname: Hostname,
-    /// The domain that its host name is in.
+    /// The domain of the host name.
     pub domain: Option<DomainName>,
-    /// How its agent is reached; no two containers share one.
+    /// The channel to the container's agent; no two containers share one.
     pub channel: Channel,
-    /// Its own resolver settings.
+    /// The container's own resolver settings.
     pub dns: Dns,
-    /// Lines for its hosts file beside its own names.
+    /// Lines for the container's hosts file beside its own names.
     pub extra_hosts: Vec<HostEntry>,
-    /// The ports that it exposes and publishes, in ascending order.
+    /// The ports that the container exposes and publishes, in ascending order.
     pub ports: Vec<ContainerPort>,
-    /// Publish what is exposed, too, at ports that the VCH chooses.
+    /// Whether the exposed ports are published too, at ports that the VCH chooses.
     pub publish_all: bool,
-    /// The port of the VCH that was chosen last for each request that names none, by the container's
-    /// port and [`HostPort::address`](crate::HostPort::address): chosen again while it is free.
+    /// The port of the VCH that was chosen last for each request that names none; it is chosen again if it is free.
+    /// The key is the container's port and [`HostPort::address`](crate::HostPort::address).
     pub chosen: BTreeMap<(PortNumber, Option<IpAddr>), u16>,
-    /// Kernel settings of its network that it asks for, as sysctl(8) writes them: they win over the
+    /// The kernel settings of the container's network, by sysctl(8) names; they win over the
     /// agent's own.
     pub sysctls: BTreeMap<String, String>,
-    /// Networks that were removed while it was stopped, and that it was on: it does not start
-    /// before it is disconnected from them, by their names, or connected to others of those names.
+    /// The removed networks that the container was on while it was stopped, by name. The container
+    /// does not start before it is disconnected from each, or connected to another network of that
+    /// name.
     pub missing: BTreeMap<NetworkName, NetworkId>,
-    /// Its health check fails at present.
+    /// Whether the container's health check fails at present.
     pub unhealthy: bool,
-    /// Its VM's present life; `None` while it does not run.
+    /// The incarnation of the running VM; `None` while the container does not run.
     pub incarnation: Option<Incarnation>,
-    /// The number of its present spec.
+    /// The generation of the container's newest spec.
     pub generation: Generation,
-    /// When it was added, milliseconds since 1970.
+    /// The time at which the container was added, in milliseconds since 1970.
     pub created_ms: u64,
 }
 
 impl Container {
-    /// Whether it runs: its names and ports are in force as long as it does.
+    /// Returns whether the container runs; its names and ports are in force while it does.
     pub fn runs(&self) -> bool {
         self.incarnation.is_some()
     }
 
-    /// Which spec is its present one; `None` while it does not run.
+    /// Returns the ID of the container's newest spec; `None` while the container does not run.
     pub fn spec_id(&self) -> Option<SpecId> {
         self.incarnation.map(|incarnation| SpecId {
             incarnation,
@@ -63,45 +64,49 @@ impl Container {
     }
 }
 
-/// What a container wants of its resolver.
+/// The resolver settings of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dns {
-    /// Where the VCH forwards this container's outside questions; empty for the VCH's own choice.
+    /// The servers to which the VCH forwards this container's queries for outside names; empty for
+    /// the VCH's own.
     pub servers: Vec<IpAddr>,
-    /// Domains tried behind a short name; empty for the VCH's own, the root for none.
+    /// The domains that the resolver appends to short names; empty for the VCH's own, the root for
+    /// no domain.
     pub search: Vec<DomainName>,
-    /// Options of resolv.conf(5); `ndots:0` is added where they do not say `ndots`.
+    /// The options of resolv.conf(5); `ndots:0` is added if they do not have `ndots`.
     pub options: Vec<String>,
 }
 
-/// How a container's agent is reached. It names the container: a message never does.
+/// The channel between the VCH and a container's agent. The channel identifies the container;
+/// messages never do.
 ///
-/// This is what is requested and stored; the coordinator makes a
+/// This is the requested and stored form; the coordinator makes a
 /// [`CoordinatorChannel`](protocol::transport::CoordinatorChannel) of it, in which every path is
 /// chosen, when it opens it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Channel {
     /// A vsock device behind a Unix socket, as Firecracker, Cloud Hypervisor and vhost-device-vsock
-    /// serve it: the coordinator dials the guest's port.
+    /// serve it; the coordinator dials the guest's port.
     HybridVsock {
-        /// The VM's socket.
+        /// The path of the device's Unix socket.
         path: SocketPath,
         /// The port on which the agent listens.
         port: PrivilegedPort,
     },
-    /// A serial line of the VM, as a Unix socket that the hypervisor listens on.
+    /// A serial line of the VM, as a Unix socket that the hypervisor listens on; the coordinator
+    /// dials it.
     Chardev {
-        /// The line's socket.
+        /// The path of the line's Unix socket.
         path: SocketPath,
     },
-    /// A Unix socket of the coordinator's that the agent dials.
+    /// A Unix socket that the coordinator listens on, and that the agent dials.
     Unix {
-        /// The socket; `None` lets the coordinator choose.
+        /// The path of the socket; `None` lets the coordinator choose.
         path: Option<SocketPath>,
     },
-    /// Native vsock: the agent dials, and its context id says who it is.
+    /// Native vsock: the agent dials, and its context ID (CID) identifies the container.
     Vsock {
-        /// The VM's context id: 3 and up (vsock(7): 0 to 2 are reserved).
+        /// The VM's context ID: 3 and up (vsock(7): 0 to 2 are reserved).
         cid: u32,
     },
 }

@@ -1,24 +1,25 @@
-//! How long a network's names may be kept.
+//! How long resolvers may cache answers about a network's names.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
 
-/// How long a client may keep an answer about a network's names: seconds, at most [`DnsTtl::MAX`].
+/// The TTL of answers about a network's names, in seconds: at most [`DnsTtl::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct DnsTtl(u32);
 
-/// A time that no network's names may be kept for.
+/// The error of a TTL that is greater than [`DnsTtl::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("DNS TTL {0} is not possible: use 0 to 86400 seconds")]
 pub struct DnsTtlError(u32);
 
 impl DnsTtl {
-    /// A day, in seconds: a name that moved is found again within it.
+    /// The greatest TTL: a day, in seconds. A name whose address changed is found again after at
+    /// most that time.
     pub const MAX: u32 = 86_400;
 
-    /// Returns the seconds.
+    /// Returns the TTL in seconds.
     pub fn seconds(self) -> u32 {
         self.0
     }

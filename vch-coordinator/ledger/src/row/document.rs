@@ -1,27 +1,27 @@
-//! What others keep with a container.
+//! The row of a document that other packages store with a container.
 
 use crate::ContainerId;
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
-/// A text that others keep with a container: it comes, changes and goes with the container's row, in
-/// the same transactions. The ledger does not read it.
+/// A text that other packages store with a container. It is added, changed and removed in the same transactions as
+/// the container's row. The ledger does not read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
-    /// With which container.
+    /// The container's ID.
     pub container: ContainerId,
-    /// Which of its documents.
+    /// The kind of the document.
     pub kind: DocumentKind,
-    /// What it says: at most [`MAX_DOCUMENT`](crate::MAX_DOCUMENT) bytes.
+    /// The text: at most [`MAX_DOCUMENT`](crate::MAX_DOCUMENT) bytes.
     pub text: Arc<str>,
 }
 
-/// Which documents a container can have, one of each.
+/// The kinds of documents; a container has at most one of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum DocumentKind {
-    /// What its VM runs.
+    /// The workload: the image, process and limits of the container's VM.
     Workload,
-    /// How its present or last life went.
+    /// The state of the container's present or last run.
     Life,
 }
 

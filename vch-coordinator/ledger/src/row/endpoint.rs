@@ -1,4 +1,4 @@
-//! An endpoint's row.
+//! The row of an endpoint.
 
 use crate::{ContainerId, ContainerName, EndpointId, NamespacePath, NetworkId, PortNumber};
 use ipnet::IpNet;
@@ -6,55 +6,57 @@ use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What stands for the interface's name in [`Endpoint::sysctls`], as with Docker.
+/// The placeholder of the interface's name in [`Endpoint::sysctls`], as with Docker.
 pub const IFNAME: &str = "IFNAME";
 
 /// A container's connection to a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// Its identity.
+    /// The endpoint's ID.
     pub id: EndpointId,
-    /// The container.
+    /// The container's ID.
     pub container: ContainerId,
-    /// On which network.
+    /// The network's ID.
     pub network: NetworkId,
-    /// Its addresses with their subnet's prefix length: one a family that the network has, IPv4
-    /// first.
+    /// The endpoint's addresses with their subnets' prefix lengths: one for each family that the
+    /// network has, IPv4 first.
     pub addresses: Vec<IpNet>,
-    /// Its MAC address, unique on the VCH, the same for the endpoint's life.
+    /// The endpoint's MAC address, unique on the VCH; it never changes.
     pub mac: MacAddress,
-    /// Further names on this network; other containers may share them.
+    /// The container's further names on this network; other containers may have the same.
     pub aliases: Vec<Hostname>,
-    /// Every name under which the network's containers find it now, in lower case, the main one
-    /// first: see [`published_names`](crate::published_names). Empty while the container does not
-    /// run, and where `only_healthy` asks for it, while it is unhealthy.
+    /// Every name under which the network's containers find the endpoint now, in lower case, the
+    /// main one first: see [`published_names`](crate::published_names). Empty while the container
+    /// does not run, and, if `only_healthy` is set, while it is unhealthy.
     pub names: Vec<Hostname>,
-    /// The name that its addresses resolve to: see [`pointer_name`](crate::pointer_name).
+    /// The name that the endpoint's addresses resolve to: see
+    /// [`pointer_name`](crate::pointer_name).
     pub pointer: Hostname,
-    /// What the guest calls the interface; the same for the endpoint's life.
+    /// The interface's name in the guest; it never changes.
     pub interface: InterfaceName,
-    /// By what the agent knows the NIC.
+    /// The property by which the agent finds the NIC.
     pub nic: NicMatch,
-    /// How it hangs on the network's segment.
+    /// The kind of link that attaches the container to the network's segment.
     pub attachment: Attachment,
-    /// Kernel settings of its interface, as sysctl(8) writes them, with [`IFNAME`] in place of the
+    /// The kernel settings of the interface, by sysctl(8) names with [`IFNAME`] in place of the
     /// interface's name.
     pub sysctls: BTreeMap<String, String>,
-    /// Whose gateway is the container's default: the greatest first.
+    /// The priority of this network's gateway as the container's default: the greatest wins.
     pub gateway_priority: i32,
-    /// Names that this container alone has for others on the network.
+    /// The names that only this container has for other containers on the network.
     pub links: Vec<Link>,
-    /// Its names answer only while the container is healthy.
+    /// Whether the endpoint's names are answered only while the container is healthy.
     pub only_healthy: bool,
-    /// The ports that are open to the outside on an external network now, in ascending order.
+    /// The container's ports that are open on an external network now, in ascending order.
     pub opened: Vec<PortNumber>,
-    /// Links to containers that are not there: each becomes one of [`links`](Self::links) when a container of its
-    /// name is. None on the default bridge.
+    /// The links to containers that do not exist: each becomes one of [`links`](Self::links) when a container of its
+    /// name is added. Always empty on the default bridge.
     pub awaited_links: Vec<AwaitedLink>,
 }
 
 impl Endpoint {
-    /// Makes links of those that awaited a container of this name, which is there now.
+    /// Turns the links that await a container of this name into links to this container, which was
+    /// added.
     pub(crate) fn link(&mut self, container: ContainerId, name: &ContainerName) {
         for awaited in self
             .awaited_links
@@ -69,7 +71,8 @@ impl Endpoint {
         self.links.dedup();
     }
 
-    /// Awaits another container of this name where a link meant one that goes.
+    /// Removes the links to this container, which is removed; if `awaits`, they await another
+    /// container of its name.
     pub(crate) fn unlink(&mut self, container: ContainerId, name: &ContainerName, awaits: bool) {
         for gone in self.links.extract_if(.., |one| one.container == container) {
             if awaits {
@@ -84,32 +87,32 @@ impl Endpoint {
     }
 }
 
-/// A name that one container alone has for another.
+/// A name that only one container has for another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Link {
-    /// Which container is meant, as long as it is on the network.
+    /// The other container; the link is in force while that container is on the network.
     pub container: ContainerId,
-    /// By what name.
+    /// The name.
     pub alias: Hostname,
 }
 
-/// A name that one container alone will have for another.
+/// A name that only one container will have for another, which does not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AwaitedLink {
-    /// The name of the container that is meant.
+    /// The other container's name.
     pub container: ContainerName,
-    /// By what name it will be known.
+    /// The name that the link will give it.
     pub alias: Hostname,
 }
 
-/// How an endpoint hangs on its network's segment.
+/// The kind of link that attaches an endpoint to its network's segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Attachment {
     /// A tap, for a VM.
     Tap,
-    /// A veth pair, its peer moved into a network namespace.
+    /// A veth pair, whose other end lies in a network namespace.
     Veth {
-        /// The namespace's file.
+        /// The path of the namespace's file.
         namespace: NamespacePath,
     },
 }

@@ -1,4 +1,4 @@
-//! Ports: what a container exposes and publishes, and what is in force of it on the VCH.
+//! Ports: those that a container exposes and publishes, and those in force on the VCH.
 
 use crate::{ContainerId, EndpointId};
 use ipnet::IpNet;
@@ -26,12 +26,12 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// A port of a container, written `80/tcp`.
+/// A port of a container with its protocol, written `80/tcp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PortNumber {
-    /// Of which protocol.
+    /// The transport protocol.
     pub protocol: Protocol,
-    /// Its number, not zero.
+    /// The port number; not zero.
     pub port: u16,
 }
 
@@ -41,20 +41,20 @@ impl fmt::Display for PortNumber {
     }
 }
 
-/// What a container wants of one of its ports.
+/// A port that a container exposes or publishes.
 ///
 /// On a bridge network a published port answers on the VCH; on an external network it is open, and
 /// so is an exposed one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ContainerPort {
-    /// Which one.
+    /// The container's port.
     pub number: PortNumber,
-    /// Where it is published; `None` for a port that is only exposed.
+    /// The request to publish the port; `None` if it is only exposed.
     pub publish: Option<Publish>,
 }
 
 impl fmt::Display for ContainerPort {
-    /// As it is written on a command line: `80/tcp`, `8080:80/tcp`, `192.0.2.1::80/tcp`.
+    /// Writes the port as on a command line: `80/tcp`, `8080:80/tcp`, `192.0.2.1::80/tcp`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(publish) = &self.publish {
             match publish.address {
@@ -73,36 +73,37 @@ impl fmt::Display for ContainerPort {
     }
 }
 
-/// Where a port is published.
+/// A request to publish a port.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Publish {
-    /// See [`HostPort::address`].
+    /// The address of the VCH; see [`HostPort::address`].
     pub address: Option<IpAddr>,
     /// The port on the VCH, or the first of a range; `None` lets the VCH choose one.
     pub port: Option<u16>,
-    /// The last port of a range, of which the first free one is taken at each start.
+    /// The last port of a range; the first free port of it is taken at each start.
     pub through: Option<u16>,
-    /// From where it may be used; empty for everywhere. No host bits, in ascending order.
+    /// The subnets from which the port may be used, without host bits, in ascending order; empty
+    /// for every client.
     pub clients: Vec<IpNet>,
 }
 
 /// A port of the VCH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct HostPort {
-    /// Of which protocol.
+    /// The transport protocol.
     pub protocol: Protocol,
-    /// At which address: `None` for those of the VCH on the external networks that are the default
-    /// for published ports, for its loopback addresses of IPv4 and for the gateway of each bridge
-    /// network that is not internal; an unspecified one (`0.0.0.0`, `::`) for every address of the
-    /// VCH of that family. Never one of the management network or the docker endpoint, and never
-    /// IPv6's loopback address.
+    /// The address of the VCH. `None` stands for the VCH's addresses on the external networks that
+    /// are the default for published ports, its IPv4 loopback addresses, and the gateway of each
+    /// bridge network that is not internal. An unspecified one (`0.0.0.0`, `::`) stands for every
+    /// address of the VCH of that family. Never an address of the management network or the docker
+    /// endpoint, and never IPv6's loopback address.
     pub address: Option<IpAddr>,
-    /// Its number, not zero.
+    /// The port number; not zero.
     pub port: u16,
 }
 
 impl HostPort {
-    /// Protocol and port, whatever the address.
+    /// Returns protocol and port, without the address.
     pub fn number(&self) -> PortNumber {
         PortNumber {
             protocol: self.protocol,
@@ -126,27 +127,27 @@ impl fmt::Display for HostPort {
     }
 }
 
-/// A port of the VCH that leads to a container's, in force as long as the row is there.
+/// A port of the VCH that leads to a container's port; it is in force while the row exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortBinding {
-    /// The VCH's port.
+    /// The port of the VCH.
     pub host: HostPort,
-    /// Whose port it leads to.
+    /// The container's ID.
     pub container: ContainerId,
-    /// By which of its endpoints.
+    /// The endpoint by which the container is reached.
     pub endpoint: EndpointId,
     /// The container's port.
     pub container_port: u16,
     /// The endpoint's addresses, IPv4 first.
     pub target: Vec<IpAddr>,
-    /// From where it may be used; empty for everywhere.
+    /// The subnets from which the port may be used; empty for every client.
     pub clients: Vec<IpNet>,
-    /// The VCH chose the port.
+    /// Whether the VCH chose its port.
     pub ephemeral: bool,
 }
 
 impl PortBinding {
-    /// Protocol and port of the container's side.
+    /// Returns protocol and port of the container's side.
     pub fn container_number(&self) -> PortNumber {
         PortNumber {
             protocol: self.host.protocol,

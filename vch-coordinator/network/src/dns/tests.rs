@@ -36,12 +36,12 @@ fn id<T: Id>(number: u8) -> T {
     T::from_bytes([number; 32])
 }
 
-/// Random IDs differ, whatever they are of.
+/// Returns a container's ID; IDs of different kinds of objects differ too.
 fn container_id(number: u8) -> ContainerId {
     id(100 + number)
 }
 
-/// Network N is 127.0.N.0/24, and the VCH is .1 on it.
+/// Returns network N, which is 127.0.N.0/24, with the VCH at .1.
 fn network(number: u8) -> (NetworkId, Option<NetworkBacking>) {
     let address = format!("127.0.{number}.1/24").parse().unwrap();
     let backing = NetworkBacking {
@@ -57,7 +57,7 @@ fn network(number: u8) -> (NetworkId, Option<NetworkBacking>) {
     (id(number), Some(backing))
 }
 
-/// A container that asks from these addresses.
+/// Returns a container that asks from these addresses.
 fn container(
     number: u8,
     asks_from: &[(u8, &str)],
@@ -74,7 +74,7 @@ fn container(
     (container_id(number), Some(target))
 }
 
-/// The endpoint of one name on a network.
+/// Returns the endpoint of one name on a network.
 fn endpoint(number: u8, on: u8, name: &str, address: &str) -> (EndpointId, EndpointChange) {
     let after = DesiredEndpoint {
         network: id(on),
@@ -102,7 +102,7 @@ fn link(asker: u8, alias: &str, address: &str) -> PrivateName {
     (container_id(asker), alias.parse().unwrap(), ip(address))
 }
 
-/// What `dig` says, asked from an address of a container.
+/// Returns the output of `dig`, run from an address of a container.
 fn dig(from: &str, gateway: &str, question: &[&str]) -> String {
     let output = Command::new("dig")
         .args(["-b", from, &format!("@{gateway}"), "+time=2", "+tries=1"])
@@ -120,7 +120,7 @@ fn does_not_exist(from: &str, gateway: &str, name: &str) -> bool {
     dig(from, gateway, &[name]).contains("status: NXDOMAIN")
 }
 
-/// Two containers on network 1, of which the second is `db`.
+/// Returns two containers on network 1, of which the second is `db`.
 fn two() -> Delta {
     Delta {
         networks: [network(1)].into(),
@@ -202,7 +202,7 @@ fn each_containers_outside_questions_go_to_its_own_servers() {
             .into(),
             ..Delta::default()
         };
-        // Whoever asks is heard.
+        // A query from any client is answered.
         let backing = world.networks.values_mut().flatten();
         backing.for_each(|backing| backing.subnets.clear());
         outside.follow(&world).unwrap();

@@ -11,21 +11,22 @@ use super::{
 use tokio::sync::{mpsc, oneshot};
 use vch_nftables::{Connection, Conntrack, Table};
 
-/// Where an answer goes.
+/// The sender of a request's answer.
 pub type NftAnswer = oneshot::Sender<Result<(), NatError>>;
 
-/// What may be asked of the owner.
+/// A request to the thread that owns the tables.
 pub enum NftCommand {
-    /// Let these things be so.
+    /// Applies these changes.
     Follow(Changes, NftAnswer),
-    /// Let these things be so, and nothing else.
+    /// Makes these things be so, and nothing else.
     Reconcile(Changes, NftAnswer),
-    /// End as by a defect.
+    /// Panics, for tests.
     #[cfg(any(test, feature = "test-util"))]
     Panic,
 }
 
-/// The rules of this VCH, and what their sets are to hold.
+/// The owner of the tables: its netlink sockets, the rules, and the content that the sets are to
+/// have.
 pub struct NftActor {
     connection: Connection,
     tracker: Conntrack,
@@ -36,12 +37,12 @@ pub struct NftActor {
 }
 
 impl NftActor {
-    /// Connects to the network namespace of the calling thread; nothing is changed yet.
+    /// Connects to the network namespace of the calling thread; changes nothing yet.
     pub fn open(environment: NatEnvironment) -> Result<Self, NatError> {
         Self::over(Connection::open()?, environment)
     }
 
-    /// The same, by a connection that is there already.
+    /// Makes an actor on a netlink connection that is open already.
     pub fn over(connection: Connection, environment: NatEnvironment) -> Result<Self, NatError> {
         Ok(Self {
             connection,
@@ -52,18 +53,17 @@ impl NftActor {
         })
     }
 
-    /// The port by which the kernel names its changes.
+    /// Returns the netlink port ID by which the kernel marks the actor's own changes in its events.
     pub fn port(&self) -> u32 {
         self.connection.port()
     }
 
-    /// Its tables.
+    /// Returns the VCH's tables.
     pub fn tables(&self) -> Vec<Table> {
         self.ruleset.tables()
     }
 
-    /// Works until no one is left who could ask. Whoever asked may have gone: the work is done all the same, and
-    /// there is no one to tell.
+    /// Serves requests until every sender is dropped. A request is carried out even if its caller has gone away.
     pub fn run(mut self, mut commands: mpsc::Receiver<NftCommand>) {
         while let Some(command) = commands.blocking_recv() {
             match command {
@@ -79,7 +79,11 @@ impl NftActor {
         }
     }
 
-    /// Adds and removes the elements of what came, changed or went.
+    /// Adds and removes the set elements of what the changes add, change or remove.
+    ///
+    /// # Errors
+    /// Returns [`NatError::Commit`] if the kernel refuses the batch, [`NatError::Read`] if it refuses to
+    /// list or delete flows, [`NatError::Name`] for a name that is not valid in nftables.
     pub fn follow(&mut self, changes: Changes) -> Result<(), NatError> {
         let moves = self.moves(&changes);
         let difference = self.state.change(changes)?;
@@ -97,7 +101,11 @@ impl NftActor {
         Ok(())
     }
 
-    /// Makes rules and sets as they must be, where they are not.
+    /// Makes rules and sets as they must be, where they differ; reads the kernel's first.
+    ///
+    /// # Errors
+    /// Returns the errors of [`NftActor::follow`], and [`NatError::Bridged`] if br_netfilter can't be
+    /// switched off.
     pub fn reconcile(&mut self, whole: Changes) -> Result<(), NatError> {
         bridged::keep_off_ip()?;
         let mut state = NatState::new(self.state.environment().clone());
@@ -119,7 +127,7 @@ impl NftActor {
         Ok(())
     }
 
-    /// The bindings that change, as the state has them and as they are to be.
+    /// Returns the bindings that change, before and after.
     fn moves(&self, changes: &Changes) -> Vec<Move> {
         let moves = changes.bindings.iter().map(|(host, after)| Move {
             before: self.state.binding(host).cloned(),

@@ -1,4 +1,4 @@
-//! Frames that stay on a bridge do not pass IP's rules.
+//! Switches off br_netfilter, so that frames that stay on a bridge do not pass the rules of IP.
 //!
 //! With br_netfilter they do, and a packet that a published port leads back onto its own bridge is
 //! then sent on as a frame instead of being routed: it never comes back out of the port that it came
@@ -15,10 +15,10 @@ const SWITCHES: [&str; 2] = [
     "/proc/sys/net/bridge/bridge-nf-call-ip6tables",
 ];
 
-/// Switches it off where it is on. Without the module there is nothing to switch off.
+/// Switches br_netfilter's hooks off if they are on. Does nothing if the module is not loaded.
 ///
 /// # Errors
-/// A switch can't be read or written.
+/// Returns [`NatError::Bridged`] with the sysctl that can't be read or written.
 pub fn keep_off_ip() -> Result<(), NatError> {
     for path in SWITCHES {
         match switch_off(Path::new(path)) {

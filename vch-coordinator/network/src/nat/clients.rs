@@ -1,10 +1,11 @@
-//! Published ports for some clients only: a chain for each list of them that differs.
+//! Published ports that only some clients may use: one chain for each different list of clients.
 
 use super::rules::explained;
 use ipnet::IpNet;
 use vch_nftables::{Field, Name, NameError, Rule};
 
-/// From where a published port may be used. Bindings with the same list share its chain.
+/// The subnets from which a published port may be used. Bindings with the same list share its
+/// chain.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientList(Vec<IpNet>);
 
@@ -12,7 +13,7 @@ pub struct ClientList(Vec<IpNet>);
 const PREFIX: &str = "clients-";
 
 impl ClientList {
-    /// A list, in whatever order.
+    /// Makes a list; the order of `clients` does not matter.
     pub fn new(clients: &[IpNet]) -> Self {
         let mut clients = clients.to_vec();
         clients.sort_unstable();
@@ -20,19 +21,19 @@ impl ClientList {
         Self(clients)
     }
 
-    /// The name of its chain, which tells it from every other list's.
+    /// Returns the name of the list's chain, which differs from every other list's.
     pub fn chain(&self) -> Result<Name, NameError> {
         let words = self.0.iter().map(ToString::to_string);
         let words = words.collect::<Vec<_>>().join(" ");
         Name::new(format!("{PREFIX}{:032x}", fingerprint(words.as_bytes())))
     }
 
-    /// Whether a chain is one of these.
+    /// Returns whether a chain's name is one of a client list's chain.
     pub fn is_chain(name: &Name) -> bool {
         name.as_str().starts_with(PREFIX)
     }
 
-    /// Its chain's rules.
+    /// Returns the rules of the list's chain.
     pub fn rules(&self) -> Result<Vec<Rule>, NameError> {
         let known = self.0.iter().map(|net| {
             let source = match net {
@@ -47,7 +48,8 @@ impl ClientList {
     }
 }
 
-/// FNV-1a, 128 bits (RFC 9923): so long that no two lists share one by chance.
+/// Returns the FNV-1a hash of 128 bits (RFC 9923), which is so long that no two lists share one by
+/// chance.
 fn fingerprint(bytes: &[u8]) -> u128 {
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;

@@ -1,5 +1,5 @@
-//! Which entries of the connection tracker go with a binding: a rule that changes does not change
-//! the flows that it let in.
+//! Deletes connection tracker entries when a binding changes: a changed rule does not change the
+//! flows that it let in before.
 //!
 //! The kernel walks its own table once for each address that the bindings of a change led to, and
 //! once for each protocol of datagrams of those that come, and hands out only what was translated
@@ -14,16 +14,16 @@ use vch_ledger::desired::Segment;
 use vch_ledger::{HostPort, PortBinding, Protocol};
 use vch_nftables::{Conntrack, Flow, FlowFilter, IpVersion};
 
-/// A binding as it was, and as it is to be.
+/// A change of a binding, whose flows in the connection tracker may have to end.
 pub struct Move {
-    /// `None` where it comes.
+    /// The binding before; `None` if it is added.
     pub before: Option<PortBinding>,
-    /// `None` where it goes.
+    /// The binding after; `None` if it is removed.
     pub after: Option<PortBinding>,
 }
 
 impl Move {
-    /// The binding whose flows are none of what is there now.
+    /// Returns the binding whose flows have to end, since no binding explains them any more.
     fn ended(&self) -> Option<&PortBinding> {
         let means = |one: &PortBinding| {
             let targets = one.target.clone();
@@ -34,16 +34,16 @@ impl Move {
         before.filter(|before| Some(means(before)) != after)
     }
 
-    /// A binding that came, and whose flows would stay with the VCH itself. A connection begins
-    /// anew; what has none goes on in the entry that it has.
+    /// Returns a binding that was added, and whose flows of datagrams would otherwise stay with the
+    /// VCH itself: a TCP connection begins anew, but datagrams go on in the entry that they have.
     fn captures(&self) -> Option<&PortBinding> {
         let after = self.after.as_ref();
         after.filter(|after| self.before.is_none() && after.host.protocol != Protocol::Tcp)
     }
 }
 
-/// Deletes the entries of bindings that went or moved, and those that keep datagrams from bindings
-/// that came. Says how many.
+/// Deletes the connection tracker entries of bindings that were removed or moved, and those that
+/// keep datagrams from bindings that were added. Returns how many were deleted.
 pub fn cut(tracker: &mut Conntrack, state: &NatState, moves: &[Move]) -> Result<usize, NatError> {
     let mut gone: BTreeMap<IpAddr, Vec<&PortBinding>> = BTreeMap::new();
     for before in moves.iter().filter_map(Move::ended) {
@@ -82,8 +82,8 @@ pub fn cut(tracker: &mut Conntrack, state: &NatState, moves: &[Move]) -> Result<
     delete(tracker, flows)
 }
 
-/// Deletes the entries that lead to containers and that no binding explains: for the start, and for
-/// after a failure.
+/// Deletes the connection tracker entries that lead to containers and that no binding explains.
+/// Used at the start and after a failure. Returns how many were deleted.
 pub fn sweep(tracker: &mut Conntrack, state: &NatState) -> Result<usize, NatError> {
     let mut flows = BTreeSet::new();
     for version in [IpVersion::V4, IpVersion::V6] {
@@ -101,8 +101,9 @@ fn delete(tracker: &mut Conntrack, flows: BTreeSet<Flow>) -> Result<usize, NatEr
     Ok(deleted)
 }
 
-/// Whether the binding led the flow: it asked for the binding's port, and it is the binding's
-/// target that answers. A binding of the same port at that very address would have led it instead.
+/// Returns whether the binding led the flow: the flow was sent to the binding's port, and the
+/// binding's target answers. A binding of the same port at that very address would have led it
+/// instead.
 fn is_of(binding: &PortBinding, flow: &Flow, state: &NatState) -> bool {
     let (asked, port) = flow.original.destination;
     let host = &binding.host;
@@ -123,7 +124,7 @@ fn is_of(binding: &PortBinding, flow: &Flow, state: &NatState) -> bool {
         && flow.reply.source.1 == binding.container_port
 }
 
-/// Whether the flow went to the VCH itself at an address at which the binding has its port.
+/// Returns whether the flow went to the VCH itself at an address at which the binding has its port.
 fn stays(binding: &PortBinding, flow: &Flow, state: &NatState) -> bool {
     let asked = flow.original.destination;
     let mut networks = state.networks();
@@ -146,7 +147,7 @@ fn stays(binding: &PortBinding, flow: &Flow, state: &NatState) -> bool {
     at && asked.1 == binding.host.port && asked == flow.reply.source
 }
 
-/// Whether a flow leads to a container, and no binding says so.
+/// Returns whether a flow leads to a container, and no binding explains it.
 fn is_stray(flow: &Flow, state: &NatState) -> bool {
     let (asked, port) = flow.original.destination;
     let target = flow.reply.source.0;

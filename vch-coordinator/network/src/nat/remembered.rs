@@ -1,10 +1,10 @@
-//! What a container on an external network began: remembered by its own packets, in sets of its own, so that one
-//! that scans ports fills its own sets and leaves those of others alone.
+//! Remembers the flows that a container on an external network begins, by its own packets, in sets of its own, so
+//! that a container that scans ports fills its own sets and leaves those of others alone.
 //!
-//! What a container begins is remembered by its own frames in sets with timeouts, and its answers are let in by
-//! them, which keeps them there. A flow that both sides use is there for as long as it lives; one that the rules
-//! forgot (they were made anew) comes back with the container's next packet. Of full sets no new flow is answered;
-//! those that are there go on.
+//! The container's frames add a flow to a set with a time-out; answers are let in while the flow is in the set, and
+//! renew it. So a flow that both sides use stays as long as it lives. A flow that was lost, since the rules were made
+//! anew, comes back with the container's next packet. When a set is full, new flows get no answers; those in it go
+//! on.
 
 use super::rules::{chain, destination, source};
 use super::sets::{VERSIONS, address_type};
@@ -24,7 +24,8 @@ const DATAGRAMS: Duration = Duration::from_secs(300);
 /// RFC 5508, REQ-1.
 const ECHO: Duration = Duration::from_secs(60);
 
-/// Flows of one container at a time, of each version of IP: at about 200 bytes, 3 MB.
+/// The most flows of one container at a time, for each version of IP; at about 200 bytes each, 3
+/// MB.
 pub const FLOWS: u32 = 16_384;
 /// Addresses that it sent an echo to.
 const ECHOES: u32 = 1_024;
@@ -40,12 +41,12 @@ const FLOW_SETS: [&str; 2] = ["flows4-", "flows6-"];
 const ECHO_SETS: [&str; 2] = ["echoes4-", "echoes6-"];
 
 impl Remembered {
-    /// Of the port with this name.
+    /// Returns the sets and chains of the port with this name.
     pub fn of(port: &InterfaceName) -> Self {
         Self(port.clone())
     }
 
-    /// Whose set or chain it is, by its name; `None` for one that belongs to no port.
+    /// Returns the port that a set or chain of this name belongs to; `None` for any other name.
     pub fn by_name(name: &Name) -> Option<Self> {
         let prefixes = [LEAVING, ARRIVING].into_iter();
         let prefixes = prefixes.chain(FLOW_SETS).chain(ECHO_SETS);
@@ -55,12 +56,12 @@ impl Remembered {
         port.parse().ok().map(Self)
     }
 
-    /// What frames from the container meet.
+    /// Returns the verdict for frames from the container: a jump to the port's chain.
     pub fn leaving(&self) -> Result<Verdict, NameError> {
         Ok(Verdict::Jump(self.name(LEAVING)?))
     }
 
-    /// What frames to the container meet.
+    /// Returns the verdict for frames to the container: a jump to the port's chain.
     pub fn arriving(&self) -> Result<Verdict, NameError> {
         Ok(Verdict::Jump(self.name(ARRIVING)?))
     }
@@ -77,7 +78,7 @@ impl Remembered {
         self.name(of_version(ECHO_SETS, version))
     }
 
-    /// The sets, which packets fill.
+    /// Returns the port's sets; packets fill them.
     pub fn sets(&self) -> Result<Vec<Set>, NameError> {
         use DataType::{Protocol, Service};
         let mut sets = Vec::new();
@@ -90,7 +91,7 @@ impl Remembered {
         Ok(sets)
     }
 
-    /// The chains, which use the sets.
+    /// Returns the port's chains with their rules, which use the sets.
     pub fn chains(&self) -> Result<[(Chain, Vec<Rule>); 2], NameError> {
         Ok([
             chain(Chain::regular(self.name(LEAVING)?), self.begun()?)?,
@@ -151,7 +152,7 @@ impl Remembered {
         Ok(rules)
     }
 
-    /// Makes all of it.
+    /// Adds the port's sets and chains to a batch.
     pub fn add(&self, batch: &mut Batch, table: &Table) -> Result<(), NameError> {
         for set in self.sets()? {
             batch.add_set(table, &set);
@@ -165,7 +166,8 @@ impl Remembered {
         Ok(())
     }
 
-    /// Removes all of it, once nothing leads there any more.
+    /// Adds the deletion of the port's sets and chains to a batch. The elements that jump to them
+    /// must be deleted before.
     pub fn delete(&self, batch: &mut Batch, table: &Table) -> Result<(), NameError> {
         for (chain, _) in self.chains()? {
             batch.push(Operation::FlushChain(table.clone(), chain.name.clone()));
@@ -178,7 +180,7 @@ impl Remembered {
     }
 }
 
-/// What a table has of this, as it was found.
+/// The sets and chains of ports that the kernel's table was found to have.
 #[derive(Debug, Default)]
 pub struct Found {
     sets: BTreeSet<Set>,
@@ -204,7 +206,8 @@ impl Found {
         own
     }
 
-    /// The ports whose sets and chains are there; `None` if any of these is not as we make it.
+    /// Returns the ports whose sets and chains are all there; `None` if any of them differs from
+    /// what this release makes.
     pub fn whole(&self) -> Result<Option<BTreeSet<Remembered>>, NameError> {
         let names = self.sets.iter().map(|set| &set.name);
         let names = names.chain(self.chains.keys().map(|chain| &chain.name));
@@ -230,7 +233,8 @@ fn of_version<T>([v4, v6]: [T; 2], version: IpVersion) -> T {
     }
 }
 
-/// A flow: protocol, the other's address and port, the container's own port.
+/// Returns the fields of a flow: protocol, the other host's address and port, the container's own
+/// port.
 fn flow_out(version: IpVersion) -> [Field; 4] {
     let other = destination(version);
     let [others, own] = [Field::DestinationPort, Field::SourcePort];
@@ -255,7 +259,7 @@ fn ends() -> TcpFlags {
     TcpFlags::FIN | TcpFlags::RST
 }
 
-/// ICMP (RFC 792) or ICMPv6 (RFC 4443) of such a type.
+/// Returns a rule that matches ICMP (RFC 792) or ICMPv6 (RFC 4443) of one of these types.
 fn echo(version: IpVersion, types: [u8; 2]) -> Rule {
     let kind = of_version(types, version);
     match version {

@@ -14,19 +14,20 @@ use vch_nftables::{
     Set, Statement, Table, name,
 };
 
-/// One table: its chains with their rules, and the sets that packets fill. Those that follow the
-/// ledger are [`NftSet`].
+/// The constant content of one table: its chains with their rules, and the sets that packets fill.
+/// The sets that follow the ledger are [`NftSet`]s.
 pub struct Rules {
-    /// Family and name.
+    /// The table's family and name.
     pub table: Table,
-    /// Chains in an order in which each is there before a rule leads to it.
+    /// The chains, ordered so that a chain stands before the rules that jump to it.
     pub chains: Vec<(Chain, Vec<Rule>)>,
-    /// Sets that packets fill.
+    /// The sets that packets fill.
     pub flows: Vec<Set>,
 }
 
 impl Rules {
-    /// What IP meets: published ports, isolation of networks, the VCH's own services.
+    /// Returns the table `inet vch`, which IP packets pass: published ports, isolation of networks,
+    /// the VCH's own services.
     pub fn inet() -> Result<Self, NameError> {
         Ok(Self {
             table: Table::new(Family::Inet, name!("vch")),
@@ -35,7 +36,8 @@ impl Rules {
         })
     }
 
-    /// What frames meet: anti-spoofing, shared segments, levels of external networks.
+    /// Returns the table `bridge vch`, which frames pass: anti-spoofing, shared segments, levels of
+    /// external networks.
     pub fn bridge() -> Result<Self, NameError> {
         Ok(Self {
             table: Table::new(Family::Bridge, name!("vch")),
@@ -44,7 +46,7 @@ impl Rules {
         })
     }
 
-    /// All sets of the table.
+    /// Returns all sets of the table.
     pub fn sets(&self) -> impl Iterator<Item = Set> {
         let family = self.table.family;
         NftSet::all()
@@ -54,14 +56,14 @@ impl Rules {
     }
 }
 
-/// A rule with a comment that says why it is there and, by a checksum of its words, what it is: an
-/// older release's rule of the same purpose is told from ours.
+/// Returns the rule with a comment that holds its reason and a checksum of its expressions, so that
+/// a rule of the same reason from another release is recognised as different.
 pub fn explained(rule: Rule, why: &str) -> Result<Rule, NameError> {
     let words = crc32fast::hash(rule.to_string().as_bytes());
     Ok(rule.comment(Comment::new(format!("{why} [{words:08x}]"))?))
 }
 
-/// A chain with its rules, each behind the reason for it.
+/// Returns a chain with its rules; each rule is given behind its reason.
 pub fn chain(chain: Chain, rules: Vec<(&str, Rule)>) -> Result<(Chain, Vec<Rule>), NameError> {
     let rules = rules.into_iter().map(|(why, rule)| explained(rule, why));
     Ok((chain, rules.collect::<Result<_, _>>()?))
@@ -81,9 +83,9 @@ pub fn destination(version: IpVersion) -> Field {
     }
 }
 
-/// A fragment that is not its packet's first: it has no ports and no type, and what stands where
-/// they would be must not be taken for them. The bridge family's rules see fragments; IP's see
-/// packets that the connection tracker has put together.
+/// Returns a rule that matches a fragment that is not its packet's first. It has no ports and no
+/// type, and its bytes at their place must not be taken for them. The bridge family's rules see
+/// fragments; those of IP see packets that the connection tracker has reassembled.
 fn later_fragment(version: IpVersion) -> Rule {
     // RFC 791: the low 13 bits are the offset; RFC 8200, 4.5: the high ones.
     let (field, offset) = match version {
@@ -98,8 +100,8 @@ fn later_fragment(version: IpVersion) -> Rule {
     })
 }
 
-/// Whether a port of a bridge is a container's: its name says so (`desired::port_name`), and nothing
-/// passes before the sets know it.
+/// Returns the rule with a match that a port of a bridge is a container's, by its name (`desired::port_name`); no
+/// packet passes before the sets have the port.
 fn container(rule: Rule, port: Field) -> Result<Rule, NameError> {
     Ok(rule.begins(port, InterfacePrefix::new("vt-")?))
 }

@@ -1,4 +1,5 @@
-//! Both tables: how they are made, what differs in them, what the kernel has of them.
+//! The constant ruleset of both tables: makes it, changes its sets, and compares the kernel's with
+//! it.
 
 use super::NatError;
 use super::clients::ClientList;
@@ -18,7 +19,7 @@ pub struct Ruleset {
     tables: [Rules; 2],
 }
 
-/// What the kernel has of a table that stands as we make it.
+/// The content of a table of the kernel's whose rules are this release's.
 #[derive(Debug, Default)]
 struct FoundRuleset {
     elements: BTreeMap<NftSet, BTreeSet<Element>>,
@@ -27,14 +28,14 @@ struct FoundRuleset {
 }
 
 impl Ruleset {
-    /// The rules of this release.
+    /// Makes the rules of this release.
     pub fn new() -> Result<Self, NameError> {
         Ok(Self {
             tables: [Rules::inet()?, Rules::bridge()?],
         })
     }
 
-    /// Both tables.
+    /// Returns both tables.
     pub fn tables(&self) -> Vec<Table> {
         self.tables
             .iter()
@@ -42,7 +43,7 @@ impl Ruleset {
             .collect()
     }
 
-    /// What a difference means; nothing where there is none.
+    /// Returns the batch that carries a difference out; an empty one for an empty difference.
     pub fn change(&self, difference: &Difference) -> Result<Batch, NameError> {
         let mut batch = Batch::new();
         for rules in &self.tables {
@@ -72,8 +73,9 @@ impl Ruleset {
         Ok(batch)
     }
 
-    /// What makes the kernel's tables hold exactly this. A table that is not as we make it is made
-    /// anew, in the same transaction: no packet meets half of it.
+    /// Returns the batch after which the kernel's tables hold exactly `whole`. A table that differs
+    /// from this release's is deleted and made anew in the same transaction, so that no packet
+    /// passes half of it.
     pub fn settle(
         &self,
         connection: &mut Connection,
@@ -95,7 +97,7 @@ impl Ruleset {
     }
 }
 
-/// What is held, by where it stands.
+/// The elements, chains and sets that a table holds, each kind by itself.
 #[derive(Default)]
 struct Parts {
     elements: BTreeMap<NftSet, Vec<Element>>,
@@ -134,7 +136,7 @@ fn delete_list(batch: &mut Batch, table: &Table, chain: Name) {
     batch.push(Operation::DeleteChain(table.clone(), chain));
 }
 
-/// The whole table, in place of whatever is there.
+/// Returns the batch that makes the whole table, in place of an existing one.
 fn make(rules: &Rules, wanted: Parts) -> Result<Batch, NameError> {
     let table = &rules.table;
     let mut batch = Batch::new();
@@ -202,7 +204,7 @@ fn differing(table: &Table, wanted: Parts, found: FoundRuleset) -> Result<Batch,
     Ok(batch)
 }
 
-/// `None` where the table is not as we make it.
+/// Reads the table from the kernel; returns `None` if its rules differ from this release's.
 fn observe(
     rules: &Rules,
     connection: &mut Connection,
@@ -253,8 +255,8 @@ fn read(
     Ok(Some(found))
 }
 
-/// The chains of clients that are there; `None` if any chain is not as we make it. Those of ports are left to `own`.
-/// Rules are known by their comments, which say what is in them.
+/// Returns the client lists whose chains exist; `None` if a chain differs from this release's. Chains of ports are
+/// added to `own`. Rules are known by their comments, which contain a checksum.
 fn chains(
     rules: &Rules,
     connection: &mut Connection,

@@ -2,90 +2,93 @@
 
 use vch_nftables::{DataType, Family, IpVersion, MapData, Name, Set, name};
 
-/// One set or map that follows the ledger. The rules are constant; what they are about stands here,
-/// an element a thing, so that a change costs as much as it is long.
+/// A set or map that follows the ledger. The rules are constant and look their subjects up in
+/// these, one element a subject, so that a change costs as much as its own size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NftSet {
-    /// Links of bridge networks.
+    /// The links of bridge networks.
     Bridges,
-    /// Each of them with itself: what stays on its bridge.
+    /// Each bridge's link paired with itself: packets that stay on their bridge.
     IntraBridge,
-    /// Bridges, each with itself, whose containers meet by published ports alone.
+    /// Bridges, each paired with itself, whose containers reach each other by published ports only.
     Isolated,
-    /// Bridges without a way out.
+    /// The bridges of internal networks, which lead nowhere else.
     Internal,
-    /// Containers' addresses on networks without a way out that share their bridge with others.
+    /// The addresses of containers on internal networks that share their bridge with other
+    /// networks.
     InternalAddresses(IpVersion),
-    /// Containers' addresses that the outside sees as they are.
+    /// The addresses of containers that are not masqueraded.
     Untranslated(IpVersion),
-    /// Links that lead out.
+    /// The links of external networks.
     External,
-    /// Links of the management and docker endpoint networks.
+    /// The links of the management and docker endpoint networks.
     Private,
-    /// Addresses of the VCH on bridge networks.
+    /// The VCH's addresses on bridge networks.
     Gateways(IpVersion),
-    /// Each of them with its own bridge: where a container may ask for names.
+    /// The VCH's addresses on bridge networks, each with its own bridge: where a container may send
+    /// DNS queries.
     AllowedGateways(IpVersion),
-    /// Addresses of the VCH on the external networks that are the default for published ports.
+    /// The VCH's addresses on the external networks that are the default for published ports.
     Defaults(IpVersion),
-    /// Addresses of the VCH on bridge networks that have a way out: published ports answer there, too.
+    /// The VCH's addresses on bridge networks that are not internal: published ports answer there too.
     OpenGateways(IpVersion),
-    /// Addresses of the VCH on the management and docker endpoint networks: no port is published there.
+    /// The VCH's addresses on the management and docker endpoint networks: no port is published there.
     PrivateAddresses(IpVersion),
-    /// Containers on external networks: link and address.
+    /// The containers on external networks: link and address.
     Attached(IpVersion),
-    /// Published ports: to where they lead.
+    /// The published ports, each with the address and port that it leads to.
     Published(Reach, IpVersion),
-    /// Published ports for some clients only: which chain knows them.
+    /// The published ports for some clients only, each with the chain of its client list.
     Clients(Reach, IpVersion),
-    /// Which MAC address a container's port sends from.
+    /// The MAC address that each container's port sends from.
     Macs,
-    /// Which addresses it sends from: port, MAC address, address.
+    /// The addresses that each container's port sends from: port, MAC address, address.
     Sources(IpVersion),
-    /// The number of a port's network.
+    /// The number of each port's network.
     Segments,
-    /// Each port with its network's number.
+    /// The pairs of port and network number.
     Members,
-    /// Ports of networks whose containers meet by published ports alone.
+    /// The ports of networks whose containers reach each other by published ports only.
     IccOff,
-    /// Ports on the bridge of all shared networks.
+    /// The ports on the bridge of all shared networks.
     SharedPorts,
-    /// Containers' addresses on shared networks.
+    /// The addresses of containers on shared networks.
     Shared(IpVersion),
-    /// Ports of external networks whose level is not `open`.
+    /// The ports on external networks whose level is not `open`.
     Restricted,
-    /// Those among them that nothing passes.
+    /// The ports on external networks whose level is `closed`.
     Closed,
-    /// Those among them that other containers of the network reach.
+    /// The ports on external networks that the network's other containers may reach.
     PeersAllowed,
-    /// Where what a container on an external network begins is remembered: a chain for each port.
+    /// The chain for each port on an external network that remembers flows which its container
+    /// begins.
     Leaving,
-    /// Where it is known again.
+    /// The chain for each port on an external network that lets answers of remembered flows in.
     Arriving,
-    /// What is open: port of the bridge, protocol, port number.
+    /// The opened ports of containers on external networks: link, protocol, port number.
     Opened,
 }
 
-/// At which of its addresses a published port is one of the VCH's.
+/// The VCH's addresses at which a published port answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
-    /// At one.
+    /// One address.
     Address,
-    /// At those on the external networks that are the default for published ports.
+    /// The addresses on the external networks that are the default for published ports.
     Default,
-    /// At every one.
+    /// Every address.
     Any,
 }
 
 impl Reach {
-    /// All, the most particular first: so packets meet them.
+    /// All values, the most specific first, which is the order in which the rules look them up.
     pub const ALL: [Self; 3] = [Self::Address, Self::Default, Self::Any];
 }
 
 /// Both versions of IP.
 pub const VERSIONS: [IpVersion; 2] = [IpVersion::V4, IpVersion::V6];
 
-/// The type of such an address.
+/// Returns the nftables type of an address of this version.
 pub fn address_type(version: IpVersion) -> DataType {
     match version {
         IpVersion::V4 => DataType::Ipv4,
@@ -94,7 +97,7 @@ pub fn address_type(version: IpVersion) -> DataType {
 }
 
 impl NftSet {
-    /// All of them.
+    /// Returns every set and map.
     pub fn all() -> impl Iterator<Item = Self> {
         let single = [
             Self::Bridges,
@@ -140,7 +143,7 @@ impl NftSet {
         single.into_iter().chain(paired)
     }
 
-    /// The family of the table that it is in.
+    /// Returns the family of the table that holds the set.
     pub fn family(self) -> Family {
         match self {
             Self::Macs
@@ -160,7 +163,7 @@ impl NftSet {
         }
     }
 
-    /// Its name.
+    /// Returns the set's name.
     pub fn name(self) -> Name {
         use IpVersion::{V4, V6};
         match self {
@@ -216,7 +219,7 @@ impl NftSet {
         }
     }
 
-    /// The set or map itself.
+    /// Returns the set's or map's definition.
     pub fn set(self) -> Set {
         use DataType::{Ether, Interface, Mark, Protocol, Service};
         let set = |key: &[DataType]| Set::new(self.name(), key);

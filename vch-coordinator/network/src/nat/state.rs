@@ -1,4 +1,5 @@
-//! What the tables are to hold, by the thing that it is for; and what a change of things changes.
+//! The content that the tables are to have, by the network, port or binding that it is for;
+//! computes the difference that a change makes.
 
 use super::things::{FilteredPort, Held, NatEnvironment, of_binding, of_network, of_port};
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,7 +7,7 @@ use vch_ledger::desired::{Delta, NetworkBacking};
 use vch_ledger::{EndpointId, HostPort, Id as _, NetworkId, PortBinding};
 use vch_nftables::NameError;
 
-/// All things, and how many of them hold what several may hold.
+/// All networks, ports and bindings, with a count for each element that several of them need.
 ///
 /// A change costs in proportion to the things that it names.
 #[derive(Debug)]
@@ -20,14 +21,14 @@ pub struct NatState {
     shares: BTreeMap<Held, usize>,
 }
 
-/// Things as they are to be; `None` is what goes.
+/// A change of networks, ports and bindings; `None` marks a removal.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// Networks.
+    /// The networks that change.
     pub networks: BTreeMap<NetworkId, Option<NetworkBacking>>,
-    /// Ports of bridges.
+    /// The ports of bridges that change.
     pub ports: BTreeMap<EndpointId, Option<FilteredPort>>,
-    /// Published ports.
+    /// The published ports that change.
     pub bindings: BTreeMap<HostPort, Option<PortBinding>>,
 }
 
@@ -47,17 +48,17 @@ impl From<&Delta> for Changes {
     }
 }
 
-/// What the tables lose and get.
+/// The elements, chains and sets that a change removes from the tables and adds to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// What no thing needs any more.
+    /// Removed: no network, port or binding needs it any more.
     pub gone: BTreeSet<Held>,
-    /// What some thing needs now.
+    /// Added: a network, port or binding needs it now.
     pub new: BTreeSet<Held>,
 }
 
 impl NatState {
-    /// A state of nothing but the configuration.
+    /// Makes a state that holds only what the configuration needs.
     pub fn new(environment: NatEnvironment) -> Self {
         Self {
             environment,
@@ -69,22 +70,25 @@ impl NatState {
         }
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     pub fn environment(&self) -> &NatEnvironment {
         &self.environment
     }
 
-    /// All networks.
+    /// Returns all networks.
     pub fn networks(&self) -> impl Iterator<Item = &NetworkBacking> {
         self.networks.values()
     }
 
-    /// A published port.
+    /// Returns the binding of a port of the VCH.
     pub fn binding(&self, host: &HostPort) -> Option<&PortBinding> {
         self.bindings.get(host)
     }
 
-    /// All that the tables hold for all things.
+    /// Returns everything that the tables must hold.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if a name of the ledger is not a valid nftables name.
     pub fn whole(&self) -> Result<BTreeSet<Held>, NameError> {
         let mut whole: BTreeSet<Held> = self.environment.held()?.into_iter().collect();
         for network in self.networks.values() {
@@ -105,7 +109,10 @@ impl NatState {
         of_port(port, number, network)
     }
 
-    /// Writes changes down, and says what they change in the tables.
+    /// Applies a change to the state; returns the difference that it makes in the tables.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if a name of the ledger is not a valid nftables name.
     pub fn change(&mut self, changes: Changes) -> Result<Difference, NameError> {
         let mut tally = Tally::default();
         // A port's elements say which network it is on: networks come before their ports and go

@@ -1,4 +1,5 @@
-//! What the rules are about: things of the ledger, and what the sets hold of each.
+//! The networks, ports and bindings that the rules are about, and the elements that each needs in
+//! the sets.
 
 use super::clients::ClientList;
 use super::remembered::Remembered;
@@ -10,12 +11,14 @@ use vch_ledger::desired::{DesiredEndpoint, NetworkBacking, Segment};
 use vch_ledger::{NetworkId, PortBinding, PortNumber, Protocol};
 use vch_nftables::{Datum, Element, InterfaceName as NftInterface, IpVersion, NameError, Verdict};
 
-/// What the VCH's configuration says that no network does.
+/// The part of the VCH's configuration that the rules need and no network holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NatEnvironment {
-    /// Links of the management and docker endpoint networks: never a way for containers.
+    /// The links of the management and docker endpoint networks: containers' packets never leave by
+    /// them.
     pub private: BTreeSet<InterfaceName>,
-    /// The VCH's addresses there: no port is published at them.
+    /// The VCH's addresses on the management and docker endpoint networks: no port is published at
+    /// them.
     pub private_addresses: BTreeSet<IpAddr>,
 }
 
@@ -30,24 +33,24 @@ pub struct FilteredPort {
     pub mac: MacAddress,
     /// The container's addresses.
     pub addresses: Vec<IpAddr>,
-    /// What carries the network.
+    /// The segment that carries the port's network.
     pub on: On,
 }
 
-/// What carries a port's network.
+/// The segment that carries a port's network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum On {
-    /// A bridge of its own.
+    /// A bridge of the network's own.
     Dedicated,
     /// The bridge of all shared networks.
     Shared,
     /// A link of the configuration.
     External {
-        /// Its name.
+        /// The link's name.
         link: InterfaceName,
-        /// What may pass.
+        /// The firewall level of the network.
         level: FirewallLevel,
-        /// What is open there.
+        /// The port numbers that are open on the container.
         opened: Vec<PortNumber>,
     },
 }
@@ -73,20 +76,21 @@ impl From<&DesiredEndpoint> for FilteredPort {
     }
 }
 
-/// Something that the tables hold for a thing; several things may need the same.
+/// An element, chain or set that the tables hold for a network, port or binding; several may need
+/// the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Held {
-    /// An element.
+    /// An element of a set.
     Element(NftSet, Element),
-    /// The chain of a list of clients.
+    /// The chain of a client list.
     Clients(ClientList),
-    /// What remembers the flows of a container on an external network.
+    /// The sets and chains that remember the flows of a container on an external network.
     Remembered(Remembered),
 }
 
 impl Held {
-    /// Whether several things may need the same: shared networks their bridge, external ones a link,
-    /// bindings a list of clients.
+    /// Returns whether several things may need the same: shared networks need one bridge, external networks one link,
+    /// bindings one client list.
     pub fn may_be_shared(&self) -> bool {
         match self {
             Self::Element(set, _) => matches!(
@@ -108,7 +112,7 @@ impl Holding {
         self.0.push(Held::Element(set, Element::new(key)));
     }
 
-    /// The flows that a port's container begins.
+    /// Adds the elements by which flows of a port's container are remembered.
     fn remember(&mut self, name: Datum, port: &InterfaceName) -> Result<(), NameError> {
         let remembered = Remembered::of(port);
         for (set, chain) in [
@@ -128,7 +132,7 @@ fn link(name: &InterfaceName) -> Result<Datum, NameError> {
 }
 
 impl NatEnvironment {
-    /// What is held of the configuration.
+    /// Returns what the tables hold for the configuration.
     pub fn held(&self) -> Result<Vec<Held>, NameError> {
         let mut holding = Holding::default();
         for name in &self.private {
@@ -144,7 +148,7 @@ impl NatEnvironment {
     }
 }
 
-/// What is held of a network.
+/// Returns what the tables hold for a network.
 pub fn of_network(network: &NetworkBacking) -> Result<Vec<Held>, NameError> {
     let mut holding = Holding::default();
     let addresses = network.addresses.iter().map(ipnet::IpNet::addr);
@@ -179,7 +183,7 @@ pub fn of_network(network: &NetworkBacking) -> Result<Vec<Held>, NameError> {
     Ok(holding.0)
 }
 
-/// What is held of a container's port on a network; `segment` is the network's number.
+/// Returns what the tables hold for a container's port; `segment` is the number of its network.
 pub fn of_port(
     port: &FilteredPort,
     segment: u32,
@@ -253,8 +257,9 @@ fn level_of(holding: &mut Holding, name: Datum, level: FirewallLevel, opened: &[
     }
 }
 
-/// The address that a guest's kernel gives itself on a link (RFC 4291, appendix A): what Linux does
-/// unless it is told otherwise (`addr_gen_mode` 0), which the agent does not.
+/// Returns the link-local address that a guest's kernel gives itself on a link (RFC 4291, appendix
+/// A). Linux does so unless `addr_gen_mode` is set to another value than 0, which the agent does
+/// not do.
 pub fn link_local(mac: MacAddress) -> Ipv6Addr {
     let [a, b, c, d, e, f] = mac.octets();
     Ipv6Addr::from([
@@ -277,7 +282,7 @@ pub fn link_local(mac: MacAddress) -> Ipv6Addr {
     ])
 }
 
-/// A protocol as packets name it (`netinet/in.h`, `IPPROTO_*`).
+/// Returns the number of a protocol in IP packets (`netinet/in.h`, `IPPROTO_*`).
 pub fn protocol_number(protocol: Protocol) -> u8 {
     match protocol {
         Protocol::Tcp => 6,
@@ -290,7 +295,7 @@ fn protocol(protocol: Protocol) -> Datum {
     Datum::Protocol(protocol_number(protocol))
 }
 
-/// At which address a binding's port is one of the VCH's.
+/// Returns the addresses of the VCH at which a binding answers.
 pub fn reach(binding: &PortBinding) -> Reach {
     match binding.host.address {
         None => Reach::Default,
@@ -299,8 +304,8 @@ pub fn reach(binding: &PortBinding) -> Reach {
     }
 }
 
-/// What is held of a published port: one element for each version of IP that it has, and two if
-/// only some clients may use it.
+/// Returns what the tables hold for a binding: one element for each version of IP that it has, and
+/// a second one if only some clients may use it.
 pub fn of_binding(binding: &PortBinding) -> Result<Vec<Held>, NameError> {
     let mut held = Vec::new();
     let clients = (!binding.clients.is_empty()).then(|| ClientList::new(&binding.clients));
@@ -328,7 +333,7 @@ pub fn of_binding(binding: &PortBinding) -> Result<Vec<Held>, NameError> {
     Ok(held)
 }
 
-/// To which address each version of IP is led.
+/// Returns the address that each version of IP is led to.
 pub fn targets(binding: &PortBinding) -> impl Iterator<Item = (IpVersion, IpAddr)> {
     let first = |v4: bool| {
         let fits = binding.host.address.is_none_or(|host| host.is_ipv4() == v4);

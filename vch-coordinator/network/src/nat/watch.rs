@@ -1,4 +1,4 @@
-//! Hears when somebody else changes our tables.
+//! Receives the kernel's events of changes that other programs make to the VCH's tables.
 
 use super::{NatError, actor::NftCommand};
 #[cfg(any(test, feature = "test-util"))]
@@ -6,7 +6,7 @@ use std::io;
 use tokio::{io::unix::AsyncFd, sync::mpsc};
 use vch_nftables::{EventError, Family, NftEvent, SocketError, Subscription, Table};
 
-/// Tells of changes to our tables that we did not make.
+/// A receiver of changes to the VCH's tables that the VCH did not make.
 pub struct Watch {
     subscription: AsyncFd<Subscription>,
     heard: Heard,
@@ -17,7 +17,7 @@ pub struct Watch {
     fault: tokio_util::sync::CancellationToken,
 }
 
-/// What of the events concerns us.
+/// The part of the events that is about the VCH's tables.
 struct Heard {
     /// The port of our own changes.
     own: u32,
@@ -28,8 +28,8 @@ struct Heard {
 }
 
 impl Heard {
-    /// The next event. One that can't be read is skipped, and counted: others go on being heard. What it
-    /// told is lost, as in an overrun.
+    /// Returns the next event. An event that can't be decoded is skipped and counted: its content is lost, as in an
+    /// overrun, but later events are received.
     fn take(
         &mut self,
         next: Result<Option<NftEvent>, EventError>,
@@ -49,7 +49,7 @@ impl Heard {
         }
     }
 
-    /// Our tables that an event says to be changed by others.
+    /// Returns the families of the VCH's tables that the event says another program changed.
     fn tables_of(&self, event: &NftEvent) -> Vec<Family> {
         let meant = |table: &&Table| match event {
             NftEvent::Change(change) => change.port != self.own && **table == change.table,
@@ -84,11 +84,13 @@ impl Watch {
         })
     }
 
-    /// Waits until somebody else changed one of our tables, and says which; a table of ours may
-    /// also have changed where events were lost. Cancel-safe: what was not told is told next time.
+    /// Waits until another program has changed one of the VCH's tables, and returns the families of
+    /// the tables; after lost events, of all tables. Cancel-safe: a change that was not returned is
+    /// returned by the next call.
     ///
     /// # Errors
-    /// Events can't be had any more, or the owner of the tables has ended.
+    /// Returns [`NatError::Watch`] or [`NatError::Event`] if events can't be received or decoded
+    /// any more, [`NatError::Stopped`] if the tables' thread has ended.
     pub async fn changed(&mut self) -> Result<Vec<Family>, NatError> {
         loop {
             let readable = self.subscription.readable_mut();

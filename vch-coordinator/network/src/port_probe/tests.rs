@@ -9,8 +9,8 @@ fn at(protocol: Protocol, address: Option<IpAddr>, port: u16) -> HostPort {
     }
 }
 
-/// A VCH with its management at 127.0.0.7, its endpoint at 127.0.0.8, an external network that is no
-/// default at 127.0.0.9.
+/// Returns the probe of a VCH with its management network at 127.0.0.7, its docker endpoint at 127.0.0.8, and an
+/// external network that is no default at 127.0.0.9.
 fn port_probe() -> PortProbe {
     let address = |text: &str| text.parse().unwrap();
     PortProbe {

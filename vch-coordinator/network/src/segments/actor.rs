@@ -1,4 +1,5 @@
-//! The one owner of the kernel's links: takes requests one after the other, and listens.
+//! The owner of the VCH's links in the kernel: carries requests out one after the other, and
+//! receives the kernel's events.
 
 mod listen;
 
@@ -21,35 +22,35 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// Where an answer goes.
+/// The sender of a request's answer.
 pub type Answer<T> = oneshot::Sender<Result<T, SegmentError>>;
 
-/// What may be asked of the owner.
+/// A request to the thread that owns the links.
 pub enum Command {
-    /// Let a bridge be so.
+    /// Makes a bridge be so.
     EnsureBridge(Bridge, Answer<usize>),
-    /// Let a bridge have these addresses beside those that it has.
+    /// Adds addresses to a bridge beside those that it has.
     AddAddresses(InterfaceName, Vec<IpNet>, Answer<usize>),
-    /// Let a bridge have none of these addresses; without any it goes.
+    /// Removes addresses from a bridge; the bridge goes with the last one.
     RemoveAddresses(InterfaceName, Vec<IpNet>, Answer<usize>),
-    /// Let a port be so.
+    /// Makes a port be so.
     EnsurePort(Port, Answer<usize>),
-    /// Let there be no link of ours of that name.
+    /// Removes the VCH's link of that name.
     Remove(InterfaceName, Answer<bool>),
-    /// Let all be so, and nothing else of ours be there.
+    /// Makes all links be so, and removes the VCH's others.
     Reconcile(Desired, Answer<Reconciled>),
-    /// End as by a defect.
+    /// Panics, for tests.
     #[cfg(any(test, feature = "test-util"))]
     Panic,
 }
 
 type Removal = (InterfaceName, Answer<bool>);
 
-/// The owner.
+/// The owner of the links: its sockets, what it was asked for, and what is in doubt.
 pub struct Actor {
     kernel: Kernel,
     events: Events,
-    /// What was asked for last, to know which events matter.
+    /// The links that were asked for last, to know which events matter.
     wanted: Desired,
     /// Our links by number: addresses and routes are told by that.
     own: BTreeMap<u32, InterfaceName>,
@@ -59,7 +60,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Connects to the kernel and reads what is there.
+    /// Connects to the kernel, subscribes to its events and reads its links and routes.
     pub async fn start(
         owner: Owner,
         routes: HostRoutes,
@@ -82,7 +83,7 @@ impl Actor {
         Ok(actor)
     }
 
-    /// Works until no one is left who could ask.
+    /// Serves requests and events until every sender is dropped.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         loop {
             let settle = self.drift.settle_at();
@@ -105,8 +106,8 @@ impl Actor {
         }
     }
 
-    /// Does what is asked, and answers with what came behind it if that was taken up too. Whoever
-    /// asked may have gone: the work is done all the same, and there is no one to tell.
+    /// Carries a request out and answers it, even if its caller has gone away. Returns the request
+    /// that was taken from the queue behind it and not carried out with it.
     async fn handle(
         &mut self,
         command: Command,
@@ -151,7 +152,8 @@ impl Actor {
         Ok(steps.len())
     }
 
-    /// Of the bridge's other addresses nothing is read: their number costs nothing.
+    /// Adds addresses to a bridge. The bridge's other addresses are not read, so their number costs
+    /// nothing.
     async fn add_addresses(
         &mut self,
         name: InterfaceName,

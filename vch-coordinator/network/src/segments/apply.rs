@@ -1,4 +1,4 @@
-//! Steps to the kernel: one arm a step, no policy.
+//! Carries steps out in the kernel: one arm a step, no policy.
 
 use super::{
     SegmentError,
@@ -24,10 +24,11 @@ use std::{io, net::IpAddr, path::Path};
 const CREATE: u16 = NLM_F_CREATE | NLM_F_EXCL;
 
 impl Kernel {
-    /// Takes one step.
+    /// Carries one step out.
     ///
     /// # Errors
-    /// Names the step's operation and object.
+    /// Returns [`SegmentError::Kernel`] with the step's operation and object if the kernel refuses;
+    /// other variants if the errno says that a name, namespace or port is the reason.
     pub(super) async fn apply(&mut self, step: &Step) -> Result<(), SegmentError> {
         match step {
             Step::Forward(family) => write(&Sysctl::forward(*family)),
@@ -69,7 +70,7 @@ impl Kernel {
         let mut message = LinkMessage::default();
         message.header.index = index;
         match self.perform(RouteNetlinkMessage::DelLink(message), 0).await {
-            // Somebody was faster.
+            // Another process was faster.
             Err(Errno::ENODEV) => Ok(()),
             done => done.map_err(|errno| refused("remove link", name, errno)),
         }
@@ -85,7 +86,7 @@ impl Kernel {
         let group = LinkAttribute::Group(self.owner.pending_deletion());
         message.attributes.push(group);
         match self.change_link(message).await {
-            // Somebody was faster.
+            // Another process was faster.
             Err(Errno::ENODEV) => Ok(()),
             done => done.map_err(|errno| refused("mark for removal link", name, errno)),
         }
@@ -96,7 +97,7 @@ impl Kernel {
         let group = LinkAttribute::Group(self.owner.pending_deletion());
         message.attributes.push(group);
         match self.perform(RouteNetlinkMessage::DelLink(message), 0).await {
-            // Somebody was faster.
+            // Another process was faster.
             Err(Errno::ENODEV) => Ok(()),
             done => done.map_err(|errno| refused("remove", "the links marked for it", errno)),
         }

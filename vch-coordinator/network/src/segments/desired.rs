@@ -1,4 +1,4 @@
-//! What the segments of this VCH are to be.
+//! The desired state of the VCH's segments.
 
 use ipnet::IpNet;
 use protocol::spec::{InterfaceName, MacAddress, Mtu};
@@ -8,52 +8,55 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 const MARKED: u32 = 1 << 30;
 const PENDING_DELETION: u32 = 1 << 29;
 
-/// Whose links these are: each link that a VCH makes bears its mark, and a VCH changes and removes
-/// marked links only.
+/// The mark that each link of one VCH bears; a VCH changes and removes only links with its own
+/// mark.
 ///
-/// The mark is the link's group (`IFLA_GROUP`, `ip link show group N`): it is there from the moment
-/// in which the kernel makes the link, so a crash leaves nothing that nobody owns. Groups that
-/// people give out by hand are small; a mark has bit 30 set. Links on their way out are moved to a
-/// group of their own, with bit 29 set too, so that the kernel can remove them all at once.
+/// The mark is the link's group (`IFLA_GROUP`, `ip link show group N`). The kernel sets it when it
+/// makes the link, so a crash leaves no link unmarked. Groups that administrators give out by hand
+/// are small; a mark has bit 30 set. Links that are pending deletion are moved to a group of their
+/// own, with bit 29 set too, so that the kernel can remove them all at once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner(u32);
 
 impl Owner {
-    /// The mark of the VCH with this random id. The same id gives the same mark, for ever.
+    /// Returns the mark of the VCH with this random identity. The same identity gives the same mark
+    /// in every release.
     pub fn of(vch: &[u8]) -> Self {
         let [.., a, b, c, d] = hash([vch]).to_be_bytes();
         let value = u32::from_be_bytes([a, b, c, d]);
         Self((value % PENDING_DELETION) | MARKED)
     }
 
-    /// The group of this VCH's links.
+    /// Returns the group of this VCH's links.
     pub fn group(self) -> u32 {
         self.0
     }
 
-    /// The group of those that are about to be removed.
+    /// Returns the group of this VCH's links that are pending deletion.
     pub fn pending_deletion(self) -> u32 {
         self.0 | PENDING_DELETION
     }
 
-    /// Whether a link of this group is this VCH's.
+    /// Returns whether a link of this group is this VCH's.
     pub fn owns(self, group: u32) -> bool {
         group == self.group() || group == self.pending_deletion()
     }
 
-    /// The address of this VCH's bridge of that name: fixed, since a bridge without one of its own
-    /// takes its lowest port's and changes it as ports come and go.
+    /// Returns the MAC address of this VCH's bridge of that name. It is fixed: a bridge without a
+    /// MAC address of its own takes its lowest port's, and changes it as ports come and go.
     pub fn bridge_mac(self, bridge: &InterfaceName) -> MacAddress {
         self.mac(0x02, bridge)
     }
 
-    /// The address of the VCH's end of a port on somebody else's bridge: so high that the bridge,
-    /// which may take its lowest port's as its own, never takes this one and keeps what it has.
+    /// Returns the MAC address of the VCH's end of a port on a bridge of the configuration. It is
+    /// so high that the bridge, which may take its lowest port's address as its own, never takes
+    /// this one.
     pub fn port_mac(self, port: &InterfaceName) -> MacAddress {
         self.mac(0xfe, port)
     }
 
-    /// `first` is that of a locally administered unicast address.
+    /// Returns a MAC address of a link, hashed behind the byte `first`, which is that of a locally
+    /// administered unicast address.
     fn mac(self, first: u8, link: &InterfaceName) -> MacAddress {
         let [.., a, b, c, d, e] =
             hash([&self.0.to_be_bytes()[..], link.as_str().as_bytes()]).to_be_bytes();
@@ -68,7 +71,8 @@ impl fmt::Debug for Owner {
     }
 }
 
-/// FNV-1a, 64 bits (draft-eastlake-fnv): short, and the same in every release, which `std`'s hashers are not.
+/// Returns the FNV-1a hash of 64 bits (draft-eastlake-fnv): short, and the same in every release, which `std`'s
+/// hashers are not.
 fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;
@@ -77,45 +81,47 @@ fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     })
 }
 
-/// The bridge of one network.
+/// A bridge that is to exist for one network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bridge {
     /// The link's name.
     pub name: InterfaceName,
-    /// The gateway's addresses, each with its subnet's prefix length. Others are removed, but for
-    /// IPv6 link-local ones.
+    /// The gateway's addresses, each with its subnet's prefix length. Other addresses of the bridge
+    /// are removed, except IPv6 link-local ones.
     pub addresses: Vec<IpNet>,
-    /// `None` leaves it to the kernel: the smallest of the ports'.
+    /// The MTU; `None` leaves it to the kernel, which takes the smallest of the ports'.
     pub mtu: Option<Mtu>,
 }
 
-/// An attachment to a bridge.
+/// A link that is to be attached to a bridge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
     /// The link's name on the VCH's side.
     pub name: InterfaceName,
-    /// The bridge that it is a port of.
+    /// The bridge that the port is attached to.
     pub bridge: InterfaceName,
-    /// The bridge is not ours but the configuration's: it is used as it is.
+    /// Whether the bridge is one that the configuration names, which is used as it is and never
+    /// changed.
     pub foreign: bool,
-    /// What hangs on it.
+    /// The kind of link.
     pub kind: PortKind,
-    /// `None` leaves it alone.
+    /// The MTU; `None` leaves the kernel's.
     pub mtu: Option<Mtu>,
 }
 
-/// What hangs on a port.
+/// The kind of a port's link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortKind {
-    /// A VM: a persistent tap, which root opens by name for the VM, and no ordinary user can.
+    /// A persistent tap for a VM. Root opens it by name for the VM; an ordinary user can't open it.
     Tap,
-    /// Something that is not a VM: one end of a pair, the other lies in its network namespace.
+    /// A veth pair for a network namespace: one end is the port, the other end lies in the
+    /// namespace.
     Veth {
-        /// The namespace, as `/run/netns/NAME` or `/proc/PID/ns/net`.
+        /// The path of the namespace, as `/run/netns/NAME` or `/proc/PID/ns/net`.
         netns: PathBuf,
-        /// The other end's name when it is made; whoever lives there may rename it.
+        /// The name that the other end is made with; the namespace may rename it later.
         peer: InterfaceName,
-        /// The other end's address when it is made.
+        /// The MAC address that the other end is made with.
         mac: MacAddress,
     },
 }
@@ -125,6 +131,6 @@ pub enum PortKind {
 pub struct Desired {
     /// The bridges.
     pub bridges: BTreeMap<InterfaceName, Bridge>,
-    /// Their ports.
+    /// The ports of the bridges.
     pub ports: BTreeMap<InterfaceName, Port>,
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a segment.
+//! Errors of segments.
 
 use super::plan::{Holder, Refusal};
 use nix::errno::Errno;
@@ -6,20 +6,20 @@ use protocol::spec::InterfaceName;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// Why a segment or a port is not as it was asked for.
+/// Why a segment or a port could not be made or removed as asked.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum SegmentError {
-    /// The name is held by a link that this VCH did not make.
+    /// A link that this VCH did not make has the name.
     #[error(
         "link name {name} is held by {holder}, which this VCH did not make: remove or rename that link"
     )]
     NameTaken {
-        /// The name.
+        /// The link's name.
         name: InterfaceName,
-        /// Who holds it.
+        /// The link that has the name.
         holder: Holder,
     },
-    /// The port's bridge is not there.
+    /// The port's bridge does not exist.
     #[error("port {port} is to be on bridge {bridge}, which does not exist: make the bridge first")]
     NoBridge {
         /// The port.
@@ -27,28 +27,28 @@ pub enum SegmentError {
         /// Its bridge.
         bridge: InterfaceName,
     },
-    /// The port's bridge is a link that this VCH did not make, or no bridge.
+    /// The port's bridge is a link that this VCH did not make, or is not a bridge.
     #[error(
         "port {port} is to be on bridge {bridge}, but that name is held by {holder}: remove or rename that link"
     )]
     BridgeTaken {
         /// The port.
         port: InterfaceName,
-        /// The name of its bridge.
+        /// The bridge's name.
         bridge: InterfaceName,
-        /// Who holds that name.
+        /// The link that has the bridge's name.
         holder: Holder,
     },
-    /// What the configuration names is no bridge.
+    /// The link that the configuration names as bridge is not a bridge.
     #[error(
         "port {port} is to be on {bridge}, which is {holder} and carries no containers: make a bridge, put that link on it, and name the bridge as `external.interface`"
     )]
     NotABridge {
         /// The port.
         port: InterfaceName,
-        /// What is to carry it.
+        /// The name of the link.
         bridge: InterfaceName,
-        /// What that is.
+        /// The link.
         holder: Holder,
     },
     /// The kernel has no room for another port on the bridge (`BR_MAX_PORTS`).
@@ -61,7 +61,7 @@ pub enum SegmentError {
         /// The port that found no room.
         port: InterfaceName,
     },
-    /// The port's network namespace can't be entered.
+    /// The port's network namespace can't be opened or entered.
     #[error(
         "network namespace {} of port {port} can't be entered: start what lives in it, or mend the path",
         path.display()
@@ -69,13 +69,13 @@ pub enum SegmentError {
     NoNamespace {
         /// The port.
         port: InterfaceName,
-        /// The namespace.
+        /// The path of the namespace.
         path: PathBuf,
-        /// What the kernel says.
+        /// The kernel's error.
         #[source]
         source: Errno,
     },
-    /// In the port's network namespace a link has the name that the port's other end is to have.
+    /// In the port's network namespace another link has the name of the port's other end.
     #[error(
         "network namespace {} already has a link named {peer}, which the other end of port {port} is to be: remove or rename that link",
         path.display()
@@ -83,29 +83,29 @@ pub enum SegmentError {
     PeerTaken {
         /// The port.
         port: InterfaceName,
-        /// The namespace.
+        /// The path of the namespace.
         path: PathBuf,
         /// The name that is taken there.
         peer: InterfaceName,
     },
-    /// The kernel refused something that should have been possible.
+    /// The kernel refused an operation for another reason.
     #[error("could not {operation} {object}")]
     Kernel {
-        /// What was being done.
+        /// The operation.
         operation: &'static str,
-        /// To what.
+        /// The link, address or setting that the operation was about.
         object: String,
-        /// What the kernel says.
+        /// The kernel's error.
         #[source]
         source: Errno,
     },
-    /// Whoever owns the segments has ended.
+    /// The thread that owns the segments has ended.
     #[error("the owner of the segments has ended: the coordinator is shutting down")]
     Stopped,
 }
 
 impl SegmentError {
-    /// A stable code for the API.
+    /// Returns the error's stable code for the API.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NameTaken { .. } => "link-name-taken",
@@ -120,7 +120,7 @@ impl SegmentError {
         }
     }
 
-    /// What a refusal to plan the object of this name means to whoever asked.
+    /// Returns the error for a refusal to plan the link of this name.
     pub(super) fn refused(name: InterfaceName, refusal: Refusal) -> Self {
         match refusal {
             Refusal::NameTaken(holder) => Self::NameTaken { name, holder },

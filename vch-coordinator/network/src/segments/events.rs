@@ -1,4 +1,4 @@
-//! What the kernel tells by itself: links, addresses and routes that come, change and go.
+//! Receives the kernel's events of links, addresses and routes.
 
 use super::{SegmentError, kernel::errno_of, kernel::refused, observed::Link};
 use netlink_packet_route::{
@@ -19,40 +19,40 @@ const RECEIVE_BUFFER_BYTES: u32 = 4 << 20;
 /// The kernel sends an event as one datagram, far smaller than this.
 const DATAGRAM_BYTES: usize = 64 << 10;
 
-/// One event.
+/// One event of the kernel.
 #[derive(Debug)]
 pub enum SegmentEvent {
-    /// A link came or changed.
+    /// A link was made or changed.
     Link(InterfaceName, Link),
-    /// A link went.
+    /// The link with this index was removed.
     LinkGone(u32),
-    /// A link's port on a bridge changed.
+    /// The bridge port settings of the link with this index changed.
     PortChanged(u32),
-    /// A link's addresses changed.
+    /// The addresses of the link with this index changed.
     AddressChanged(u32),
-    /// A route came, in place of others of its metric if it `replaces`.
+    /// A route was added; it takes the place of others of its metric if it `replaces`.
     Route {
         /// The route.
         route: RouteMessage,
-        /// Whether others went without an event of their own.
+        /// Whether other routes were removed without an event of their own.
         replaces: bool,
     },
-    /// A route went.
+    /// A route was removed.
     RouteGone(RouteMessage),
 }
 
-/// A socket that the kernel's events come to, bounded by its buffer.
+/// A netlink socket that receives the kernel's events, bounded by its buffer.
 pub struct Events {
     socket: TokioSocket,
     datagram: Vec<u8>,
 }
 
 impl Events {
-    /// Subscribes in the network namespace of the calling thread. What happens from now on is not
-    /// missed.
+    /// Subscribes in the network namespace of the calling thread; every event from now on is
+    /// received.
     ///
     /// # Errors
-    /// As making a netlink socket.
+    /// Returns [`SegmentError::Kernel`] if the kernel refuses the socket.
     pub fn open() -> Result<Self, SegmentError> {
         let socket = Self::subscribe()
             .map_err(|error| refused("listen for", "the kernel's events", errno_of(&error)))?;
@@ -77,10 +77,12 @@ impl Events {
         Ok(socket)
     }
 
-    /// Waits for the next events. Cancel-safe: a datagram is taken and read in one poll.
+    /// Waits for the next events and returns them. Cancel-safe: a datagram is taken and read in one
+    /// poll.
     ///
     /// # Errors
-    /// ENOBUFS if events were lost: what is known has to be looked at again.
+    /// Returns ENOBUFS if events were lost, after which everything has to be read again; another
+    /// error if the socket fails.
     pub async fn next(&mut self) -> io::Result<Vec<SegmentEvent>> {
         self.datagram.clear();
         self.socket.recv(&mut self.datagram).await?;
@@ -88,7 +90,8 @@ impl Events {
     }
 }
 
-/// Reads the events of one datagram; what can't be read, or concerns nobody here, is left out.
+/// Decodes the events of one datagram; leaves out those that can't be decoded or that concern no
+/// segment.
 fn decode(mut bytes: &[u8]) -> Vec<SegmentEvent> {
     let mut events = Vec::new();
     while let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) {

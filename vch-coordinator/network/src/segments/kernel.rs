@@ -1,4 +1,4 @@
-//! The connection to the kernel, and everything that is read through it.
+//! The netlink connection to the kernel, and everything that is read through it.
 
 use super::{
     Bridge, Owner, Port, PortKind, SegmentError,
@@ -30,7 +30,7 @@ use std::{
 };
 use tokio::task::JoinHandle;
 
-/// The one connection through which segments are read and changed.
+/// The netlink connection through which links are read and changed.
 pub struct Kernel {
     pub(super) owner: Owner,
     netlink: rtnetlink::Handle,
@@ -47,7 +47,7 @@ impl Kernel {
     /// Connects to the network namespace of the calling thread.
     ///
     /// # Errors
-    /// As making a netlink socket.
+    /// Returns [`SegmentError::Kernel`] if the kernel refuses the socket.
     pub fn connect(owner: Owner) -> Result<Self, SegmentError> {
         let (netlink, connection) =
             open().map_err(|error| refused("connect to", "rtnetlink", errno_of(&error)))?;
@@ -58,8 +58,8 @@ impl Kernel {
         })
     }
 
-    /// Puts a new connection in place of one that failed. What was asked of the old one may have
-    /// been done: whoever asked is told that it failed, and looks again.
+    /// Replaces a connection that failed by a new one. Requests on the old one may have been
+    /// carried out: their callers get an error, and read the kernel again.
     fn reconnect(&mut self) {
         match open() {
             Ok((netlink, connection)) => {
@@ -71,7 +71,10 @@ impl Kernel {
         }
     }
 
-    /// Sends one request and waits until the kernel has done it.
+    /// Sends one request, and waits until the kernel has carried it out.
+    ///
+    /// # Errors
+    /// Returns the kernel's error.
     pub(super) async fn perform(
         &mut self,
         message: RouteNetlinkMessage,
@@ -127,7 +130,7 @@ impl Kernel {
         }
     }
 
-    /// Everything, and the namespaces that these ports reach into.
+    /// Reads all links, and the namespaces that these ports reach into.
     pub(super) async fn observe<'a>(
         &mut self,
         ports: impl IntoIterator<Item = &'a Port>,
@@ -151,7 +154,7 @@ impl Kernel {
         })
     }
 
-    /// What a bridge concerns.
+    /// Reads the links that a plan for a bridge needs.
     pub(super) async fn observe_bridge(
         &mut self,
         bridge: &Bridge,
@@ -164,7 +167,7 @@ impl Kernel {
         Ok(observed)
     }
 
-    /// What a port concerns.
+    /// Reads the links that a plan for a port needs.
     pub(super) async fn observe_port(&mut self, port: &Port) -> Result<Observed, SegmentError> {
         let mut observed = self.observe_link(&port.name).await?;
         let bridge = self.observe_link(&port.bridge).await?;
@@ -173,7 +176,7 @@ impl Kernel {
         Ok(observed)
     }
 
-    /// The link of that name alone, if there is one.
+    /// Reads the link of that name alone, if it exists.
     pub(super) async fn observe_link(
         &mut self,
         name: &InterfaceName,
@@ -195,7 +198,7 @@ impl Kernel {
         })
     }
 
-    /// The addresses of one link, or of all if `index` is 0.
+    /// Returns the addresses of one link, or of all if `index` is 0.
     async fn addresses(&mut self, index: u32) -> Result<BTreeMap<u32, Vec<Address>>, SegmentError> {
         let mut message = AddressMessage::default();
         message.header.index = index;
@@ -214,7 +217,7 @@ impl Kernel {
         Ok(addresses)
     }
 
-    /// The routes of all tables and both families.
+    /// Reads the routes of all tables and both families.
     pub(super) async fn routes(&mut self) -> Result<Vec<RouteMessage>, SegmentError> {
         let mut routes = Vec::new();
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
@@ -279,7 +282,8 @@ impl Kernel {
     }
 }
 
-/// A connection to the network namespace of the calling thread, and the task that moves its bytes.
+/// Opens a connection to the network namespace of the calling thread, with the task that moves its
+/// bytes.
 fn open() -> io::Result<(rtnetlink::Handle, JoinHandle<()>)> {
     // Strict: the kernel heeds a dump's filters, so that one link's addresses don't cost all.
     let (mut connection, netlink, _) = rtnetlink::new_connection_with_strict_check()?;
@@ -289,14 +293,14 @@ fn open() -> io::Result<(rtnetlink::Handle, JoinHandle<()>)> {
     Ok((netlink, tokio::spawn(connection)))
 }
 
-/// Opens a network namespace. A path to something else, even to a pipe, keeps nobody waiting.
+/// Opens a network namespace. A path to another kind of file, even to a pipe, does not block.
 pub fn open_namespace(path: &Path) -> Result<File, Errno> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NONBLOCK);
     options.open(path).map_err(|error| errno_of(&error))
 }
 
-/// The number by which the kernel finds an open file of this thread's process.
+/// Returns the descriptor number by which the kernel finds an open file of this process.
 pub fn descriptor(file: &File) -> RawFd {
     file.as_raw_fd()
 }
@@ -318,12 +322,12 @@ fn without_statistics() -> LinkAttribute {
     LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])
 }
 
-/// What the kernel meant by an I/O error.
+/// Returns the errno of an I/O error.
 pub fn errno_of(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
-/// An error that names the operation and its object.
+/// Returns an error that names the operation and its object.
 pub fn refused(
     operation: &'static str,
     object: &(impl ToString + ?Sized),

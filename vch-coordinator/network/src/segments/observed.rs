@@ -1,4 +1,4 @@
-//! What the kernel has, as far as segments are concerned; parsed from its messages.
+//! The observed state of the kernel's links, decoded from its messages.
 
 use super::tap::ROOT;
 use ipnet::IpNet;
@@ -14,89 +14,94 @@ use protocol::spec::InterfaceName;
 use rtnetlink::packet_core::Nla;
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
-/// The part of the kernel's state that a plan is made from: all of it, or what one object concerns.
+/// The part of the kernel's state that a plan is made from: all of it, or what one bridge or port
+/// needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     /// Links by name.
     pub links: BTreeMap<InterfaceName, Link>,
-    /// Addresses by the index of their link.
+    /// The addresses by the index of their link.
     pub addresses: BTreeMap<u32, Vec<Address>>,
-    /// Network namespaces that ports are to reach into.
+    /// The network namespaces that ports are to reach into, by path.
     pub namespaces: BTreeMap<PathBuf, Namespace>,
-    /// Whether packets are forwarded.
+    /// Whether the namespace forwards packets.
     pub forwarding: Forwarding,
 }
 
 /// Whether this namespace forwards packets between its links.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forwarding {
-    /// `net.ipv4.ip_forward`.
+    /// Whether IPv4 is forwarded (`net.ipv4.ip_forward`).
     pub v4: bool,
-    /// `net.ipv6.conf.all.forwarding`; none where the kernel has no IPv6.
+    /// Whether IPv6 is forwarded (`net.ipv6.conf.all.forwarding`); `None` if the kernel has no
+    /// IPv6.
     pub v6: Option<bool>,
 }
 
-/// One link.
+/// One link as the kernel has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Its number, never used again while the namespace lives.
+    /// The link's index; the kernel does not use it again while the namespace lives.
     pub index: u32,
-    /// Its group; an [`Owner`](super::Owner)'s mark on the links that a VCH made.
+    /// The link's group: an [`Owner`](super::Owner)'s mark on the links that a VCH made.
     pub group: u32,
-    /// Whether it is switched on (`IFF_UP`), with or without a carrier.
+    /// Whether the link is up (`IFF_UP`), with or without a carrier.
     pub up: bool,
-    /// In bytes.
+    /// The MTU in bytes.
     pub mtu: u32,
-    /// Its link-layer address.
+    /// The link-layer address.
     pub mac: Vec<u8>,
-    /// The index of the bridge, bond or VRF that it is a port of.
+    /// The index of the bridge, bond or VRF that the link is a port of.
     pub master: Option<u32>,
-    /// What it is.
+    /// The kind of link.
     pub kind: LinkKind,
-    /// Its IPv6 settings; none where the link has no IPv6.
+    /// The IPv6 settings; `None` if the link has no IPv6.
     pub ipv6: Option<LinkIpv6>,
-    /// `net.ipv4.conf.LINK.route_localnet`.
+    /// Whether `net.ipv4.conf.LINK.route_localnet` is set.
     pub route_localnet: bool,
 }
 
-/// What a link is.
+/// The kind of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkKind {
     /// A bridge.
     Bridge {
-        /// Whether it takes part in no spanning tree, forwards at once and floods multicast.
+        /// Whether the bridge takes part in no spanning tree, forwards at once and floods
+        /// multicast.
         plain: bool,
     },
     /// A tap.
     Tap {
-        /// Whether ordinary users can't attach to it: its owner and its group are root.
+        /// Whether ordinary users can't attach to the tap: its owner and its group are root.
         closed: bool,
-        /// Whether something is attached to it (it has a carrier); nothing else can be then.
+        /// Whether a process is attached to the tap (it has a carrier); no other process can attach
+        /// then.
         attached: bool,
-        /// Whether it outlives the process that made it.
+        /// Whether the tap outlives the process that made it.
         persistent: bool,
     },
-    /// One end of a pair.
+    /// One end of a veth pair.
     Veth {
-        /// The other end's namespace, as this one numbers it; none: the other end is here.
+        /// The ID by which this namespace knows the other end's namespace; `None` if the other end
+        /// is in this one.
         peer: Option<i32>,
     },
-    /// Anything else, by the kernel's word for it; a physical one has none.
+    /// Any other kind, by the kernel's word for it; empty for a physical link.
     Other(String),
 }
 
-/// IPv6 settings of a link.
+/// The IPv6 settings of a link (`net.ipv6.conf.LINK.*`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkIpv6 {
-    /// `disable_ipv6`.
+    /// The setting `disable_ipv6`.
     pub disabled: bool,
-    /// `accept_dad`: 0 when addresses are usable at once.
+    /// The setting `accept_dad`: 0 if addresses are usable at once.
     pub accept_dad: i32,
-    /// `accept_ra`.
+    /// The setting `accept_ra`.
     pub accept_ra: i32,
-    /// `autoconf`.
+    /// The setting `autoconf`.
     pub autoconf: i32,
-    /// Whether it makes itself no link-local address (`addr_gen_mode` none).
+    /// Whether the link makes itself no link-local address (`addr_gen_mode` 1, none).
     pub silent: bool,
 }
 
@@ -109,21 +114,22 @@ pub struct Address {
     pub secondary: bool,
 }
 
-/// A network namespace, as this one sees it.
+/// A network namespace, as this one knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Namespace {
-    /// It has this number here.
+    /// This namespace has this ID for it.
     Known(i32),
-    /// It has no number here: no link leads there yet.
+    /// This namespace has no ID for it: no link leads there yet.
     Unknown,
-    /// It is this one.
+    /// It is this namespace.
     Own,
-    /// It could not be opened, or is something else.
+    /// The path can't be opened, or is not a namespace.
     Closed(Errno),
 }
 
 impl Link {
-    /// Reads a link from the kernel's message; none if its name is none that a VCH could give.
+    /// Decodes a link from the kernel's message; `None` if the link's name is not one that a VCH
+    /// could give.
     pub fn parse(message: &LinkMessage) -> Option<(InterfaceName, Self)> {
         let mut name = None;
         let mut info = &[][..];
@@ -256,8 +262,8 @@ fn ipv6(families: &[AfSpecUnspec]) -> Option<LinkIpv6> {
 }
 
 impl Address {
-    /// Reads an address from the kernel's message: the index of its link, and itself. None for an
-    /// IPv6 link-local one, which the kernel makes by itself.
+    /// Decodes an address from the kernel's message, with the index of its link; `None` for an IPv6
+    /// link-local one, which the kernel makes by itself.
     pub fn parse(message: &AddressMessage) -> Option<(u32, Self)> {
         let mut address = None;
         let mut local = None;

@@ -1,4 +1,4 @@
-//! From what is and what is to be, the steps between: pure, total, the same for the same input.
+//! Plans the steps from the observed to the desired state: pure, total, deterministic.
 
 use super::{
     Bridge, Desired, Owner, Port, PortKind,
@@ -14,29 +14,29 @@ use std::{
     path::PathBuf,
 };
 
-/// Why an object can't be made as it is desired; nothing of it is touched.
+/// Why a link can't be made as desired; nothing of it is changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// A link that is not ours bears its name.
+    /// A foreign link has the name.
     NameTaken(Holder),
-    /// The port's bridge is neither there nor desired.
+    /// The port's bridge neither exists nor is desired.
     NoBridge(InterfaceName),
-    /// The port's bridge is a link that is not ours.
+    /// The port's bridge is a foreign link.
     BridgeTaken(InterfaceName, Holder),
-    /// The port's bridge is to be somebody else's, and is no bridge.
+    /// The port's bridge is one of the configuration's, and is not a bridge.
     NotABridge(InterfaceName, Holder),
-    /// The port's network namespace can't be entered.
+    /// The port's network namespace can't be opened.
     NoNamespace(PathBuf, Errno),
 }
 
-/// A link that is not ours.
+/// A link that this VCH did not make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// The kernel's word for what it is; empty for a physical link.
+    /// The kernel's word for the link's kind; empty for a physical link.
     pub kind: String,
-    /// Its number.
+    /// The link's index.
     pub index: u32,
-    /// Its group.
+    /// The link's group.
     pub group: u32,
 }
 
@@ -71,12 +71,12 @@ impl fmt::Display for Holder {
     }
 }
 
-/// What to do, and what can't be done.
+/// The steps to take, and the links that can't be made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// In order: leftovers go, then bridges come, then their ports.
+    /// The steps in their order: removals, then bridges, then their ports.
     pub steps: Vec<Step>,
-    /// By the name of the link that was desired.
+    /// The refusals, by the name of the desired link.
     pub refused: BTreeMap<InterfaceName, Refusal>,
 }
 
@@ -91,8 +91,8 @@ impl Plan {
     }
 }
 
-/// The whole difference: links with our mark that are not desired go, the rest becomes as desired,
-/// and what is right already is not touched. `observed` is everything.
+/// Plans the whole difference: removes links with the VCH's mark that are not desired, makes or
+/// changes the others, and does not touch those that are right. `observed` must be everything.
 pub fn plan(owner: Owner, observed: &Observed, desired: &Desired) -> Plan {
     let mut plan = Plan::default();
     let leftovers = observed.links.iter().filter(|(name, link)| {
@@ -115,7 +115,7 @@ pub fn plan(owner: Owner, observed: &Observed, desired: &Desired) -> Plan {
     plan
 }
 
-/// Forwarding for the families of these bridges' addresses.
+/// Plans switching forwarding on for the families of these bridges' addresses.
 pub fn plan_forwarding<'a>(
     now: Forwarding,
     bridges: impl IntoIterator<Item = &'a Bridge>,
@@ -136,10 +136,11 @@ pub fn plan_forwarding<'a>(
     steps
 }
 
-/// One bridge. `observed` has the link of its name and that link's addresses, if there are any.
+/// Plans one bridge. `observed` must have the link of its name, if it exists, and that link's
+/// addresses.
 ///
 /// # Errors
-/// Says which link that is not ours has the name.
+/// Returns [`Refusal::NameTaken`] if a foreign link has the name.
 pub fn plan_bridge(
     owner: Owner,
     observed: &Observed,
@@ -191,11 +192,11 @@ pub fn plan_bridge(
     Ok(steps)
 }
 
-/// Further addresses of a bridge that may have any number of them: what they need of the link, and
-/// themselves. `observed` has the link of its name, and is asked for none of its addresses.
+/// Plans further addresses of a bridge that may have any number of others. `observed` must have the
+/// link of its name; its addresses are not needed.
 ///
 /// # Errors
-/// Says which link that is not ours has the name.
+/// Returns [`Refusal::NameTaken`] if a foreign link has the name.
 pub fn plan_further(
     owner: Owner,
     observed: &Observed,
@@ -212,11 +213,13 @@ pub fn plan_further(
     Ok(steps)
 }
 
-/// One port. `observed` has the links of its name and its bridge's name and, for a pair, its
-/// namespace; `bridge_planned` says that its bridge will be there when the steps are taken.
+/// Plans one port. `observed` must have the links of its name and of its bridge's name and, for a
+/// veth pair, its namespace; `bridge_planned` says that its bridge will exist when the steps are
+/// taken.
 ///
 /// # Errors
-/// Says what is in the way.
+/// Returns the [`Refusal`]: a name that is taken, a bridge that is missing or unusable, or a
+/// namespace that can't be opened.
 pub fn plan_port(
     owner: Owner,
     observed: &Observed,
@@ -284,14 +287,14 @@ pub fn plan_port(
     Ok(steps)
 }
 
-/// The removal of all observed links that are ours.
+/// Plans the removal of all observed links that bear the VCH's mark.
 pub fn plan_removal(owner: Owner, observed: &Observed) -> Vec<Step> {
     let links = observed.links.iter();
     remove_all(links.filter(|(_, link)| owner.owns(link.group)))
 }
 
-/// Removing a link costs the kernel some 20 ms, mostly waiting; removing many at once costs hardly
-/// more.
+/// Returns the steps that remove links. Removing one costs the kernel about 20 ms, mostly waiting,
+/// so that many are removed at once.
 fn remove_all<'a>(links: impl Iterator<Item = (&'a InterfaceName, &'a Link)>) -> Vec<Step> {
     let links: Vec<_> = links.collect();
     if let [(name, link)] = links[..] {

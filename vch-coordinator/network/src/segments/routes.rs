@@ -1,4 +1,4 @@
-//! The host's own routes, so that no subnet is handed out that hides one of them.
+//! The host's own routes, so that the ledger gives out no subnet that would hide one of them.
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use netlink_packet_route::{
@@ -11,26 +11,26 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-/// The destinations of the host's routes, of all tables, but for those through this VCH's own
-/// bridges; kept current by the kernel's events.
+/// The destinations of the host's routes, of all tables, except routes through this VCH's own
+/// bridges; kept current by the kernel's events. Clones share one table.
 ///
-/// Left out, since a bridge network does not hide them or nobody could ever be given one: default
-/// routes, also in halves (`0.0.0.0/1`) or as `2000::/3`; loopback; link-local and multicast
-/// destinations; the kernel's broadcast, anycast and multicast entries. The host's own addresses
-/// are in.
+/// Left out are destinations that a bridge network does not hide or that no bridge network could
+/// have: default routes, also in halves (`0.0.0.0/1`) or as `2000::/3`; loopback; link-local and
+/// multicast destinations; the kernel's broadcast, anycast and multicast entries. The host's own
+/// addresses are included.
 #[derive(Clone, Debug, Default)]
 pub struct HostRoutes(Arc<RwLock<Table>>);
 
 impl HostRoutes {
-    /// A route's destination that has an address in common with this subnet, if there is one: the
-    /// widest that holds it, or else the first within it. A handful of look-ups in an ordered map,
-    /// no call of the kernel.
+    /// Returns the destination of a route that has an address in common with this subnet: the
+    /// widest that contains it, or else the first within it; `None` if no route overlaps. Costs a
+    /// few look-ups in an ordered map, and no system call.
     pub fn overlap(&self, subnet: &IpNet) -> Option<IpNet> {
         let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
         table.overlap(subnet)
     }
 
-    /// All destinations, in order.
+    /// Returns all destinations, in order.
     pub fn destinations(&self) -> Vec<IpNet> {
         let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
         table.routes.keys().copied().collect()
@@ -54,11 +54,11 @@ pub struct Route {
     pub(super) way: Way,
 }
 
-/// What tells two routes to the same destination apart.
+/// The properties that tell two routes to the same destination apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Way {
     rank: Rank,
-    /// The link, if it is one.
+    /// The index of the route's link, if it has a single one.
     pub(super) link: Option<u32>,
     gateway: Option<IpAddr>,
 }
@@ -72,7 +72,7 @@ struct Rank {
 }
 
 impl Table {
-    /// A table of these routes.
+    /// Makes a table of these routes.
     pub fn of(routes: impl IntoIterator<Item = Route>) -> Self {
         let mut table = Self::default();
         for route in routes {
@@ -87,7 +87,7 @@ impl Table {
         ways.insert(route.way);
     }
 
-    /// Adds a route in place of those of its table and metric.
+    /// Adds a route in place of those of the same destination, table and metric.
     pub fn replace(&mut self, route: Route) {
         if let Some(ways) = self.routes.get_mut(&route.destination) {
             ways.retain(|way| way.rank != route.way.rank);
@@ -95,7 +95,7 @@ impl Table {
         self.insert(route);
     }
 
-    /// Takes a route away; false if it was not known.
+    /// Removes a route; returns `false` if it was not known.
     pub fn remove(&mut self, route: &Route) -> bool {
         let Some(ways) = self.routes.get_mut(&route.destination) else {
             return false;
@@ -107,8 +107,8 @@ impl Table {
         known
     }
 
-    /// Takes away all routes through a link: when it goes down the kernel drops IPv4 routes and
-    /// says nothing.
+    /// Removes all routes through a link: the kernel drops IPv4 routes without an event when a link
+    /// goes down.
     pub fn remove_link(&mut self, index: u32) {
         self.routes.retain(|_, ways| {
             ways.retain(|way| way.link != Some(index));
@@ -128,7 +128,7 @@ impl Table {
 }
 
 impl Route {
-    /// Reads a route; none for what [`HostRoutes`] leaves out.
+    /// Decodes a route; `None` for a route that [`HostRoutes`] leaves out.
     pub fn parse(message: &RouteMessage) -> Option<Self> {
         let header = &message.header;
         let is_noise = matches!(
@@ -170,7 +170,7 @@ impl Route {
         is_heeded(&destination).then_some(Self { destination, way })
     }
 
-    /// Whether the message tells of a route over several links at once.
+    /// Returns whether the message is about a route over several links at once.
     pub fn is_multipath(message: &RouteMessage) -> bool {
         let mut attributes = message.attributes.iter();
         attributes.any(|a| matches!(a, RouteAttribute::MultiPath(_)))

@@ -1,4 +1,4 @@
-//! What can be done to the kernel, one call a step.
+//! The steps that can be made in the kernel, one call each.
 
 use ipnet::IpNet;
 use protocol::spec::{InterfaceName, MacAddress, Mtu};
@@ -7,47 +7,47 @@ use std::path::PathBuf;
 /// One call of the kernel, with nothing left to decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Switch forwarding on for one family.
+    /// Switches forwarding on for one family.
     Forward(Family),
-    /// Remove a link of ours.
+    /// Removes a link of the VCH.
     Remove {
-        /// Its name.
+        /// The link's name.
         name: InterfaceName,
-        /// Its number: a link that took the name since then is not meant.
+        /// The link's index: another link that has taken the name since then is not removed.
         index: u32,
     },
-    /// Move a link of ours to the group of those that [`Step::RemovePendingDeletion`] removes.
+    /// Moves a link of the VCH to the group of links that [`Step::RemovePendingDeletion`] removes.
     MarkPendingDeletion {
-        /// Its name.
+        /// The link's name.
         name: InterfaceName,
-        /// Its number.
+        /// The link's index.
         index: u32,
     },
-    /// Remove all links that are pending deletion: the kernel waits for its readers once, not for each link.
+    /// Removes all links that are pending deletion; the kernel then waits for its readers once, not for each link.
     RemovePendingDeletion,
-    /// Make a bridge, marked, without spanning tree, forward delay and multicast snooping.
+    /// Makes a bridge, marked, without spanning tree, forward delay and multicast snooping.
     CreateBridge {
-        /// Its name.
+        /// The bridge's name.
         name: InterfaceName,
-        /// Its own address.
+        /// The bridge's MAC address.
         mac: MacAddress,
     },
-    /// Set a bridge's spanning tree, forward delay and multicast snooping.
+    /// Switches a bridge's spanning tree, forward delay and multicast snooping off.
     MakePlain {
-        /// Its name.
+        /// The bridge's name.
         name: InterfaceName,
     },
-    /// Make a persistent tap, marked and without an IPv6 address.
+    /// Makes a persistent tap, marked and without an IPv6 address.
     CreateTap {
-        /// Its name.
+        /// The tap's name.
         name: InterfaceName,
     },
-    /// Close a tap that nothing is attached to against ordinary users.
+    /// Closes an unattached tap against ordinary users.
     CloseTap {
-        /// Its name.
+        /// The tap's name.
         name: InterfaceName,
     },
-    /// Make a pair, this end marked.
+    /// Makes a veth pair; this end is marked.
     CreateVeth {
         /// This end's name.
         name: InterfaceName,
@@ -58,39 +58,40 @@ pub enum Step {
         /// The other end's address.
         mac: MacAddress,
     },
-    /// Let a link make itself no IPv6 link-local address.
+    /// Keeps a link from making itself an IPv6 link-local address.
     Silence {
-        /// Its name.
+        /// The link's name.
         name: InterfaceName,
     },
-    /// Write one of a link's IPv6 settings.
+    /// Writes one of a link's IPv6 settings.
     SetIpv6 {
         /// The link's name.
         name: InterfaceName,
-        /// Which one.
+        /// The setting and its value.
         setting: Ipv6Setting,
     },
-    /// Let answers to the VCH's own loopback addresses come in by a bridge (`route_localnet` = 1):
-    /// connections to a published port by loopback. What else this would let in, nftables drops.
+    /// Lets packets with loopback addresses come in by a bridge (`route_localnet` = 1), which
+    /// answers to connections to a published port by loopback need. nftables drops everything else
+    /// that this would let in.
     RouteLocalnet {
         /// The bridge's name.
         name: InterfaceName,
     },
-    /// Change properties of a link.
+    /// Changes properties of a link.
     Set {
         /// Its name.
         name: InterfaceName,
-        /// To what; at least one is given.
+        /// The properties to change, at least one.
         change: Change,
     },
-    /// Take an address from a bridge.
+    /// Removes an address from a bridge.
     RemoveAddress {
         /// The bridge's name.
         name: InterfaceName,
         /// The address, with its prefix length.
         address: IpNet,
     },
-    /// Give a bridge an address that is usable at once.
+    /// Adds an address to a bridge; the address is usable at once.
     AddAddress {
         /// The bridge's name.
         name: InterfaceName,
@@ -100,7 +101,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The link that it is about; none for the namespace as a whole.
+    /// Returns the link that the step is about; `None` for a step about the whole namespace.
     pub fn link(&self) -> Option<&InterfaceName> {
         match self {
             Self::Forward(_) | Self::RemovePendingDeletion => None,
@@ -120,7 +121,7 @@ impl Step {
         }
     }
 
-    /// Whether it makes a link.
+    /// Returns whether the step makes a link.
     pub fn creates(&self) -> bool {
         matches!(
             self,
@@ -129,16 +130,16 @@ impl Step {
     }
 }
 
-/// What [`Step::Set`] changes; what is none stays.
+/// The properties that [`Step::Set`] changes; those that are `None` stay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// The link-layer address.
     pub mac: Option<MacAddress>,
     /// The MTU.
     pub mtu: Option<Mtu>,
-    /// The bridge that it is to be a port of.
+    /// The bridge that the link is to be a port of.
     pub bridge: Option<InterfaceName>,
-    /// Whether to switch it on.
+    /// Whether to set the link up.
     pub up: bool,
 }
 
@@ -156,10 +157,11 @@ pub enum Family {
 pub enum Ipv6Setting {
     /// `disable_ipv6` = 0: a bridge with IPv6 addresses needs it.
     Enable,
-    /// `accept_dad` = 0: addresses are usable at once; they are the ledger's, nobody else has them.
+    /// `accept_dad` = 0: addresses are usable at once. The ledger gives each address out once, so
+    /// no other host has it.
     NoDad,
-    /// `accept_ra` = 0: the VCH is the router here.
+    /// `accept_ra` = 0: the VCH is the router on the segment.
     NoRouterAdvertisements,
-    /// `autoconf` = 0: no addresses but the ledger's.
+    /// `autoconf` = 0: the bridge has the ledger's addresses only.
     NoAutoconf,
 }

@@ -1,4 +1,4 @@
-//! Settings that netlink can't change: the only module that writes below `/proc/sys`.
+//! Settings that netlink can't change; the only module that writes below `/proc/sys`.
 //!
 //! `/proc/sys/net` shows the network namespace of the thread that looks.
 
@@ -9,17 +9,17 @@ use super::{
 use protocol::spec::InterfaceName;
 use std::{fs, io, path::PathBuf};
 
-/// A setting's file and what is to be in it.
+/// A file below `/proc/sys` and the value to write to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sysctl {
-    /// Its path.
+    /// The path of the file.
     pub path: PathBuf,
-    /// Its value.
+    /// The value to write.
     pub value: &'static str,
 }
 
 impl Sysctl {
-    /// Forwarding of one family.
+    /// Returns the setting that switches forwarding of one family on.
     pub fn forward(family: Family) -> Self {
         let path = match family {
             Family::V4 => "/proc/sys/net/ipv4/ip_forward",
@@ -31,7 +31,7 @@ impl Sysctl {
         }
     }
 
-    /// Whether what comes in by a link may be for a loopback address.
+    /// Returns the setting that lets packets with loopback addresses come in by a link.
     pub fn route_localnet(link: &InterfaceName) -> Self {
         let path = ["/proc/sys/net/ipv4/conf", link.as_str(), "route_localnet"];
         Self {
@@ -40,7 +40,7 @@ impl Sysctl {
         }
     }
 
-    /// An IPv6 setting of a link.
+    /// Returns the file and value of an IPv6 setting of a link.
     pub fn ipv6(link: &InterfaceName, setting: Ipv6Setting) -> Self {
         let key = match setting {
             Ipv6Setting::Enable => "disable_ipv6",
@@ -58,19 +58,22 @@ impl Sysctl {
     /// Writes the value.
     ///
     /// # Errors
-    /// As writing a file; `NotFound` where the link has no IPv6.
+    /// Returns the error of writing the file; `NotFound` if the link has no IPv6 or does not exist.
     pub fn write(&self) -> io::Result<()> {
         fs::write(&self.path, self.value)
     }
 
+    /// Returns whether the file has the value already.
+    ///
     /// # Errors
-    /// As reading a file.
+    /// Returns the error of reading the file.
     fn is_set(&self) -> io::Result<bool> {
         Ok(fs::read_to_string(&self.path)?.trim() == self.value)
     }
 }
 
-/// Whether packets are forwarded. What can't be read is taken as off: writing it will say why.
+/// Reads whether packets are forwarded. A file that can't be read counts as off: writing it will
+/// give the error.
 pub fn forwarding() -> Forwarding {
     let v6 = match Sysctl::forward(Family::V6).is_set() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,

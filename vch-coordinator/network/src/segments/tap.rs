@@ -22,12 +22,13 @@ nix::ioctl_write_int!(tun_set_persist, b'T', 203);
 nix::ioctl_write_int!(tun_set_owner, b'T', 204);
 nix::ioctl_write_int!(tun_set_group, b'T', 206);
 
-/// The user and the group that may open a tap without privileges: root, who has them anyway. A tap with
-/// neither can be opened by every user while nothing is attached to it (`tun_not_capable` in the
-/// kernel's drivers/net/tun.c).
+/// The user and the group that may open a tap without privileges: root, which has all privileges anyway. A tap with
+/// neither can be opened by every user while nothing is attached to it (`tun_not_capable` in the kernel's
+/// drivers/net/tun.c).
 pub const ROOT: u32 = 0;
 
-/// A tap that goes when this is dropped, unless it is [persisted](Self::persist).
+/// An open tap that the kernel removes when this value is dropped, unless it is
+/// [persisted](Self::persist).
 #[derive(Debug)]
 pub struct Tap(File);
 
@@ -35,7 +36,8 @@ impl Tap {
     /// Makes a tap in the network namespace of the calling thread, closed to ordinary users.
     ///
     /// # Errors
-    /// EBUSY if the name is taken; what opening `/dev/net/tun` says.
+    /// Returns EBUSY if the name is taken, else the errno of opening `/dev/net/tun` or of its
+    /// ioctls.
     pub fn create(name: &InterfaceName) -> Result<Self, Errno> {
         // IFF_TUN_EXCL: make one, never open one that is there.
         let tap = Self::attach(name, libc::IFF_TUN_EXCL)?;
@@ -43,11 +45,10 @@ impl Tap {
         Ok(tap)
     }
 
-    /// Closes to ordinary users a tap that is there and that nothing is attached to. One that has gone
-    /// meanwhile stays gone.
+    /// Closes an unattached tap to ordinary users. Succeeds if the tap has been removed meanwhile.
     ///
     /// # Errors
-    /// EBUSY if a VM is attached to it: then no other process can be, until it ends.
+    /// Returns EBUSY if a VM is attached to the tap: no other process can attach until that VM ends.
     pub fn close_existing(name: &InterfaceName) -> Result<(), Errno> {
         Self::attach(name, 0)?.close_to_users()
     }
@@ -83,10 +84,10 @@ impl Tap {
         unsafe { tun_set_group(tap, ROOT.into()) }.map(drop)
     }
 
-    /// Lets the tap outlive this value, for whoever opens it by name.
+    /// Lets the tap outlive this value, so that another process can open it by name.
     ///
     /// # Errors
-    /// As the ioctl TUNSETPERSIST.
+    /// Returns the errno of the ioctl TUNSETPERSIST.
     pub fn persist(self) -> Result<(), Errno> {
         // SAFETY: the descriptor is open and the argument is a number.
         unsafe { tun_set_persist(self.0.as_raw_fd(), 1) }.map(drop)
@@ -95,12 +96,12 @@ impl Tap {
 
 #[cfg(test)]
 impl Tap {
-    /// Attaches to a tap that is there, as a VM does.
+    /// Attaches to an existing tap, as a VM does.
     pub fn open_existing(name: &InterfaceName) -> Result<Self, Errno> {
         Self::attach(name, 0)
     }
 
-    /// The side of the tap that a VM has: each frame behind a `virtio_net_hdr`.
+    /// Returns the VM's side of the tap: each frame stands behind a `virtio_net_hdr`.
     pub fn into_guest(self) -> File {
         self.0
     }

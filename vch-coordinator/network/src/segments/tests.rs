@@ -1,4 +1,5 @@
-//! With the real kernel: each test in a network namespace of its own, which goes with its thread.
+//! Tests with the real kernel, each in a network namespace of its own, which ends with the test's
+//! thread.
 
 mod faults;
 mod healing;

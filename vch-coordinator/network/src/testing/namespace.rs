@@ -1,5 +1,5 @@
-//! Network namespaces for tests: threads that are in one of their own, and hands to change things
-//! behind the coordinator's back.
+//! Network namespaces for tests: threads that have one of their own, and functions that change the
+//! kernel behind the coordinator's back.
 
 use nix::{
     sched::{CloneFlags, unshare},
@@ -24,13 +24,13 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub struct Room;
 
 impl Room {
-    /// Another namespace, beside this one.
+    /// Makes another namespace beside this one.
     pub fn neighbour(&self) -> Neighbour {
         Neighbour::open()
     }
 }
 
-/// Runs a test in a namespace of its own, within a deadline.
+/// Runs a test in a namespace of its own, under a deadline.
 pub fn in_namespace(test: impl AsyncFnOnce(Room) + Send + 'static) {
     let work = move || {
         enter_new();
@@ -77,12 +77,12 @@ impl Neighbour {
         }
     }
 
-    /// Where others find the namespace.
+    /// Returns the path by which other processes find the namespace.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Does something in it.
+    /// Runs `work` in the namespace, and returns its result.
     pub fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let (answer, answered) = mpsc::channel();
         let work: Work = Box::new(move || answer.send(work()).unwrap());
@@ -100,7 +100,8 @@ impl Drop for Neighbour {
     }
 }
 
-/// Runs `ip` in the calling thread's namespace, as an administrator would; answers what it prints.
+/// Runs `ip` in the calling thread's namespace, as an administrator would; returns its standard
+/// output.
 pub fn ip(arguments: &str) -> String {
     let output = Command::new("ip")
         .args(arguments.split_whitespace())
@@ -111,7 +112,7 @@ pub fn ip(arguments: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The names of the links in the calling thread's namespace.
+/// Returns the names of the links in the calling thread's namespace.
 pub fn links() -> BTreeSet<String> {
     let told = ip("-o link show");
     let names = told.lines().filter_map(|line| line.split(": ").nth(1));
@@ -121,7 +122,7 @@ pub fn links() -> BTreeSet<String> {
         .collect()
 }
 
-/// Waits until something is so.
+/// Waits until `is_so` returns true; panics with `what` at the deadline.
 pub async fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !is_so() {

@@ -7,7 +7,7 @@ use crate::{
 };
 use protocol::spec::InterfaceName;
 
-/// The gateway of `br-1`.
+/// The gateway's address and prefix length on `br-1`.
 pub const GATEWAY: &str = "172.18.0.1/16";
 
 /// Starts the thread that owns the links of this namespace.

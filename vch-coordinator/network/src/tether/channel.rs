@@ -1,4 +1,4 @@
-//! How the coordinator comes by a container's channel.
+//! Opens the containers' channels.
 
 use super::guest_log::GuestLog;
 use protocol::transport::{
@@ -22,36 +22,37 @@ const WAITING_STREAMS: usize = 2;
 /// Between two tries to accept, when the kernel has no more files to give.
 const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
-/// Why a container's channel can't be kept open.
+/// Why a container's channel can't be opened.
 #[derive(Debug, Error)]
 pub enum ChannelError {
-    /// Native vsock is not listened on.
+    /// The container's channel is native vsock, and the configuration does not enable the listener
+    /// for it.
     #[error("channel vsock:{cid} needs the native vsock listener: set `tether.vsock_port`")]
     NoNativeListener {
-        /// The container's context ID.
+        /// The container's vsock context ID (CID).
         cid: u32,
     },
-    /// The directory of the sockets can't be made.
+    /// The directory of the channels' sockets can't be made.
     #[error("cannot make {}: make the folder writable, or set `vch.run_dir`", path.display())]
     Dir {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// From where a container's streams come.
+/// The source of a container's streams.
 pub enum Opener {
-    /// A socket of its own.
+    /// A socket or device of the container's own.
     Transport(TransportOpener),
-    /// The shared native listener.
+    /// The native vsock listener, which all containers share.
     Native(mpsc::Receiver<ChannelStream>),
 }
 
 impl Opener {
-    /// Whether the agent dials, so that streams may come at any time.
+    /// Returns whether the agent dials, so that streams may come at any time.
     pub fn listens(&self) -> bool {
         match self {
             Self::Transport(opener) => opener.listens(),
@@ -59,7 +60,10 @@ impl Opener {
         }
     }
 
-    /// The next stream. Cancel-safe.
+    /// Opens or accepts the next stream. Cancel-safe.
+    ///
+    /// # Errors
+    /// Returns [`OpenError`] if the stream can't be opened.
     pub async fn open(&mut self) -> Result<ChannelStream, OpenError> {
         match self {
             Self::Transport(opener) => opener.open().await,
@@ -74,15 +78,18 @@ impl Opener {
 
 type Native = Arc<Mutex<BTreeMap<u32, (ContainerId, mpsc::Sender<ChannelStream>)>>>;
 
-/// All containers' channels.
+/// The channels of all containers.
 pub struct Channels {
     dir: PathBuf,
     native: Option<Native>,
 }
 
 impl Channels {
-    /// Sockets of our own lie in `dir`, which is made here for root alone; native vsock is there
-    /// if it `listens`.
+    /// Makes the directory `dir` for the channels' sockets, open to root alone. Native vsock is
+    /// available if `listens`.
+    ///
+    /// # Errors
+    /// Returns [`ChannelError::Dir`] if the directory can't be made.
     pub fn new(dir: PathBuf, listens: bool) -> Result<Self, ChannelError> {
         use std::os::unix::fs::DirBuilderExt;
         let made = fs::DirBuilder::new()
@@ -99,7 +106,8 @@ impl Channels {
         })
     }
 
-    /// Hands the native listener's streams to the containers that their CIDs name, for ever.
+    /// Returns a future that hands the native listener's streams to the containers of their CIDs,
+    /// without end; `None` if native vsock is off.
     pub fn serve_native(
         &self,
         listener: NativeListener,
@@ -134,7 +142,10 @@ impl Channels {
         })
     }
 
-    /// Where a container's streams come from, from now on.
+    /// Returns the source of a container's streams from now on.
+    ///
+    /// # Errors
+    /// Returns [`ChannelError::NoNativeListener`] if the channel is native vsock, which is off.
     pub fn opener(&self, id: ContainerId, channel: &Channel) -> Result<Opener, ChannelError> {
         let channel = match channel {
             Channel::HybridVsock { path, port } => CoordinatorChannel::HybridVsock {
@@ -158,7 +169,7 @@ impl Channels {
         Ok(Opener::Native(streams))
     }
 
-    /// A container has this channel no longer.
+    /// Forgets a container's channel: streams of its CID are no longer accepted.
     pub fn forget(&self, id: ContainerId, channel: &Channel) {
         if let (Channel::Vsock { cid }, Some(native)) = (channel, &self.native) {
             let mut native = guard(native);
@@ -169,7 +180,8 @@ impl Channels {
         }
     }
 
-    /// Where the socket of a container's Unix channel lies.
+    /// Returns the path of the socket of a container's Unix channel: `path` if given, else one
+    /// below the channels' directory.
     pub fn unix_path(&self, id: ContainerId, path: Option<&SocketPath>) -> PathBuf {
         match path {
             Some(path) => Path::new(path.as_str()).to_owned(),

@@ -1,4 +1,4 @@
-//! The task of one session: moves what happens into the session machine and its outputs out.
+//! The task of one session: passes events to the session machine, and carries its outputs out.
 
 use super::{
     channel::Opener,
@@ -48,9 +48,9 @@ pub(super) struct Driver {
     /// How far the agent has come.
     pub progress: Progress,
     pub log: GuestLog,
-    /// What of its reports is written, and when.
+    /// Schedules the writing of its reports.
     pub reports: Reports,
-    /// How fast its messages are taken.
+    /// Limits the pace at which its messages are taken.
     pub intake: Intake,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Driver {
 const MESSAGES: u32 = 400;
 const MESSAGE_EVERY: Duration = Duration::from_millis(5);
 
-/// The pace at which a guest's messages are taken.
+/// The pace at which a guest's messages are taken, bounded.
 pub(super) struct Intake {
     budget: Budget,
     paused_until: Option<Instant>,
@@ -73,20 +73,20 @@ impl Intake {
         }
     }
 
-    /// One more was taken.
+    /// Counts a message that was taken.
     fn took(&mut self, now: Instant) {
         let free = self.budget.take(now);
         self.paused_until = if free { None } else { self.budget.next() };
     }
 
-    /// Until when no message is taken.
+    /// Returns until when no message is taken; `None` if messages are taken now.
     fn paused_until(&mut self, now: Instant) -> Option<Instant> {
         self.paused_until = self.paused_until.filter(|until| *until > now);
         self.paused_until
     }
 }
 
-/// What the driver waited for.
+/// An event that the driver waited for.
 enum DriverEvent {
     Wanted,
     Opened(Result<ChannelStream, OpenError>),
@@ -98,7 +98,7 @@ enum DriverEvent {
 }
 
 impl Driver {
-    /// Until cancelled.
+    /// Runs until cancelled.
     pub async fn run(mut self) {
         let mut machine = Coordinator::new(Instant::now(), self.heartbeat, entropy());
         let mut channel: Option<CoordinatorEnd> = None;
@@ -313,7 +313,7 @@ impl Driver {
         }
     }
 
-    /// One line about this container in the log.
+    /// Logs a line about this container.
     fn tell(&mut self, what: &str) {
         if self.log.line() {
             tracing::warn!(container = self.wanted.borrow().target.name, "{what}");
@@ -321,7 +321,7 @@ impl Driver {
     }
 }
 
-/// At that time, or never.
+/// Waits until a time, or for ever.
 async fn at(time: Option<Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time.into()).await,
@@ -329,8 +329,8 @@ async fn at(time: Option<Instant>) {
     }
 }
 
-/// Whether a report can be about a container's network: of its present life, not newer than what it
-/// was told, and only about its own interfaces.
+/// Returns whether a report can be about a container's network: of its present incarnation, of no
+/// later generation than it was sent, and about its own interfaces only.
 fn is_about(report: &Report, spec: &NetSpec) -> bool {
     let id = spec.id();
     let own = |one: &protocol::message::InterfaceReport| {
@@ -344,7 +344,7 @@ fn is_about(report: &Report, spec: &NetSpec) -> bool {
         && (report.spec.generation < id.generation || report.interfaces.iter().all(own))
 }
 
-/// An agent's line, as one of ours. What a guest writes is escaped: it may hold anything.
+/// Logs a line of an agent's log. The guest's text is escaped, since it may hold anything.
 fn log_line(container: &str, line: &LogLine) {
     let text = line.text.escape_debug();
     match line.level {

@@ -1,4 +1,4 @@
-//! The log of what guests cause.
+//! Bounds the lines of the log that guests cause.
 
 use protocol::session::Budget;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// The lines of all guests together.
 static GUESTS: LogBudget = LogBudget::new("guests", 2_000, Duration::from_millis(50));
 
-/// Bounds the lines that one guest, or one listener, causes: a guest may do anything at any pace.
+/// Bounds the lines that one guest or listener causes, since a guest may send anything at any pace.
 pub(super) struct GuestLog {
     budget: Budget,
     left_out: u64,
@@ -26,8 +26,8 @@ impl GuestLog {
         }
     }
 
-    /// Whether one more line may be written. Before the first one after a flood stands how many
-    /// were left out.
+    /// Returns whether one more line may be written. Before the first line after a flood, logs how
+    /// many were left out.
     pub(super) fn line(&mut self) -> bool {
         if !self.budget.take(Instant::now()) || !GUESTS.line() {
             self.left_out += 1;

@@ -44,7 +44,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Of a container of which nothing is published yet.
+    /// Returns the progress of a container of which nothing is published yet.
     pub fn new(metrics: SessionMetrics) -> Self {
         Self {
             metrics,

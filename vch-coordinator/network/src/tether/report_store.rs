@@ -1,16 +1,17 @@
-//! The trait by which sessions keep their agents' reports, and its errors.
+//! The trait by which sessions store their agents' reports, and its errors.
 
 use futures_util::future::BoxFuture;
 use protocol::message::Report;
 use thiserror::Error;
 use vch_ledger::ContainerId;
 
-/// Keeps the last report of each container.
+/// Stores the last report of each container.
 pub trait ReportStore: Send + Sync {
-    /// Keeps a container's report; it is durable when this returns.
+    /// Stores a container's report; it is durable when the future resolves.
     ///
     /// # Errors
-    /// Returns [`ReportStoreError`] if the report is not durable.
+    /// Returns [`ReportStoreError::Full`] if the disk is full, [`ReportStoreError::Ended`] if the
+    /// store is closed.
     fn record(
         &self,
         container: ContainerId,
@@ -18,7 +19,7 @@ pub trait ReportStore: Send + Sync {
     ) -> BoxFuture<'_, Result<(), ReportStoreError>>;
 }
 
-/// Why a report is not durable.
+/// Why a report could not be stored.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ReportStoreError {
     /// The store is closed.

@@ -1,5 +1,5 @@
-//! The pace at which one guest's reports are written: a guest may report anything at any pace, and each
-//! report that is written costs a commit of the one store.
+//! Bounds the pace at which one guest's reports are written: a guest may report anything at any pace, and each report
+//! that is written costs a commit of the store.
 
 use protocol::{message::Report, session::Budget};
 use std::time::{Duration, Instant};
@@ -9,7 +9,8 @@ const BURST: u32 = 10;
 /// The time in which one more may be.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The reports of one guest. The newest wins: one that waits gives way to one that comes.
+/// The reports of one guest that are being written or wait. The newest wins: a report that waits is
+/// replaced by a newer one.
 #[derive(Debug)]
 pub(super) struct Reports {
     budget: Budget,
@@ -27,14 +28,14 @@ impl Reports {
         }
     }
 
-    /// A session counts its reports anew.
+    /// Begins a session, in which the agent numbers its reports anew.
     pub fn begin_session(&mut self) {
         self.waiting = None;
         self.durable = 0;
     }
 
-    /// Takes a report, and gives back what is to be written now. One that says what `kept` says is not
-    /// written again.
+    /// Takes a report; returns the report to be written now, if any. A report that equals `kept`, the last stored
+    /// one, is not written again.
     pub fn take(&mut self, report: Report, kept: Option<&Report>, now: Instant) -> Option<Report> {
         if kept.is_some_and(|kept| says_the_same(kept, &report)) {
             self.waiting = None;
@@ -49,13 +50,13 @@ impl Reports {
         None
     }
 
-    /// When the one that waits may be written.
+    /// Returns when the waiting report may be written; `None` if no report waits.
     pub fn due(&self) -> Option<Instant> {
         self.waiting.as_ref()?;
         self.budget.next()
     }
 
-    /// The one that waited, when its time has come.
+    /// Returns the waiting report if its time has come.
     pub fn late(&mut self, now: Instant) -> Option<Report> {
         let due = self.due().is_some_and(|due| due <= now);
         if due && self.budget.take(now) {
@@ -64,12 +65,13 @@ impl Reports {
         None
     }
 
-    /// A report is durable, or was dropped for good.
+    /// Notes that the report with this number is durable, or was dropped for good.
     pub fn settled(&mut self, sequence: u64) {
         self.durable = self.durable.max(sequence);
     }
 
-    /// Which report the agent may be told to have been seen: not one that waits.
+    /// Returns the number up to which reports may be acknowledged, given that `seen` was received:
+    /// a report that waits is not acknowledged.
     pub fn acknowledged(&self, seen: u64) -> u64 {
         seen.min(self.durable)
     }

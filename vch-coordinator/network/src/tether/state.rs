@@ -1,53 +1,53 @@
-//! What is known of a container's agent.
+//! The state of a container's session, as the rest of the coordinator sees it.
 
 use protocol::{
     message::{Failure, InterfaceState, Report},
     spec::{InterfaceName, SpecId},
 };
 
-/// What a person is told when an agent is ahead of the ledger.
+/// The message for an administrator when an agent holds a later spec than the ledger has.
 pub const AHEAD: &str = "the agent holds a later network than the store knows of: was the store \
     taken back to an older copy? Start the container again: `vchctl container start`";
 
-/// What is known of a container's agent; changes as it speaks.
+/// The state of the session with a container's agent; updated as the agent sends messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionState {
-    /// The agent's name and release while the session is live.
+    /// The agent's name and release while the session is live; `None` otherwise.
     pub agent: Option<String>,
-    /// Its newest report: kept when the session ends, and over a restart of the coordinator.
+    /// The agent's newest report; kept when the session ends, and when the coordinator restarts.
     pub report: Option<Report>,
     /// The spec that the agent held when the session began.
     pub held: Option<SpecId>,
 }
 
-/// Whether a VM's network is what it must be.
+/// Whether a VM's network is as its spec says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// The newest report is about the wanted spec, and everything is up.
+    /// The newest report is about the wanted spec, and every interface is up.
     Ready,
-    /// Not yet: no such report, or a NIC is awaited.
+    /// The agent has not reported the wanted spec, or a NIC is awaited.
     Pending,
-    /// Something was refused: in words.
+    /// The agent reports refusals: one message each.
     Failed(Vec<String>),
 }
 
-/// Whether one interface is what it must be.
+/// Whether one interface is as its spec says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointState {
-    /// As the spec says, and up.
+    /// The interface is up, as the spec says.
     Up,
-    /// Its NIC is not there yet.
+    /// The agent waits for the interface's NIC.
     Waiting,
-    /// Something was refused.
+    /// The guest's kernel refused something.
     Failed,
-    /// The agent can't do it.
+    /// The agent's release does not support something that the spec asks for.
     Unsupported,
-    /// No report about it yet.
+    /// The agent has not reported the interface yet.
     Pending,
 }
 
 impl EndpointState {
-    /// The word of the API.
+    /// Returns the word that the API has for the state.
     pub fn word(self) -> &'static str {
         match self {
             Self::Up => "up",
@@ -60,7 +60,8 @@ impl EndpointState {
 }
 
 impl SessionState {
-    /// Whether the VM's network is that of `spec`, or of a later one of the same life.
+    /// Returns whether the VM's network is that of `spec`, or of a later generation of the same
+    /// incarnation.
     pub fn readiness(&self, spec: SpecId) -> Readiness {
         if self.is_ahead(spec) {
             return Readiness::Failed(vec![AHEAD.to_owned()]);
@@ -83,8 +84,8 @@ impl SessionState {
         }
     }
 
-    /// Whether the agent holds a later spec of the same life than the ledger has: it takes no
-    /// older one, until a new life begins.
+    /// Returns whether the agent holds a later generation of the same incarnation than the ledger
+    /// has. The agent takes no older one until a new incarnation begins.
     pub fn is_ahead(&self, spec: SpecId) -> bool {
         let later = |held: SpecId| {
             held.incarnation == spec.incarnation && held.generation > spec.generation
@@ -92,14 +93,16 @@ impl SessionState {
         self.held.is_some_and(later)
     }
 
-    /// The newest report, where it is about `spec` or a later one of the same life.
+    /// Returns the newest report if it is about `spec` or a later generation of the same
+    /// incarnation.
     pub fn reported(&self, spec: SpecId) -> Option<&Report> {
         let report = self.report.as_ref()?;
         let same_life = report.spec.incarnation == spec.incarnation;
         (same_life && report.spec.generation >= spec.generation).then_some(report)
     }
 
-    /// What became of one interface of `spec`, or of a later spec of the same life.
+    /// Returns the state of one interface of `spec`, or of a later generation of the same
+    /// incarnation.
     pub fn endpoint(&self, spec: SpecId, name: &InterfaceName) -> EndpointState {
         let report = self.reported(spec);
         let found = report.and_then(|r| r.interfaces.iter().find(|i| i.name == *name));
@@ -113,7 +116,7 @@ impl SessionState {
     }
 }
 
-/// What an agent could not do, in words.
+/// Returns a message for each failure in an agent's report.
 pub fn failures(report: &Report) -> Vec<String> {
     let of_interfaces = report.interfaces.iter().filter_map(|one| match &one.state {
         InterfaceState::Failed(failure) => Some(words(failure)),

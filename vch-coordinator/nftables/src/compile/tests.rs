@@ -3,7 +3,7 @@ use crate::wire::Attributes;
 use crate::{Name, name};
 use std::net::Ipv4Addr;
 
-/// Names of the expressions that a rule becomes.
+/// Returns the names of the expressions that a rule becomes.
 fn expressions(family: Family, rule: &Rule) -> Result<Vec<String>, RuleError> {
     let mut writer = Writer::default();
     write_rule(&mut writer, family, rule)?;

@@ -1,4 +1,4 @@
-//! Values in the words of nft.
+//! Writes values in nft's syntax.
 
 use std::fmt;
 

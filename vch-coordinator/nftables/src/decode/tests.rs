@@ -36,7 +36,7 @@ fn read_as_all(bytes: &[u8]) {
     }
 }
 
-/// A message of nf_tables with this behind its header.
+/// Returns a message of nf_tables with this body behind its header.
 fn framed(body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(20 + body.len()).unwrap();
     let mut bytes = length.to_ne_bytes().to_vec();

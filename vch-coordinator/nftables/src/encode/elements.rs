@@ -1,4 +1,4 @@
-//! One element of a set or map -> attributes.
+//! Encodes an element of a set or map as attributes.
 
 use crate::abi::{self, data, element};
 use crate::compile::write_verdict;
@@ -6,7 +6,7 @@ use crate::datum::Datum;
 use crate::set::{Data, Element, Key, Set};
 use crate::wire::Writer;
 
-/// Appends to a list that the caller has opened.
+/// Appends the element to a list that the caller has opened.
 pub(crate) fn write_element(w: &mut Writer, set: &Set, element: &Element) {
     let concatenated = set.key.len() > 1;
     match &element.key {
@@ -47,7 +47,7 @@ fn write_one(w: &mut Writer, key: &[u8], end: Option<&[u8]>, element_data: Optio
     });
 }
 
-/// One field as it is, several each padded to whole registers.
+/// Joins values: one field as it is, several each padded to whole registers.
 fn joined(values: &[Datum]) -> Vec<u8> {
     match values {
         [one] => one.bytes(),
@@ -55,7 +55,7 @@ fn joined(values: &[Datum]) -> Vec<u8> {
     }
 }
 
-/// The next key; `None` behind the highest.
+/// Returns the next key; `None` behind the highest.
 fn successor(mut key: Vec<u8>) -> Option<Vec<u8>> {
     for byte in key.iter_mut().rev() {
         let (next, carried) = byte.overflowing_add(1);

@@ -3,7 +3,7 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::{Comment, Datum, Family, Field, Name, RuleError, Verdict, name};
 
-/// A message's bytes with its length in front of it.
+/// Returns a message's bytes with its length in front.
 fn message(kind: [u8; 2], flags: u16, sequence: u8, body: &[&[u8]]) -> Vec<u8> {
     let body = body.concat();
     let mut bytes = u32::try_from(16 + body.len())

@@ -1,4 +1,4 @@
-//! Rules in the words of nft.
+//! Writes rules in nft's syntax.
 
 use std::fmt;
 use std::net::IpAddr;

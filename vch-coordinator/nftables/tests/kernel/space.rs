@@ -79,7 +79,7 @@ impl Drop for Space {
     }
 }
 
-/// What `nft` prints, in the calling thread's namespace.
+/// Runs `nft` in the calling thread's namespace; returns its output.
 pub fn nft(arguments: &[&str], input: &str) -> String {
     program("nft", "nftables", arguments, input)
 }

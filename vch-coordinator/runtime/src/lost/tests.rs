@@ -2,7 +2,7 @@ use super::*;
 use std::fs::File;
 use vch_ledger::Id;
 
-struct World {
+struct StateDir {
     _dir: tempfile::TempDir,
     dirs: Dirs,
 }
@@ -12,7 +12,7 @@ fn id() -> ContainerId {
 }
 
 /// The directory of a container, with its disk.
-fn world() -> World {
+fn world() -> StateDir {
     let dir = tempfile::tempdir().unwrap();
     let dirs = Dirs {
         state: dir.path().to_owned(),
@@ -20,7 +20,7 @@ fn world() -> World {
     };
     fs::create_dir_all(dirs.of(id()).join("log")).unwrap();
     fs::write(dirs.of(id()).join("upper.ext4"), "all that it wrote").unwrap();
-    World { _dir: dir, dirs }
+    StateDir { _dir: dir, dirs }
 }
 
 fn known() -> BTreeSet<String> {
@@ -29,7 +29,7 @@ fn known() -> BTreeSet<String> {
 
 #[test]
 fn a_directory_that_no_row_names_is_moved_aside_whole_and_told() {
-    let World { dirs, .. } = &world();
+    let StateDir { dirs, .. } = &world();
     let swept = dirs.sweep(&BTreeSet::new()).unwrap();
     let [lost] = &swept.lost[..] else {
         panic!("{swept:?}");
@@ -51,7 +51,7 @@ fn a_directory_that_no_row_names_is_moved_aside_whole_and_told() {
 
 #[test]
 fn only_a_removal_that_was_committed_is_ended() {
-    let World { dirs, .. } = &world();
+    let StateDir { dirs, .. } = &world();
     dirs.mark_removal(id()).unwrap();
     assert_eq!(dirs.sweep(&known()).unwrap(), Swept::default());
     assert!(
@@ -67,7 +67,7 @@ fn only_a_removal_that_was_committed_is_ended() {
 
 #[test]
 fn a_removal_that_was_refused_leaves_no_mark() {
-    let World { dirs, .. } = &world();
+    let StateDir { dirs, .. } = &world();
     dirs.mark_removal(id()).unwrap();
     dirs.unmark_removal(id());
     assert_eq!(dirs.sweep(&BTreeSet::new()).unwrap().lost.len(), 1);
@@ -75,7 +75,7 @@ fn a_removal_that_was_refused_leaves_no_mark() {
 
 #[test]
 fn a_container_without_a_directory_is_marked_and_discarded_all_the_same() {
-    let World { dirs, .. } = &world();
+    let StateDir { dirs, .. } = &world();
     let other = ContainerId::from_bytes([8; 32]);
     dirs.mark_removal(other).unwrap();
     dirs.unmark_removal(other);
@@ -87,7 +87,7 @@ fn a_container_without_a_directory_is_marked_and_discarded_all_the_same() {
 
 #[test]
 fn a_directory_that_a_process_uses_stays_and_the_process_is_named() {
-    let World { dirs, .. } = &world();
+    let StateDir { dirs, .. } = &world();
     let open = File::open(dirs.of(id()).join("upper.ext4")).unwrap();
     let swept = dirs.sweep(&BTreeSet::new()).unwrap();
     let process = format!("process {}", std::process::id());
@@ -98,7 +98,7 @@ fn a_directory_that_a_process_uses_stays_and_the_process_is_named() {
 
 #[test]
 fn what_bears_no_containers_name_is_left_alone() {
-    let World { dirs, .. } = &world();
+    let StateDir { dirs, .. } = &world();
     let other = dirs.containers().join("lost+found");
     fs::create_dir_all(&other).unwrap();
     assert_eq!(dirs.sweep(&known()).unwrap(), Swept::default());

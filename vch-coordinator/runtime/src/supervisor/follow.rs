@@ -1,7 +1,7 @@
 //! Follows a VM by its shim. A shim that does not answer is waited for: only what it told or wrote, or the proof that
 //! its process is gone, ends a run.
 
-use crate::{Runtime, RuntimeError, control::blocking, event::now_ms};
+use crate::{Runtime, RuntimeError, blocking::blocking, event::now_ms};
 use std::{io::ErrorKind, time::Duration};
 use tokio::time::{Instant, sleep};
 use vch_ledger::ContainerId;

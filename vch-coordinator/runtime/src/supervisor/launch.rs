@@ -3,10 +3,10 @@
 use super::{Done, Followed, Follower, NOT_LAUNCHED, Supervised};
 use crate::{
     ContainerSnapshot, Runtime, RuntimeError, Vms,
-    containers::document,
     handle::Handle,
     launch::{self, LaunchPaths},
     lifecycle::Launched,
+    runtime::document,
     shim,
     uids::Uid,
     workload::{VmSize, Workload},
@@ -26,7 +26,7 @@ const KILLED: u8 = 137;
 
 /// The files of a container's disks.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Disks {
+pub(super) struct StartDisks {
     /// Its image's root file system.
     image: PathBuf,
     /// What it writes.
@@ -65,7 +65,7 @@ impl Supervised {
 }
 
 impl Runtime {
-    async fn prepare(&self, id: ContainerId, handle: &Handle) -> Result<Disks, RuntimeError> {
+    async fn prepare(&self, id: ContainerId, handle: &Handle) -> Result<StartDisks, RuntimeError> {
         handle.begin_phases();
         let snapshot = self.require(id).await?;
         self.check_orphan(&snapshot).await?;
@@ -122,7 +122,7 @@ impl Runtime {
     }
 
     /// Makes the container's own disk at its first start, and returns it behind its image's root file system.
-    async fn disks(&self, snapshot: &ContainerSnapshot) -> Result<Disks, RuntimeError> {
+    async fn disks(&self, snapshot: &ContainerSnapshot) -> Result<StartDisks, RuntimeError> {
         let id = snapshot.container.id;
         let image = self.0.disks.root(&snapshot.workload.image).await?;
         let dir = self.0.dirs.of(id);
@@ -132,14 +132,14 @@ impl Runtime {
             let bytes = snapshot.workload.disk_bytes;
             self.0.disks.writable_layer(&writable, bytes).await?;
         }
-        Ok(Disks { image, writable })
+        Ok(StartDisks { image, writable })
     }
 
     async fn launched(
         &self,
         id: ContainerId,
         handle: &Handle,
-        disks: Disks,
+        disks: StartDisks,
         abort: &CancellationToken,
     ) -> Result<(Launched, Follower), RuntimeError> {
         let vms = self.0.vms.as_ref().ok_or(RuntimeError::Disabled)?;
@@ -211,7 +211,7 @@ impl Runtime {
         snapshot: &ContainerSnapshot,
         vms: &Vms,
         sockets: &Path,
-        disks: Disks,
+        disks: StartDisks,
     ) -> Result<Launch, RuntimeError> {
         let paths = LaunchPaths {
             dir: &self.0.dirs.of(snapshot.container.id),
@@ -219,9 +219,7 @@ impl Runtime {
             image_disk: disks.image,
             writable_disk: disks.writable,
         };
-        let code = NOT_LAUNCHED;
-        let mut launch = launch::launch(snapshot, vms, paths)
-            .map_err(|reason| RuntimeError::NotStarted { code, reason })?;
+        let mut launch = launch::launch(snapshot, vms, paths)?;
         if vms.clones {
             launch.template = self.0.templates.of(vms, &launch);
         }

@@ -1,7 +1,7 @@
 //! What is stored of a run: by the supervisor alone, one change after the other.
 
 use super::{Done, Supervised};
-use crate::{RuntimeError, containers::document, lifecycle::Event, workload::Life};
+use crate::{RuntimeError, lifecycle::Event, runtime::document, workload::Life};
 use std::{sync::Arc, time::Duration};
 use vch_engine::RequestError;
 use vch_ledger::{Command, DocumentKind};

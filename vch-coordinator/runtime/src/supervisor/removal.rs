@@ -1,7 +1,7 @@
 //! The end of a VM by force, and the removal of its container.
 
 use super::{Done, Supervised};
-use crate::{Runtime, RuntimeError, control::blocking, lifecycle::Event};
+use crate::{Runtime, RuntimeError, blocking::blocking, lifecycle::Event};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 use vch_ledger::{Command, ContainerId};

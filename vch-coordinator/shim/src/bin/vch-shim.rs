@@ -1,4 +1,4 @@
-//! One container VM's process; the coordinator starts it, with a launch on its standard input.
+//! The process of one container VM; the coordinator starts it, with a launch on its standard input.
 
 use std::{io::Write, path::Path, process::ExitCode};
 use vch_shim::{Launch, descriptors, run, template};

@@ -15,17 +15,17 @@ use tokio::{
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A directory of sockets, and who listens there.
+/// Makes a directory of sockets, and listens in it.
 fn listening() -> (TempDir, UnixListener) {
     let dir = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(dir.path().join(SHIM)).unwrap();
     (dir, listener)
 }
 
-/// What both sides say at the begin of version 2, byte for byte.
+/// The greeting of both sides in version 2, byte for byte.
 const GREETING: [u8; 4] = *b"\x02VCH";
 
-/// A client's connection, after it was greeted.
+/// Returns a client's connection, after the greetings.
 async fn greeted(listener: &UnixListener, answer: [u8; 4]) -> UnixStream {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut greeting = [0; 4];
@@ -35,7 +35,8 @@ async fn greeted(listener: &UnixListener, answer: [u8; 4]) -> UnixStream {
     stream
 }
 
-/// What a client is told that watches a shim which takes its request and then does this.
+/// Returns the error that a client gets which watches a shim that takes its request and then does
+/// `answer`.
 async fn watched(answer: impl AsyncFnOnce(&mut UnixStream)) -> ClientError {
     let (dir, listener) = listening();
     let client = Client::at(dir.path());

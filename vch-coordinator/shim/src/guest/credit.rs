@@ -1,9 +1,10 @@
-//! How much a process of the guest may have under way, counted at this end: the guest is not believed.
+//! Counts how much output of a guest's process may be in flight, on the shim's side, since the guest's count can't be
+//! trusted.
 
 use protocol::process::{Output, WINDOW};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What is left of the window of each of a process's streams.
+/// The rest of the window of each of a process's streams.
 #[derive(Debug)]
 pub struct Credit {
     stdout: AtomicU32,
@@ -20,7 +21,7 @@ impl Default for Credit {
 }
 
 impl Credit {
-    /// Counts what came; whether it was within the window.
+    /// Takes bytes that arrived off a stream's window; returns whether they were within it.
     pub fn spend(&self, stream: Output, bytes: usize) -> bool {
         let Ok(bytes) = u32::try_from(bytes) else {
             return false;
@@ -31,7 +32,7 @@ impl Credit {
             .is_ok()
     }
 
-    /// Gives back what was carried on; before the guest is told.
+    /// Gives bytes that were carried on back to a stream's window; called before the guest is told.
     pub fn give_back(&self, stream: Output, bytes: u32) {
         let more = |left: u32| Some(left.saturating_add(bytes).min(WINDOW));
         // It always updates.

@@ -16,10 +16,10 @@ use tokio::{
     task::JoinSet,
 };
 
-/// The life's mark.
+/// The nonce of the test's run.
 pub const NONCE: SessionNonce = SessionNonce(7);
 
-/// What stands in for the guest's init.
+/// A fake of the guest's init.
 pub struct FakeInit {
     pub stream: UnixStream,
     decoder: Decoder,
@@ -33,14 +33,14 @@ pub struct Line {
 }
 
 impl Line {
-    /// Where the log is.
+    /// Returns the directory of the log.
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
 }
 
 impl FakeInit {
-    /// At the other end of a shim's line, whose log is in the directory.
+    /// Makes a line to a fake init; the shim's log is in the directory of the returned [`Line`].
     pub fn new() -> (Self, Guest, mpsc::Receiver<GuestEvent>, Line) {
         let dir = tempfile::tempdir().unwrap();
         let log = Writer::open(dir.path(), 1 << 20, 2).unwrap();
@@ -60,12 +60,12 @@ impl FakeInit {
         (own, guest, events, line)
     }
 
-    /// Says something; returns whether the line is still open.
+    /// Sends a message; returns whether the line is still open.
     pub async fn says(&mut self, message: &FromInit) -> bool {
         self.stream.write_all(&framed(message)).await.is_ok()
     }
 
-    /// Says as much of it as the line takes; how many times that was, at most `most`.
+    /// Sends messages until the line takes no more; returns how many it took.
     pub async fn floods(&mut self, messages: impl IntoIterator<Item = FromInit>) -> usize {
         let mut said = 0;
         for message in messages {
@@ -77,7 +77,7 @@ impl FakeInit {
         said
     }
 
-    /// What it is told next.
+    /// Returns the next message that the fake receives.
     pub async fn hears(&mut self) -> Option<ToInit> {
         let mut buffer = vec![0; 64 << 10];
         while self.waiting.is_empty() {
@@ -95,7 +95,7 @@ impl FakeInit {
     }
 }
 
-/// A message as it is on the line.
+/// Returns a message as it is on the line.
 pub fn framed(message: &FromInit) -> Vec<u8> {
     let mut line = Vec::new();
     frame::encode(NONCE, &message.encode().unwrap(), &mut line).unwrap();

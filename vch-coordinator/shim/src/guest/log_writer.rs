@@ -1,4 +1,4 @@
-//! What the container said, into its log, in its order.
+//! Writes the container's output to its log, in the order of its arrival.
 
 use super::{GuestEvent, credit::Credit};
 use crate::{
@@ -17,16 +17,16 @@ const DISK_PAUSE: Duration = Duration::from_millis(500);
 /// How long the end of a VM waits for room on a full disk; what finds none by then is lost.
 const LAST_TRIES: Duration = Duration::from_secs(5);
 
-/// What is written to the log.
+/// An entry for the log's writer.
 pub enum LogEntry {
-    /// On a stream, nanoseconds since 1970.
+    /// Output on a stream, with its time in nanoseconds since 1970.
     Output(Output, u64, Vec<u8>),
     Exited(Exit),
-    /// Nothing more: the VM has ended.
+    /// The end: the VM has ended.
     Closed,
 }
 
-/// The log's one writer.
+/// The only writer of the log.
 pub struct LogWriter {
     log: Writer,
     position: watch::Sender<Position>,
@@ -35,7 +35,7 @@ pub struct LogWriter {
     events: mpsc::Sender<GuestEvent>,
     /// Its process has ended, or its VM.
     ended: watch::Receiver<bool>,
-    /// When that was found while the disk was full.
+    /// The time at which the end was found while the disk was full.
     ending: Option<Instant>,
 }
 
@@ -58,7 +58,7 @@ impl LogWriter {
         }
     }
 
-    /// Writes until the line is closed.
+    /// Writes entries until the line is closed.
     pub async fn write(mut self, mut said: mpsc::Receiver<LogEntry>) {
         while let Some(one) = said.recv().await {
             match one {

@@ -1,4 +1,4 @@
-//! Requests to the guest that are not answered, and processes that have not ended.
+//! Unanswered requests to the guest, and its running processes.
 
 use super::{
     credit::Credit,
@@ -14,7 +14,7 @@ use std::{
 };
 use tokio::sync::{Semaphore, oneshot};
 
-/// An answer to a question.
+/// The answer to a question.
 pub type Asked = FromInit;
 
 /// A process that `exec` started and that has not ended.
@@ -25,7 +25,7 @@ struct Seat {
     window: Arc<Semaphore>,
 }
 
-/// Requests to the guest that are not answered, and processes that have not ended.
+/// The unanswered requests to the guest, and its running processes.
 pub struct PendingRequests {
     seats: BTreeMap<ProcessId, Seat>,
     /// How much input the container's own process takes.
@@ -56,7 +56,8 @@ fn window() -> Arc<Semaphore> {
 }
 
 impl PendingRequests {
-    /// A number for a process, what will become of it, and what it may send.
+    /// Allocates the number of a new process, with its queue of events and its windows; `None` if
+    /// there are too many.
     pub fn seat(&mut self) -> Option<(ProcessId, Arc<Queue>, Arc<Credit>)> {
         if self.closed || self.seats.len() + 1 >= MAX_PROCESSES {
             return None;
@@ -74,7 +75,7 @@ impl PendingRequests {
         Some((id, events, credit))
     }
 
-    /// A number for a question.
+    /// Allocates the number of a new question.
     pub fn asks(&mut self, answer: oneshot::Sender<Asked>) -> u32 {
         let request = self.next();
         // Dropped otherwise: who asks learns that the VM has ended.
@@ -86,17 +87,17 @@ impl PendingRequests {
 
     pub fn answered(&mut self, request: u32, answer: Asked) {
         if let Some(asked) = self.asked.remove(&request) {
-            // Whoever asked may have gone away.
+            // The caller may have gone away.
             let _ = asked.send(answer);
         }
     }
 
-    /// This answer is not awaited any more.
+    /// Forgets a question: its answer is dropped when it arrives.
     pub fn forget(&mut self, request: u32) {
         self.asked.remove(&request);
     }
 
-    /// Passes on what a process wrote; whether that was within its window.
+    /// Passes a process's output on to its queue; returns whether it was within its window.
     pub fn wrote(&mut self, id: ProcessId, stream: Output, bytes: Vec<u8>) -> bool {
         // Of one that has ended, or never was, nothing is kept.
         let Some(seat) = self.seats.get(&id) else {
@@ -115,7 +116,7 @@ impl PendingRequests {
         true
     }
 
-    /// A process runs; a second report has no effect.
+    /// Notes that a process runs; a second report has no effect.
     pub fn started(&mut self, id: ProcessId, pid: u32) {
         if let Some(seat) = self.seats.get_mut(&id)
             && !std::mem::replace(&mut seat.started, true)
@@ -132,7 +133,7 @@ impl PendingRequests {
         }
     }
 
-    /// How much input a process takes at present; `None` where it has ended.
+    /// Returns the window of a process's input; `None` if the process has ended.
     pub fn window(&self, id: ProcessId) -> Option<Arc<Semaphore>> {
         let window = match id {
             ProcessId::MAIN => &self.main,
@@ -151,7 +152,7 @@ impl PendingRequests {
         window.add_permits(usize::try_from(bytes).unwrap_or(usize::MAX).min(room));
     }
 
-    /// The VM has ended: nobody waits any longer.
+    /// Ends everything that waits, since the VM has ended.
     pub fn close(&mut self) {
         self.closed = true;
         self.asked.clear();
@@ -162,7 +163,7 @@ impl PendingRequests {
         }
     }
 
-    /// Whether no question is open.
+    /// Returns whether no question is unanswered.
     #[cfg(test)]
     pub fn is_quiet(&self) -> bool {
         self.asked.is_empty()

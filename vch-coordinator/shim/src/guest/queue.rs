@@ -1,4 +1,4 @@
-//! What a process that `exec` started has said and its client has not read yet.
+//! The events of a process that `exec` started, until its client has read them.
 //!
 //! Each stream of each process is within its window; all queues together are within [`MOST_HELD`]: where they
 //! would hold more, the client that reads slowest loses what is held for it, and is told so.
@@ -13,23 +13,23 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// Most bytes that all clients together leave unread: sixteen that read nothing of two full windows.
+/// The most bytes of output that all queues hold together: sixteen clients that read nothing of two full windows.
 pub const MOST_HELD: usize = 8 << 20;
-/// What an entry costs beside its bytes: a guest that writes byte by byte holds no more memory than another.
+/// The cost of an entry beside its bytes: a guest that writes byte by byte holds no more memory than another.
 const ENTRY: usize = 96;
 
-/// What becomes of a process that `exec` started.
+/// An event of a process that `exec` started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExecEvent {
-    /// It runs, under this number.
+    /// The process runs, with this process ID in the container.
     Started(u32),
-    /// It does not start; nothing comes after this.
+    /// The process can't be started, for this reason; it is the last event.
     NotStarted(Fault, String),
-    /// It wrote something.
+    /// The process wrote something.
     Output(Output, Vec<u8>),
-    /// So many bytes of its standard output and standard error were given up: its client reads too slowly.
+    /// This many bytes of standard output and standard error were dropped, since the client reads too slowly.
     Lost([u32; 2]),
-    /// It has ended; nothing comes after this.
+    /// The process has ended; it is the last event.
     Exited(Exit),
 }
 
@@ -38,7 +38,7 @@ pub enum ExecEvent {
 pub struct Queue {
     inner: Mutex<Inner>,
     changed: Notify,
-    /// Of all queues.
+    /// The bytes that all queues together hold.
     all_held: Arc<AtomicUsize>,
 }
 
@@ -50,7 +50,7 @@ struct Inner {
 }
 
 impl Queue {
-    /// An empty one, counted with others by `all_held`.
+    /// Makes an empty queue; `all_held` counts the bytes of all queues together.
     pub fn new(all_held: Arc<AtomicUsize>) -> Self {
         Self {
             inner: Mutex::default(),
@@ -59,7 +59,7 @@ impl Queue {
         }
     }
 
-    /// Adds one.
+    /// Appends an event.
     pub fn push(&self, one: ExecEvent) {
         let mut inner = self.inner();
         if let (Some(ExecEvent::Output(last, bytes)), ExecEvent::Output(stream, more)) =
@@ -77,13 +77,14 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Nothing more comes.
+    /// Closes the queue: no further event will be appended.
     pub fn close(&self) {
         self.inner().closed = true;
         self.changed.notify_one();
     }
 
-    /// What came next; `None` where nothing more comes. Cancel-safe.
+    /// Waits for the next event and returns it; `None` once the queue is closed and empty.
+    /// Cancel-safe.
     pub async fn next(&self) -> Option<ExecEvent> {
         loop {
             {
@@ -101,12 +102,12 @@ impl Queue {
         }
     }
 
-    /// How many bytes it holds.
+    /// Returns how many bytes of output the queue holds.
     pub fn held(&self) -> usize {
         self.inner().held
     }
 
-    /// Gives up all output that it holds; what else it holds stays.
+    /// Drops all output that the queue holds, and notes how much; keeps its other events.
     pub fn discard(&self) {
         let mut inner = self.inner();
         let mut lost = [0_u32; 2];

@@ -1,8 +1,8 @@
-//! What the guest's init says: root of the guest may speak in its place, so nothing of it is believed.
+//! Reads the messages of the guest's init. Root in the guest may send messages in init's place, so none is trusted.
 //!
-//! Bounded are its size (a frame's, then each text's), its number (each step of a start is an event once), what it may
-//! have under way (its windows, counted here) and its rate. What no init of this project says ends the VM; what may be an
-//! answer that came late is nothing.
+//! Bounded are their size (a frame's, then each text's), their number (each step of a start is an event once), the
+//! output in flight (windows, counted here) and their rate. A message that no init of this project sends ends the VM;
+//! one that may be a late answer is ignored.
 
 use super::{
     GuestEvent,
@@ -37,8 +37,9 @@ use tokio::{
 
 /// Read at a time, bytes.
 const READ: usize = 64 << 10;
-/// Units a second: a message is one, and so are [`UNIT`] bytes, sound or not. Output at full windows passes at
-/// 128 MiB/s; a flood of small messages takes a tenth of a processor, and waits in the guest.
+/// The budget of messages in units a second: a message costs one, and each [`UNIT`] bytes, valid or not, cost one.
+/// Output at full windows passes at 128 MiB/s; a flood of small messages takes a tenth of a processor, and waits in
+/// the guest.
 pub(super) const PACE: u32 = 16 << 10;
 /// Bytes that count as one message.
 const UNIT: usize = 16 << 10;
@@ -51,15 +52,15 @@ const MAX_INTERFACE_NAME: usize = 15;
 /// Bytes of a process's state: ps(1) writes at most six letters.
 const MAX_STATE: usize = 8;
 
-/// What the guest's init has said that no init of this project says.
+/// A violation of the protocol that no init of this project commits.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Breach {
-    /// It sends output beyond its window.
+    /// The guest sent output beyond its window.
     #[error("the VM's init sends more of a process's output than its window lets through")]
     Window,
 }
 
-/// Reads what the guest's init sends.
+/// Reads the messages that the guest sends.
 pub struct GuestReader {
     nonce: SessionNonce,
     said: mpsc::Sender<LogEntry>,
@@ -97,7 +98,7 @@ impl GuestReader {
         }
     }
 
-    /// Listens until the line is closed, or something is said that no init of ours says.
+    /// Reads until the line is closed, or the guest violates the protocol.
     pub async fn listen(mut self, line: OwnedReadHalf) {
         if let Err(breach) = self.hear_all(line).await {
             self.tell(GuestEvent::Broke(breach)).await;
@@ -187,7 +188,7 @@ impl GuestReader {
         Ok(())
     }
 
-    /// Each phase is an event once, and only until the process runs.
+    /// Reports a phase, once, and only until the process runs.
     async fn phase(&mut self, phase: Phase, uptime_us: u64) {
         let heard = &mut self.heard;
         if heard.started || heard.ended || heard.phases.contains(&phase) {
@@ -207,7 +208,8 @@ impl GuestReader {
         }
     }
 
-    /// The guest has its window for what is not taken yet: a full disk holds nothing else up.
+    /// Passes output of the container's own process to the log. The guest has its window for output
+    /// that is not written yet, so a full disk blocks nothing else.
     async fn main_output(&mut self, stream: Output, bytes: Vec<u8>) -> Result<(), Breach> {
         if self.heard.ended {
             return Ok(());

@@ -3,7 +3,7 @@ use protocol::process::Start;
 use std::{io, path::Path, time::Duration};
 use vch_qemu::Accelerator;
 
-/// A launch whose files are those of a directory, and need not be there.
+/// Returns a launch whose files are in a directory; they need not exist.
 pub fn launch(dir: &Path) -> Launch {
     Launch {
         container: "c".repeat(64),

@@ -1,4 +1,4 @@
-//! The guest's init is played by the other end of its line.
+//! Tests of a run; the guest's init is played by the other end of its line.
 
 use super::Life;
 use crate::{
@@ -33,7 +33,7 @@ async fn followed(guest: &Guest, events: &mut mpsc::Receiver<GuestEvent>) -> (Ou
     (outcome, stage.borrow().clone())
 }
 
-/// What comes of a guest whose init does this.
+/// Returns the outcome of a run whose init does `playing`.
 async fn with_init(playing: impl AsyncFnOnce(FakeInit)) -> (Outcome, Stage) {
     let (init, guest, mut events, _line) = FakeInit::new();
     let following = followed(&guest, &mut events);
@@ -50,7 +50,7 @@ async fn with_init(playing: impl AsyncFnOnce(FakeInit)) -> (Outcome, Stage) {
     lived.await.unwrap()
 }
 
-/// Up to the launch of the container's process.
+/// Plays init up to the launch of the container's process.
 async fn begun(init: &mut FakeInit) {
     let hello = init.hears().await.unwrap();
     assert!(

@@ -3,7 +3,7 @@ use crate::sockets::PID;
 use std::{fs, os::unix::fs::symlink, path::PathBuf};
 use tempfile::TempDir;
 
-/// A container's directory, and one of sockets within.
+/// Makes a container's directory, and a directory of sockets in it.
 fn dirs() -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let sockets = dir.path().join("sockets");

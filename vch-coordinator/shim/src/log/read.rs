@@ -1,4 +1,4 @@
-//! Readers: of a container that runs, or of one that has ended.
+//! Readers of the log of a container that runs, or of one that has ended.
 
 use super::{HEADER, MAX_RECORD, Position, files, name};
 use protocol::process::Output;
@@ -9,24 +9,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What was written at one time.
+/// A piece of output that arrived at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// On which stream.
+    /// The stream that it was written on.
     pub stream: Output,
-    /// When it reached the VCH: nanoseconds since 1970.
+    /// The time at which it reached the VCH, in nanoseconds since 1970.
     pub at_ns: u64,
-    /// What.
+    /// The bytes.
     pub bytes: Vec<u8>,
 }
 
-/// Reads records in their order.
+/// Reads the records of a log in order.
 #[derive(Debug)]
 pub struct Reader {
     dir: PathBuf,
     at: Position,
     file: Option<File>,
-    /// What was read of the file, from an offset on: records may be a byte each.
+    /// The bytes that were read of the file from an offset on, since records may be as short as one
+    /// byte.
     page: Vec<u8>,
     page_at: u64,
 }
@@ -35,7 +36,7 @@ pub struct Reader {
 const PAGE: usize = 64 << 10;
 
 impl Reader {
-    /// From a position on.
+    /// Makes a reader that begins at a position.
     pub fn open(dir: &Path, from: Position) -> Self {
         Self {
             dir: dir.to_owned(),
@@ -46,10 +47,10 @@ impl Reader {
         }
     }
 
-    /// From the first record that is kept.
+    /// Makes a reader that begins at the first record that is kept.
     ///
     /// # Errors
-    /// The directory can't be read.
+    /// Returns the error of reading the directory.
     pub fn from_start(dir: &Path) -> io::Result<Self> {
         let first = match files(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
@@ -62,16 +63,16 @@ impl Reader {
         Ok(Self::open(dir, from))
     }
 
-    /// Behind the last record that was read.
+    /// Returns the position behind the last record that was read.
     pub fn position(&self) -> Position {
         self.at
     }
 
-    /// The next record; `None` where there is none yet.
+    /// Returns the next record; `None` if it is not written yet.
     ///
     /// # Errors
-    /// What the file system says; [`io::ErrorKind::NotFound`] where the writer has taken away what
-    /// comes next, because this reader was too slow.
+    /// Returns [`io::ErrorKind::NotFound`] if the writer has removed the next record, because this
+    /// reader was too slow; else the error of reading the file.
     pub fn read(&mut self) -> io::Result<Option<Record>> {
         loop {
             if self.file()?.is_none() {
@@ -97,7 +98,7 @@ impl Reader {
         }
     }
 
-    /// `None` before the first record of the first file.
+    /// Returns the open file; `None` before the first record of the first file.
     fn file(&mut self) -> io::Result<Option<&mut File>> {
         if self.file.is_none() {
             match File::open(self.dir.join(name(self.at.file))) {
@@ -117,7 +118,7 @@ impl Reader {
 }
 
 impl Reader {
-    /// The record at the present offset, if all of it is there.
+    /// Returns the record at the present offset, if it is complete.
     fn record(&mut self) -> io::Result<Option<Record>> {
         let Some(header) = self.bytes(HEADER)? else {
             return Ok(None);
@@ -148,8 +149,8 @@ impl Reader {
         }))
     }
 
-    /// So many bytes at the present offset, if they are there. Only whole records are taken from what was read
-    /// before: of one that is cut off, the writer may take away what is there.
+    /// Returns `count` bytes at the present offset, if they exist. Only whole records are taken from bytes that were
+    /// read before: the writer may remove a record that was cut off.
     fn bytes(&mut self, count: usize) -> io::Result<Option<&[u8]>> {
         let offset = self.at.offset;
         let within = |page: &[u8], page_at: u64| {

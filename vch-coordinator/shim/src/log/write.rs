@@ -1,7 +1,7 @@
-//! The one writer.
+//! The writer of the log.
 //!
-//! Where the last whole record ends is noted now and then in a file beside the log, so that the next writer need not
-//! read all of it. What is noted is believed only where it fits the log.
+//! The end of the last whole record is noted from time to time in a file beside the log, so that the next writer need
+//! not read all of it. A note is used only if it fits the log.
 
 use super::{HEADER, MAX_RECORD, Position, Reader, files, name};
 use protocol::process::Output;
@@ -11,14 +11,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Least bytes of a file before the next one is begun: each costs a listing of the directory and an fsync(2).
+/// The least bytes of a file before the next one is begun: each file costs a listing of the directory and an
+/// fsync(2).
 pub const LEAST_BYTES: u64 = 64 << 10;
 /// The file in which the writer notes how far the log is whole: two numbers of 8 bytes, as in [`Position`].
 const NOTE: &str = "log.whole";
 /// Bytes of the log between two notes: what the next writer has to read at most.
 const NOTE_EACH: u64 = 1 << 20;
 
-/// Appends records; the shim is the only one.
+/// Appends records to the log; the shim has the only one.
 #[derive(Debug)]
 pub struct Writer {
     dir: PathBuf,
@@ -35,11 +36,11 @@ struct Limits {
 }
 
 impl Writer {
-    /// Goes on behind the last whole record; at most `kept` files of `bytes` bytes are kept. Fewer bytes than
-    /// `LEAST_BYTES` are as many.
+    /// Opens the log behind its last whole record. Keeps at most `kept` files of `bytes` bytes; less than
+    /// `LEAST_BYTES` counts as that.
     ///
     /// # Errors
-    /// What the file system says.
+    /// Returns the error of the file system.
     pub fn open(dir: &Path, bytes: u64, kept: u32) -> io::Result<Self> {
         let last = files(dir)?.last().copied().unwrap_or(0);
         let path = dir.join(name(last));
@@ -67,15 +68,16 @@ impl Writer {
         })
     }
 
-    /// Behind the last record.
+    /// Returns the position behind the last record.
     pub fn end(&self) -> Position {
         self.end
     }
 
-    /// Appends what was written on a stream.
+    /// Appends output of a stream.
     ///
     /// # Errors
-    /// What the file system says: a full disk. What was appended of the record is taken away again.
+    /// Returns the error of the file system, such as a full disk; a partly written record is
+    /// removed again.
     pub fn append(&mut self, stream: Output, at_ns: u64, bytes: &[u8]) -> io::Result<()> {
         for piece in bytes.chunks(MAX_RECORD) {
             if self.end.offset >= self.limits.bytes {
@@ -108,10 +110,10 @@ impl Writer {
         self.noted = self.end;
     }
 
-    /// Lets all of it be on disk.
+    /// Waits until all records are on disk.
     ///
     /// # Errors
-    /// As fsync(2).
+    /// Returns the error of fsync(2).
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
@@ -137,7 +139,8 @@ impl Writer {
     }
 }
 
-/// How far the last file was noted to be whole; its beginning, where nothing is noted of it.
+/// Returns the position up to which a note says that the last file is whole; the file's beginning
+/// without a note.
 fn noted(dir: &Path, last: u64, length: u64) -> Position {
     let beginning = Position {
         file: last,
@@ -161,7 +164,7 @@ fn noted(dir: &Path, last: u64, length: u64) -> Position {
     }
 }
 
-/// Behind the last whole record.
+/// Returns the position behind the last whole record.
 fn last_whole(dir: &Path, from: Position) -> io::Result<Position> {
     let mut reader = Reader::open(dir, from);
     while reader.read()?.is_some() {}

@@ -1,4 +1,5 @@
-//! QEMU is played by the other end of its control channel; taps are real ones, in a network namespace of each test's own.
+//! Tests of NICs: QEMU is played by the other end of its control channel; taps are real, in a network namespace of
+//! each test's own.
 
 use super::{NicError, Nics};
 use crate::{
@@ -24,7 +25,7 @@ fn names(heard: &[Value]) -> Vec<&str> {
         .collect()
 }
 
-/// QEMU does what it is told; a device that is to go has gone at once.
+/// Answers a command as a QEMU that obeys; a device that is removed is gone at once.
 fn obeys(command: &Value) -> Vec<Value> {
     match command["execute"].as_str() {
         Some("device_del") => {

@@ -1,5 +1,5 @@
 use super::{Blame, Failure, Outcome};
-use crate::stage::Phase;
+use crate::phase::Phase;
 
 #[test]
 fn a_template_is_blamed_only_for_what_comes_before_a_container_is_in_the_vm() {
@@ -36,7 +36,7 @@ fn a_template_is_blamed_only_for_what_comes_before_a_container_is_in_the_vm() {
     assert_eq!(Outcome::default().blame(), Blame::None);
 }
 
-/// What release 0.1.0 left behind, and this one leaves: each reads the other's.
+/// The outcome that release 0.1.0 writes, and this one: each reads the other's.
 const RELEASED: &str = include_str!("released.json");
 
 #[test]

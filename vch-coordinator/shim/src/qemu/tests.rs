@@ -6,7 +6,7 @@ use crate::{
 use std::{fs::File, os::unix::net::UnixListener, path::Path};
 use tempfile::TempDir;
 
-/// Why such a machine is not started.
+/// Returns the error of starting a machine of a changed launch.
 fn refused(dir: &TempDir, change: impl FnOnce(&mut Launch)) -> QemuError {
     let mut launch = launch(dir.path());
     change(&mut launch);

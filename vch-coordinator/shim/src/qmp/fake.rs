@@ -1,4 +1,4 @@
-//! QEMU's end of the control channel, played by a test.
+//! A fake of QEMU's end of the control channel, for tests.
 
 use super::Qmp;
 use serde_json::{Value, json};
@@ -8,11 +8,11 @@ use tokio::{
     task::JoinSet,
 };
 
-/// What stands in for QEMU.
+/// A fake QEMU.
 pub struct FakeQemu(JoinSet<Vec<Value>>);
 
 impl FakeQemu {
-    /// Greets a client, and answers each of its commands with these lines.
+    /// Greets a client, and answers each of its commands with the lines that `answers` returns.
     pub async fn new(answers: impl FnMut(&Value) -> Vec<Value> + Send + 'static) -> (Self, Qmp) {
         let (ours, its) = UnixStream::pair().unwrap();
         let mut task = JoinSet::new();
@@ -21,7 +21,7 @@ impl FakeQemu {
         (Self(task), qmp)
     }
 
-    /// Every command that came, once the client has gone.
+    /// Returns every command that arrived, once the client has closed the channel.
     pub async fn heard(mut self) -> Vec<Value> {
         self.0.join_next().await.unwrap().unwrap()
     }
@@ -53,17 +53,17 @@ async fn say(to: &mut BufReader<UnixStream>, line: &Value) {
     to.write_all(line.as_bytes()).await.unwrap();
 }
 
-/// A command was carried out.
+/// Returns the line that says that a command was carried out.
 pub fn done() -> Value {
     json!({"return": {}})
 }
 
-/// A command is refused.
+/// Returns the line that refuses a command.
 pub fn refused(reason: &str) -> Value {
     json!({"error": {"class": "GenericError", "desc": reason}})
 }
 
-/// A device has gone.
+/// Returns the event that a device was removed.
 pub fn deleted(device: &str) -> Value {
     json!({"event": "DEVICE_DELETED", "data": {"device": device}})
 }

@@ -1,4 +1,4 @@
-//! QEMU is played by the other end of a socket pair.
+//! Tests of QMP; QEMU is played by the other end of a socket pair.
 
 use super::{Qmp, QmpError};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// What QEMU says to each line, the greeting first.
+/// Plays QEMU: sends these lines after each line that arrives, the greeting first.
 fn qemu(stream: UnixStream, said: Vec<Vec<String>>) -> JoinHandle<Vec<Value>> {
     tokio::spawn(async move {
         let mut stream = BufReader::new(stream);

@@ -1,4 +1,5 @@
-//! What goes on for as long as its client is there: the VM's stages, and the streams of processes.
+//! Requests that last for as long as their client is connected: the VM's stages, and the streams of
+//! processes.
 
 use super::{Shared, fault_code, gone, refused};
 use crate::{
@@ -29,8 +30,8 @@ pub async fn watch(mut to: Outgoing<Reply>, shared: &Shared) -> io::Result<()> {
     }
 }
 
-/// Each client reads from the log, at its own pace. `input` is where a client's input comes from, and whether the
-/// process's ends with it.
+/// Sends the container's output to a client from the log, at the client's own pace. `input` is the client's input,
+/// with a flag that says whether the process's input ends with it.
 pub async fn attach(
     mut input: Option<(Incoming<Request>, bool)>,
     mut to: Outgoing<Reply>,
@@ -180,7 +181,7 @@ async fn tell(to: &mut Outgoing<Reply>, guest: &Guest, seated: &Seated) -> io::R
     }
 }
 
-/// Output without a reader is carried on nevertheless: its process goes on.
+/// Acknowledges output without a reader all the same, so that its process goes on.
 async fn given_up(guest: &Guest, seated: &Seated, one: ExecEvent) {
     let bytes = match one {
         ExecEvent::Output(stream, bytes) => {

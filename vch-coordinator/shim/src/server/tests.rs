@@ -1,4 +1,4 @@
-//! The server at a real socket; the guest's init and QEMU are played by the other ends of their lines.
+//! Tests of the server at a real socket; the guest's init and QEMU are played by the other ends of their lines.
 
 mod old_coordinator;
 mod room;

@@ -1,4 +1,5 @@
-//! Real taps, in a network namespace of each test's own. Needs root, as the shim does.
+//! Tests with real taps, in a network namespace of each test's own. They need root, as the shim
+//! does.
 
 use super::Tap;
 use nix::{
@@ -7,7 +8,7 @@ use nix::{
 };
 use std::process::Command;
 
-/// Moves the calling test's thread, and with it what it starts, to a network namespace of its own that has these taps.
+/// Moves the calling test's thread, and the processes that it starts, to a new network namespace that has these taps.
 pub fn own_namespace_with(taps: &[&str]) {
     unshare(CloneFlags::CLONE_NEWNET).unwrap();
     for tap in taps {

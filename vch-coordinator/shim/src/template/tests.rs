@@ -1,4 +1,5 @@
-use super::{CHUNK, MEMORY, STATE, TemplateError, copy, create, is_there, memory, restore};
+use super::{STATE, TemplateError, create, is_there, restore};
+use crate::memory::{CHUNK, FILE, copy, of_template};
 use crate::qmp::fake::{FakeQemu, done};
 use serde_json::{Value, json};
 use std::{
@@ -10,7 +11,7 @@ use std::{
 #[test]
 fn a_copy_has_the_same_bytes_and_no_room_for_what_is_not_there() {
     let dir = tempfile::tempdir().unwrap();
-    let mut from = create(&dir.path().join(MEMORY)).unwrap();
+    let mut from = create(&dir.path().join(FILE)).unwrap();
     let mode = from.metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     from.set_len(64 << 20).unwrap();
@@ -20,8 +21,8 @@ fn a_copy_has_the_same_bytes_and_no_room_for_what_is_not_there() {
     }
     let mut to = create(&dir.path().join("copy")).unwrap();
     copy(&mut from, &mut to).unwrap();
-    let clone = File::from(memory(dir.path()).unwrap());
-    let whole = std::fs::read(dir.path().join(MEMORY)).unwrap();
+    let clone = File::from(of_template(dir.path()).unwrap());
+    let whole = std::fs::read(dir.path().join(FILE)).unwrap();
     for mut copied in [to, clone] {
         assert!(copied.metadata().unwrap().blocks() < 16 << 10);
         let mut bytes = Vec::new();
@@ -31,7 +32,7 @@ fn a_copy_has_the_same_bytes_and_no_room_for_what_is_not_there() {
     }
 }
 
-/// A template's state, and QEMU's answers to each question how far it is.
+/// Restores a template by a QEMU that gives these answers to the queries of its progress.
 async fn restored(states: &'static [&'static str]) -> (Result<(), TemplateError>, Vec<Value>) {
     let dir = tempfile::tempdir().unwrap();
     File::create(dir.path().join(STATE)).unwrap();
@@ -83,7 +84,7 @@ async fn a_template_without_a_state_is_none() {
     let error = restore(&mut qmp, dir.path()).await.unwrap_err();
     assert!(matches!(error, TemplateError::File { .. }), "{error}");
     assert!(!is_there(dir.path()));
-    for file in [MEMORY, STATE] {
+    for file in [FILE, STATE] {
         File::create(dir.path().join(file)).unwrap();
     }
     assert!(is_there(dir.path()));

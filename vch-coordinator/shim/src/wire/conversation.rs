@@ -1,4 +1,4 @@
-//! How two sides agree on a version, and then speak it.
+//! How both sides agree on a version, and then exchange messages.
 
 use super::{NotInVersion1, Reply, Request, VERSION, Version, four, receive, receive_of, send, v1};
 use serde::{Serialize, de::DeserializeOwned};
@@ -14,21 +14,22 @@ use tokio::{
 /// The end of a greeting: as the end of a length it is beyond every bound.
 const NAME: [u8; 3] = *b"VCH";
 
-/// What a shim answers to a greeting.
+/// A shim's answer to a greeting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Greeted {
-    /// It speaks this version on this connection.
+    /// The shim speaks this version on this connection.
     Version(Version),
-    /// It closed: it is of release 0.1.0, or has just ended. A new connection tells which.
+    /// The shim closed the connection: it is of release 0.1.0, or has just ended. A new connection
+    /// tells which.
     Closed,
-    /// It speaks this one, and has closed.
+    /// The shim speaks this other version, and has closed the connection.
     Other(u8),
 }
 
 /// Greets a shim.
 ///
 /// # Errors
-/// The connection; `InvalidData` where the answer is no greeting.
+/// Returns the error of the connection; `InvalidData` if the answer is no greeting.
 pub async fn greet(stream: &mut UnixStream) -> io::Result<Greeted> {
     let greeted = async {
         stream.write_all(&greeting()).await?;
@@ -65,10 +66,11 @@ fn version_of([version, name @ ..]: [u8; 4]) -> Option<u8> {
     (name == NAME).then_some(version)
 }
 
-/// Answers a client's greeting; `None` where it has gone, or speaks a version of its own alone.
+/// Answers a client's greeting; returns `None` if the client has disconnected, or speaks a version
+/// that this shim does not.
 ///
 /// # Errors
-/// The connection.
+/// Returns the error of the connection.
 pub async fn answer(
     stream: UnixStream,
 ) -> io::Result<Option<(Incoming<Request>, Outgoing<Reply>)>> {
@@ -94,7 +96,7 @@ pub async fn answer(
 
 /// A message with a form in each version.
 pub trait Versioned: Serialize + DeserializeOwned {
-    /// Its form in version 1.
+    /// The message's form in version 1.
     type V1: Serialize + DeserializeOwned + Into<Self> + TryFrom<Self, Error = NotInVersion1>;
 }
 
@@ -106,7 +108,7 @@ impl Versioned for Reply {
     type V1 = v1::Reply;
 }
 
-/// What comes from the other side.
+/// The receiving half of a connection.
 #[derive(Debug)]
 pub struct Incoming<M> {
     from: OwnedReadHalf,
@@ -117,7 +119,7 @@ pub struct Incoming<M> {
 }
 
 impl<M: Versioned> Incoming<M> {
-    /// From a connection on which both speak a version.
+    /// Makes the receiving half of a connection on which both sides speak a version.
     pub fn new(from: OwnedReadHalf, version: Version) -> Self {
         Self {
             from,
@@ -127,10 +129,11 @@ impl<M: Versioned> Incoming<M> {
         }
     }
 
-    /// The next message; `None` at the end of the stream. Not cancel-safe.
+    /// Waits for the next message and returns it; `None` at the end of the stream. Not cancel-safe.
     ///
     /// # Errors
-    /// The connection; `InvalidData` for what is no message of the version.
+    /// Returns the error of the connection; `InvalidData` for bytes that are no message of the
+    /// version.
     pub async fn next(&mut self) -> io::Result<Option<M>> {
         match self.version {
             Version::V1 => Ok(self.read::<M::V1>().await?.map(Into::into)),
@@ -146,7 +149,7 @@ impl<M: Versioned> Incoming<M> {
     }
 }
 
-/// What goes to the other side.
+/// The sending half of a connection.
 #[derive(Debug)]
 pub struct Outgoing<M> {
     to: OwnedWriteHalf,
@@ -155,7 +158,7 @@ pub struct Outgoing<M> {
 }
 
 impl<M: Versioned> Outgoing<M> {
-    /// To a connection on which both speak a version.
+    /// Makes the sending half of a connection on which both sides speak a version.
     pub fn new(to: OwnedWriteHalf, version: Version) -> Self {
         Self {
             to,
@@ -167,8 +170,8 @@ impl<M: Versioned> Outgoing<M> {
     /// Writes a message.
     ///
     /// # Errors
-    /// The connection; `Unsupported`, with [`NotInVersion1`] inside, for what the other side does not know;
-    /// `InvalidInput` for what is longer than a message may be.
+    /// Returns `Unsupported`, with [`NotInVersion1`] inside, if the other side does not know the message;
+    /// `InvalidInput` if it is too long; else the error of the connection.
     pub async fn send(&mut self, message: M) -> io::Result<()> {
         match self.version {
             Version::V1 => {
@@ -180,7 +183,7 @@ impl<M: Versioned> Outgoing<M> {
         }
     }
 
-    /// The connection.
+    /// Returns the connection.
     pub fn stream(&self) -> &OwnedWriteHalf {
         &self.to
     }

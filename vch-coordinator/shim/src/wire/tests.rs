@@ -32,7 +32,7 @@ fn golden(text: &'static str) -> BTreeMap<&'static str, &'static str> {
     lines.collect()
 }
 
-/// The names of the messages, each of which has the bytes that are frozen.
+/// Returns the names of the messages, after checking that each has its frozen bytes.
 fn frozen<M: Serialize + DeserializeOwned + PartialEq + Debug>(
     text: &'static str,
     direction: &str,
@@ -103,7 +103,7 @@ fn what_version_1_does_not_know_is_told_and_not_left_out() {
     assert_eq!(unknown, expected);
 }
 
-/// A message that was sent by a pair of connected ends that speak a version.
+/// Returns a message that was sent by a pair of connected ends that speak a version.
 async fn through(version: Version, request: Request) -> io::Result<Request> {
     let (here, there) = UnixStream::pair().unwrap();
     let (_, to) = here.into_split();

@@ -1,7 +1,7 @@
 //! Version 1, as release 0.1.0 speaks it: the messages and all that is in them, frozen.
 //!
-//! Nothing here ever changes (`golden/v1.hex`). How it is carried over to what the shim works with, and back, stands in
-//! `convert`.
+//! Nothing here ever changes (`golden/v1.hex`). The module `convert` has the conversions to and from the shim's own
+//! types.
 
 mod convert;
 

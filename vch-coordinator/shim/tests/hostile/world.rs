@@ -95,7 +95,7 @@ impl World {
         self.child.id()
     }
 
-    /// What the kernel says of the shim.
+    /// Returns the shim's liveness, as the kernel tells it.
     pub fn liveness(&self) -> Liveness {
         liveness(self.dir.path(), &self.sockets())
     }

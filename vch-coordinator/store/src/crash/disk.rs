@@ -1,4 +1,5 @@
-//! A disk whose power fails: of what was written since the last sync it keeps what chance will.
+//! A disk whose power fails: after the failure it keeps a random part of what was written since the
+//! last sync.
 //!
 //! What redb asks of a disk (its `docs/design.md`, "Assumptions about underlying media") is kept: a
 //! byte is written or not, a synced write stays, and a write touches nothing around it. Anything
@@ -20,24 +21,24 @@ pub(crate) struct Disk(Arc<Mutex<Inside>>);
 
 #[derive(Debug)]
 struct Inside {
-    /// What reads see.
+    /// The content that reads see.
     cached: Vec<u8>,
-    /// What is there for certain after a power failure.
+    /// The content that is on the disk for certain after a power failure.
     safe: Vec<u8>,
-    /// What was done since the last sync, in order.
+    /// The operations since the last sync, in order.
     unsynced: Vec<Done>,
     power: Power,
     /// Syncs are answered, and not done.
     lies: bool,
 }
 
-/// When the power fails.
+/// The moment at which the power fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Power {
     Good,
-    /// After so many writes, resizes and syncs.
+    /// The power fails after this many writes, resizes and syncs.
     Operations(u64),
-    /// In the sync after so many.
+    /// The power fails during the sync after this many syncs.
     Syncs(u64),
     Failed,
 }
@@ -82,7 +83,7 @@ fn put(image: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
 }
 
 impl Disk {
-    /// A disk that holds `image`.
+    /// Returns a disk that holds `image` and fails as `power` says.
     pub fn holding(image: Vec<u8>, power: Power) -> Self {
         Self(Arc::new(Mutex::new(Inside {
             cached: image.clone(),
@@ -93,7 +94,7 @@ impl Disk {
         })))
     }
 
-    /// The same, but it answers syncs without doing them.
+    /// Returns a disk that holds `image` and answers syncs without doing them.
     pub fn lying(image: Vec<u8>, power: Power) -> Self {
         let disk = Self::holding(image, power);
         disk.inside().lies = true;
@@ -104,12 +105,12 @@ impl Disk {
         self.0.lock().unwrap()
     }
 
-    /// Everything that was written, synced or not: what the kernel keeps when only the process dies.
+    /// Returns everything that was written, synced or not: what the kernel keeps when only the process dies.
     pub fn cached(&self) -> Vec<u8> {
         self.inside().cached.clone()
     }
 
-    /// From now on nothing is done any more.
+    /// Cuts the power: from now on every operation fails.
     pub fn cut_power(&self) {
         self.inside().power = Power::Failed;
     }
@@ -118,7 +119,7 @@ impl Disk {
         self.inside().power != Power::Failed
     }
 
-    /// What is there when the power is back.
+    /// Returns the content of the disk when the power is back.
     pub fn after_failure(&self, dice: &mut Dice) -> Vec<u8> {
         let inside = self.inside();
         let mut image = inside.safe.clone();

@@ -28,16 +28,17 @@ const GROUP: usize = 8;
 
 pub(super) struct Life {
     dice: Dice,
-    /// What the ledger is given from outside, once for the writer and once for the model.
+    /// The random numbers and times that the ledger gets, once for the writer and once for the
+    /// model.
     given: Given,
-    /// What was acknowledged.
+    /// The state that was acknowledged.
     pub sure: WorldState,
-    /// What is there if the commit that was going on came through.
+    /// The state on the disk if the commit in progress was completed.
     pub maybe: Option<WorldState>,
-    /// What a follower was told last.
+    /// The last revision that a follower received.
     pub told: Revision,
     pub acknowledged: usize,
-    /// Names of the answers.
+    /// The names of the answers that the writer gave.
     pub answers: BTreeSet<String>,
     pub amid: Amid,
 }
@@ -74,7 +75,8 @@ impl Given {
     }
 }
 
-/// What the model says that the writer answers: the refusal's code, or nothing for a report.
+/// The answer that the model expects of the writer: the refusal's code if refused, `None` for a
+/// report.
 type Verdict = Option<Result<Answer, &'static str>>;
 
 impl Life {
@@ -96,7 +98,7 @@ impl Life {
         }
     }
 
-    /// Lives until the power fails. Nothing holds the disk when this returns.
+    /// Runs requests until the power fails. The disk is closed when this returns.
     pub async fn live(&mut self, disk: &Disk) -> Result<(), Difference> {
         let opened = open(disk, &mut self.dice);
         let lived = match opened {
@@ -185,7 +187,8 @@ impl Life {
         }
     }
 
-    /// What the follower has been told by now. Of a group that was acknowledged it is all.
+    /// Receives what the follower has been told by now; after an acknowledged group that must be
+    /// all of it.
     fn listen(&mut self, changes: &mut Changes) -> Result<(), Difference> {
         let mut nobody = task::Context::from_waker(task::Waker::noop());
         while let Poll::Ready(Ok(logged)) = pin!(changes.next()).poll(&mut nobody) {

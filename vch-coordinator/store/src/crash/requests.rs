@@ -16,14 +16,14 @@ const NETWORKS: [&str; 6] = ["bridge", "app", "back", "front", "none", "outside"
 const NETS: [&str; 3] = ["10.9.8.0/29", "10.9.8.0/28", "fd00:9::/64"];
 const ALIASES: [&str; 3] = ["www", "api", "old"];
 
-/// What is asked of the writer.
+/// A request to the writer.
 #[derive(Debug)]
 pub(super) enum StoreRequest {
     Command(Command),
     Report(ContainerId, Report),
 }
 
-/// The next request; about half of them are possible.
+/// Returns the next request; about half of them are possible.
 pub(super) fn request(ledger: &Ledger, dice: &mut Dice) -> StoreRequest {
     let name = dice.pick(&CONTAINERS);
     let container = || name.into();
@@ -134,7 +134,7 @@ fn new_network(dice: &mut Dice) -> CreateNetwork {
     network
 }
 
-/// No external network, or one.
+/// Returns no external network, or one.
 fn configuration(dice: &mut Dice) -> Vec<ExternalNetwork> {
     let outside = ExternalNetwork {
         name: "outside".parse().unwrap(),

@@ -28,7 +28,7 @@ const BOUNDS: Bounds = Bounds {
 /// Writes and a sync, about, of a commit.
 const OPERATIONS: u64 = 12;
 
-/// What should be on the disk, and the configuration at that time.
+/// The state that should be on the disk, with the configuration at that time.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct WorldState {
     pub ledger: Ledger,
@@ -37,8 +37,8 @@ pub(super) struct WorldState {
 }
 
 impl WorldState {
-    /// Whether this is what is on the disk, and whether a ledger begins with it as if nothing had
-    /// happened.
+    /// Returns whether this is the state on the disk, and whether a ledger begins with it as if
+    /// nothing had happened.
     fn is(&self, found: &Found) -> bool {
         let loaded = &found.loaded;
         let settings = self.ledger.settings().clone();
@@ -58,7 +58,7 @@ impl WorldState {
         })
     }
 
-    /// Takes over what was decided.
+    /// Applies a transaction that the ledger decided.
     pub fn follow(&mut self, done: &Transaction, at_ms: u64) {
         for change in &done.changes {
             if let (RowKey::Container(container), None) = (change.key, &change.after) {
@@ -80,7 +80,7 @@ impl WorldState {
     }
 }
 
-/// What is on the disk.
+/// The content of the disk.
 struct Found {
     /// Rows in the order of their keys.
     loaded: Loaded,
@@ -91,13 +91,13 @@ struct Found {
 /// How the disk differs from the model after a power failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Difference {
-    /// What was acknowledged is not there.
+    /// An acknowledged transaction is not on the disk.
     Lost,
-    /// What is there was never decided, or is a part of what was decided together.
+    /// The disk has a row that was never decided, or only a part of a transaction.
     Strange,
     /// The store or the ledger does not open.
     Unreadable,
-    /// The writer acknowledged something else than the model.
+    /// The writer's answer differs from the model's.
     Answer,
 }
 
@@ -115,11 +115,11 @@ impl fmt::Display for Difference {
 /// How a round went.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Round {
-    /// What was being done when the power failed.
+    /// The operation during which the power failed.
     pub amid: Amid,
-    /// Groups that were acknowledged before.
+    /// How many groups were acknowledged before the power failed.
     pub acknowledged: usize,
-    /// Names of the answers.
+    /// The names of the answers that the writer gave.
     pub answers: BTreeSet<String>,
 }
 
@@ -143,7 +143,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// A VCH at its first start, of which the store is made and nothing decided.
+    /// Makes a VCH at its first start: its store is made, and nothing is decided yet.
     pub fn new(seed: u64, lies: bool) -> Self {
         let mut dice = Dice::new(seed);
         let disk = Disk::holding(Vec::new(), Power::Good);
@@ -162,7 +162,8 @@ impl World {
         }
     }
 
-    /// One life: opens the store, asks until the power fails, and looks at what is left.
+    /// Runs one round: opens the store, sends requests until the power fails, and compares what is
+    /// on the disk with the model.
     pub async fn round(&mut self) -> Result<Round, Difference> {
         // Some lives end while the store is being opened, some after many commits.
         let most = [3, 8, 20][self.dice.below(3)];
@@ -206,7 +207,7 @@ impl World {
         })
     }
 
-    /// What a new start finds; the image stays as it is.
+    /// Returns what a new start finds on the disk; the image stays as it is.
     fn look(&mut self) -> Result<Found, Difference> {
         let unreadable = |_| Difference::Unreadable;
         let disk = Disk::holding(self.image.clone(), Power::Good);

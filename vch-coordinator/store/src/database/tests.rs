@@ -23,7 +23,7 @@ fn decide(ledger: &mut Ledger, command: Command) -> Transaction {
     ledger.decide(command, &mut environment).unwrap()
 }
 
-/// A group with one container and its report, and who it is.
+/// Returns a group with one container and its report, and the container's ID.
 fn one_container(vch: VchId) -> (Group, ContainerId) {
     let mut ledger = Ledger::new(Settings::of(vch));
     let done = decide(&mut ledger, add("web"));
@@ -198,7 +198,7 @@ fn a_row_of_garbage_is_refused() {
     assert!(matches!(**source, StoreError::Value { table: "rows", .. }));
 }
 
-/// A store with one container, closed in order, and the directory of that container.
+/// Makes a store with one container and closes it; returns that container's directory.
 fn with_a_container(dir: &Path) -> PathBuf {
     let (mut store, new) = Store::open(dir).unwrap();
     let (group, container) = one_container(new.vch);

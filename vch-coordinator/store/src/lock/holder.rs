@@ -1,4 +1,4 @@
-//! Which process holds a lock.
+//! The process that holds a lock, as the kernel knows it.
 
 use nix::sys::stat::{major, minor};
 use std::{fmt, fs};
@@ -6,10 +6,10 @@ use std::{fmt, fs};
 /// The process that holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// Its number; `None` where the kernel does not tell: it has just ended, or is in another PID
-    /// namespace.
+    /// The process ID; `None` if the kernel does not tell it: the process has just ended, or is in
+    /// another PID namespace.
     pub pid: Option<u32>,
-    /// The name of its program, as far as the kernel keeps it (comm).
+    /// The name of the program, cut by the kernel to 15 bytes (comm).
     pub program: Option<String>,
 }
 
@@ -35,8 +35,9 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The process that /proc/locks (proc_locks(5)) says to hold the flock(2) lock of a file. A line is
-/// `1: FLOCK  ADVISORY  WRITE 1234 08:01:56789 0 EOF`; one that waits has `->` behind its number.
+/// Returns the process that /proc/locks (proc_locks(5)) names as the holder of a file's flock(2)
+/// lock. A line is `1: FLOCK  ADVISORY  WRITE 1234 08:01:56789 0 EOF`; the line of a process that
+/// waits has `->` behind its number.
 pub(super) fn holder(locks: &str, device: u64, inode: u64) -> Option<u32> {
     let file = format!("{:02x}:{:02x}:{inode}", major(device), minor(device));
     locks.lines().find_map(|line| {

@@ -9,11 +9,12 @@ use vch_ledger::{
     RestingAddress, SegmentKind, Subnet,
 };
 
-/// All rows of a store. What schema 1 did not know is as it was without it: every bridge network is
-/// dedicated, nothing is published, nobody is linked.
+/// Returns rows of schema 2 for all rows of schema 1. What schema 1 did not have gets the value
+/// that means the same as before: every bridge network is dedicated, nothing is published, no
+/// container is linked.
 ///
-/// In schema 1 a container's names answered from its connection on, now they do while it runs: one
-/// that was never started gets them with its first start.
+/// In schema 1 a container's names were answered from its connection on, now they are while it
+/// runs: a container that was never started gets them with its first start.
 pub(super) fn rows(rows: Vec<v1::Row>) -> Vec<Row> {
     let running = rows.iter().filter_map(|row| match row {
         v1::Row::Container(row) => row.incarnation.map(|_| row.id),

@@ -4,8 +4,9 @@ use super::{v2, v3::Row};
 use std::collections::BTreeMap;
 use vch_ledger::{Container, ContainerPort, Endpoint, Publish};
 
-/// All rows of a store. What schema 2 did not know is as it was without it: no container has a domain
-/// or kernel settings of its network, no container misses a network, no port is published by a range.
+/// Returns rows of schema 3 for all rows of schema 2. What schema 2 did not have gets the value that means the same
+/// as before: no container has a domain or kernel settings of its network, no container misses a network, no port is
+/// published by a range.
 pub(super) fn rows(rows: Vec<v2::Row>) -> Vec<Row> {
     let rows = rows.into_iter().map(|row| match row {
         v2::Row::Network(row) => Row::Network(row),

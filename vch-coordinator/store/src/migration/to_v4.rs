@@ -11,8 +11,8 @@ const HOST_BINDING: &str = "com.docker.network.bridge.host_binding_ipv4";
 const INTERFACE_PREFIX: &str = "com.docker.network.container_iface_prefix";
 const CONFIG_FROM: &str = "vch.config-from";
 
-/// All rows of a store. A network's options are typed where the ledger reads them, and a JSON object
-/// beside that; no network has a DNS TTL of its own.
+/// Returns rows of schema 4 for all rows of schema 3. A network's options that the ledger reads become typed, the
+/// others a JSON object; no network has a DNS TTL of its own.
 pub(super) fn rows(rows: Vec<v3::Row>) -> Vec<Row> {
     let rows = rows.into_iter().map(|row| match row {
         v3::Row::Network(row) => Row::Network(network(row)),
@@ -51,7 +51,8 @@ fn network(row: v3::Network) -> Network {
     }
 }
 
-/// An option without a readable value was as if it were not given.
+/// Returns the options of a network. An option without a readable value counts as not given, as in
+/// schema 3.
 fn bridge(options: &BTreeMap<String, String>) -> BridgeOptions {
     let truth = |key| match options.get(key).map(String::as_str) {
         Some("0" | "f" | "F" | "FALSE" | "false" | "False") => false,

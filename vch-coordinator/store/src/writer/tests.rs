@@ -151,7 +151,7 @@ async fn a_keeper_that_was_ended_says_so_and_has_kept_what_came_before() {
     let error = ledger_handle.decide(add("db")).await.err();
     assert!(error.unwrap().to_string().contains("stopping"));
     ledger_handle.end().await;
-    // Ended although somebody could still ask.
+    // Ended although a handle is still held.
     kept.thread.join().unwrap();
     let again = start(dir.path());
     let containers = ledger(&again.ledger_handle).await.containers().len();

@@ -1,4 +1,4 @@
-//! An init that a shim has greeted, and the containers that it is asked for.
+//! An init that has greeted a shim, for tests that request containers of it.
 
 use crate::{
     cgroup,
@@ -34,7 +34,7 @@ pub fn start(process: Process) -> Start {
     }
 }
 
-/// An init that has greeted a shim; the guest has no agent, and so no network to wait for.
+/// Returns a shim whose init has answered; the guest has no agent, and so no network to wait for.
 pub fn booted() -> Shim {
     cgroup::make().unwrap();
     // Of an earlier init of the same test.
@@ -45,7 +45,8 @@ pub fn booted() -> Shim {
     shim
 }
 
-/// Runs a container with one process to its end.
+/// Runs a container with one process to its end; returns standard output, standard error and the
+/// exit code.
 pub fn ran(start: &Start) -> (String, String, u8) {
     let _disks = Disks::new();
     let mut shim = booted();

@@ -1,4 +1,4 @@
-//! The container that a start asks for: rights, view, privileges, and what is refused.
+//! Tests of the container that a start requests: rights, view, privileges, and refusals.
 
 use super::booted::{MAIN, booted, ran, shell, start};
 use crate::{

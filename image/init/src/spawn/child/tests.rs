@@ -15,7 +15,7 @@ fn only_a_null_device_stands_for_null() {
     mkfifo(&at("pipe"), Mode::S_IRWXU).unwrap();
     symlink("/dev/null", at("link")).unwrap();
     mknod(&at("zero"), SFlag::S_IFCHR, Mode::S_IRWXU, makedev(1, 5)).unwrap();
-    // A pipe without a writer would hold up whoever opens it.
+    // A pipe without a writer would block a process that opens it.
     for name in ["file", "dir", "pipe", "link", "zero", "missing"] {
         assert!(containers_null(&at(name)).is_none(), "{name}");
     }

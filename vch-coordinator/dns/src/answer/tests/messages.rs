@@ -1,4 +1,4 @@
-//! Sizes, EDNS, and messages that are no good queries.
+//! Sizes, EDNS, and messages that are not valid queries.
 
 use super::*;
 

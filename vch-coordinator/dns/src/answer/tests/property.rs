@@ -1,4 +1,4 @@
-//! What holds for any message at all.
+//! Properties that hold for any message.
 
 use std::sync::LazyLock;
 
@@ -20,7 +20,7 @@ fn nearly_a_query() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// What holds for any message at all.
+/// Checks the properties that hold for any message.
 fn check(message: &[u8], asker: &Asker) {
     static NAMES: LazyLock<Names> = LazyLock::new(table);
     match answer(message, asker, &NAMES) {

@@ -1,4 +1,4 @@
-//! Clients that ask without measure, and upstream servers that are silent, lie, or answer late.
+//! Clients that flood, and upstream servers that are silent, lie, or answer late.
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, UdpSocket};
@@ -25,7 +25,7 @@ fn config(upstreams: &[SocketAddr]) -> Config {
     }
 }
 
-/// A socket of one of a container's addresses.
+/// Returns a socket of one of a container's addresses.
 fn of_container(served: &Served, container: u128) -> UdpSocket {
     let source = own_address();
     let view = View {
@@ -205,7 +205,7 @@ fn a_client_is_answered_however_fast_it_asks() {
     assert_eq!((stats.answered, stats.beyond), (32_000, 0));
 }
 
-/// What upstream servers were asked, as it was written.
+/// Starts an upstream server that records the names it was asked, in the case of their letters.
 fn recording(
     behave: impl Fn(&str, bool) -> AnswerStyle + Send + Sync + 'static,
 ) -> (Upstream, SeenNames) {
@@ -236,7 +236,8 @@ enum AnswerStyle {
     LoweredFirst([u8; 4], [u8; 4]),
 }
 
-/// The query as a server repeats it that changes the case of letters, or a forger who guesses it.
+/// Returns the query as a server repeats it that changes the case of letters, or a forger that
+/// guesses it.
 fn lowered(query: &Message<Vec<u8>>) -> Message<Vec<u8>> {
     let mut octets = query.as_slice().to_vec();
     octets[12..].make_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! Names that are not ours, asked of pretended upstream servers on loopback.
+//! Outside names, asked of fake upstream servers on loopback.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};

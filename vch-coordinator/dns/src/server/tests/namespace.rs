@@ -23,7 +23,7 @@ fn in_a_namespace(test: impl FnOnce() + Send) {
     });
 }
 
-/// `ip` with these arguments, in the namespace of the calling thread.
+/// Runs `ip` with these arguments, in the namespace of the calling thread.
 fn set(arguments: &str) {
     let status = Command::new("ip")
         .args(arguments.split(' '))

@@ -1,4 +1,4 @@
-//! What the loopback tests share: a running server, real clients, pretended upstream servers.
+//! Set-up that the loopback tests share: a running server, real clients, fake upstream servers.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
@@ -15,7 +15,7 @@ use crate::{Config, Name, Names, NetworkId, Policy, Server};
 
 pub const NET: NetworkId = NetworkId(1);
 
-/// Longer than anything takes that these tests wait for.
+/// A deadline that is longer than anything takes that these tests wait for.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 pub fn name(text: &str) -> Name {
@@ -26,7 +26,7 @@ pub fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// A loopback address that no other test uses: a port that was free stays free.
+/// Returns a loopback address that no other test uses, so that a port that was free stays free.
 pub fn own_address() -> IpAddr {
     static USED: AtomicU16 = AtomicU16::new(1);
     let [high, low] = USED.fetch_add(1, Ordering::Relaxed).to_be_bytes();
@@ -77,7 +77,8 @@ pub fn query(id: u16, qname: &str, qtype: Rtype) -> Vec<u8> {
     questions.finish()
 }
 
-/// A socket that hears `at` alone: a reply from another address never arrives.
+/// Returns a socket that receives datagrams from `at` only: a reply from another address never
+/// arrives.
 pub fn udp(at: SocketAddr) -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(at).unwrap();
@@ -121,7 +122,7 @@ impl Client {
         self.receive()
     }
 
-    /// Whether the server closes the connection, within the read time-out.
+    /// Returns whether the server closes the connection within the read time-out.
     pub fn is_closed(&mut self) -> bool {
         match self.0.read(&mut [0]) {
             Ok(length) => length == 0,
@@ -134,7 +135,7 @@ pub fn rcode(reply: &Message<Vec<u8>>) -> Rcode {
     reply.header().rcode()
 }
 
-/// The data of all answers, as text.
+/// Returns the data of all answers, as text.
 pub fn data(reply: &Message<Vec<u8>>) -> Vec<String> {
     let answers = reply.answer().unwrap();
     answers
@@ -143,7 +144,7 @@ pub fn data(reply: &Message<Vec<u8>>) -> Vec<String> {
         .collect()
 }
 
-/// What BIND's client prints.
+/// Runs BIND's client; returns its output.
 pub fn dig(at: SocketAddr, arguments: &[&str]) -> String {
     let output = Command::new("dig")
         .arg(format!("@{}", at.ip()))

@@ -1,4 +1,4 @@
-//! A pretended upstream server on loopback.
+//! A fake upstream server on loopback.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -13,13 +13,13 @@ use domain::rdata::A;
 
 use super::support::own_address;
 
-/// What it sends back for a query: any number of messages.
+/// The messages that the server sends back for a query, any number.
 type Behaviour = dyn Fn(&Message<Vec<u8>>, bool) -> Vec<Vec<u8>> + Send + Sync;
 
-/// Runs until it is dropped.
+/// A fake upstream server, which runs until it is dropped.
 pub struct Upstream {
     pub at: SocketAddr,
-    /// The source and the id of every query by UDP, as they come.
+    /// The source and the ID of every query by UDP, as they arrive.
     pub asked: Mutex<Receiver<(SocketAddr, u16)>>,
     queries: Arc<AtomicUsize>,
     ended: Arc<AtomicBool>,
@@ -27,7 +27,8 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// `behave` is given the query and whether it came by TCP.
+    /// Starts a server that answers each query with the messages that `behave` returns; `behave`
+    /// gets the query and whether it came by TCP.
     pub fn new(
         behave: impl Fn(&Message<Vec<u8>>, bool) -> Vec<Vec<u8>> + Send + Sync + 'static,
     ) -> Self {
@@ -82,22 +83,22 @@ impl Upstream {
         }
     }
 
-    /// One that knows an address for every name.
+    /// Starts a server that has this address for every name.
     pub fn knowing(address: [u8; 4]) -> Self {
         Self::new(move |query, _| vec![address_of(query, &[address])])
     }
 
-    /// One that hears and says nothing.
+    /// Starts a server that receives queries and answers none.
     pub fn silent() -> Self {
         Self::new(|_, _| Vec::new())
     }
 
-    /// One that has only this to say.
+    /// Starts a server that answers every query with this code.
     pub fn saying(rcode: Rcode) -> Self {
         Self::new(move |query, _| vec![empty(query, rcode, false)])
     }
 
-    /// How often it was asked.
+    /// Returns how often the server was asked.
     pub fn queries(&self) -> usize {
         self.queries.load(Ordering::SeqCst)
     }
@@ -116,7 +117,7 @@ impl Drop for Upstream {
     }
 }
 
-/// An answer with these addresses.
+/// Returns an answer with these addresses.
 pub fn address_of(query: &Message<Vec<u8>>, addresses: &[[u8; 4]]) -> Vec<u8> {
     let mut answers = MessageBuilder::new_vec()
         .start_answer(query, Rcode::NOERROR)
@@ -130,7 +131,7 @@ pub fn address_of(query: &Message<Vec<u8>>, addresses: &[[u8; 4]]) -> Vec<u8> {
     answers.finish()
 }
 
-/// An answer without any.
+/// Returns an answer without records.
 pub fn empty(query: &Message<Vec<u8>>, rcode: Rcode, tc: bool) -> Vec<u8> {
     let mut answers = MessageBuilder::new_vec()
         .start_answer(query, rcode)

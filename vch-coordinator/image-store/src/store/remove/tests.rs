@@ -2,7 +2,7 @@ use super::*;
 use crate::config::{Config, RootFs};
 use crate::oci::Descriptor;
 
-/// What its ID is made of, its names, its layers.
+/// The seed of an image's ID, its names, its layers.
 type Made<'a> = (&'a str, &'a [&'a str], &'a [&'a [u8]]);
 
 fn images(all: &[Made<'_>]) -> Images {

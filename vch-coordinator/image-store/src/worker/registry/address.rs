@@ -1,4 +1,4 @@
-//! Where a registry may send its client: not to the machine's own services, nor to those of its link.
+//! The addresses that a registry may send its client to: none of the machine's own services, nor of its link.
 
 use std::net::IpAddr;
 use ureq::Error;
@@ -7,7 +7,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-/// Finds addresses of names, and refuses those that a registry has no business with.
+/// A resolver that refuses addresses which a registry must not lead to.
 #[derive(Debug)]
 pub(super) struct Careful {
     /// The registry that the user named: it may be anywhere.
@@ -57,7 +57,8 @@ impl Resolver for Careful {
     }
 }
 
-/// Loopback, unspecified, multicast, and link-local, where clouds have their machines' secrets.
+/// Returns whether an address is loopback, unspecified, multicast or link-local; clouds offer their
+/// machines' secrets at a link-local one.
 pub(super) fn is_near(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {

@@ -1,19 +1,20 @@
-//! What a registry wants to be shown (RFC 7235, and the Docker registry's token specification).
+//! Authentication challenges of registries (RFC 7235, and the Docker registry's token
+//! specification).
 
 use serde::Deserialize;
 
 /// A challenge of `WWW-Authenticate`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
-    /// User and password.
+    /// The registry asks for user and password.
     Basic,
-    /// A token.
+    /// The registry asks for a token.
     Bearer {
         realm: String,
         service: Option<String>,
         scope: Option<String>,
     },
-    /// Something else, by its name.
+    /// The registry asks by another scheme, of this name.
     Unknown(String),
 }
 
@@ -34,7 +35,7 @@ impl Challenge {
     }
 }
 
-/// Of `a="b",c="d"`; values may have commas.
+/// Returns a parameter of `a="b",c="d"`; values may contain commas.
 fn parameter(text: &str, name: &str) -> Option<String> {
     let mut rest = text.trim();
     while let Some((key, after)) = rest.split_once('=') {
@@ -50,7 +51,7 @@ fn parameter(text: &str, name: &str) -> Option<String> {
     None
 }
 
-/// Why a token is refused, in the words of who has them.
+/// Returns the reason for which a token is refused, as the token server states it.
 pub(super) fn reason(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Refusal {

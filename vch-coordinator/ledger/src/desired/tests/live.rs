@@ -1,4 +1,4 @@
-//! What is in force only while containers run.
+//! The state that is in force only while containers run.
 
 use super::*;
 use crate::{

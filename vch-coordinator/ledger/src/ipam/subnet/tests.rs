@@ -135,7 +135,7 @@ fn an_address_outside_the_range_can_be_held_but_is_never_automatic() {
     );
 }
 
-/// The worst that a /8 can be: every second address is taken, and the search goes all the way round.
+/// Tests the worst case of a /8: every second address is taken, and the search goes all the way round.
 #[test]
 fn an_address_of_a_fragmented_slash_8_costs_what_one_of_an_empty_one_costs() {
     let range = Some("10.0.0.0/12");

@@ -1,5 +1,4 @@
-//! What users of the peers complain of and what the ledger alone makes impossible, by the complaint's
-//! number.
+//! Complaints of users about Docker and the like that the ledger alone makes impossible, by the complaint's number.
 
 use super::{World, network, ports::port};
 use crate::{Answer, Command, Connect, Ledger};
@@ -41,7 +40,7 @@ fn complaint_1_a_stopped_container_keeps_its_address_over_power_cycles() {
     let before = addresses(&world);
     let distinct: BTreeSet<&IpNet> = before.values().flatten().collect();
     assert_eq!(distinct.len(), 13);
-    // All of them stop, the VCH loses power, and somebody else wants addresses meanwhile.
+    // All of them stop, the VCH loses power, and another container wants addresses meanwhile.
     (0..13).for_each(|n| world.stop(&format!("c{n}")));
     reload(&mut world);
     world.container("greedy");

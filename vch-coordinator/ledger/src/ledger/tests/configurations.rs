@@ -33,7 +33,7 @@ fn shown<'a>(world: &'a World, name: &str) -> &'a Network {
     world.ledger.network(&name.into()).unwrap()
 }
 
-/// What the store holds makes the same ledger.
+/// Checks that the stored rows make the same ledger.
 fn loads_again(world: &World) {
     let rows = world.store.values().cloned();
     let ledger = &world.ledger;

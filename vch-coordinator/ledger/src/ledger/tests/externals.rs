@@ -27,7 +27,7 @@ fn configure(wanted: &[ExternalNetwork]) -> Command {
     Command::Configure(wanted.to_vec())
 }
 
-/// How many were added, changed and removed.
+/// Reads a configuration; returns how many networks were added, changed and removed.
 fn configured(world: &mut World, wanted: &[ExternalNetwork]) -> (usize, usize, usize) {
     match world.must(configure(wanted)) {
         Answer::Configured {
@@ -274,7 +274,7 @@ fn a_subnet_grows_under_its_containers() {
     reload(&world);
 }
 
-/// The rows are the ledger.
+/// Checks that the rows make the same ledger.
 fn reload(world: &World) {
     let rows = world.store.values().cloned();
     let settings = world.ledger.settings().clone();

@@ -1,4 +1,4 @@
-//! What changes of a container while it runs: aliases, health, links, name.
+//! Changes of a container while it runs: aliases, health, links, name.
 
 use super::{World, container};
 use crate::{Answer, Command, Connect, Endpoint, Refusal};

@@ -2,7 +2,7 @@ use super::{World, network, ports::port};
 use crate::{Command, Connect, Contradiction, EndpointId, Id, Ledger, Revision, Row, RowKey};
 use std::net::IpAddr;
 
-/// A ledger with one row of each kind at least, and its rows.
+/// Returns a ledger with at least one row of each kind, and its rows.
 fn furnished() -> (World, Vec<Row>) {
     let mut world = World::new();
     world.network("app", &["10.9.8.0/24"]);

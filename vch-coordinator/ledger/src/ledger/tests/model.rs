@@ -31,7 +31,7 @@ fn specs(ledger: &Ledger) -> BTreeMap<ContainerId, Option<NetSpec>> {
     ids.map(|id| (id, ledger.spec(id))).collect()
 }
 
-/// Only a container whose row changed has another spec, and one that has another has another number.
+/// Checks that only a container whose row changed has another spec, and that each other spec has another generation.
 fn check_specs(before: &BTreeMap<ContainerId, Option<NetSpec>>, world: &World, touched: &[Row]) {
     for (id, now) in specs(&world.ledger) {
         let row = world.ledger.container_by_id(id).unwrap();
@@ -53,7 +53,7 @@ fn row(ledger: &Ledger, name: usize) -> &Container {
     ledger.container(&CONTAINERS[name].into()).unwrap()
 }
 
-/// The port that the VCH chose for a container: none of them has two such requests.
+/// Returns the port that the VCH chose for a container, which has at most one such request.
 fn chosen(ledger: &Ledger, name: usize) -> u16 {
     let mut bindings = ledger.bindings_of(row(ledger, name).id);
     let binding = bindings.find(|binding| binding.ephemeral);
@@ -222,7 +222,7 @@ fn play(ops: &[Op], tally: &mut Tally) -> World {
     world
 }
 
-/// Together with a command that is refused, it leaves nothing behind.
+/// Checks that a command leaves nothing behind in a batch with one that is refused.
 fn taken_back(command: &Command, before: &Ledger, world: &mut World) {
     let seed = world.seed;
     let refused = Command::StopContainer("nobody".into());
@@ -232,7 +232,7 @@ fn taken_back(command: &Command, before: &Ledger, world: &mut World) {
     world.seed = seed;
 }
 
-/// One command; what would take it back, if it added something.
+/// Does one operation; returns the one that would undo it, if it added something.
 fn one(op: &Op, world: &mut World, model: &mut Model, tally: &mut Tally) -> Option<Op> {
     let command = command(op, model).unwrap();
     let (before, old_specs) = (world.ledger.clone(), specs(&world.ledger));

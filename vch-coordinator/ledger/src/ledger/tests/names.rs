@@ -9,7 +9,8 @@ fn connect_as(container: &str, aliases: &[&str]) -> Command {
     Command::Connect(request)
 }
 
-/// The names of a container's endpoint, its short id as `ID`; then the one that addresses lead to.
+/// Returns the names of a container's endpoint, with its short ID as `ID`, and the name that its
+/// addresses resolve to.
 fn names(world: &World, name: &str) -> (Vec<String>, String) {
     let container = world.ledger.container(&name.into()).unwrap();
     let endpoint = world.ledger.endpoints_of(container.id).next().unwrap();

@@ -9,8 +9,8 @@ use crate::{
     Answer, Command, ContainerPort, PortNumber, Protocol, Publish, RefusalKind, Settings, VchId,
 };
 
-/// Docker's way to write it: `[address:][host[-host]:]port/protocol`; `host` empty for one that is chosen.
-/// A bare `80/tcp` is exposed only, `:80/tcp` is published.
+/// Parses a port as Docker writes it: `[address:][host[-host]:]port/protocol`; an empty `host` lets the VCH choose. A
+/// bare `80/tcp` is exposed only, `:80/tcp` is published.
 pub(super) fn port(text: &str) -> ContainerPort {
     let (left, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let protocol = match protocol {
@@ -61,7 +61,7 @@ fn unpublish(name: &str, ports: &[&str]) -> Command {
     }
 }
 
-/// A container on the default bridge that wants ports.
+/// Adds a container with these ports to the default bridge.
 fn with_ports(world: &mut World, name: &str, ports: &[&str]) {
     let mut request = container(name);
     request.ports = ports.iter().map(|text| port(text)).collect();
@@ -69,7 +69,7 @@ fn with_ports(world: &mut World, name: &str, ports: &[&str]) {
     world.connect(name, "bridge");
 }
 
-/// What is in force of a container: host port, where it leads to.
+/// Returns a container's bindings in force: host port and target, as text.
 pub(super) fn bindings(world: &World, name: &str) -> Vec<String> {
     let id = world.ledger.container(&name.into()).unwrap().id;
     let bindings = world.ledger.bindings_of(id).map(|binding| {
@@ -245,7 +245,8 @@ fn a_host_address_leads_to_addresses_of_its_family() {
     assert!(bindings(&world, "old").is_empty());
 }
 
-/// A network whose option says where ports are published that name no address.
+/// Creates a network whose option says at which address ports are published whose request names
+/// none.
 fn bound(world: &mut World, name: &str, address: &str) {
     let mut request = crate::CreateNetwork::named(name.parse().unwrap());
     request.bridge.host_binding = address.parse().ok();

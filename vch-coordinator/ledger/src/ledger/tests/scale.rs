@@ -1,4 +1,4 @@
-//! What a command costs does not grow with what is there.
+//! The cost of a command does not grow with the number of objects.
 
 use super::{World, network, ports::port};
 use crate::{Command, Connect};

@@ -7,7 +7,7 @@ fn spec(world: &World, name: &str) -> NetSpec {
     world.ledger.spec(id).expect("it was started")
 }
 
-/// Interface, network and routes, a line each.
+/// Returns interface, network and routes, one line each.
 fn routes(world: &World, name: &str) -> Vec<String> {
     let spec = spec(world, name);
     let lines = spec.parts().interfaces.iter().map(|interface| {

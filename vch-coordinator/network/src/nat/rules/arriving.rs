@@ -6,13 +6,14 @@ use super::super::sets::{NftSet, VERSIONS};
 use super::{chain, container, later_fragment};
 use vch_nftables::{Chain, Datum, Field, NameError, Rule, Statement, name};
 
-/// Without the first fragment, which has ports, nobody can use the others.
+/// Returns the rule that lets later fragments pass: without the first fragment, which has the ports
+/// and was filtered, a receiver can't use them.
 fn later_fragments() -> [(&'static str, Rule); 2] {
     VERSIONS.map(|version| ("the rest of a packet", later_fragment(version).accept()))
 }
 
-/// How neighbours find each other, and groups their members: without that, nobody reaches anybody.
-/// RFC 2710, RFC 3810, RFC 4861.
+/// Returns the rules that let neighbour discovery and multicast group membership pass, without
+/// which no host reaches another. RFC 2710, RFC 3810, RFC 4861.
 fn neighbourhood() -> Vec<(&'static str, Rule)> {
     let types = |first, last| {
         Statement::Between(
@@ -32,7 +33,7 @@ fn neighbourhood() -> Vec<(&'static str, Rule)> {
     ]
 }
 
-/// Frames from a container on an external network.
+/// Returns the chain that frames from a container on an external network pass, with its rules.
 pub(super) fn leaving() -> Result<(Chain, Vec<Rule>), NameError> {
     let new = Rule::new;
     let from = Field::InputInterface;
@@ -55,7 +56,8 @@ pub(super) fn leaving() -> Result<(Chain, Vec<Rule>), NameError> {
     chain(Chain::regular(name!("leaving")), rules)
 }
 
-/// Frames to a container on an external network, whoever sends them.
+/// Returns the chain that frames to a container on an external network pass, whatever their sender,
+/// with its rules.
 pub(super) fn arriving() -> Result<(Chain, Vec<Rule>), NameError> {
     let new = Rule::new;
     let to = Field::OutputInterface;

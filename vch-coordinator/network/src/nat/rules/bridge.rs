@@ -1,4 +1,4 @@
-//! What frames meet. The bridge family has no connection tracking here: nothing needs it.
+//! The rules of the bridge family. They use no connection tracking, since nothing here needs it.
 
 use super::super::sets::{NftSet, VERSIONS};
 use super::{arriving, chain, container, destination, genuine};

@@ -1,4 +1,5 @@
-//! Anti-spoofing: a container sends as itself, and never as a router or DHCP server.
+//! Anti-spoofing: a container sends with its own addresses only, and never as a router or DHCP
+//! server.
 
 use super::super::sets::NftSet;
 use super::{chain, later_fragment};
@@ -29,7 +30,8 @@ const LISTENERS: [Datum; 3] = [
     Datum::Icmpv6Type(143),
 ];
 
-/// In a form in which each chain is there before a rule leads to it.
+/// Returns the anti-spoofing chains with their rules, ordered so that a chain stands before the
+/// rules that jump to it.
 pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     let new = Rule::new;
     let mac = [Field::InputInterface, Field::EtherSource];
@@ -55,7 +57,8 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     ])
 }
 
-/// Port, the frame's sender and an address are a container's.
+/// Returns the fields and the set by which port, the frame's sender and an address are looked up as
+/// one container's.
 fn own(address: Field, version: IpVersion) -> ([Field; 3], vch_nftables::Name) {
     let key = [Field::InputInterface, Field::EtherSource, address];
     (key, NftSet::Sources(version).name())

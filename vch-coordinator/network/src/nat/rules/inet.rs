@@ -1,4 +1,4 @@
-//! What IP meets.
+//! The rules of the inet family, which IP packets pass.
 
 use super::super::sets::{NftSet, VERSIONS, address_type};
 use super::nat::{self, DNS};
@@ -18,11 +18,11 @@ const ECHO_V6: u8 = 128;
 /// RFC 4861: who has an address, and the answer.
 const NEIGHBOUR: (u8, u8) = (135, 136);
 
-/// Tracked flows that one address of a container may have begun, at once: a sixteenth of the connection
-/// tracker of a VCH with 4 GiB of memory (`nf_conntrack_max` 262,144). A new flow costs the kernel a walk over
-/// those of its address, at most one in each tick (`nf_conncount`): no more than a millisecond or two. The
-/// tracker is shared by all: what a container begins beyond it is dropped, where else nobody's new flow would
-/// get through.
+/// The most tracked flows that one address of a container may have begun at a time: a sixteenth of the connection
+/// tracker of a VCH with 4 GiB of memory (`nf_conntrack_max` 262,144). A new flow costs the kernel a walk over the
+/// flows of its address, at most one in each tick (`nf_conncount`): a millisecond or two. All containers share the
+/// tracker, so packets that would begin further flows are dropped: a full tracker would refuse every container's new
+/// flows.
 pub(in crate::nat) const FLOWS_OF_ONE: u32 = 16_384;
 /// How long an address that has reached its bound begins nothing: the kernel remembers each flow that it
 /// counts, also one that is dropped then, so that a flood must not be counted.
@@ -44,7 +44,7 @@ fn full(version: IpVersion) -> Name {
     }
 }
 
-/// The sets in which flows are counted, by the address that began them, and those that have too many.
+/// Returns the sets that count flows by the address that began them, and the sets of addresses that have too many.
 pub(super) fn flows() -> Vec<Set> {
     let sets = VERSIONS.map(|version| {
         let address = address_type(version);
@@ -56,7 +56,7 @@ pub(super) fn flows() -> Vec<Set> {
     sets.into_iter().flatten().collect()
 }
 
-/// What a container on a bridge network begins beyond its bound.
+/// Returns the rules that drop flows which a container on a bridge network begins beyond its bound.
 fn too_many() -> Vec<(&'static str, Rule)> {
     let rules = VERSIONS.map(|version| {
         let begins = || {
@@ -88,7 +88,7 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     Ok(chains)
 }
 
-/// What a container on a bridge network may ask of the VCH.
+/// Returns the rules for packets from containers on bridge networks to the VCH.
 fn to_gateway_rules() -> Vec<(&'static str, Rule)> {
     let new = Rule::new;
     let mut rules = vec![
@@ -177,7 +177,7 @@ fn input_rules() -> Result<Vec<(&'static str, Rule)>, NameError> {
     Ok(rules)
 }
 
-/// What a network's own options close: `enable_icc`, and internal networks.
+/// Returns the rules of networks' own options: `enable_icc`, and internal networks.
 fn of_single_networks() -> [(&'static str, Rule); 5] {
     let new = Rule::new;
     let (from, to) = (Field::InputInterface, Field::OutputInterface);
@@ -209,7 +209,8 @@ fn of_single_networks() -> [(&'static str, Rule); 5] {
     ]
 }
 
-/// With br_netfilter, frames that stay on a bridge pass here too, with the bridge on both sides.
+/// Returns the rules of the forward chain. With br_netfilter, frames that stay on a bridge pass
+/// here too, with the bridge on both sides.
 fn forward_rules() -> Vec<(&'static str, Rule)> {
     let new = Rule::new;
     let (from, to) = (Field::InputInterface, Field::OutputInterface);

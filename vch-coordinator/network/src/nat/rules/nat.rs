@@ -1,4 +1,5 @@
-//! Chains of type nat: they see the first packet of a flow, and the flow keeps what they decide.
+//! Chains of type nat: only the first packet of a flow passes them, and the flow keeps their
+//! decision.
 
 use super::super::sets::{NftSet, Reach, VERSIONS};
 use super::{chain, destination, source};
@@ -15,7 +16,7 @@ const DESTINATION_NAT: i32 = -100;
 /// `NF_IP_PRI_NAT_SRC` of linux/netfilter_ipv4.h.
 const SOURCE_NAT: i32 = 100;
 
-/// Where DNS is asked for (RFC 1035, 4.2).
+/// The port of DNS (RFC 1035, 4.2).
 pub(super) const DNS: Datum = Datum::Service(53);
 
 /// The VCH's own loopback addresses (RFC 1122, 3.2.1.3).
@@ -76,7 +77,7 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     ])
 }
 
-/// Where a port leads that names no address.
+/// Returns the name of the chain for ports that are published without an address.
 fn at_default() -> Name {
     name!("published_default")
 }
@@ -100,7 +101,7 @@ fn loopback_guard() -> Result<Vec<(&'static str, Rule)>, NameError> {
     Ok(rules.into())
 }
 
-/// The address that a packet bears as it leaves.
+/// Returns the rules that set the source address of packets that leave.
 fn going_out() -> Vec<(&'static str, Rule)> {
     let new = Rule::new;
     let (from, to) = (Field::InputInterface, Field::OutputInterface);
@@ -134,8 +135,8 @@ fn going_out() -> Vec<(&'static str, Rule)> {
     rules
 }
 
-/// Of several bindings of one port the most particular one decides. Its clients are looked at
-/// before its destination is.
+/// Returns the rules that look a binding up. Of several bindings of one port the most specific one
+/// decides. A binding's clients are checked before its destination.
 fn published() -> Vec<(&'static str, Rule)> {
     let mut rules = Vec::new();
     for version in VERSIONS {

@@ -6,7 +6,7 @@ fn tables() -> [Rules; 2] {
     [Rules::inet().unwrap(), Rules::bridge().unwrap()]
 }
 
-/// A chain's rules in nft's words, without their comments.
+/// Returns a chain's rules in nft's syntax, without their comments.
 fn words(rules: &Rules, chain: &str) -> Vec<String> {
     let (_, rules) = rules
         .chains

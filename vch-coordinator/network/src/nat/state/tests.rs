@@ -1,4 +1,4 @@
-//! What changes of things are in nft's words.
+//! The differences that changes make, checked in nft's syntax.
 
 use super::*;
 use crate::nat::ruleset::Ruleset;
@@ -94,7 +94,7 @@ fn bindings(changes: impl IntoIterator<Item = (PortBinding, bool)>) -> Changes {
     }
 }
 
-/// What a change does, in nft's words without `element`.
+/// Returns the difference of a change in nft's syntax, without `element`.
 fn words(state: &mut NatState, changes: Changes) -> Vec<String> {
     let difference = state.change(changes).unwrap();
     let batch = Ruleset::new().unwrap().change(&difference).unwrap();

@@ -1,4 +1,4 @@
-//! Frames, genuine and forged.
+//! Builds frames, genuine and forged.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -15,17 +15,17 @@ pub const FIN: u8 = 1;
 pub const SYN: u8 = 2;
 pub const ACK: u8 = 16;
 
-/// IEEE 802.3.
+/// Returns an Ethernet frame (IEEE 802.3).
 pub fn ether(to: Mac, from: Mac, kind: u16, payload: &[u8]) -> Vec<u8> {
     [&to[..], &from, &kind.to_be_bytes(), payload].concat()
 }
 
-/// IEEE 802.1Q.
+/// Returns the frame with a VLAN tag (IEEE 802.1Q).
 pub fn tagged(frame: &[u8]) -> Vec<u8> {
     [&frame[..12], &[0x81, 0x00, 0, 5], &frame[12..]].concat()
 }
 
-/// RFC 1071.
+/// Returns the checksum of RFC 1071.
 fn checksum(parts: &[&[u8]]) -> u16 {
     let bytes = parts.concat();
     let words = bytes.chunks(2).map(|pair| {
@@ -64,7 +64,8 @@ fn summed(from: IpAddr, to: IpAddr, protocol: u8, at: usize, mut payload: Vec<u8
     payload
 }
 
-/// RFC 791, RFC 8200: EtherType and packet. `hops` of 255 is what neighbour discovery needs.
+/// Returns EtherType and packet of IP (RFC 791, RFC 8200). The hop limit of 255 is the one that
+/// neighbour discovery needs.
 pub fn ip(from: IpAddr, to: IpAddr, protocol: u8, payload: &[u8]) -> (u16, Vec<u8>) {
     let length = u16::try_from(payload.len()).unwrap();
     match (from, to) {
@@ -89,7 +90,7 @@ pub fn ip(from: IpAddr, to: IpAddr, protocol: u8, payload: &[u8]) -> (u16, Vec<u
     }
 }
 
-/// RFC 768.
+/// Returns a UDP datagram in an IP packet (RFC 768).
 pub fn udp(from: (IpAddr, u16), to: (IpAddr, u16), data: &[u8]) -> (u16, Vec<u8>) {
     let length = u16::try_from(data.len() + 8).unwrap();
     let ports = [from.1, to.1, length, 0].map(u16::to_be_bytes).concat();
@@ -97,7 +98,7 @@ pub fn udp(from: (IpAddr, u16), to: (IpAddr, u16), data: &[u8]) -> (u16, Vec<u8>
     ip(from.0, to.0, UDP, &segment)
 }
 
-/// RFC 9293.
+/// Returns a TCP segment with these flags in an IP packet (RFC 9293).
 pub fn tcp(from: (IpAddr, u16), to: (IpAddr, u16), flags: u8, data: &[u8]) -> (u16, Vec<u8>) {
     let ports = [from.1, to.1].map(u16::to_be_bytes).concat();
     let rest = [0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 0x20, 0, 0, 0, 0, 0];
@@ -105,7 +106,8 @@ pub fn tcp(from: (IpAddr, u16), to: (IpAddr, u16), flags: u8, data: &[u8]) -> (u
     ip(from.0, to.0, TCP, &segment)
 }
 
-/// RFC 9260: a packet with one INIT chunk; the checksum is CRC32c, which nobody on the way checks.
+/// Returns an SCTP packet with one INIT chunk (RFC 9260). Its CRC32c checksum is left out, since
+/// nothing on the path checks it.
 pub fn sctp(from: (IpAddr, u16), to: (IpAddr, u16)) -> (u16, Vec<u8>) {
     let ports = [from.1, to.1].map(u16::to_be_bytes).concat();
     let mut packet = [&ports, &[0; 8][..]].concat();
@@ -115,7 +117,7 @@ pub fn sctp(from: (IpAddr, u16), to: (IpAddr, u16)) -> (u16, Vec<u8>) {
     ip(from.0, to.0, SCTP, &packet)
 }
 
-/// RFC 3309.
+/// Returns the checksum of RFC 3309.
 fn crc32c(bytes: &[u8]) -> u32 {
     let fold = |mut crc: u32, byte: &u8| {
         crc ^= u32::from(*byte);
@@ -127,7 +129,8 @@ fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, fold)
 }
 
-/// An ICMP message of the addresses' family: type, code, and what is behind the checksum.
+/// Returns an ICMP message of the addresses' family: `kind` is its type, `rest` the bytes behind
+/// the checksum.
 pub fn icmp(from: IpAddr, to: IpAddr, kind: u8, rest: &[u8]) -> (u16, Vec<u8>) {
     let message = [&[kind, 0, 0, 0], rest].concat();
     let protocol = if from.is_ipv4() { ICMP } else { ICMPV6 };
@@ -135,7 +138,7 @@ pub fn icmp(from: IpAddr, to: IpAddr, kind: u8, rest: &[u8]) -> (u16, Vec<u8>) {
     ip(from, to, protocol, &message)
 }
 
-/// RFC 792, RFC 4443: the question or its answer.
+/// Returns an echo request, or a reply if `answer` (RFC 792, RFC 4443).
 pub fn echo(from: IpAddr, to: IpAddr, answer: bool, data: &[u8]) -> (u16, Vec<u8>) {
     let kind = match (from.is_ipv4(), answer) {
         (true, false) => 8,
@@ -145,7 +148,7 @@ pub fn echo(from: IpAddr, to: IpAddr, answer: bool, data: &[u8]) -> (u16, Vec<u8
     icmp(from, to, kind, &[&[0, 7, 0, 1], data].concat())
 }
 
-/// RFC 826.
+/// Returns an ARP message (RFC 826).
 pub fn arp(operation: u8, sender: (Mac, Ipv4Addr), target: (Mac, Ipv4Addr)) -> Vec<u8> {
     let mut message = vec![0, 1, 8, 0, 6, 4, 0, operation];
     for (mac, address) in [sender, target] {
@@ -155,7 +158,8 @@ pub fn arp(operation: u8, sender: (Mac, Ipv4Addr), target: (Mac, Ipv4Addr)) -> V
     message
 }
 
-/// RFC 4861: solicitation (135) or advertisement (136) with the sender's MAC address as option.
+/// Returns a neighbour solicitation (135) or advertisement (136), with the sender's MAC address as
+/// an option (RFC 4861).
 pub fn neighbour(
     kind: u8,
     (from, to): (Ipv6Addr, Ipv6Addr),

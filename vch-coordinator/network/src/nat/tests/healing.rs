@@ -1,15 +1,16 @@
-//! What others do to our tables is undone, and what is right stays as it is.
+//! Changes that other programs make to the VCH's tables are undone; what is right stays as it is.
 
 use super::world::{A, B, DrivenNat, World, environment, id, in_namespace, network, run};
 use std::collections::BTreeSet;
 use vch_ledger::desired::Delta;
 
-/// Both tables with the handles of their rules: one that is made anew has another.
+/// Returns both tables with the handles of their rules: a rule that is made anew has another one.
 fn listed() -> String {
     run("nft --handle list table inet vch") + &run("nft --handle list table bridge vch")
 }
 
-/// What the tables say, line by line: sets have no order. What is said twice is numbered.
+/// Returns the lines of both tables, as a set, since nftables' sets have no order. Repeated lines
+/// are numbered.
 fn words() -> BTreeSet<String> {
     let all = run("nft list ruleset");
     let mut words = BTreeSet::new();
@@ -22,7 +23,7 @@ fn words() -> BTreeSet<String> {
     words
 }
 
-/// What is in one and not in the other.
+/// Returns the lines that only one of both has.
 fn difference(right: &BTreeSet<String>) -> Vec<String> {
     words().symmetric_difference(right).cloned().collect()
 }

@@ -1,11 +1,12 @@
-//! What reaches whom: each closed way beside an open one, by the same sender.
+//! Which containers reach which: each path that is closed beside one that is open, with the same
+//! sender.
 
 use super::frames::{self, ether};
 use super::world::{Host, MANAGEMENT, VCH, VCH6, World, ends, in_namespace, v4, v6};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 const DATA: &[u8] = b"may I come in";
-/// What is looked for of an SCTP packet: its chunk.
+/// The bytes by which an SCTP packet is recognised: its chunk.
 const INIT: &[u8] = &[1, 0, 0, 20, 0, 0, 0, 9];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -260,7 +261,7 @@ fn an_answer_to_what_the_vch_began_comes_in() {
     });
 }
 
-/// What others' br_netfilter does to frames that stay on a bridge.
+/// With br_netfilter on, frames that stay on a bridge pass IP's rules too.
 #[test]
 fn with_br_netfilter_on_again_the_same_ways_are_open() {
     in_namespace(|| {

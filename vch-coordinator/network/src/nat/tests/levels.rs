@@ -20,7 +20,7 @@ pub fn world(level: FirewallLevel, ports: &[PortNumber]) -> World {
     world
 }
 
-/// Sends what `packet` makes of both addresses, and says whether it arrives.
+/// Sends the packet that `packet` makes of both hosts' addresses; returns whether it arrives.
 pub fn goes(
     world: &mut World,
     (from, to): (&str, &str),
@@ -54,7 +54,7 @@ pub const IN: (&str, &str) = ("out", "e1");
 pub const OUT: (&str, &str) = ("e1", "out");
 const PEER: (&str, &str) = ("e2", "e1");
 
-/// ARP and neighbour discovery, both ways.
+/// Returns whether ARP and neighbour discovery pass, both ways.
 fn neighbours(world: &mut World) -> bool {
     let mut open = true;
     for (from, to) in [IN, OUT] {
@@ -111,7 +111,7 @@ fn an_open_container_is_open() {
     });
 }
 
-/// What every level that lets a container begin something has in common.
+/// Checks what is common to all levels under which a container may begin something.
 fn only_what_it_began(world: &mut World) {
     assert!(neighbours(world));
     for like in families() {

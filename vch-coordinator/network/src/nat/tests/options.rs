@@ -1,4 +1,4 @@
-//! What the options of a network open and close, by packets.
+//! The effect of a network's options, tested by packets.
 
 use super::frames::{self, ether};
 use super::world::{A, S, VCH, VCH6, World, ends, host_port, id, in_namespace, v4, v6};
@@ -22,7 +22,8 @@ fn change(world: &mut World, numbers: &[u8], change: impl Fn(&mut NetworkBacking
     world.nat.reconcile(&whole).unwrap();
 }
 
-/// Whether a datagram arrives: by the other's own MAC address, or by the VCH.
+/// Returns whether a datagram arrives: sent to the other's own MAC address if `direct`, else by way
+/// of the VCH.
 fn passes(world: &mut World, from: &str, to: &str, direct: bool, like: IpAddr) -> bool {
     let (sender, receiver) = (&world.hosts[from], &world.hosts[to]);
     let next = if direct { receiver.mac } else { sender.gateway };

@@ -134,7 +134,7 @@ fn containers_use_a_port_by_the_vchs_address_from_the_same_network_and_from_othe
     });
 }
 
-/// Whether a datagram from the VCH itself comes to a1.
+/// Returns whether a datagram from the VCH itself arrives at a1.
 fn vch_reaches(world: &mut World, to: &str, port: u16) -> bool {
     let to: IpAddr = to.parse().unwrap();
     let any: IpAddr = if to.is_ipv4() {

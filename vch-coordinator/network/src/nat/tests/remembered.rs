@@ -1,4 +1,4 @@
-//! What a container on an external network began is remembered in sets of its own.
+//! The flows that a container on an external network begins are remembered in sets of its own.
 
 use super::frames::{self, ether};
 use super::levels::{IN, OUT, families, goes, udp, world};
@@ -25,7 +25,7 @@ fn scan(world: &mut World, like: IpAddr, flows: u32) {
     }
 }
 
-/// How many flows a set has.
+/// Returns how many flows a set has.
 fn flows(port: &str, like: IpAddr) -> usize {
     let version = if like.is_ipv4() { 4 } else { 6 };
     run(&format!("nft list set bridge vch flows{version}-{port}"))

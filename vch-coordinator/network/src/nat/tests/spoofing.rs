@@ -10,12 +10,12 @@ const DATA: &[u8] = b"genuine or not";
 struct Case {
     what: &'static str,
     frame: Vec<u8>,
-    /// What of it is looked for where it arrives.
+    /// The bytes by which the frame is recognised where it arrives.
     bytes: Vec<u8>,
     passes: bool,
 }
 
-/// What a frame is, the frame, and whether it is to pass.
+/// The name of a frame, the frame, and whether it has to pass.
 type Given = (&'static str, Vec<u8>, bool);
 
 struct Sides {
@@ -63,7 +63,8 @@ impl Sides {
         ether(self.other.0, self.own.0, ether_type, &packet)
     }
 
-    /// Genuine and forged by turns: what precedes shows that the way is open.
+    /// Returns genuine and forged frames in turn: each forged one follows a genuine one, which
+    /// shows that the path is open.
     fn cases(&self) -> Vec<Given> {
         [
             self.addresses(),

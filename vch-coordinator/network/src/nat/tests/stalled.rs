@@ -1,4 +1,4 @@
-//! A kernel that does not answer holds the owner of the tables up, and nobody else.
+//! A kernel that does not answer blocks the tables' thread, and no other thread.
 
 use super::super::{Nat, NatError, actor::NftActor};
 use super::world::environment;
@@ -15,7 +15,7 @@ use vch_nftables::{Connection, Subscription};
 /// Questions and answers of a session, each of which needs the runtime's one thread several times.
 const HEARTBEATS: usize = 100;
 
-/// An agent that answers each byte.
+/// Answers each byte, as an agent does.
 async fn answer(mut agent: UnixStream) {
     let mut ping = [0];
     while agent.read_exact(&mut ping).await.is_ok() {

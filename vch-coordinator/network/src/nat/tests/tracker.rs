@@ -13,7 +13,7 @@ fn tracked() -> u32 {
     count.trim().parse().unwrap()
 }
 
-/// A flow of its own for each number.
+/// Returns a packet of a flow of its own for each number.
 fn flow(from: IpAddr, to: IpAddr, number: u32, data: &[u8]) -> (u16, Vec<u8>) {
     let port = |offset: u32| u16::try_from(1024 + offset).unwrap();
     let (source, target) = (port(number % 50_000), port(number / 50_000));

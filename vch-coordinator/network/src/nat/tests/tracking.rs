@@ -28,7 +28,7 @@ fn vch(like: IpAddr) -> IpAddr {
     }
 }
 
-/// A client outside sends, and the names of the containers at which it arrives.
+/// Sends a segment from a client outside; returns the names of the containers at which it arrives.
 fn arrives(
     world: &mut World,
     segment: TransportSegment,
@@ -120,7 +120,7 @@ fn datagrams_that_the_vch_itself_got_go_to_a_binding_that_comes() {
         let mut buffer = [0; 64];
         assert_eq!(arrives(&mut world, udp, like, (4000, 8080), true), [""; 0]);
         assert_eq!(vch_itself.recv(&mut buffer).unwrap(), DATA.len());
-        // A container's own flow to that port of somebody else is no flow of the VCH.
+        // A container's own flow to that port of another host is no flow of the VCH.
         let (a2, out) = (world.hosts["a2"].v4, world.hosts["out"].v4);
         let question = frames::udp((a2.into(), 4000), (out.into(), 8080), DATA);
         world.host("a2").says(question);

@@ -32,7 +32,7 @@ use vch_ledger::{
 };
 use vch_nftables::Subscription;
 
-/// Runs a test in a network namespace of its own, which ends with it.
+/// Runs a test in a network namespace of its own, which ends with the test.
 pub fn in_namespace<T: Send>(test: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -47,7 +47,7 @@ pub fn in_namespace<T: Send>(test: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// Runs a program, and says what it printed.
+/// Runs a program; returns its standard output.
 pub fn run(words: &str) -> String {
     let mut parts = words.split_whitespace();
     let output = std::process::Command::new(parts.next().unwrap())
@@ -82,7 +82,7 @@ pub struct Host {
     pub mac: Mac,
     pub v4: Ipv4Addr,
     pub v6: Ipv6Addr,
-    /// The MAC address of the VCH's side.
+    /// The MAC address of the VCH's side of the tap.
     pub gateway: Mac,
 }
 
@@ -118,7 +118,7 @@ impl Host {
         }
     }
 
-    /// Its address of one family.
+    /// Returns the host's address of the same family as `like`.
     pub fn address(&self, like: IpAddr) -> IpAddr {
         match like {
             IpAddr::V4(_) => self.v4.into(),
@@ -131,13 +131,13 @@ impl Host {
         self.guest.write_all(&with_header).unwrap();
     }
 
-    /// Sends a packet to the next hop of this MAC address.
+    /// Sends a packet by the next hop with this MAC address.
     pub fn send_ip(&mut self, to: Mac, (kind, packet): (u16, Vec<u8>)) {
         let frame = frames::ether(to, self.mac, kind, &packet);
         self.send(&frame);
     }
 
-    /// All frames that have arrived by now.
+    /// Returns all frames that have arrived by now.
     pub fn arrived(&mut self) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
         while self.ready(Duration::ZERO) {
@@ -160,13 +160,13 @@ impl Host {
         }
     }
 
-    /// Whether a frame with these bytes in it has arrived by now.
+    /// Returns whether a frame that contains these bytes has arrived by now.
     pub fn has(&mut self, bytes: &[u8]) -> bool {
         let frames = self.arrived();
         frames.iter().any(|frame| holds(frame, bytes))
     }
 
-    /// The frame with these bytes in it, which must arrive.
+    /// Returns the frame that contains these bytes; panics if it has not arrived.
     pub fn receive(&mut self, bytes: &[u8]) -> Vec<u8> {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -184,7 +184,7 @@ fn holds(frame: &[u8], bytes: &[u8]) -> bool {
     frame.windows(bytes.len()).any(|window| window == bytes)
 }
 
-/// Source and destination, with ports, of a frame's TCP, UDP or SCTP packet.
+/// Returns source and destination, with ports, of a frame's TCP, UDP or SCTP packet.
 pub fn ends(frame: &[u8]) -> ((IpAddr, u16), (IpAddr, u16)) {
     let port = |at: usize| u16::from_be_bytes([frame[at], frame[at + 1]]);
     let four = |at: usize| IpAddr::from(<[u8; 4]>::try_from(&frame[at..at + 4]).unwrap());
@@ -196,7 +196,7 @@ pub fn ends(frame: &[u8]) -> ((IpAddr, u16), (IpAddr, u16)) {
     }
 }
 
-/// The owner of the tables, on the test's own thread.
+/// The tables' owner, run on the test's own thread.
 pub struct DrivenNat {
     actor: NftActor,
     subscription: Option<Subscription>,
@@ -213,7 +213,7 @@ impl DrivenNat {
         })
     }
 
-    /// Hears what others changed since it was opened; once.
+    /// Returns a watch of other programs' changes since the actor was opened; may be called once.
     pub fn watch(&mut self) -> Result<Watch, NatError> {
         Watch::new(
             self.subscription.take().unwrap(),
@@ -280,12 +280,12 @@ const HOSTS: [(&str, &str, &str, (&str, &str)); 11] = [
     ("mgmt", "mgmt0", "br-mgmt", ("192.168.9.9", "2001:db8:9::9")),
 ];
 
-/// A number for each link.
+/// Returns a number for each link.
 fn number_of(link: &str) -> usize {
     LINKS.lines().position(|line| line.contains(link)).unwrap()
 }
 
-/// The network of a container.
+/// Returns the network of a container.
 fn network_of(host: &str) -> Option<u8> {
     Some(match host.as_bytes()[0] {
         b'a' => A,
@@ -393,14 +393,14 @@ impl World {
         self.hosts.get_mut(host).unwrap()
     }
 
-    /// Sends from one host, and says whether it has arrived at another.
+    /// Sends a frame from one host; returns whether it arrives at another.
     pub fn passes(&mut self, from: &str, frame: &[u8], to: &str, bytes: &[u8]) -> bool {
         self.host(to).arrived();
         self.host(from).send(frame);
         self.host(to).has(bytes)
     }
 
-    /// The endpoint of a container changes.
+    /// Changes the endpoint of a container.
     pub fn endpoint(&mut self, host: &str, alter: impl FnOnce(&mut DesiredEndpoint)) {
         let port = self.hosts[host].port.clone();
         let (id, change) = self
@@ -418,7 +418,7 @@ impl World {
         self.nat.follow(&delta).unwrap();
     }
 
-    /// A port of the VCH leads somewhere, or nowhere any more.
+    /// Publishes a port of the VCH, or ends that.
     pub fn bind(&mut self, host: HostPort, binding: Option<PortBinding>) {
         let before = self.delta.bindings.get(&host);
         let before = before.and_then(|change| change.after.clone());

@@ -1,5 +1,6 @@
-//! What the owner makes of the kernel's events: they say what is in doubt, and looking tells the
-//! rest. Our own changes are told too; what is found as it was asked for is nobody's concern.
+//! Handles the kernel's events. An event says which link is in doubt, and reading the link says
+//! what it is like. Events of the VCH's own changes arrive too; a link that is found as it was
+//! asked for is not reported.
 
 use super::Actor;
 use crate::segments::{
@@ -20,7 +21,7 @@ use tokio::time::{Duration, Instant};
 /// others.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// What events have put in doubt.
+/// The links that events have put in doubt.
 #[derive(Default)]
 pub(super) struct LinkDrift {
     since: Option<Instant>,
@@ -30,12 +31,12 @@ pub(super) struct LinkDrift {
 }
 
 impl LinkDrift {
-    /// When to look again, if there is anything to look at.
+    /// Returns when to read the links in doubt; `None` if there are none.
     pub(super) fn settle_at(&self) -> Option<Instant> {
         self.since.map(|since| since + SETTLE)
     }
 
-    /// Whether single events matter: after a loss all is to be read again anyway.
+    /// Returns whether single events matter: after lost events everything is read again.
     pub(super) fn heeds_events(&self) -> bool {
         !self.everything
     }
@@ -132,7 +133,7 @@ impl Actor {
         }
     }
 
-    /// Looks at what is in doubt, and tells whoever watches what is not as it was asked for.
+    /// Reads the links in doubt, and reports to watches those that differ from what was asked for.
     pub(super) async fn settle(&mut self) {
         let doubts = std::mem::take(&mut self.drift);
         if let Err(error) = self.look_again(&doubts).await {
@@ -192,8 +193,8 @@ impl Actor {
         self.own = own.map(|(name, link)| (link.index, name.clone())).collect();
     }
 
-    /// Notes the number of a link that was just created. The kernel's event about it may be read after a list of all
-    /// routes, which then has routes by a link that nobody knows for one of ours.
+    /// Notes the index of a link that was just created. The kernel's event about it may arrive after a list of all
+    /// routes, whose routes by this link would then be taken for the host's own.
     pub(super) fn learn_created(&mut self, name: &InterfaceName) {
         // One that is gone again has no routes.
         if let Ok(index) = if_nametoindex(name.as_str()) {

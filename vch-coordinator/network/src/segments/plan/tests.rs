@@ -99,7 +99,7 @@ fn right_veth() -> Link {
     }
 }
 
-/// A kernel that has what [`bridge`], [`tap`] and [`veth`] ask for.
+/// Returns the state of a kernel that has what [`bridge`], [`tap`] and [`veth`] ask for.
 fn right() -> Observed {
     let address = Address {
         net: net(GATEWAY),

@@ -1,4 +1,4 @@
-//! What can't be made: the error says why, and nothing stays behind.
+//! Links that can't be made: the error says why, and no part of them stays behind.
 
 use super::*;
 use nix::errno::Errno;

@@ -1,4 +1,4 @@
-//! What others change is noticed and made right again; what is theirs is theirs.
+//! Changes by other programs are noticed and undone; links of other programs are left alone.
 
 use super::*;
 use std::collections::BTreeSet;

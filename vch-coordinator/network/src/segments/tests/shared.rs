@@ -1,4 +1,4 @@
-//! Segments that several networks are on, and those that are somebody else's.
+//! Segments that carry several networks, and bridges that the VCH did not make.
 
 use crate::{
     segments::{Port, Reconciled, SegmentError},
@@ -16,7 +16,7 @@ fn nets(texts: &[&str]) -> Vec<IpNet> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
-/// The addresses of a link, without those that the kernel gives by itself.
+/// Returns the addresses of a link, without those that the kernel makes by itself.
 fn addresses(link: &str) -> Vec<String> {
     let listed = ip(&format!("-o address show dev {link} scope global"));
     let words = listed
@@ -27,7 +27,7 @@ fn addresses(link: &str) -> Vec<String> {
     found
 }
 
-/// A link's own MAC address.
+/// Returns a link's own MAC address.
 fn address(link: &str) -> String {
     let shown = ip(&format!("-o link show {link}"));
     let mut words = shown

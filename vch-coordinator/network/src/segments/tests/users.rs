@@ -4,9 +4,9 @@ use super::*;
 use crate::segments::tap::Tap;
 use std::process::Command;
 
-/// What an ordinary user does who may open `/dev/net/tun`, as udev's rules let every user: some machines'
-/// device is root's alone, so that the test brings its own. `ip` opens the tap by name (TUNSETIFF) before it
-/// takes it away.
+/// The commands by which an ordinary user that may open `/dev/net/tun` would take a tap. udev's rules let every user
+/// open it, but some machines' device is root's alone, so the test makes its own. `ip` opens the tap by name
+/// (TUNSETIFF) before it removes it.
 const ATTACK: &str = "mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 10 200 && \
      exec setpriv --reuid=65534 --regid=65534 --clear-groups ip tuntap del dev \"$0\" mode tap";
 

@@ -15,7 +15,7 @@ const fn spec(incarnation: u8, generation: u64) -> SpecId {
     }
 }
 
-/// What is known of an agent that is there or not, and has reported that it agrees or not.
+/// Returns what is known of an agent that is there or not, and has reported that it agrees or not.
 fn state(there: bool, reported: Option<(SpecId, bool)>) -> SessionState {
     SessionState {
         agent: there.then(|| "guest".to_owned()),
@@ -35,7 +35,7 @@ fn state(there: bool, reported: Option<(SpecId, bool)>) -> SessionState {
     }
 }
 
-/// awaited, pending, ready, failed
+/// Returns the gauges: awaited, pending, ready, failed.
 fn counted(metrics: &SessionMetrics) -> [i64; 4] {
     let gauges = [
         &metrics.awaited,
@@ -46,7 +46,7 @@ fn counted(metrics: &SessionMetrics) -> [i64; 4] {
     gauges.map(Gauge::get)
 }
 
-/// What was measured where a session was open, and where none was.
+/// Returns what was measured where a session was open, and where none was.
 fn measured(metrics: &SessionMetrics) -> [(u64, f64); 2] {
     [&metrics.convergence, &metrics.convergence_awaited]
         .map(|one| (one.get_sample_count(), one.get_sample_sum()))

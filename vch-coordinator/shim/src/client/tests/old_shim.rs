@@ -86,7 +86,7 @@ async fn answer(mut stream: UnixStream, came: &Came) -> io::Result<()> {
     Ok(())
 }
 
-/// The container's own process, which complains about its first input and ends.
+/// Plays the container's own process, which complains about its first input and ends.
 async fn attached(mut stream: UnixStream) -> io::Result<()> {
     send(&mut stream, &Reply::Done).await?;
     if let Some(Request::Input(bytes)) = receive(&mut stream).await? {
@@ -95,7 +95,7 @@ async fn attached(mut stream: UnixStream) -> io::Result<()> {
     send(&mut stream, &Reply::Done).await
 }
 
-/// A process that writes what it reads, up to the end of its input.
+/// Plays a process that writes what it reads, up to the end of its input.
 async fn echo(mut stream: UnixStream) -> io::Result<()> {
     send(&mut stream, &Reply::Started(ProcessId(5), 40)).await?;
     while let Some(Request::Input(bytes)) = receive(&mut stream).await? {

@@ -1,4 +1,4 @@
-//! A coordinator of release 0.1.0, which speaks version 1 alone and greets nobody, beside a shim of today.
+//! A coordinator of release 0.1.0, which speaks version 1 only and sends no greeting, with a shim of today.
 
 use super::{World, soon};
 use crate::{

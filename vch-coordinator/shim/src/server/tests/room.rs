@@ -1,4 +1,4 @@
-//! How many clients there are, and how long they stay.
+//! The number of clients at once, and how long they stay.
 
 use super::{Room, World, is_refused, soon};
 use crate::client::Client;

@@ -1,6 +1,7 @@
 use crate::{
     outcome::{Failure, Outcome},
-    stage::{Phase, Stage},
+    phase::Phase,
+    stage::Stage,
     wire::{Reply, receive, send},
 };
 

@@ -1,4 +1,4 @@
-//! What goes on for as long as its client is there.
+//! Requests that last for as long as their client is connected.
 
 use super::{World, is_refused, soon};
 use crate::{
@@ -40,7 +40,7 @@ fn end(world: &World) {
     world.shared.stage.send_modify(|stage| stage.ended = ended);
 }
 
-/// What init is told next, but that output was taken.
+/// Returns the next message to init, except acknowledgements of output.
 async fn told(world: &mut World) -> ToInit {
     loop {
         match soon(world.init.hears()).await.unwrap() {
@@ -105,7 +105,7 @@ async fn input_reaches_the_container_and_ends_with_a_client_only_where_it_is_to(
     assert_eq!(told(&mut world).await, ToInit::InputEnd { id: MAIN });
 }
 
-/// A process that a client has started, and its number.
+/// Starts a process by a client; returns its streams and its number.
 async fn executed(world: &mut World) -> (Streams, ProcessId) {
     let client = world.client();
     let process = Process {

@@ -26,7 +26,8 @@ fn bounds() -> CgroupLimits {
     }
 }
 
-/// Those of version 1 too, in today's form; what only version 2 has comes last.
+/// Returns all requests in version 2: first those that version 1 has too, then those that only
+/// version 2 has.
 pub fn requests() -> Vec<(&'static str, Request)> {
     let mut all: Vec<(&str, Request)> = v1::requests()
         .into_iter()

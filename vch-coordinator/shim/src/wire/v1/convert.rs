@@ -1,13 +1,13 @@
-//! From version 1 to what the shim works with, and back.
+//! Conversions between version 1 and the shim's own types.
 //!
-//! Every type is taken apart field by field, so that a new field of what the shim works with does not compile before it
-//! is said what becomes of it here.
+//! Every type is taken apart field by field, so that a new field does not compile before its conversion is written
+//! here.
 
 use super::{
     Exit, Failure, InterfaceUsage, Listed, Nic, Outcome, Output, Phase, Position, Process,
     ProcessId, Reply, Request, Stage, TerminalSize, Usage,
 };
-use crate::{launch, log, outcome, stage, wire, wire::NotInVersion1};
+use crate::{launch, log, outcome, phase, stage, wire, wire::NotInVersion1};
 use protocol::process;
 
 /// Version 1 tells of no state of a process: as ps(1) writes one that is unknown.
@@ -257,7 +257,7 @@ macro_rules! same {
 same! {
     log::Position = Position { file, offset; ; }
     stage::Stage = Stage { log_from; phases; started_ms, ended }
-    stage::Phase = Phase { name, at_us; ; uptime_us }
+    phase::Phase = Phase { name, at_us; ; uptime_us }
     outcome::Outcome = Outcome {
         code, out_of_memory, started_ms, finished_ms, log_from; phases; failure
     }

@@ -1,4 +1,4 @@
-//! What the configuration can't have.
+//! External networks that the ledger refuses.
 
 use super::{configure, configured, default_external, production, reload, world};
 use crate::ledger::tests::{container, external, network, ports::port};

@@ -1,4 +1,4 @@
-//! What is done at random, and the ledger's command for it.
+//! Random operations, and the ledger's command for each.
 
 use super::reference::Model;
 use crate::{
@@ -10,15 +10,16 @@ use proptest::prelude::*;
 use protocol::spec::MacAddress;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// No name is the beginning of an id: it would be taken for one while nothing has the name.
+/// The names of networks. No name is the beginning of an ID: a reference would be taken for that ID
+/// while no network has the name.
 ///
 /// Two that are always there, three that are made, and two that the configuration has.
 pub(super) const NETWORKS: [&str; 7] = ["none", "bridge", "app", "web", "store", "ext", "far"];
-/// The first of those that the configuration has.
+/// The index of the first network that the configuration has.
 pub(super) const OUTSIDE: usize = 5;
 pub(super) const CONTAINERS: [&str; 5] = ["box0", "box1", "box2", "box3", "box4"];
 pub(super) const ALIASES: [&str; 2] = ["www", "api"];
-/// Some overlap, from within and from around.
+/// The subnets; some overlap, from within and from around.
 pub(super) const NETS: [&str; 5] = [
     "10.9.8.0/29",
     "10.9.8.8/30",
@@ -26,8 +27,8 @@ pub(super) const NETS: [&str; 5] = [
     "10.9.8.12/30",
     "10.7.0.0/29",
 ];
-/// Some meet, some only while a certain external network is the default; one is for a
-/// family that nobody has, one may have been chosen for another.
+/// The port requests. Some conflict, some only while a certain external network is the default; one
+/// is for a family that no endpoint has, one may be chosen at a port that another request names.
 pub(super) const PORTS: [&str; 11] = [
     "80",
     "80:80",
@@ -41,10 +42,10 @@ pub(super) const PORTS: [&str; 11] = [
     "10.5.0.2:8080:82",
     "50000:83",
 ];
-/// Fewer than containers.
+/// The ports that the VCH may choose: fewer than there are containers.
 pub(super) const EPHEMERAL: std::ops::RangeInclusive<u16> = 50_000..=50_001;
 
-/// What the configuration may say.
+/// Returns the external networks that the configuration may have.
 pub(super) fn configurations() -> [Vec<ExternalNetwork>; 6] {
     [
         vec![],
@@ -82,7 +83,7 @@ pub(super) enum Op {
         network: usize,
         host: Option<u8>,
         mac: Option<u8>,
-        /// Whose alias it has for whom.
+        /// The other container that an alias is for, if it is a link.
         link: Option<usize>,
         only_healthy: bool,
     },
@@ -242,7 +243,7 @@ pub(super) fn command(op: &Op, model: &Model) -> Option<Command> {
     })
 }
 
-/// What takes an addition back.
+/// Returns the operation that undoes an addition.
 pub(super) fn undo(op: &Op, answer: &Answer) -> Option<Op> {
     Some(match (op, answer) {
         (Op::CreateNetwork { name, .. }, _) => Op::RemoveNetwork(*name),
@@ -283,7 +284,8 @@ pub(super) fn mac(n: u8) -> MacAddress {
     [0x0a, 0, 0, 0, 0, n].try_into().unwrap()
 }
 
-/// The nth address from the network's own on; on a network that is not there, any.
+/// Returns the nth address from the network's own on; any address for a network that does not
+/// exist.
 pub(super) fn nth(net: Option<IpNet>, n: u8) -> IpAddr {
     match net.map(|net| net.network()) {
         Some(IpAddr::V4(v4)) => Ipv4Addr::from(u32::from(v4) + u32::from(n)).into(),

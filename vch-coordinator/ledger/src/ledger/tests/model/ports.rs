@@ -1,4 +1,4 @@
-//! The model's ports: who has which, by looking at everything.
+//! The model's ports: which container has which, found by looking at every container.
 
 use super::{
     op::{EPHEMERAL, NETWORKS, PORTS, configurations, request},
@@ -15,7 +15,8 @@ pub(super) struct Bound {
 }
 
 impl Model {
-    /// What a container wants published: named ports first, then those that had one, then the rest.
+    /// Returns the requests of a container in the order in which they are decided: named ports
+    /// first, then those that had a chosen port, then the rest.
     fn wanted(&self, container: usize) -> Vec<usize> {
         let state = &self.containers[&container];
         let wanted = state.ports.iter().copied();
@@ -27,7 +28,7 @@ impl Model {
         wanted
     }
 
-    /// The bridges that a container is on, in the order of their names.
+    /// Returns the bridges that a container is on, ordered by name.
     pub(super) fn carriers(&self, container: usize) -> Vec<usize> {
         let on = self.networks.iter();
         let on = on.filter(|(_, network)| network.of(container).is_some() && !network.outside);
@@ -43,7 +44,7 @@ impl Model {
         })
     }
 
-    /// Whether two addresses of one port of the VCH are one.
+    /// Returns whether two uses of one port of the VCH conflict, one at each address.
     pub(super) fn same(&self, one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
         match (one, other) {
             (None, None) => true,
@@ -69,7 +70,8 @@ impl Model {
         bound.map(|((container, _), _)| *container)
     }
 
-    /// What would be in force of a container: or the first refusal; `skip` goes on without.
+    /// Returns the ports that would be in force for a container, or the first refusal; with `skip`,
+    /// leaves out the refused ones.
     pub(super) fn in_force(
         &self,
         container: usize,
@@ -136,7 +138,8 @@ impl Model {
         Ok(Bound { network, port })
     }
 
-    /// The one that it had, while that is free; else any, which is for the ledger to say: 0.
+    /// Returns the port that the request had, if it is free; else 0, for any that the ledger
+    /// chooses.
     fn ephemeral(
         &self,
         container: usize,
@@ -160,8 +163,8 @@ impl Model {
         }
     }
 
-    /// Whether all of a container's networks are external, and one of these ports is not possible
-    /// there.
+    /// Returns whether all of a container's networks are external, and one of these ports is not
+    /// possible there.
     pub(super) fn outside_only(
         &self,
         container: usize,
@@ -176,7 +179,7 @@ impl Model {
             && ports.iter().any(|n| !plain(*n))
     }
 
-    /// Two of the requests are for one port of the VCH.
+    /// Returns whether two of the requests are for one port of the VCH.
     pub(super) fn twice(&self, ports: &[usize]) -> bool {
         let named = |n: &usize| {
             let ContainerPort { number, publish } = request(n);
@@ -195,7 +198,7 @@ impl Model {
         })
     }
 
-    /// The ports of a container that are open outside.
+    /// Returns the ports of a container that are open on external networks.
     pub(super) fn opened(&self, container: usize) -> Vec<PortNumber> {
         let state = &self.containers[&container];
         let open = state.ports.iter().filter(|n| state.runs && plain(**n));

@@ -1,4 +1,4 @@
-//! The model: maps and lists, no thought of cost.
+//! The model: maps and lists, without regard to cost.
 
 use super::{
     op::{ALIASES, CONTAINERS, EPHEMERAL, NETWORKS, OUTSIDE, Op, configurations, nth, request},
@@ -11,7 +11,7 @@ use std::{
     net::IpAddr,
 };
 
-/// How many addresses of a subnet rest: fewer than a /29 has.
+/// The number of a subnet's addresses that rest: fewer than a /29 has.
 pub(super) const RESTING: usize = 3;
 
 #[derive(Default)]
@@ -74,16 +74,16 @@ pub(super) struct Model {
     pub(super) networks: BTreeMap<usize, ModelNetwork>,
     pub(super) containers: BTreeMap<usize, ModelContainer>,
     pub(super) endpoints: BTreeMap<(usize, usize), ModelEndpoint>,
-    /// What is in force, by container and request.
+    /// The bindings in force, by container and request.
     pub(super) bound: BTreeMap<(usize, usize), Bound>,
     pub(super) configuration: usize,
     pub(super) route: bool,
-    /// How often an address that rested was handed out.
+    /// How often a resting address was given out.
     pub(super) reused: u32,
 }
 
 impl Model {
-    /// What a command that is possible does.
+    /// Applies an operation that is possible.
     pub(super) fn follow(&mut self, op: &Op, answer: &Answer, ledger: &Ledger) {
         match op {
             Op::CreateNetwork { name, .. } => {
@@ -203,13 +203,13 @@ impl Model {
         network.is_some_and(|network| network.of(container).is_some())
     }
 
-    /// Whether a running container is on a network.
+    /// Returns whether a running container is on a network.
     pub(super) fn is_active(&self, network: &ModelNetwork) -> bool {
         network.taken.values().any(|one| self.containers[one].runs)
     }
 
-    /// What is in force of a container from now on; where the VCH chooses a port, the ledger's word
-    /// is taken for it, if it is one that could be chosen.
+    /// Computes what is in force of a container from now on; takes the ledger's choice of a port,
+    /// if it could be chosen.
     fn settle(&mut self, container: usize, skip: bool, ledger: &Ledger) {
         let mut bound = self.in_force(container, skip).unwrap();
         self.bound.retain(|(other, _), _| *other != container);
@@ -293,7 +293,7 @@ impl Model {
             .collect();
     }
 
-    /// The names that an endpoint must have beside its container's short id.
+    /// Returns the names that an endpoint must have beside its container's short ID.
     pub(super) fn names(&self, container: usize, network: usize) -> BTreeSet<String> {
         let state = &self.containers[&container];
         let endpoint = &self.endpoints[&(container, network)];
@@ -307,8 +307,8 @@ impl Model {
     }
 }
 
-/// An automatic address is a host's and nobody's; it rests only if all that are free do, and then it
-/// has rested longest.
+/// Checks an automatic address: it is a host's, no endpoint has it, and it rests only if all free addresses rest and
+/// it has rested longest.
 fn check_automatic(known: &ModelNetwork, address: IpAddr) {
     let net = known.net.unwrap();
     if net.prefix_len() == 16 {

@@ -1,4 +1,4 @@
-//! With which code the model refuses, in the order in which the ledger looks.
+//! The code with which the model refuses an operation, checked in the ledger's order.
 
 use super::{
     op::{NETS, NETWORKS, Op, configurations, meets, nth, request, route},
@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use std::{collections::BTreeMap, net::IpAddr};
 
 impl Model {
-    /// The code of the refusal, in the order in which the ledger looks.
+    /// Returns the code of the refusal; `None` if the operation is possible.
     pub(super) fn verdict(&self, op: &Op) -> Option<&'static str> {
         match op {
             Op::CreateNetwork { name, net } => self.create_verdict(*name, *net),
@@ -106,7 +106,7 @@ impl Model {
         after.in_force(container, false).err()
     }
 
-    /// A copy of what ports depend on.
+    /// Returns a copy of the part of the model that ports depend on.
     fn only_ports(&self) -> Self {
         let networks = self.networks.iter().map(|(n, network)| {
             let copy = ModelNetwork {

@@ -4,7 +4,7 @@ use super::{bindings, port, publish, unpublish, with_ports, world};
 use crate::ledger::tests::{World, container};
 use crate::{Command, PortNumber, Protocol, RefusalKind, Settings, VchId};
 
-/// The one that the VCH chose.
+/// Returns the port that the VCH chose.
 fn chosen(world: &World, name: &str) -> u16 {
     let id = world.ledger.container(&name.into()).unwrap().id;
     let mut all = world.ledger.bindings_of(id);

@@ -1,4 +1,4 @@
-//! An agent whose kernel takes every spec at once.
+//! An agent that reports every spec as applied at once.
 
 use super::SOON;
 use protocol::{
@@ -19,7 +19,7 @@ use std::{
 };
 use tokio::{net::UnixStream, sync::mpsc, task::JoinSet};
 
-/// What became of the session, seen by the agent.
+/// Events of the session that the agent tells the test.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Told {
     Established,
@@ -28,19 +28,20 @@ pub enum Told {
     Lost,
 }
 
-/// Ends when it is dropped.
+/// An agent in a task that ends when this is dropped.
 pub struct Guest {
     told: mpsc::Receiver<Told>,
     _task: JoinSet<()>,
 }
 
 impl Guest {
-    /// For a container without interfaces.
+    /// Starts an agent for a container without interfaces.
     pub fn spawn(socket: PathBuf) -> Self {
         Self::spawn_with(socket, vec![Vec::new()])
     }
 
-    /// `reports` is what it says of its interfaces, one after the other, whatever the spec.
+    /// Starts an agent that sends `reports` of its interfaces, one after the other, whatever the
+    /// spec.
     pub fn spawn_with(socket: PathBuf, reports: Vec<Vec<InterfaceReport>>) -> Self {
         let (tell, told) = mpsc::channel(64);
         let mut task = JoinSet::new();
@@ -48,7 +49,7 @@ impl Guest {
         Self { told, _task: task }
     }
 
-    /// One that says of every spec so many different things, as fast as it can.
+    /// Starts an agent that answers every spec with `reports` different reports, as fast as it can.
     pub fn flood(socket: PathBuf, reports: usize) -> Self {
         let (tell, told) = mpsc::channel(64);
         let mut task = JoinSet::new();
@@ -120,7 +121,7 @@ async fn run(socket: PathBuf, reports: Vec<Vec<InterfaceReport>>, tell: mpsc::Se
     }
 }
 
-/// What makes a flood's reports differ.
+/// Returns failures that make a flood's reports differ.
 fn failures(n: usize, reports: usize) -> Vec<Failure> {
     const FLOOD: usize = 10;
     let failure = Failure {
@@ -167,7 +168,7 @@ async fn next(channel: &mut Option<AgentEnd>, deadline: Option<Instant>) -> Inpu
     }
 }
 
-/// Waits until the coordinator listens.
+/// Waits until the coordinator listens at the socket.
 pub async fn there(socket: &Path) {
     let listening = async {
         while !socket.exists() {
@@ -177,7 +178,7 @@ pub async fn there(socket: &Path) {
     tokio::time::timeout(SOON, listening).await.unwrap();
 }
 
-/// Says hello in a range of versions on a connection of its own, and gives the refusal.
+/// Sends a hello with a range of versions on a new connection; returns the coordinator's refusal.
 pub async fn offer_versions(socket: PathBuf, oldest: Version, newest: Version) -> Refusal {
     there(&socket).await;
     let nonce = SessionNonce(0x5a5a);

@@ -1,4 +1,4 @@
-//! A writer and its sessions, without anything else that follows.
+//! A store's writer and its sessions, without the rest of the data plane.
 
 use super::super::super::{Channels, SessionState, Tether};
 use super::SOON;
@@ -57,7 +57,7 @@ impl Testbed {
         *committed.delta.containers.keys().next().unwrap()
     }
 
-    /// The spec of its new life.
+    /// Starts a container; returns the spec of its new incarnation.
     pub async fn start(&mut self, name: &str) -> Option<SpecId> {
         let committed = self.decide(Command::StartContainer(name.into())).await;
         let target = committed.delta.containers.values().flatten().next()?;
@@ -93,7 +93,7 @@ impl Testbed {
         self.tether.live()
     }
 
-    /// What is counted of the sessions.
+    /// Returns what is counted of the sessions.
     pub fn registry(&self) -> Registry {
         let registry = Registry::default();
         self.tether.register_metrics(&registry).unwrap();
@@ -106,12 +106,12 @@ impl Testbed {
         Some(state)
     }
 
-    /// What becomes known of a container.
+    /// Returns a watch of a container's session state.
     pub fn watch(&self, container: ContainerId) -> watch::Receiver<SessionState> {
         self.tether.state(container).unwrap()
     }
 
-    /// What is known of a container as soon as `enough` says so.
+    /// Waits until `enough` accepts a container's session state; returns it.
     pub async fn known(
         &self,
         container: ContainerId,
@@ -127,7 +127,7 @@ impl Testbed {
         self.tether.close().await;
     }
 
-    /// What another coordinator finds in the store.
+    /// Returns the content of the store as the next coordinator reads it.
     pub async fn reopened(self) -> Loaded {
         self.tether.close().await;
         let SpawnedWriter {

@@ -19,8 +19,8 @@ const SUITE: &str = "trixie";
 const CLIENTS: &[&str] = &["docker-cli", "docker-compose"];
 /// dockerd, and the daemon that it starts.
 const DAEMONS: &[&str] = &["docker.io", "containerd"];
-/// What both start, and the libraries that a machine may lack: of this machine's release, since a newer one's need a newer
-/// C library.
+/// The packages that both start, and the libraries that a machine may lack: of this machine's release, since a newer
+/// one's need a newer C library.
 const OWN: &[&str] = &[
     "runc",
     "tini",
@@ -48,7 +48,7 @@ const IPTABLES: &[&str] = &[
 const DOCKER_INIT: &str = "docker-init";
 const LIBRARIES: &[&str] = &["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
 
-/// Where the unpacked packages are.
+/// The directory of the unpacked packages.
 #[derive(Debug)]
 pub struct Packages {
     dir: PathBuf,
@@ -57,14 +57,14 @@ pub struct Packages {
 /// The docker CLI and its plugins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clients {
-    /// The program `docker`.
+    /// The path of the program `docker`.
     pub docker: PathBuf,
-    /// The plugin `docker compose`.
+    /// The path of the plugin `docker compose`.
     pub compose: PathBuf,
 }
 
 impl Packages {
-    /// Downloads and unpacks what is not there yet; one process of the machine at a time.
+    /// Downloads and unpacks the packages that are missing; one process of the machine at a time.
     pub fn unpacked() -> Result<Self> {
         let locked = Dir::locked()?;
         locked.unpack_newer(CLIENTS)?;
@@ -98,7 +98,7 @@ impl Packages {
         self.dir.join("names")
     }
 
-    /// Lets a command find their programs and libraries before those of this machine.
+    /// Makes a command find the packages' programs and libraries before those of this machine.
     pub(super) fn surround(&self, command: &mut Command) {
         let inside = |parts: &'static [&'static str]| {
             let of =
@@ -118,7 +118,7 @@ impl Packages {
     }
 }
 
-/// The docker CLI and compose of Debian 13, whatever this machine has: what tests see does not depend on it.
+/// Returns the docker CLI and compose of Debian 13, whatever this machine has, so that tests do not depend on it.
 pub fn clients() -> Result<Clients> {
     let locked = Dir::locked()?;
     locked.unpack_newer(CLIENTS)?;

@@ -1,9 +1,14 @@
 //! What a supervisor is asked.
 
-use super::Shared;
-use crate::lifecycle::{Answer, Request};
+use super::{
+    RuntimeError,
+    lifecycle::{Answer, Request},
+};
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
+/// The error that requests of one container share.
+pub(crate) type Shared = Arc<RuntimeError>;
 /// The answer to what a supervisor was asked.
 pub(crate) type Answered = Answer<Shared>;
 /// Where an answer is awaited.
