@@ -28,7 +28,7 @@ fn received(host: &VmHost<'_>, container: &str, seconds: u32) -> f64 {
     (last - first) * 8.0 / (end - begin)
 }
 
-/// Whether a container receives at this rate: never above, and at it in one window at least.
+/// Checks that a container receives at this rate: never above, and at it in one window at least.
 fn receives_at(host: &VmHost<'_>, container: &str, rate: f64) {
     let flows = || received(host, container, 1) > rate / 2.0;
     eventually(SOON, "something is sent", flows).unwrap();

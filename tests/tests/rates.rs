@@ -121,7 +121,7 @@ fn a_rate_is_given_changed_kept_mended_and_taken_away() {
     drop(member);
 }
 
-/// What the kernel does not give is undone, also of the container's other endpoints.
+/// Checks that a rate that the kernel refuses is undone, also of the container's other endpoints.
 fn undone(topology: &Topology, vch: &Coordinator<'_>, web: &[String], back: &[String]) {
     let taken = format!("link add {} type bridge", web[1]);
     topology.vch.ip(&taken).unwrap();

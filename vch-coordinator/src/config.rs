@@ -10,6 +10,7 @@ mod fields;
 mod host_interfaces;
 mod images;
 mod links;
+mod metrics;
 mod ports;
 mod reload;
 mod runtime;
@@ -19,6 +20,7 @@ pub use error::ConfigError;
 pub use host_interfaces::{DockerEndpoint, HostInterface};
 pub use images::Images;
 pub use links::{Links, LinksError};
+pub use metrics::MetricsEndpoint;
 pub use reload::{RereadError, RestartNeeded};
 pub use runtime::Runtime;
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub dns: Dns,
     /// Sessions with agents.
     pub tether: Tether,
+    /// Where metrics are read; nowhere where it is `None`.
+    pub metrics: Option<MetricsEndpoint>,
 }
 
 /// The name server on every gateway address.
@@ -144,10 +148,20 @@ impl Config {
             protocol: Protocol::Tcp,
             port: self.docker_endpoint.port,
         };
-        BTreeMap::from([(
+        let docker = (
             docker,
             "the docker endpoint (docker_endpoint.port)".to_owned(),
-        )])
+        );
+        let metrics = match &self.metrics {
+            Some(MetricsEndpoint::Tcp { address, .. }) => Some(address.port()),
+            Some(MetricsEndpoint::Unix(_)) | None => None,
+        };
+        let metrics = metrics.map(|port| {
+            let protocol = Protocol::Tcp;
+            let whose = "the metrics (metrics.listen)".to_owned();
+            (PortNumber { protocol, port }, whose)
+        });
+        metrics.into_iter().chain([docker]).collect()
     }
 
     /// Addresses of the VCH that are for its administrators and for Docker's clients.
@@ -190,12 +204,19 @@ impl Config {
             bridge: &bridge,
         };
         let externals = external::externals(&source, file.external, &others)?;
+        let api_socket = match file.api.socket {
+            Some(path) => absolute(&source, "api.socket", Some(path), "")?,
+            None => default_socket,
+        };
+        let listeners = metrics::OtherListeners {
+            management: &management,
+            docker_endpoint: &docker_endpoint,
+            api_socket: &api_socket,
+        };
+        let metrics = metrics::metrics(&source, file.metrics, &listeners)?;
         Ok(Self {
             state_dir: absolute(&source, "vch.state_dir", file.vch.state_dir, "/var/lib/vch")?,
-            api_socket: match file.api.socket {
-                Some(path) => absolute(&source, "api.socket", Some(path), "")?,
-                None => default_socket,
-            },
+            api_socket,
             run_dir,
             externals,
             management,
@@ -206,6 +227,7 @@ impl Config {
             images: images::images(&source, file.images)?,
             dns: dns(&source, file.dns)?,
             tether: tether(&source, file.tether)?,
+            metrics,
         })
     }
 }

@@ -13,6 +13,7 @@
 
 pub mod config;
 pub mod logging;
+pub mod metrics;
 mod network_options;
 mod parts;
 pub mod reload;

@@ -3,6 +3,7 @@
 //! Most shells give 1,024, which some hundred networks use up. The limit is raised at the start, and
 //! compared with what the ledger holds: a coordinator that could not serve it all does not start.
 
+use crate::metrics;
 use nix::{
     errno::Errno,
     sys::resource::{Resource, getrlimit, setrlimit},
@@ -50,8 +51,9 @@ impl Load {
     /// How many files it takes, with every bound of API and name server reached.
     pub fn files(self, dns: &vch_dns::Config) -> u64 {
         let docker = EACH_DOCKER_CONNECTION * docker_api::server::MAX_CONNECTIONS;
-        let bounds =
-            control_api::MAX_CONNECTIONS + docker + dns.max_outstanding + dns.max_connections;
+        let readers = metrics::MAX_CONNECTIONS;
+        let names = dns.max_outstanding + dns.max_connections;
+        let bounds = control_api::MAX_CONNECTIONS + docker + readers + names;
         let threads = 2 * dns.threads;
         let each = EACH_GATEWAY * self.gateways + EACH_CONTAINER * self.containers;
         u64::try_from(OWN + bounds + threads + each).unwrap_or(u64::MAX)

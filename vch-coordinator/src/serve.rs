@@ -1,7 +1,12 @@
 //! A whole coordinator, from its configuration to its end.
 
+mod closing;
+
+use closing::Closing;
+
 use crate::{
     config::{self, Config, Links, LinksError},
+    metrics::{self, MetricsError},
     network_options::ByDockersNames,
     parts::{PartError, Parts},
     reload::Reload,
@@ -38,7 +43,7 @@ use vch_network::{
 };
 use vch_runtime::{Dirs, Hook, Runtime, Tasks};
 use vch_store::{
-    HostChecks, LedgerHandle, Loaded, StartError, Store, StoreError, WriterThread,
+    HostChecks, LedgerHandle, Loaded, StartError, Store, StoreError,
     private::{self, PrivateError},
 };
 
@@ -47,8 +52,6 @@ use crate::parts::faults::Faults;
 
 /// For requests that are being answered when the coordinator stops.
 const GRACE: Duration = Duration::from_secs(1);
-/// For the orderly end of what is left when a part has failed.
-const FAILED: Duration = Duration::from_secs(5);
 
 /// Why a coordinator does not start, or ended.
 #[derive(Debug, Error)]
@@ -89,6 +92,9 @@ pub enum ServeError {
     /// The Docker API's sockets.
     #[error(transparent)]
     ListenDocker(#[from] DockerListenError),
+    /// The metrics.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// The service manager.
     #[error("the service manager that NOTIFY_SOCKET names is not reached")]
     Manager(#[source] std::io::Error),
@@ -207,6 +213,7 @@ async fn serve_in(
         drift,
         later: later.clone(),
     };
+    metrics::serve(&config, (&reconciler, &runtime), (&mut parts, &stop))?;
     #[cfg(test)]
     tests::arm(&reconciler, &parts.faults, stop.clone());
     let settled = spawn_reconciler(reconciler, &mut parts, &stop);
@@ -307,57 +314,6 @@ fn tell_ready(manager: Option<&Arc<Watchdog>>, ledger_handle: &LedgerHandle, par
             "the watchdog",
             lives(Arc::clone(manager), ledger_handle.clone()),
         );
-    }
-}
-
-/// What is closed when the coordinator ends.
-struct Closing {
-    settled: oneshot::Receiver<Dataplane>,
-    later: TaskTracker,
-    parts: Parts,
-    runtime: Runtime,
-    segments: ActorThread,
-    nat: ActorThread,
-    ledger_handle: LedgerHandle,
-    tether: Arc<Tether>,
-    writer: WriterThread,
-}
-
-impl Closing {
-    /// Closes everything; returns why the coordinator ended.
-    async fn finish(self, served: Result<(), ServeError>) -> Result<(), ServeError> {
-        let Err(error) = &served else {
-            return Ok(self.close().await?);
-        };
-        tracing::error!(
-            error = error_chain(error),
-            "the coordinator ends; VMs go on"
-        );
-        // A part that has failed may be waited for by others for ever.
-        match tokio::time::timeout(FAILED, self.close()).await {
-            Ok(closed) => closed?,
-            Err(_) => tracing::error!("not everything was closed in order"),
-        }
-        served
-    }
-
-    async fn close(self) -> Result<(), StoreError> {
-        // Where it panicked there is nothing left to close.
-        let dataplane = self.settled.await;
-        self.later.close();
-        self.later.wait().await;
-        if let Ok(dataplane) = dataplane {
-            dataplane.close().await;
-        }
-        self.parts.close().await;
-        self.runtime.close().await;
-        self.segments.ended().await;
-        self.nat.ended().await;
-        // A client that still talks is told that the coordinator stops.
-        self.ledger_handle.end().await;
-        drop(self.tether);
-        let joined = tokio::task::spawn_blocking(move || self.writer.join()).await;
-        joined.unwrap_or(Err(StoreError::WriterPanicked))
     }
 }
 

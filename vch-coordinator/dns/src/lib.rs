@@ -106,4 +106,4 @@ pub use names::{Names, NamesError, Network, Policy, View};
 pub use network_id::NetworkId;
 pub use reply::Transport;
 pub use server::{ListenError, OnEnd, Server, ShutdownError, SpawnError};
-pub use stats::Stats;
+pub use stats::{Stats, StatsReader};

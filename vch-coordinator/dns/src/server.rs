@@ -17,7 +17,7 @@ use crate::config::{Config, ConfigError, check_upstreams};
 use crate::names::Names;
 use crate::network_id::NetworkId;
 use crate::socket::Sockets;
-use crate::stats::{Counters, Stats};
+use crate::stats::{Counters, Stats, StatsReader};
 use crate::worker::{Shared, Worker, WorkerCommand};
 
 pub use error::{ListenError, ShutdownError, SpawnError};
@@ -236,11 +236,17 @@ impl Server {
     /// Returns the counts of what the server has done.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let mut stats = Stats::default();
-        for thread in &self.threads {
-            thread.counters.add_to(&mut stats);
-        }
-        stats
+        self.stats_reader().read()
+    }
+
+    /// Returns a reader of the same counts, which needs no server.
+    #[must_use]
+    pub fn stats_reader(&self) -> StatsReader {
+        let counters = self
+            .threads
+            .iter()
+            .map(|thread| Arc::clone(&thread.counters));
+        StatsReader(counters.collect())
     }
 
     /// Ends the threads and waits for them; every socket is closed when it returns. Questions

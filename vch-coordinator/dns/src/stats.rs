@@ -1,5 +1,6 @@
 //! Counts of what the server has done.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::answer::Decision;
@@ -15,6 +16,22 @@ pub struct Stats {
     pub dropped: u64,
     /// Messages that were not answered since their client had its share of waiting questions.
     pub beyond: u64,
+}
+
+/// Reads what a server has done; it stays readable when the server has ended.
+#[derive(Debug, Clone)]
+pub struct StatsReader(pub(crate) Arc<[Arc<Counters>]>);
+
+impl StatsReader {
+    /// Returns the counts so far.
+    #[must_use]
+    pub fn read(&self) -> Stats {
+        let mut stats = Stats::default();
+        for thread in &*self.0 {
+            thread.add_to(&mut stats);
+        }
+        stats
+    }
 }
 
 /// The counts of one thread, in cache lines of its own, so that threads do not slow each other

@@ -16,11 +16,12 @@ use crate::{
 use futures_util::{FutureExt, future};
 use ipnet::IpNet;
 use protocol::{message::Report, spec::InterfaceName};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use vch_ledger::{
     Attachment, ContainerId, NetworkId,
     desired::{Delta, DesiredEndpoint, NetworkBacking, Segment, bridge_name},
 };
+use vch_metrics::{RegisterError, Registry};
 use vch_network::{
     Nics,
     dns::Dns,
@@ -69,14 +70,18 @@ impl Dataplane {
         }
     }
 
-    /// Applies one transaction's delta. Additions are made from the segment upwards, removals in the opposite order.
+    /// Applies one transaction's delta, `published` at that moment. Additions are made from the segment upwards, removals in the opposite order.
     /// The returned future does the rest (changes of running VMs, and removals of links, for which the kernel takes
     /// long); it may run beside the next transactions. `None` if nothing is left to be done.
     ///
     /// # Errors
     /// Returns [`DataplaneError`] with the part of the data plane that failed; the parts before it stay changed, the
     /// caller has to reconcile.
-    pub async fn follow(&mut self, delta: &Delta) -> Result<Option<Later>, DataplaneError> {
+    pub async fn follow(
+        &mut self,
+        delta: &Delta,
+        published: Instant,
+    ) -> Result<Option<Later>, DataplaneError> {
         for (id, backing) in &delta.networks {
             if let Some(backing) = backing {
                 self.ensure_segment(*id, backing).await?;
@@ -93,7 +98,7 @@ impl Dataplane {
             return Err(error.naming_holder().await.into());
         }
         self.nat.follow(delta).await?;
-        self.tether.follow(delta, &mut BTreeMap::new())?;
+        self.tether.follow(delta, published, &mut BTreeMap::new())?;
         for (id, backing) in &delta.networks {
             if backing.is_none() {
                 self.leave_shared(*id).await?;
@@ -148,6 +153,15 @@ impl Dataplane {
     /// call's future ever does.
     pub fn name_server_ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
         self.dns.ended()
+    }
+
+    /// Adds what the name server and the sessions count.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn register_metrics(&self, registry: &Registry) -> Result<(), RegisterError> {
+        self.dns.register_metrics(registry)?;
+        self.tether.register_metrics(registry)
     }
 
     /// Returns a future that asks again for the changes of running VMs that failed; `None` if all
@@ -227,7 +241,8 @@ impl Dataplane {
         if let Err(error) = self.dns.reconcile(whole) {
             failed.push(error.naming_holder().await.into());
         }
-        let tether = self.tether.follow(whole, &mut reports);
+        // Of a spec that a failure before kept from the sessions the publication counts from here.
+        let tether = self.tether.follow(whole, Instant::now(), &mut reports);
         failed.extend(tether.err().map(DataplaneError::from));
         failed
     }

@@ -3,16 +3,60 @@
 use crate::error::DataplaneError;
 use std::sync::{Arc, Mutex, PoisonError};
 use vch_log::error_chain;
+use vch_metrics::{Description, Gauge, RegisterError, Registry};
 
-/// A list of messages, one for each part of the data plane that does not agree with the ledger at
-/// present; empty if all agree. Clones share the list.
-#[derive(Clone, Debug, Default)]
-pub struct Drift(Arc<Mutex<Vec<String>>>);
+/// A part of the data plane.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Segments,
+    Nat,
+    Dns,
+    Tether,
+    Runtime,
+}
+
+impl Part {
+    /// Their names in metrics, in their order.
+    const NAMES: [&str; 5] = ["segments", "nat", "dns", "tether", "runtime"];
+
+    /// The part that failed.
+    fn of(error: &DataplaneError) -> Self {
+        match error {
+            DataplaneError::Segments(_) => Self::Segments,
+            DataplaneError::Nat(_) => Self::Nat,
+            DataplaneError::Dns(_) => Self::Dns,
+            DataplaneError::Tether(_) => Self::Tether,
+            // What may panic goes on beside the reconciler: changes of running VMs.
+            DataplaneError::Runtime(_) | DataplaneError::Panicked => Self::Runtime,
+        }
+    }
+}
+
+/// What drifts from the ledger at present, as messages and as numbers. Empty when all is well.
+#[derive(Clone, Debug)]
+pub struct Drift {
+    messages: Arc<Mutex<Vec<String>>>,
+    /// In the order of [`Part`].
+    counts: [Gauge; Part::NAMES.len()],
+}
+
+impl Default for Drift {
+    fn default() -> Self {
+        let drift = Description::new(
+            "vch_drift",
+            "What does not agree with the ledger and is retried, by part of the data plane.",
+        );
+        Self {
+            messages: Arc::default(),
+            counts: Part::NAMES.map(|part| drift.of("part", part).gauge()),
+        }
+    }
+}
 
 impl Drift {
     /// Returns a message for each part that does not agree and is tried again.
     pub fn messages(&self) -> Vec<String> {
-        self.0
+        self.messages
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -20,8 +64,26 @@ impl Drift {
 
     /// Replaces the messages by those of the errors `failed` and of the changes that are `waiting`.
     pub fn report(&self, failed: &[DataplaneError], waiting: Vec<String>) {
+        let mut counts = [0_i64; Part::NAMES.len()];
+        for error in failed {
+            counts[Part::of(error) as usize] += 1;
+        }
+        // What is waited for is in running VMs.
+        counts[Part::Runtime as usize] += i64::try_from(waiting.len()).unwrap_or(i64::MAX);
+        for (gauge, count) in self.counts.iter().zip(counts) {
+            gauge.set(count);
+        }
         let mut messages: Vec<String> = failed.iter().map(|error| error_chain(error)).collect();
         messages.extend(waiting);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = messages;
+        *self.messages.lock().unwrap_or_else(PoisonError::into_inner) = messages;
+    }
+
+    /// Adds the number of what drifts, by part.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn register_metrics(&self, registry: &Registry) -> Result<(), RegisterError> {
+        let mut gauges = self.counts.iter();
+        gauges.try_for_each(|gauge| registry.add(gauge.clone()))
     }
 }

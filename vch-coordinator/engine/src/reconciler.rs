@@ -162,8 +162,12 @@ impl Reconciler {
         published: Published,
         failing: &mpsc::Sender<()>,
     ) -> Result<(), Failed> {
-        let Published { committed, settled } = published;
-        let later = match self.dataplane.follow(&committed.delta).await {
+        let Published {
+            committed,
+            at,
+            settled,
+        } = published;
+        let later = match self.dataplane.follow(&committed.delta, at).await {
             Ok(None) => {
                 // The caller may have gone away.
                 let _ = settled.send(Ok(()));

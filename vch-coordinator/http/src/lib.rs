@@ -1,9 +1,10 @@
-//! The HTTP server of both APIs: HTTP/1.1 (RFC 9112) on Unix sockets, and on TCP with mutual TLS.
+//! The HTTP server of both APIs and of metrics: HTTP/1.1 (RFC 9112) on Unix sockets, on TCP with mutual TLS, and on
+//! plain TCP for what is no secret.
 //!
 //! ```text
 //!   TCP ──► handshakes (bounded, by source) ──► TLS ──┐
 //!                                                     ├──► permit ──► filter ──► hyper ──► an API's routes
-//!   Unix socket ──────────────────────────────────────┘
+//!   Unix socket, plain TCP ───────────────────────────┘
 //! ```
 //!
 //! Each listener serves a bounded number of connections at once; further clients wait in the kernel's queue. A stop

@@ -54,6 +54,8 @@ pub struct Server<F = Unchanged> {
     head: Head,
     /// Most connections of each listener at once.
     limit: usize,
+    /// How long a connection may last, which then carries one request; `None` for no bound.
+    connection_deadline: Option<Duration>,
     stop: CancellationToken,
     filter: PhantomData<fn() -> F>,
 }
@@ -83,9 +85,44 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
             app,
             head,
             limit,
+            connection_deadline: None,
             stop,
             filter: PhantomData,
         }
+    }
+
+    /// Lets each connection carry one request, and ends it after `deadline` whatever its client does.
+    #[must_use]
+    pub fn one_request_each(self, deadline: Duration) -> Self {
+        Self {
+            connection_deadline: Some(deadline),
+            ..self
+        }
+    }
+
+    /// Serves clients by TCP until the stop, whichever they are: for what is no secret on the listener's network. Gives
+    /// what is under way then a moment to end.
+    pub async fn serve_tcp(&self, listener: TcpListener) {
+        let permits = Arc::new(Semaphore::new(self.limit));
+        let next = || async {
+            let permit = self.permit(&permits).await;
+            (permit, self.accepted(|| listener.accept()).await.0)
+        };
+        let talk = |(permit, stream)| {
+            let server = self.clone();
+            async move {
+                match Socket::tcp(stream) {
+                    Ok(socket) => {
+                        let peer = socket.peer();
+                        server.talk(Connection::holding(permit, socket), peer).await;
+                    }
+                    Err(error) => {
+                        tracing::debug!(api = server.api, %error, "a client was gone at once");
+                    }
+                }
+            }
+        };
+        self.accept(next, talk).await;
     }
 
     /// Serves clients by TCP that show a certificate, until the stop; gives what is under way then a moment to end.
@@ -169,7 +206,7 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         tracing::warn!(
             api = self.api,
             limit = self.limit,
-            "connection limit of the Unix socket reached; queueing"
+            "connection limit reached; queueing"
         );
         match Arc::clone(permits).acquire_owned().await {
             Ok(permit) => permit,
@@ -185,7 +222,8 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
     {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(HEAD_DEADLINE)
+            .header_read_timeout(self.connection_deadline.unwrap_or(HEAD_DEADLINE))
+            .keep_alive(self.connection_deadline.is_none())
             .max_header_size(self.head.bytes)
             .max_headers(self.head.headers)
             .max_buf_size(2 * self.head.bytes)
@@ -198,8 +236,15 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         let stream = connection.through(F::default());
         let talk = http.serve_connection(TokioIo::new(stream), service);
         let mut talk = std::pin::pin!(talk.with_upgrades());
+        let expired = async {
+            match self.connection_deadline {
+                Some(deadline) => tokio::time::sleep(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
         let ended = tokio::select! {
             ended = talk.as_mut() => ended,
+            () = expired => Ok(()),
             () = self.stop.cancelled() => {
                 talk.as_mut().graceful_shutdown();
                 talk.await

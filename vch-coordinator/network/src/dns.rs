@@ -9,14 +9,28 @@ use std::{
 };
 use thiserror::Error;
 use tokio::sync::mpsc;
-use vch_dns::{ListenError, Name, Names, NamesError, Network, OnEnd, Server, SpawnError, View};
+use vch_dns::{
+    ListenError, Name, Names, NamesError, Network, OnEnd, Server, SpawnError, Stats, View,
+};
 use vch_ledger::desired::{
     AgentTarget, Delta, DesiredEndpoint, NetworkBacking, PrivateName, Segment,
 };
 use vch_ledger::{ContainerId, DnsTtl, EndpointId, Id, NetworkId, Protocol};
+use vch_metrics::{Description, RegisterError, Registry};
 
 /// Servers are asked where servers of names listen (RFC 1035, 4.2).
 const PORT: u16 = 53;
+
+/// A number of the server's.
+type Count = fn(&Stats) -> u64;
+
+/// What becomes of a message to the name server, with the count of it.
+const OUTCOMES: [(&str, Count); 4] = [
+    ("answered", |stats| stats.answered),
+    ("forwarded", |stats| stats.forwarded),
+    ("dropped", |stats| stats.dropped),
+    ("beyond_share", |stats| stats.beyond),
+];
 
 /// Why the name server does not follow the ledger.
 #[derive(Debug, Error)]
@@ -140,6 +154,23 @@ impl Dns {
                 None => std::future::pending().await,
             }
         }
+    }
+
+    /// Adds what the server counts, which is read when it is asked for.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn register_metrics(&self, registry: &Registry) -> Result<(), RegisterError> {
+        let messages = Description::new(
+            "vch_dns_messages_total",
+            "Messages to the name server, by what became of them.",
+        );
+        for (outcome, count) in OUTCOMES {
+            let stats = self.server.stats_reader();
+            let reading = messages.of("outcome", outcome);
+            registry.add(reading.read_counter(move || count(&stats.read())))?;
+        }
+        Ok(())
     }
 
     /// Ends the server's threads.

@@ -11,6 +11,8 @@
 mod channel;
 mod driver;
 mod guest_log;
+mod metrics;
+mod progress;
 mod report_store;
 mod reports;
 mod state;
@@ -19,20 +21,23 @@ pub use channel::{ChannelError, Channels};
 pub use report_store::{ReportStore, ReportStoreError};
 pub use state::{EndpointState, Readiness, SessionState, failures};
 
-use driver::Intake;
+use driver::{Intake, Wanted};
 use guest_log::GuestLog;
+use metrics::SessionMetrics;
+use progress::Progress;
 use protocol::message::Report;
 use reports::Reports;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use vch_ledger::desired::{AgentTarget, Delta};
+use vch_ledger::desired::Delta;
 use vch_ledger::{Channel, ContainerId, SocketPath};
+use vch_metrics::{RegisterError, Registry};
 
 /// All sessions of this VCH.
 pub struct Tether {
@@ -40,15 +45,14 @@ pub struct Tether {
     channels: Channels,
     report_store: Arc<dyn ReportStore>,
     heartbeat: Duration,
-    /// Held once more by each live session.
-    live: Arc<()>,
+    metrics: SessionMetrics,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
 struct Session {
     channel: Channel,
-    desired: watch::Sender<AgentTarget>,
+    desired: watch::Sender<Wanted>,
     state: watch::Receiver<SessionState>,
     stop: CancellationToken,
 }
@@ -66,13 +70,13 @@ impl Tether {
             channels,
             report_store,
             heartbeat,
-            live: Arc::default(),
+            metrics: SessionMetrics::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
     }
 
-    /// Starts, changes and ends sessions as the delta says. `reports` has the last reports of
+    /// Starts, changes and ends sessions as the delta says, which was published at `at`. `reports` has the last reports of
     /// containers whose session begins.
     ///
     /// # Errors
@@ -81,11 +85,15 @@ impl Tether {
     pub fn follow(
         &self,
         delta: &Delta,
+        at: Instant,
         reports: &mut BTreeMap<ContainerId, Report>,
     ) -> Result<(), ChannelError> {
         for (id, target) in &delta.containers {
             match target {
-                Some(target) => self.keep(*id, target, reports.remove(id))?,
+                Some(target) => {
+                    let target = target.clone();
+                    self.keep(*id, Wanted { target, at }, reports.remove(id))?;
+                }
                 None => self.end(*id),
             }
         }
@@ -95,16 +103,19 @@ impl Tether {
     fn keep(
         &self,
         id: ContainerId,
-        target: &AgentTarget,
+        wanted: Wanted,
         report: Option<Report>,
     ) -> Result<(), ChannelError> {
+        let channel = wanted.target.channel.clone();
         let mut sessions = self.sessions();
         if let Some(session) = sessions.get(&id)
-            && session.channel == target.channel
+            && session.channel == channel
         {
             session.desired.send_if_modified(|desired| {
-                let changed = desired != target;
-                desired.clone_from(target);
+                let changed = desired.target != wanted.target;
+                if changed {
+                    *desired = wanted;
+                }
                 changed
             });
             return Ok(());
@@ -113,8 +124,8 @@ impl Tether {
             before.stop.cancel();
             self.channels.forget(id, &before.channel);
         }
-        let opener = self.channels.opener(id, &target.channel)?;
-        let (desired, wanted) = watch::channel(target.clone());
+        let opener = self.channels.opener(id, &channel)?;
+        let (desired, wanted) = watch::channel(wanted);
         let (publish, state) = watch::channel(SessionState {
             report,
             ..SessionState::default()
@@ -127,8 +138,7 @@ impl Tether {
             state: publish,
             report_store: Arc::clone(&self.report_store),
             heartbeat: self.heartbeat,
-            live: Arc::downgrade(&self.live),
-            session: None,
+            progress: Progress::new(self.metrics.clone()),
             log: GuestLog::new(),
             reports: Reports::new(),
             intake: Intake::new(),
@@ -138,7 +148,7 @@ impl Tether {
         sessions.insert(
             id,
             Session {
-                channel: target.channel.clone(),
+                channel,
                 desired,
                 state,
                 stop,
@@ -170,7 +180,15 @@ impl Tether {
 
     /// Returns the number of live sessions.
     pub fn live(&self) -> usize {
-        Arc::strong_count(&self.live) - 1
+        self.metrics.open()
+    }
+
+    /// Adds what is counted of sessions, and of how long agents take to agree.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn register_metrics(&self, registry: &Registry) -> Result<(), RegisterError> {
+        self.metrics.register(registry)
     }
 
     /// Ends every session. The agents keep their networks as they are.

@@ -44,6 +44,7 @@ mod settings;
 mod shim;
 mod signal;
 mod snapshot;
+mod start_metrics;
 mod supervisor;
 mod tasks;
 mod templates;

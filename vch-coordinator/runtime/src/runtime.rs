@@ -9,6 +9,7 @@ use super::{
     handle::Handle,
     settings::Vms,
     snapshot::ContainerRows,
+    start_metrics::StartMetrics,
     tasks::Tasks,
     templates::Templates,
     uids::Uids,
@@ -25,6 +26,7 @@ use tokio::sync::Semaphore;
 use vch_engine::Requests;
 use vch_ledger::{Channel, Command, ContainerId, DocumentKind};
 use vch_log::error_chain;
+use vch_metrics::{RegisterError, Registry};
 
 /// The containers that this VCH runs itself; cheap to clone.
 #[derive(Clone)]
@@ -44,6 +46,7 @@ pub(super) struct RuntimeState {
     /// Of VMs that boot: as many at once as there are processors. More would boot no sooner, and a guest
     /// that is starved while it boots may not find its timers.
     pub boots: Semaphore,
+    pub starts: StartMetrics,
     pub documents: Documents,
     handles: Mutex<BTreeMap<ContainerId, Arc<Handle>>>,
     findings: Mutex<Findings>,
@@ -75,10 +78,19 @@ impl Runtime {
             events: Events::default(),
             tasks,
             boots: Semaphore::new(thread::available_parallelism().map_or(1, NonZero::get)),
+            starts: StartMetrics::new(),
             documents: Documents::default(),
             handles: Mutex::default(),
             findings: Mutex::default(),
         }))
+    }
+
+    /// Adds what is counted of starts of VMs.
+    ///
+    /// # Errors
+    /// Returns [`RegisterError`] if one of these metrics is registered already.
+    pub fn register_metrics(&self, registry: &Registry) -> Result<(), RegisterError> {
+        self.0.starts.register(registry)
     }
 
     /// Ends what goes on in the coordinator; VMs run on.

@@ -80,6 +80,8 @@ struct Supervised {
     requests: u64,
     work: FuturesUnordered<Work>,
     health: Option<BoxFuture<'static, ()>>,
+    /// When the last start was begun.
+    start_began: Instant,
     /// The disks of the start that is under way.
     disks: StartDisks,
     /// Ends the launch that is under way.
@@ -123,6 +125,7 @@ impl Supervisor {
             requests: 0,
             work: FuturesUnordered::new(),
             health: None,
+            start_began: Instant::now(),
             disks: StartDisks::default(),
             abort: CancellationToken::new(),
             removed: None,

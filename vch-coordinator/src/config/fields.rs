@@ -12,6 +12,8 @@ pub(super) struct File {
     pub vch: Vch,
     #[serde(default)]
     pub api: Api,
+    #[serde(default)]
+    pub metrics: Metrics,
     pub management: Option<HostInterface>,
     pub docker_endpoint: Option<DockerEndpoint>,
     pub external: Option<Vec<External>>,
@@ -39,6 +41,12 @@ pub(super) struct Vch {
 #[serde(deny_unknown_fields)]
 pub(super) struct Api {
     pub socket: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Metrics {
+    pub listen: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -61,6 +61,7 @@ impl Config {
             images,
             dns,
             tether,
+            metrics,
         } = self;
         let same = [
             ("vch.state_dir", *state_dir == newer.state_dir),
@@ -80,6 +81,7 @@ impl Config {
             ("images", *images == newer.images),
             ("dns", *dns == newer.dns),
             ("tether", *tether == newer.tether),
+            ("metrics", *metrics == newer.metrics),
         ];
         match same.into_iter().find(|(_, same)| !same) {
             Some((field, _)) => Err(RestartNeeded { field }),

@@ -3,6 +3,7 @@ use vch_ledger::{SegmentKind, default_pools};
 
 mod external;
 mod links;
+mod metrics;
 mod reload;
 mod remedies;
 

@@ -28,6 +28,10 @@ fn config(dir: &Path) -> Config {
     );
     let text =
         text + "[bridge]\npools = [{ base = \"172.18.0.0/16\", size = 24 }]\n[dns]\nthreads = 2\n";
+    let text = format!(
+        "{text}[metrics]\nlisten = \"{}/metrics.sock\"\n",
+        dir.display()
+    );
     Config::parse(&dir.join("vch.toml"), &text).unwrap()
 }
 
@@ -99,6 +103,7 @@ fn any_part_that_ends_or_panics_ends_the_coordinator_with_an_error() {
             ("name server", "the name server"),
             ("Docker events", "the Docker events"),
             ("Docker API", "the Docker API"),
+            ("metrics", "the metrics"),
             ("reload by SIGHUP", "the reload by SIGHUP"),
             ("segments", "the settler failed (segments"),
             (

@@ -23,6 +23,7 @@ mod error;
 mod facts;
 mod lock;
 mod log;
+mod metrics;
 mod migration;
 mod prepare;
 pub mod private;

@@ -8,9 +8,10 @@ use super::{
     changes::{BEHIND, PAGE, Page},
     database::{Group, Loaded},
     environment::{HostChecks, SystemEnvironment},
+    metrics::CommitMetrics,
 };
 use protocol::message::Report;
-use std::{error::Error, sync::Arc, thread};
+use std::{error::Error, sync::Arc, thread, time::Instant};
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use vch_ledger::{
@@ -18,6 +19,7 @@ use vch_ledger::{
     desired::{Delta, follow},
 };
 use vch_log::error_chain;
+use vch_metrics::{RegisterError, Registry};
 
 /// The capacity of the writer's queue, in jobs: beyond it callers wait, so that a slow disk costs
 /// time and not memory.
@@ -43,6 +45,8 @@ pub type Decision = Result<Arc<Committed>, Refusal>;
 pub struct Published {
     /// The transaction.
     pub committed: Arc<Committed>,
+    /// When it was published.
+    pub at: Instant,
     /// Receives the outcome once the transaction has been followed.
     pub settled: oneshot::Sender<Result<(), FollowError>>,
 }
@@ -103,6 +107,7 @@ pub enum WriterError {
 #[derive(Clone)]
 pub struct LedgerHandle {
     jobs: mpsc::Sender<Job>,
+    commits: CommitMetrics,
 }
 
 /// The writer's running thread.
@@ -159,6 +164,7 @@ struct Writer {
     settings: Settings,
     store: Store,
     environment: SystemEnvironment,
+    commits: CommitMetrics,
     published: mpsc::Sender<Published>,
     followed: broadcast::Sender<Arc<Logged>>,
 }
@@ -196,11 +202,13 @@ impl LedgerHandle {
         let delta = Delta::whole(&ledger);
         let (jobs, inbox) = mpsc::channel(WAITING_JOBS);
         let (publish, published) = mpsc::channel(WAITING_JOBS);
+        let commits = CommitMetrics::new();
         let writer = Writer {
             settings: ledger.settings().clone(),
             ledger,
             store,
             environment,
+            commits: commits.clone(),
             published: publish,
             followed: broadcast::Sender::new(BEHIND),
         };
@@ -209,7 +217,7 @@ impl LedgerHandle {
             .spawn(move || writer.serve(inbox))
             .map_err(StartError::Thread)?;
         Ok(SpawnedWriter {
-            ledger_handle: Self { jobs },
+            ledger_handle: Self { jobs, commits },
             thread: WriterThread { thread },
             published,
             whole: delta,
@@ -267,6 +275,21 @@ impl LedgerHandle {
     /// Waits until the writer has ended: by [`LedgerHandle::end`], or because the store failed.
     pub async fn ended(&self) {
         self.jobs.closed().await;
+    }
+
+    /// Adds what the writer counts: commits, and the jobs that wait for it. Reading them asks nothing of its thread.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn register_metrics(&self, registry: &Registry) -> Result<(), RegisterError> {
+        let jobs = self.jobs.downgrade();
+        let depth = move || {
+            let depth = |jobs: mpsc::Sender<Job>| jobs.max_capacity() - jobs.capacity();
+            // Of a writer that has ended nothing waits.
+            let depth = jobs.upgrade().map_or(0, depth);
+            u64::try_from(depth).unwrap_or(u64::MAX)
+        };
+        self.commits.register(registry, depth)
     }
 
     /// Calls `look` with the ledger, after every command that was sent before, and returns its
@@ -328,7 +351,7 @@ impl Writer {
                 goes_on = self.take(job, &mut group, &mut held);
             }
             if !group.is_empty()
-                && let Err(error) = self.store.write(&group)
+                && let Err(error) = self.commit(&group)
             {
                 self = self.rolled_back(error)?;
                 for one in held.into_iter().filter_map(Held::after_full) {
@@ -352,6 +375,13 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    fn commit(&mut self, group: &Group) -> Result<(), StoreError> {
+        let began = Instant::now();
+        let written = self.store.write(group);
+        self.commits.count(began.elapsed(), &written);
+        written
     }
 
     /// Returns a writer that goes on after a failed commit, with the store and the ledger read again from disk, if
@@ -434,6 +464,7 @@ impl Writer {
                 let (settled, waiting) = oneshot::channel();
                 let published = Published {
                     committed: Arc::clone(&committed),
+                    at: Instant::now(),
                     settled,
                 };
                 // Fails only while the coordinator stops: at its next start the ledger is followed.

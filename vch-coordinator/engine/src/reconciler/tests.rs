@@ -56,3 +56,26 @@ fn what_is_not_so_is_said_in_the_words_of_both() {
     drift.report(&[], Vec::new());
     assert_eq!(drift.messages(), [""; 0]);
 }
+
+#[test]
+fn what_is_not_so_is_counted_by_part_until_it_is() {
+    let drift = Drift::default();
+    let registry = vch_metrics::Registry::default();
+    drift.register_metrics(&registry).unwrap();
+    let count = |part: &str| {
+        let text = registry.text().unwrap();
+        let sample = format!("vch_drift{{part=\"{part}\"}} ");
+        let value = text.lines().find_map(|line| line.strip_prefix(&sample));
+        value.unwrap_or_else(|| panic!("{part}: {text}")).to_owned()
+    };
+    let failed = || {
+        let cid = 7;
+        DataplaneError::from(vch_network::tether::ChannelError::NoNativeListener { cid })
+    };
+    drift.report(&[failed(), failed()], vec!["runtime: no answer".to_owned()]);
+    let counted = ["segments", "nat", "dns", "tether", "runtime"].map(count);
+    assert_eq!(counted, ["0", "0", "0", "2", "1"]);
+    drift.report(&[], Vec::new());
+    let counted = ["segments", "nat", "dns", "tether", "runtime"].map(count);
+    assert_eq!(counted, ["0"; 5]);
+}

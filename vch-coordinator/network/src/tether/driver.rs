@@ -3,6 +3,7 @@
 use super::{
     channel::Opener,
     guest_log::GuestLog,
+    progress::Progress,
     report_store::{ReportStore, ReportStoreError},
     reports::Reports,
     state::{AHEAD, SessionState},
@@ -19,7 +20,7 @@ use protocol::{
     },
 };
 use std::{
-    sync::{Arc, Weak},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{sync::watch, task::JoinSet};
@@ -29,17 +30,23 @@ use vch_log::error_chain;
 /// Connections beside the live one that are being told to go, at a time; more are just closed.
 const TURNED_AWAY: usize = 4;
 
+/// What an agent is to be told.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub target: AgentTarget,
+    /// When it was published.
+    pub at: Instant,
+}
+
 pub(super) struct Driver {
     pub container: ContainerId,
     pub opener: Opener,
-    pub wanted: watch::Receiver<AgentTarget>,
+    pub wanted: watch::Receiver<Wanted>,
     pub state: watch::Sender<SessionState>,
     pub report_store: Arc<dyn ReportStore>,
     pub heartbeat: Duration,
-    /// Cloned once for each live session, to count them.
-    pub live: Weak<()>,
-    /// The clone, while this session is live.
-    pub session: Option<Arc<()>>,
+    /// How far the agent has come.
+    pub progress: Progress,
     pub log: GuestLog,
     /// Schedules the writing of its reports.
     pub reports: Reports,
@@ -198,7 +205,13 @@ impl Driver {
     }
 
     fn desire(&mut self, machine: &mut Coordinator) {
-        let spec = self.wanted.borrow_and_update().spec.clone();
+        let (spec, at) = {
+            let wanted = self.wanted.borrow_and_update();
+            (wanted.target.spec.clone(), wanted.at)
+        };
+        let id = spec.as_ref().map(NetSpec::id);
+        self.progress.published(id, at, &self.state.borrow());
+        self.follow_progress();
         if let Some(spec) = spec {
             machine.handle(Instant::now(), Input::Desired(spec));
         } else {
@@ -236,7 +249,7 @@ impl Driver {
 
     fn is_plausible(&self, report: &Report) -> bool {
         let wanted = self.wanted.borrow();
-        let spec = wanted.spec.as_ref();
+        let spec = wanted.target.spec.as_ref();
         spec.is_some_and(|spec| is_about(report, spec))
     }
 
@@ -252,26 +265,31 @@ impl Driver {
             Ok(()) | Err(ReportStoreError::Full) => {
                 self.reports.settled(sequence);
                 self.state.send_modify(|state| state.report = Some(report));
+                self.follow_progress();
             }
             Err(ReportStoreError::Ended) => {}
         }
     }
 
+    fn follow_progress(&mut self) {
+        self.progress.follow(&self.state.borrow(), Instant::now());
+    }
+
     fn note(&mut self, output: Output) {
         let logged = self.log.line();
-        let name = self.wanted.borrow().name.clone();
+        let name = self.wanted.borrow().target.name.clone();
         match output {
             Output::Established(hello) => {
                 if logged {
                     tracing::info!(container = name, agent = hello.agent, "session is live");
                 }
-                self.session = self.live.upgrade();
                 self.reports.begin_session();
                 self.state.send_modify(|state| {
                     state.agent = Some(hello.agent);
                     state.held = hello.held;
                 });
-                let wanted = self.wanted.borrow().spec.as_ref().map(NetSpec::id);
+                self.follow_progress();
+                let wanted = self.wanted.borrow().target.spec.as_ref().map(NetSpec::id);
                 if wanted.is_some_and(|spec| self.state.borrow().is_ahead(spec)) {
                     self.tell(AHEAD);
                 }
@@ -280,9 +298,9 @@ impl Driver {
                 if logged {
                     tracing::info!(container = name, ?why, "session is over");
                 }
-                self.session = None;
                 self.state
                     .send_modify(|state| (state.agent, state.held) = (None, None));
+                self.follow_progress();
             }
             Output::Refused(refusal) if logged => {
                 tracing::warn!(container = name, ?refusal, "agent refused");
@@ -298,7 +316,7 @@ impl Driver {
     /// Logs a line about this container.
     fn tell(&mut self, what: &str) {
         if self.log.line() {
-            tracing::warn!(container = self.wanted.borrow().name, "{what}");
+            tracing::warn!(container = self.wanted.borrow().target.name, "{what}");
         }
     }
 }

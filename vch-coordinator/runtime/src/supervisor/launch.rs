@@ -14,6 +14,7 @@ use crate::{
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use vch_engine::RequestError;
@@ -34,9 +35,14 @@ pub(super) struct StartDisks {
 
 impl Supervised {
     /// Provides the container's disks and commits its start.
-    pub(super) fn prepare(&self) {
+    pub(super) fn prepare(&mut self) {
+        self.start_began = Instant::now();
         let (runtime, id, handle) = (self.runtime.clone(), self.id, Arc::clone(&self.handle));
-        self.beside(async move { Done::Prepared(runtime.prepare(id, &handle).await) });
+        self.beside(async move {
+            let prepared = runtime.prepare(id, &handle).await;
+            runtime.0.starts.prepared(&prepared);
+            Done::Prepared(prepared)
+        });
     }
 
     /// Starts the container's VM and its process.
@@ -44,8 +50,11 @@ impl Supervised {
         self.abort = CancellationToken::new();
         let (runtime, id, handle) = (self.runtime.clone(), self.id, Arc::clone(&self.handle));
         let (abort, disks) = (self.abort.clone(), self.disks.clone());
+        let began = self.start_began;
         self.beside(async move {
             let launched = runtime.launched(id, &handle, disks, &abort).await;
+            let starts = &runtime.0.starts;
+            starts.launched(began, &launched, abort.is_cancelled());
             if launched.is_err() {
                 // Whatever came of it ends: nobody would follow it.
                 runtime.end_for_sure(id).await;

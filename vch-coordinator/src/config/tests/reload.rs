@@ -53,6 +53,7 @@ fn everything_else_needs_a_restart_and_is_named() {
         ("[runtime]\nhook = \"/x\"\n", "runtime"),
         ("[dns]\nthreads = 3\n", "dns"),
         ("[tether]\nheartbeat_ms = 200\n", "tether"),
+        ("[metrics]\nlisten = \"127.0.0.1:9323\"\n", "metrics"),
     ] {
         let after = parse(text).expect("valid");
         let refused = before.reload(&after).expect_err("a restart is needed");

@@ -7,13 +7,14 @@ use std::{fs, path::Path};
 /// Endings of files' names, which stand in backticks too.
 const FILES: [&str; 6] = ["json", "toml", "tar", "sock", "ext4", "squashfs"];
 /// Whose error texts a user of vch.toml meets.
-const ROOMS: [&str; 10] = [
+const ROOMS: [&str; 11] = [
     "src",
     "dns",
     "engine/src",
     "image-store/src",
     "ledger/src",
     "log/src",
+    "metrics/src",
     "network/src",
     "nftables/src",
     "shim/src",

@@ -208,6 +208,16 @@ fn a_connection_that_makes_no_sense_is_closed() {
 }
 
 #[test]
+fn what_was_done_is_read_without_the_server_and_after_its_end() {
+    let served = with_many(1);
+    let reader = served.server.stats_reader();
+    assert_eq!(data(&served.ask("many", Rtype::A)), ["10.0.0.0"]);
+    assert_eq!(reader.read().answered, 1);
+    served.server.shutdown().unwrap();
+    assert_eq!(reader.read().answered, 1);
+}
+
+#[test]
 fn an_idle_connection_is_closed_when_its_time_is_over() {
     let served = Served::with(Config {
         idle_timeout: Duration::from_millis(300),

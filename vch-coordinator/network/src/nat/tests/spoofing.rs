@@ -303,7 +303,7 @@ fn a_container_on_the_shared_bridge_sends_as_itself() {
     check("s1", "s2");
 }
 
-/// What it sends comes in by its port for a second time, where the rules see it.
+/// Tests that the rules see what such a container sends, which comes in by its port for a second time.
 #[test]
 fn a_container_with_a_rate_sends_as_itself() {
     check_behind("s1", "s2", || {

@@ -39,7 +39,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// What limits all links that are ours: one list, and the filters of those that have any.
+    /// Reads the limits of all links of the VCH: one list, and the filters of the links that have any.
     pub(in crate::segments) async fn observe_limits(
         &mut self,
         observed: &mut Observed,
@@ -86,7 +86,7 @@ impl Kernel {
     ) -> Result<Option<TcMessage>, SegmentError> {
         let index = message.header.index;
         let request = RouteNetlinkMessage::GetQueueDiscipline(message);
-        // The kernel tells all who listen, and whoever asked only by an echo.
+        // The kernel tells all sockets that listen, and the one that asked only by an echo.
         match self.request(request, NLM_F_ACK | NLM_F_ECHO).await {
             Ok(messages) => Ok(messages.iter().find_map(discipline).cloned()),
             // None, one that is built in, and no such link.

@@ -11,7 +11,7 @@ async fn with_bridge() -> (Segments, ActorThread) {
     (segments, thread)
 }
 
-/// What `tc` shows of a limit: the buckets of both links, and the redirection.
+/// Checks that `tc` shows a limit: the buckets of both links, and the redirection.
 fn assert_limited(port: &str, rate: &str) {
     let ifb = port.replace("vt-", "vi-");
     for link in [port, &ifb] {

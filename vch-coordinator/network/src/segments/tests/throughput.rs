@@ -122,7 +122,7 @@ fn received(link: &str) -> u64 {
     first.parse().unwrap()
 }
 
-/// What a counter grows by, as a part of a rate, for several at once. Waits until the flows are under way.
+/// Measures by what several counters grow, each as a part of its rate. Waits until the flows are under way.
 async fn measure(counters: &[(&dyn Fn() -> u64, f64)], what: &str) {
     let read = || {
         counters

@@ -32,6 +32,50 @@ async fn an_agent_is_told_its_spec_and_its_report_is_durable() {
 }
 
 #[tokio::test]
+async fn sessions_and_the_time_to_an_agreement_are_counted() {
+    let mut testbed = Testbed::open();
+    let registry = testbed.registry();
+    let counted = async |samples: &[&str]| {
+        let all = || {
+            let text = registry.text().unwrap();
+            samples
+                .iter()
+                .all(|sample| text.lines().any(|line| line == *sample))
+        };
+        let until = std::time::Instant::now() + SOON;
+        while !all() {
+            assert!(
+                std::time::Instant::now() < until,
+                "{}",
+                registry.text().unwrap()
+            );
+            tokio::task::yield_now().await;
+        }
+    };
+    let container = testbed.add("app").await;
+    counted(&["vch_agent_sessions_awaited 0"]).await;
+    testbed.start("app").await.unwrap();
+    counted(&["vch_agent_sessions_awaited 1"]).await;
+    let guest = Guest::spawn(testbed.socket(container));
+    counted(&[
+        "vch_agent_sessions_awaited 0",
+        "vch_agent_sessions_begun_total 1",
+        "vch_agent_sessions{state=\"ready\"} 1",
+        "vch_convergence_seconds_count{session=\"awaited\"} 1",
+        "vch_convergence_seconds_count{session=\"open\"} 0",
+    ])
+    .await;
+    drop(guest);
+    counted(&[
+        "vch_agent_sessions_awaited 1",
+        "vch_agent_sessions{state=\"ready\"} 0",
+    ])
+    .await;
+    testbed.remove("app").await;
+    counted(&["vch_agent_sessions_awaited 0"]).await;
+}
+
+#[tokio::test]
 async fn a_report_about_a_nic_that_is_not_the_containers_is_dropped() {
     let mut testbed = Testbed::open();
     let container = testbed.add("app").await;

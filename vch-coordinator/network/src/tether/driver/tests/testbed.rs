@@ -5,10 +5,11 @@ use super::SOON;
 use crate::tether::{ReportStore, ReportStoreError};
 use futures_util::{FutureExt, future::BoxFuture};
 use protocol::{message::Report, session::DEFAULT_HEARTBEAT, spec::SpecId};
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use vch_ledger::{Command, ContainerId, Settings, desired::Delta};
+use vch_metrics::Registry;
 use vch_store::{
     Committed, HostChecks, LedgerHandle, Loaded, SpawnedWriter, Store, WriterError, sample,
 };
@@ -79,7 +80,9 @@ impl Testbed {
     }
 
     fn follow(&self, delta: &Delta) {
-        self.tether.follow(delta, &mut BTreeMap::new()).unwrap();
+        self.tether
+            .follow(delta, Instant::now(), &mut BTreeMap::new())
+            .unwrap();
     }
 
     pub fn socket(&self, container: ContainerId) -> PathBuf {
@@ -88,6 +91,13 @@ impl Testbed {
 
     pub fn live(&self) -> usize {
         self.tether.live()
+    }
+
+    /// Returns what is counted of the sessions.
+    pub fn registry(&self) -> Registry {
+        let registry = Registry::default();
+        self.tether.register_metrics(&registry).unwrap();
+        registry
     }
 
     pub fn state(&self, container: ContainerId) -> Option<SessionState> {

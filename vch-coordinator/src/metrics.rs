@@ -1,0 +1,65 @@
+//! What the coordinator's parts count, read by Prometheus.
+//!
+//! Architecture invariant: a reading takes no lock for which the store's writer waits, asks no task, and walks over no
+//! containers: what it costs does not grow with them.
+
+mod server;
+
+pub use server::{MAX_CONNECTIONS, MetricsListenError};
+
+use crate::{config::Config, parts::Parts};
+use server::MetricsListener;
+use std::convert::Infallible;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+use vch_engine::Reconciler;
+use vch_metrics::{Description, RegisterError, Registry};
+use vch_runtime::Runtime;
+
+/// Why metrics are not served.
+#[derive(Debug, Error)]
+pub enum MetricsError {
+    /// Their listener.
+    #[error(transparent)]
+    Listen(#[from] MetricsListenError),
+    /// Two parts count something else by one name.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+}
+
+/// Serves metrics where the configuration says, as a part of the coordinator and until the stop; without a word of it
+/// nothing listens.
+///
+/// # Errors
+/// [`MetricsError`].
+pub fn serve(
+    config: &Config,
+    counting: (&Reconciler, &Runtime),
+    (parts, stop): (&mut Parts, &CancellationToken),
+) -> Result<(), MetricsError> {
+    let Some(endpoint) = &config.metrics else {
+        return Ok(());
+    };
+    let listener = MetricsListener::open(endpoint)?;
+    let registry = registry(counting)?;
+    let stop = stop.clone();
+    parts.spawn_stopping("metrics", async {
+        listener.serve(registry, stop).await;
+        Ok::<(), Infallible>(())
+    });
+    Ok(())
+}
+
+/// Returns all that is counted, and the version of this coordinator.
+fn registry((reconciler, runtime): (&Reconciler, &Runtime)) -> Result<Registry, RegisterError> {
+    let registry = Registry::default();
+    let build = Description::new("vch_build_info", "1, with the coordinator's version.");
+    let build = build.of("version", env!("CARGO_PKG_VERSION")).gauge();
+    build.set(1);
+    registry.add(build)?;
+    reconciler.ledger_handle.register_metrics(&registry)?;
+    reconciler.dataplane.register_metrics(&registry)?;
+    reconciler.drift.register_metrics(&registry)?;
+    runtime.register_metrics(&registry)?;
+    Ok(registry)
+}
