@@ -90,7 +90,7 @@ pub enum SegmentError {
     },
     /// The kernel lacks what limits traffic.
     #[error(
-        "the rate of link {link} can't be limited: the kernel has no {module}: load it by modprobe(8), or give no `vch.rate`"
+        "the rate of link {link} can't be limited: the kernel has no {module}: load it by modprobe(8), or give the endpoint no rate"
     )]
     NoLimits {
         /// The link.
