@@ -1,4 +1,4 @@
-//! The networks outside, one `[[external]]` each.
+//! The tables `[[external]]`: one external network each.
 
 use super::{
     ConfigError, HostInterface, bridge::Bridge, error::Source, fields, host_interfaces::interface,
@@ -12,10 +12,11 @@ use vch_ledger::{
     NetworkName, Subnet,
 };
 
-/// Names of networks that are there without being declared, or that Docker's clients take for such.
+/// Names of networks that exist without being declared, or that Docker's clients treat as
+/// predefined.
 const PREDEFINED: [&str; 4] = ["none", "bridge", "host", "default"];
 
-/// The other kinds of network, which no external one may be.
+/// The other networks of the configuration, from which an external network must differ.
 pub(super) struct Others<'a> {
     pub host_interfaces: [(&'static str, &'a HostInterface); 2],
     pub bridge: &'a Bridge,
@@ -38,8 +39,12 @@ pub(super) fn externals(
     Ok(checked)
 }
 
-/// For each table whether ports are published there that name no address: where it says so, else
-/// on the first that does not deny it.
+/// Returns for each table whether ports without an address are published on that network: where
+/// `published` is true, or else on the first network that does not set it.
+///
+/// # Errors
+/// - [`ConfigError::Missing`] if there is no table.
+/// - [`ConfigError::Field`] if every table sets `published` to false.
 fn published(source: &Source<'_>, tables: &[fields::External]) -> Result<Vec<bool>, ConfigError> {
     let says = |table: &fields::External| table.published.as_ref().map(|said| *said.get_ref());
     let some_says_so = tables.iter().any(|table| says(table) == Some(true));
@@ -152,7 +157,10 @@ fn subnet(
     })
 }
 
-/// An address that a host of this subnet can have.
+/// Parses an address that a host in the subnet `net` can have.
+///
+/// # Errors
+/// Returns [`ConfigError::Field`] if the text is not such an address.
 fn host_of(
     source: &Source<'_>,
     field: &'static str,
@@ -198,7 +206,10 @@ fn meet(one: &AddressRange, other: &AddressRange) -> bool {
     one.contains(other.first()) || other.contains(one.first())
 }
 
-/// That name and interface are this network's alone.
+/// Checks that no other network has the same name or interface.
+///
+/// # Errors
+/// Returns [`ConfigError::Field`] if the name or the interface is taken.
 fn check_identity(
     source: &Source<'_>,
     table: &fields::External,
@@ -243,7 +254,11 @@ fn check_identity(
     }
 }
 
-/// That no address belongs to two networks, and that published ports have one.
+/// Checks that no subnet overlaps another network, and that the VCH has an address if ports are
+/// published on the network.
+///
+/// # Errors
+/// Returns [`ConfigError::Field`] for the first subnet that is not possible.
 fn check_subnets(
     source: &Source<'_>,
     table: &fields::External,
