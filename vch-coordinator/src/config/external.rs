@@ -6,6 +6,7 @@ use super::{
 use ipnet::IpNet;
 use protocol::spec::FirewallLevel;
 use std::{collections::BTreeMap, net::IpAddr};
+use thiserror::Error;
 use toml::Spanned;
 use vch_ledger::{
     AddressRange, External, ExternalAddressing, ExternalNetwork, MAX_DNS_SERVERS, MAX_SUBNETS,
@@ -139,7 +140,7 @@ fn subnet(
         }
         let range = match range(written.get_ref(), net) {
             Ok(range) => range,
-            Err(remedy) => return refuse(&remedy),
+            Err(error) => return refuse(&error.to_string()),
         };
         if let Some(other) = ranges.iter().find(|other| meet(other, &range)) {
             return refuse(&format!(
@@ -177,28 +178,48 @@ fn host_of(
     Err(source.field(value.span(), field, address.to_string(), &remedy))
 }
 
-/// `10.2.1.0/24` or `10.2.2.10-10.2.2.20`; an error is the remedy.
-fn range(text: &str, net: IpNet) -> Result<AddressRange, String> {
+/// Why a text is not a range of addresses in a subnet. The messages are remedies.
+#[derive(Debug, Error)]
+enum RangeError {
+    /// An end of the range is not an address.
+    #[error("write FIRST-LAST, as in 10.2.2.10-10.2.2.20")]
+    Ends,
+    /// The first address is above the last one, or they are of different families.
+    #[error("write the lower address first, and both of one family")]
+    Order,
+    /// The text is not a part of the subnet in CIDR notation.
+    #[error("write a part of the subnet, as in 10.2.1.0/24, or FIRST-LAST")]
+    Part,
+    /// The part has host bits; without them it is this one.
+    #[error("it has host bits: write {0}")]
+    HostBits(IpNet),
+    /// The range is not inside this subnet.
+    #[error("it is not inside subnet {0}: write a part of it")]
+    Outside(IpNet),
+}
+
+/// Parses a range of addresses in the subnet `net`: `10.2.1.0/24` or `10.2.2.10-10.2.2.20`.
+///
+/// # Errors
+/// Returns [`RangeError`] if the text is not such a range.
+fn range(text: &str, net: IpNet) -> Result<AddressRange, RangeError> {
     let range = if let Some((first, last)) = text.split_once('-') {
         let ends = (first.trim().parse().ok(), last.trim().parse().ok());
         let (Some(first), Some(last)) = ends else {
-            return Err("write FIRST-LAST, as in 10.2.2.10-10.2.2.20".into());
+            return Err(RangeError::Ends);
         };
-        AddressRange::new(first, last)
-            .ok_or("write the lower address first, and both of one family")?
+        AddressRange::new(first, last).ok_or(RangeError::Order)?
     } else {
-        let part: IpNet = text
-            .parse()
-            .map_err(|_| "write a part of the subnet, as in 10.2.1.0/24, or FIRST-LAST")?;
+        let part: IpNet = text.parse().map_err(|_| RangeError::Part)?;
         if part.trunc() != part {
-            return Err(format!("it has host bits: write {}", part.trunc()));
+            return Err(RangeError::HostBits(part.trunc()));
         }
         part.into()
     };
     if net.contains(&range.first()) && net.contains(&range.last()) {
         Ok(range)
     } else {
-        Err(format!("it is not inside subnet {net}: write a part of it"))
+        Err(RangeError::Outside(net))
     }
 }
 
