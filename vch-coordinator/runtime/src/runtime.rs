@@ -231,6 +231,11 @@ impl Runtime {
         self.0.dirs.of(id).join("upper.ext4")
     }
 
+    /// Stores a document of a container.
+    ///
+    /// # Errors
+    /// - [`RuntimeError::Unwritable`] if the content cannot be serialized.
+    /// - [`RuntimeError::Request`] if the ledger refuses the document or cannot store it.
     pub(super) async fn keep<T: serde::Serialize + Sync>(
         &self,
         id: ContainerId,

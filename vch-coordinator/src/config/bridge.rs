@@ -21,6 +21,10 @@ pub struct Bridge {
     pub pools: Vec<Pool>,
 }
 
+/// Checks the table `[bridge]`. `others` are interfaces that the bridges must not use.
+///
+/// # Errors
+/// Returns [`ConfigError`] if the table is missing or a field is not valid.
 pub(super) fn bridge(
     source: &Source<'_>,
     table: Option<fields::Bridge>,

@@ -23,6 +23,10 @@ pub(super) struct Others<'a> {
     pub bridge: &'a Bridge,
 }
 
+/// Checks the tables `[[external]]`.
+///
+/// # Errors
+/// Returns [`ConfigError`] if there is no table, a field is not valid, or networks conflict.
 pub(super) fn externals(
     source: &Source<'_>,
     tables: Option<Vec<fields::External>>,

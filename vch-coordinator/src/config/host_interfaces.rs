@@ -48,6 +48,10 @@ impl DockerEndpoint {
     }
 }
 
+/// Checks the table `[management]`.
+///
+/// # Errors
+/// Returns [`ConfigError`] if the table is missing or a field is not valid.
 pub(super) fn management(
     source: &Source<'_>,
     table: Option<fields::HostInterface>,
@@ -59,6 +63,10 @@ pub(super) fn management(
     })
 }
 
+/// Checks the table `[docker_endpoint]`.
+///
+/// # Errors
+/// Returns [`ConfigError`] if the table is missing or a field is not valid.
 pub(super) fn docker_endpoint(
     source: &Source<'_>,
     table: Option<fields::DockerEndpoint>,

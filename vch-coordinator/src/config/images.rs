@@ -19,6 +19,10 @@ pub struct Images {
     pub free_bytes: Option<u64>,
 }
 
+/// Checks the table `[images]`.
+///
+/// # Errors
+/// Returns [`ConfigError::Field`] if a number is outside its range.
 pub(super) fn images(source: &Source<'_>, table: fields::Images) -> Result<Images, ConfigError> {
     let default = Limits::default();
     let packed = source.number(

@@ -18,6 +18,10 @@ impl Config {
     }
 }
 
+/// Checks the table `[ports]`. Returns the configured range; `None` if none is configured.
+///
+/// # Errors
+/// Returns [`ConfigError::Field`] if the range is not valid.
 pub(super) fn ephemeral(
     source: &Source<'_>,
     table: fields::Ports,

@@ -48,6 +48,10 @@ impl Runtime {
     }
 }
 
+/// Checks the table `[runtime]`.
+///
+/// # Errors
+/// Returns [`ConfigError`] if a field is missing, not valid, or not for this kind of runtime.
 pub(super) fn runtime(source: &Source<'_>, table: fields::Runtime) -> Result<Runtime, ConfigError> {
     match table.kind {
         fields::RuntimeKind::External => external(source, table),

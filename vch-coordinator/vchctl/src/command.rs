@@ -20,6 +20,11 @@ pub enum Outcome {
 
 type Result<T> = std::result::Result<T, ClientError>;
 
+/// Sends the request of a command to the coordinator and prints the answer.
+///
+/// # Errors
+/// Returns [`ClientError`] if the coordinator is not reachable, refuses the request or gives an
+/// unexpected answer.
 pub async fn run(arguments: &Arguments) -> Result<Outcome> {
     let client = Client::new(&arguments.socket);
     let format = arguments.format;

@@ -36,6 +36,9 @@ fn no_nat(port: &ContainerPort) -> Option<&'static str> {
 }
 
 /// Refuses requests that are not possible for a container whose networks are all external.
+///
+/// # Errors
+/// Returns [`Refusal`] with the reason.
 pub(super) fn check_external(
     container: &Container,
     ports: &[ContainerPort],
@@ -74,6 +77,9 @@ struct PortRequest {
 }
 
 /// Refuses a port at an address of a family that none of the container's endpoints has.
+///
+/// # Errors
+/// Returns [`PortRefusal`] with the port and the family.
 pub(super) fn check_family(
     container_draft: &ContainerDraft<'_>,
     ports: &[ContainerPort],
@@ -153,6 +159,9 @@ pub(super) fn forget_chosen(container: &mut Container) {
 
 /// Returns the published ports of a container that are in force, and remembers the chosen ones on
 /// its row. A port that can't be published is left out, or refused if `all` must be.
+///
+/// # Errors
+/// Returns [`Refusal`] if `all` ports must be published and one of them can't.
 pub(super) fn in_force(
     container_draft: &mut ContainerDraft<'_>,
     all: bool,
@@ -462,6 +471,9 @@ fn twice(request: &PortRequest, other: PortNumber) -> PortRefusal {
 }
 
 /// Refuses a port that belongs to a service of the VCH.
+///
+/// # Errors
+/// Returns [`PortRefusal`] with the service.
 pub(super) fn check_reserved(settings: &Settings, host: &HostPort) -> Result<(), PortRefusal> {
     match settings.reserved.get(&host.number()) {
         None => Ok(()),

@@ -131,6 +131,9 @@ impl Kernel {
     }
 
     /// Reads all links, and the namespaces that these ports reach into.
+    ///
+    /// # Errors
+    /// Returns [`SegmentError`] if the kernel refuses to list links or addresses.
     pub(super) async fn observe<'a>(
         &mut self,
         ports: impl IntoIterator<Item = &'a Port>,
@@ -155,6 +158,9 @@ impl Kernel {
     }
 
     /// Reads the links that a plan for a bridge needs.
+    ///
+    /// # Errors
+    /// Returns [`SegmentError`] if the kernel refuses to show a link or its addresses.
     pub(super) async fn observe_bridge(
         &mut self,
         bridge: &Bridge,
@@ -168,6 +174,9 @@ impl Kernel {
     }
 
     /// Reads the links that a plan for a port needs.
+    ///
+    /// # Errors
+    /// Returns [`SegmentError`] if the kernel refuses to show a link.
     pub(super) async fn observe_port(&mut self, port: &Port) -> Result<Observed, SegmentError> {
         let mut observed = self.observe_link(&port.name).await?;
         let bridge = self.observe_link(&port.bridge).await?;
@@ -177,6 +186,10 @@ impl Kernel {
     }
 
     /// Reads the link of that name alone, if it exists.
+    ///
+    /// # Errors
+    /// Returns [`SegmentError`] if the kernel refuses to show the link. A link that does not exist
+    /// is no error.
     pub(super) async fn observe_link(
         &mut self,
         name: &InterfaceName,
@@ -218,6 +231,10 @@ impl Kernel {
     }
 
     /// Reads the routes of all tables and both families.
+    ///
+    /// # Errors
+    /// Returns [`SegmentError`] if the kernel refuses to list routes. A family that the kernel
+    /// lacks is no error.
     pub(super) async fn routes(&mut self) -> Result<Vec<RouteMessage>, SegmentError> {
         let mut routes = Vec::new();
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
@@ -294,6 +311,9 @@ fn open() -> io::Result<(rtnetlink::Handle, JoinHandle<()>)> {
 }
 
 /// Opens a network namespace. A path to another kind of file, even to a pipe, does not block.
+///
+/// # Errors
+/// Returns the kernel's error if the path can't be opened.
 pub fn open_namespace(path: &Path) -> Result<File, Errno> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NONBLOCK);
