@@ -92,7 +92,7 @@ fn a_vm_receives_and_sends_at_the_rate_that_docker_gave_its_endpoint() {
     eventually(SOON, "no limit is left", left).unwrap();
 }
 
-/// By the label: compose reads a network's `driver_opts` of a service, and sends them from 2.27.1 on.
+/// By the label: compose reads a network's `driver_opts` of a service, but 2.26.1 does not send them.
 fn composed(lab: &Lab, host: &VmHost<'_>) {
     let file = lab.path("compose.yaml");
     let services = "services: { of: { image: busybox, container_name: composed, \

@@ -1,7 +1,7 @@
-//! `vch.toml`: what the VCH is told when it starts.
+//! The configuration file `vch.toml`.
 //!
-//! Parsed once into types that hold their invariants; an error names file, line, field, value and
-//! remedy. The file's shape is documented in `vch.example.toml`, which a test parses.
+//! The file is parsed once into types that hold their invariants. Errors name the file, the line, the
+//! field, the value and the remedy. `vch.example.toml`, which a test parses, documents all fields.
 
 mod bridge;
 mod error;
@@ -38,54 +38,54 @@ use std::{
 use vch_ledger::{ExternalNetwork, PortNumber, Protocol, Settings, VchId};
 use vch_network::{PortProbe, nat::NatEnvironment};
 
-/// A whole, checked configuration.
+/// A complete, checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Where the store lies; lasts over restarts.
+    /// The directory of the store, which outlives restarts of the VCH.
     pub state_dir: PathBuf,
-    /// Where sockets lie; may be emptied at boot.
+    /// The directory of sockets, which may be emptied at boot.
     pub run_dir: PathBuf,
     /// The native API's Unix socket.
     pub api_socket: PathBuf,
-    /// Where the VCH is on the management network.
+    /// The VCH's interface on the management network.
     pub management: HostInterface,
-    /// Where Docker's clients find it.
+    /// The interface and the settings of the Docker API.
     pub docker_endpoint: DockerEndpoint,
-    /// The external networks: at least one, and at least one of them for published ports.
+    /// The external networks: at least one, and at least one on which ports are published.
     pub externals: Vec<ExternalNetwork>,
-    /// What bridge networks are made of.
+    /// The settings of bridge networks.
     pub bridge: Bridge,
-    /// From where published ports are taken that name none; none for the kernel's own range.
+    /// The range of automatic host ports; `None` for the kernel's range of ephemeral ports.
     pub ephemeral: Option<RangeInclusive<u16>>,
-    /// Who starts the containers' VMs.
+    /// Which program runs the containers' VMs.
     pub runtime: Runtime,
-    /// What images may take.
+    /// The limits of images.
     pub images: Images,
-    /// The name server.
+    /// The settings of the name server.
     pub dns: Dns,
-    /// Sessions with agents.
+    /// The settings of sessions with agents.
     pub tether: Tether,
     /// Where metrics are read; nowhere where it is `None`.
     pub metrics: Option<MetricsEndpoint>,
 }
 
-/// The name server on every gateway address.
+/// The settings of the name server that listens on every gateway address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dns {
-    /// Its threads, and who is asked about names that are not ours.
+    /// The threads, and the upstream servers for names that are not the VCH's own.
     pub server: vch_dns::Config,
-    /// How it answers about names that are ours.
+    /// The policy for answers about the VCH's own names.
     pub policy: vch_dns::Policy,
 }
 
-/// Sessions with agents.
+/// The settings of sessions with agents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tether {
-    /// Time between two pings.
+    /// The interval of pings.
     pub heartbeat: Duration,
-    /// How long a request waits for the agent before it answers `pending`.
+    /// How long a request waits for the agent's report before it is answered as `pending`.
     pub report_deadline: Duration,
-    /// The native vsock port on which agents that dial are awaited.
+    /// The native vsock port on which the VCH accepts agents; `None` if it does not listen.
     pub vsock_port: Option<PrivilegedPort>,
 }
 
@@ -95,7 +95,7 @@ const DEFAULT_TTL_SECONDS: u64 = 0;
 const DEFAULT_DNS_THREADS: u64 = 2;
 
 impl Config {
-    /// What the ledger of this VCH is told.
+    /// Returns the settings for the ledger of this VCH.
     pub fn ledger_settings(&self, vch: VchId) -> Settings {
         let mut settings = Settings::of(vch);
         settings.pools.clone_from(&self.bridge.pools);
@@ -111,7 +111,7 @@ impl Config {
         settings
     }
 
-    /// What of the configuration the rules of nftables are about.
+    /// Returns the part of the configuration that the nftables rules depend on.
     pub fn nat_environment(&self) -> NatEnvironment {
         let host_interfaces = [&self.management, &self.docker_endpoint.host_interface];
         NatEnvironment {
@@ -124,7 +124,7 @@ impl Config {
         }
     }
 
-    /// What finds who listens at a port of this VCH.
+    /// Returns the probe that finds the process listening on a port of this VCH.
     pub fn port_probe(&self) -> PortProbe {
         let at = |published| {
             let externals = self.externals.iter();
@@ -142,7 +142,7 @@ impl Config {
         }
     }
 
-    /// Ports of the VCH's own services, each with whose it is.
+    /// Returns the ports that the VCH itself uses, each with the reason.
     fn reserved(&self) -> BTreeMap<PortNumber, String> {
         let docker = PortNumber {
             protocol: Protocol::Tcp,
@@ -164,7 +164,7 @@ impl Config {
         metrics.into_iter().chain([docker]).collect()
     }
 
-    /// Addresses of the VCH that are for its administrators and for Docker's clients.
+    /// Returns the VCH's addresses that containers must not use, each with the reason.
     fn private(&self) -> BTreeMap<IpAddr, String> {
         let endpoint = "the docker endpoint's network (docker_endpoint.address)";
         let management = "the management network (management.address)";
@@ -178,6 +178,10 @@ impl Config {
     }
 
     /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// - [`ConfigError::Read`] if the file cannot be read.
+    /// - The errors of [`parse`](Self::parse).
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
             file: path.to_owned(),
@@ -186,7 +190,12 @@ impl Config {
         Self::parse(path, &text)
     }
 
-    /// Checks a file's text; `path` is only for errors.
+    /// Checks the text of a file. `path` is only used in errors.
+    ///
+    /// # Errors
+    /// - [`ConfigError::Syntax`] if the text is not TOML, or has an unknown field or a value of a wrong type.
+    /// - [`ConfigError::Missing`] if a required table is missing.
+    /// - [`ConfigError::Field`] if a value is not valid.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let source = Source { file: path, text };
         let file: File = toml::from_str(text).map_err(|error| source.syntax(&error))?;

@@ -1,4 +1,4 @@
-//! A whole coordinator: its configuration, and the wiring of the packages below.
+//! The coordinator: its configuration, and the wiring of the other packages.
 //!
 //! ```text
 //!   vchctl ─► control-api ─┐
@@ -8,8 +8,8 @@
 //!                                   └──── waits for data plane and agent ◄────────────────────────────────────┘
 //! ```
 //!
-//! Architecture invariant: only `control-api` and `docker-api` know HTTP, only `docker-api` knows Docker; only the data
-//! plane changes the kernel.
+//! Architecture invariants: only `control-api` and `docker-api` know HTTP; only `docker-api` knows Docker;
+//! only the data plane changes the kernel.
 
 pub mod config;
 pub mod logging;

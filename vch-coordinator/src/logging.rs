@@ -1,5 +1,7 @@
-//! The log, written by a thread of its own. Logging never waits for the log's reader: a journal that
-//! stands still would hold the runtime's threads, and with them sessions, timers and the API.
+//! Writes the log in a separate thread.
+//!
+//! Logging never waits for the log's reader: a blocked journal would otherwise block the async runtime's
+//! threads, and with them sessions, timers and the API.
 
 use std::{
     io::{self, Write},
@@ -13,33 +15,34 @@ use std::{
 };
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that wait to be written; more are dropped, and counted. A line has some 200 bytes.
+/// The maximum number of queued lines. Further lines are dropped and counted. A line has about 200
+/// bytes.
 const WAITING: usize = 4_096;
-/// At the end, for what waits still.
+/// How long to wait at the end until the queued lines are written.
 const FLUSH: Duration = Duration::from_secs(1);
 
 enum Item {
     Line(Vec<u8>),
-    /// Answered when all before it is written.
+    /// A request to flush, which is answered when all previous lines are written.
     Flush(SyncSender<()>),
 }
 
-/// Where lines are given to; cheap to clone.
+/// The sender of log lines. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct LogWriter {
     lines: SyncSender<Item>,
     dropped: Arc<AtomicU64>,
 }
 
-/// Writes what waits when it is dropped, as far as that is possible within a second.
+/// Flushes the log when it is dropped: waits up to one second until the queued lines are written.
 #[derive(Debug)]
 pub struct Flush(SyncSender<Item>);
 
 impl LogWriter {
-    /// Starts the thread, which writes to `log` until the last writer is dropped.
+    /// Spawns the thread, which writes to `log` until the last [`LogWriter`] is dropped.
     ///
     /// # Errors
-    /// There is no thread to be had.
+    /// Returns an error if the thread cannot be created.
     pub fn spawn(log: impl Write + Send + 'static) -> io::Result<(Self, Flush)> {
         let (lines, waiting) = sync_channel(WAITING);
         let dropped = Arc::new(AtomicU64::new(0));
@@ -60,12 +63,12 @@ impl<'a> MakeWriter<'a> for LogWriter {
     }
 }
 
-/// One line.
+/// A writer of one line.
 #[derive(Debug)]
 pub struct Line<'a>(&'a LogWriter);
 
 impl Write for Line<'_> {
-    /// Takes all of it: `tracing_subscriber` writes a line at once.
+    /// Queues the complete buffer as one line: `tracing_subscriber` writes a line in one call.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match self.0.lines.try_send(Item::Line(line.to_vec())) {
             Ok(()) => {}
@@ -85,7 +88,7 @@ fn write(mut log: impl Write, waiting: &Receiver<Item>, dropped: &AtomicU64) {
     for item in waiting {
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            // There is no other place to report a log that can't be written.
+            // An error of the log itself cannot be reported anywhere.
             let _ = writeln!(log, "{lost} lines are left out: the log is read too slowly");
         }
         match item {
@@ -103,7 +106,7 @@ fn write(mut log: impl Write, waiting: &Receiver<Item>, dropped: &AtomicU64) {
 impl Drop for Flush {
     fn drop(&mut self) {
         let (done, written) = sync_channel(1);
-        // Full: it is read too slowly to wait for it.
+        // The queue is full: the log is read too slowly to wait for it.
         if self.0.try_send(Item::Flush(done)).is_ok() {
             match written.recv_timeout(FLUSH) {
                 Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}

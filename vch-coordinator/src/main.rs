@@ -13,41 +13,44 @@ use vch_coordinator::{
     serve::{Begin, serve},
 };
 
-/// Owns the network of a Virtual Container Host: bridges, addresses, names, NAT, and the session
-/// with the agent in each container VM.
+/// Runs the networks and containers of a Virtual Container Host (VCH)
 ///
-/// Runs in the network namespace in which it is started, as root. What it has decided lies in its
-/// store; links and rules stay when it ends, and it takes them up again when it starts.
+/// The coordinator owns bridges, addresses, names and NAT, serves the Docker API, and configures
+/// the network in each container's VM through the VM's agent. It runs as root, in the network
+/// namespace in which it is started. Its decisions are in its store. When it ends, links, nftables
+/// rules and VMs stay; when it starts again, it takes them over.
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Then, in another shell:  vchctl status
-Logs go to stderr; RUST_LOG=debug says more, RUST_LOG=warn less."
+    after_help = "Once it runs, `vchctl status` shows its state.
+The log goes to standard error; RUST_LOG=debug logs more, RUST_LOG=warn logs less."
 )]
 struct Arguments {
-    /// The configuration, which declares the four kinds of network: see vch.example.toml
+    /// The configuration file, which declares the four kinds of network: see vch.example.toml
     #[arg(long, short, default_value = "/etc/vch/vch.toml")]
     config: PathBuf,
-    /// Make a new store where there is none although directories of containers are there: they are
-    /// kept in `lost` of the state directory
+    /// Create a new store although directories of containers exist without one; the directories are
+    /// moved to `lost` in the state directory
     #[arg(long)]
     begin_anew: bool,
-    /// Check the configuration and end
+    /// Check the configuration file and exit
     #[arg(long)]
     check: bool,
 }
 
-/// For work in threads that has not ended with the coordinator.
+/// How long to wait at the end for blocking work in threads.
 const END: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // Before anything is started: shims, their VMs and the images' helper inherit what they are given alone.
+    // Must come first: shims, their VMs and the image helper then inherit only the descriptors that
+    // they are given.
     if let Err(error) = vch_shim::descriptors::close_at_exec() {
         eprintln!("vch-coordinator: inherited descriptors can't be kept from VMs: {error}");
         return ExitCode::FAILURE;
     }
-    // Whatever it or a helper makes is root's alone, unless it is opened on purpose.
+    // Files of the coordinator and its helpers are accessible by root only, unless they are opened
+    // to others on purpose.
     umask(Mode::from_bits_truncate(0o077));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let (log, flush) = match LogWriter::spawn(std::io::stderr()) {
@@ -61,7 +64,7 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(log)
         .with_ansi(std::io::stderr().is_terminal())
-        // It would panic where the log is a file on a full disk.
+        // The subscriber would panic if the log is a file on a full disk.
         .log_internal_errors(false)
         .init();
     let ended = run(&arguments);
@@ -104,7 +107,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         stop.cancel();
         Ok(serving.await?)
     });
-    // What blocks in a thread of its own, on a disk, does not hold the end up.
+    // Blocking work in threads, such as disk I/O, must not delay the end.
     runtime.shutdown_timeout(END);
     served
 }

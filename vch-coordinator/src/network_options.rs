@@ -1,11 +1,11 @@
-//! The options of networks, which only the Docker API reads, for the native API.
+//! Lets the native API read and show the options of networks as the Docker API does.
 
 use control_api::NetworkOptions;
 use docker_model::networks::options;
 use std::{collections::BTreeMap, sync::Arc};
 use vch_ledger::{BridgeOptions, Network, Refusal};
 
-/// Reads options as the Docker API does.
+/// Parses network options by Docker's names.
 pub struct ByDockersNames;
 
 impl NetworkOptions for ByDockersNames {

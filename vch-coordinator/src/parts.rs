@@ -1,5 +1,5 @@
-//! The parts of a running coordinator. One that ends before it is told to ends the coordinator: what it
-//! did would be missing, and every request would still be answered as done.
+//! The parts of a running coordinator. A part that ends unexpectedly ends the coordinator:
+//! otherwise requests would still be answered as done although the part's work is missing.
 
 use std::{collections::BTreeMap, convert::Infallible, error::Error, future::Future};
 use thiserror::Error;
@@ -10,29 +10,29 @@ use vch_log::error_chain;
 /// A part ended before the coordinator was told to stop.
 #[derive(Debug, Error)]
 pub enum PartError {
-    /// It returned.
+    /// The part returned.
     #[error("the {part} ended: the coordinator ends too, VMs go on")]
     Ended {
-        /// Which part.
+        /// The name of the part.
         part: &'static str,
     },
-    /// It failed.
+    /// The part returned an error.
     #[error("the {part} failed ({reason}): the coordinator ends too, VMs go on")]
     Failed {
-        /// Which part.
+        /// The name of the part.
         part: &'static str,
-        /// Why, with its causes.
+        /// The error with its causes.
         reason: String,
     },
-    /// It panicked, which the log has.
+    /// The part panicked. The panic is in the log.
     #[error("the {part} panicked: the coordinator ends too, VMs go on")]
     Panicked {
-        /// Which part.
+        /// The name of the part.
         part: &'static str,
     },
 }
 
-/// What became of a task: `None` is the end that was to come.
+/// How a task ended; `None` for an expected end.
 type PartOutcome = Option<PartError>;
 
 /// The tasks of a coordinator.
@@ -45,7 +45,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Without a task; those to come end when `stop` is cancelled.
+    /// Creates an empty set of parts, which end when `stop` is cancelled.
     pub fn new(stop: CancellationToken, #[cfg(test)] faults: faults::Faults) -> Self {
         Self {
             tasks: JoinSet::new(),
@@ -56,7 +56,7 @@ impl Parts {
         }
     }
 
-    /// Runs a part that must not end.
+    /// Spawns a part that must not end by itself.
     pub fn spawn(&mut self, part: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         self.spawn_fallible(part, async {
             work.await;
@@ -64,7 +64,7 @@ impl Parts {
         });
     }
 
-    /// The same of one that may say why it ended.
+    /// Spawns a part that must not end by itself, and that may return an error.
     pub fn spawn_fallible<E: Error + Send + 'static>(
         &mut self,
         part: &'static str,
@@ -77,7 +77,7 @@ impl Parts {
         });
     }
 
-    /// Runs a part that sees to the stop itself, and ends no sooner.
+    /// Spawns a part that reacts to the stop itself, and must not end before it.
     pub fn spawn_stopping<E: Error + Send + 'static>(
         &mut self,
         part: &'static str,
@@ -101,7 +101,7 @@ impl Parts {
         });
     }
 
-    /// Runs something that ends by itself; only its panic is a part's end.
+    /// Spawns a task that ends by itself. Only a panic counts as the unexpected end of a part.
     pub fn spawn_once(
         &mut self,
         part: &'static str,
@@ -123,7 +123,7 @@ impl Parts {
         self.names.insert(id, part);
     }
 
-    /// Waits until a part ends that must not. Cancel-safe.
+    /// Waits until a part ends unexpectedly, and returns how. Cancel-safe.
     pub async fn ended(&mut self) -> PartError {
         loop {
             match self.tasks.join_next_with_id().await {
@@ -142,7 +142,7 @@ impl Parts {
         }
     }
 
-    /// Waits until every part has ended; the stop is cancelled.
+    /// Waits until all parts have ended. The stop must have been cancelled.
     pub async fn close(mut self) {
         while self.tasks.join_next().await.is_some() {}
     }

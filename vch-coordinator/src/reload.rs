@@ -1,4 +1,4 @@
-//! The configuration is read again while the coordinator runs.
+//! Reloads the configuration of a running coordinator.
 
 use crate::config::{self, Config};
 use control_api::ApiError;
@@ -10,21 +10,21 @@ use vch_engine::{Outcome, RequestError, Requests};
 use vch_http::{Certificates, TlsError};
 use vch_ledger::Command;
 
-/// Why the configuration stays as it was.
+/// Why the configuration could not be reloaded.
 #[derive(Debug, Error)]
 pub enum ReloadError {
-    /// The file is not one that a running coordinator can take over.
+    /// The file is not valid, or it changes a field that needs a restart.
     #[error(transparent)]
     File(#[from] config::RereadError),
-    /// The certificates that it names can't be used.
+    /// The certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// What it says is refused.
+    /// The ledger refused the external networks, or they could not be set up.
     #[error(transparent)]
     Request(#[from] RequestError),
 }
 
-/// Takes the file over again, as often as it is asked to, one time after the other.
+/// Reloads the configuration on request, one reload at a time.
 pub struct Reload {
     file: PathBuf,
     current: Mutex<Config>,
@@ -33,7 +33,7 @@ pub struct Reload {
 }
 
 impl Reload {
-    /// `current` is what was read from `file` at the start.
+    /// Returns the reload of `file`, from which `current` was read at the start.
     pub fn new(file: PathBuf, current: Config, requests: Requests) -> Self {
         Self {
             file,
@@ -43,7 +43,7 @@ impl Reload {
         }
     }
 
-    /// Reads these certificates again, too.
+    /// Adds certificates to reload.
     #[must_use]
     pub fn with_certificates(self, certificates: Option<Certificates>) -> Self {
         Self {
@@ -52,11 +52,12 @@ impl Reload {
         }
     }
 
-    /// Reads the file and lets the external networks be as it says, and the Docker API's certificates as they
-    /// are.
+    /// Reads the file, and applies its external networks and the Docker API's certificates.
     ///
     /// # Errors
-    /// Says why it changes nothing.
+    /// - [`ReloadError::File`] if the file is not valid or changes a field that needs a restart. Nothing has changed then.
+    /// - [`ReloadError::Tls`] if a certificate cannot be used. Nothing has changed then.
+    /// - [`ReloadError::Request`] if the ledger refuses the external networks. The certificates are reloaded nevertheless.
     pub async fn take_over(&self) -> Result<Outcome, ReloadError> {
         let mut current = self.current.lock().await;
         let newer = current.reread(&self.file)?;

@@ -1,7 +1,7 @@
-//! How many files the coordinator may have open (RLIMIT_NOFILE, getrlimit(2)), and how many it needs.
+//! The limit of open files (RLIMIT_NOFILE, getrlimit(2)), and how many the coordinator needs.
 //!
-//! Most shells give 1,024, which some hundred networks use up. The limit is raised at the start, and
-//! compared with what the ledger holds: a coordinator that could not serve it all does not start.
+//! Most shells set 1,024, which a few hundred networks use up. The coordinator raises the limit when it
+//! starts, and does not start if the limit is below what its ledger needs.
 
 use crate::metrics;
 use nix::{
@@ -11,34 +11,35 @@ use nix::{
 use thiserror::Error;
 use vch_ledger::desired::{Delta, Segment};
 
-/// For the store, netlink, signals, the runtime, hooks and what is read for a moment.
+/// Files for the store, netlink, signals, the async runtime, hooks and short-lived reads.
 const OWN: usize = 256;
 /// The name server's sockets at a gateway address: UDP and TCP.
 const EACH_GATEWAY: usize = 2;
-/// A container's channel: where it is listened for, and the session; and its shim, which is listened to
-/// while it runs.
+/// Files for each container: the listener of its channel, the session, and the connection to its
+/// shim.
 const EACH_CONTAINER: usize = 3;
-/// A connection to the Docker API: itself, a shim for what it attaches to or executes, and the two files of
-/// a log that it reads.
+/// Files for each connection to the Docker API: the connection, a shim for attach or exec, and two
+/// files of a log.
 const EACH_DOCKER_CONNECTION: usize = 4;
 
-/// What costs files by its number.
+/// The objects that need open files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// Addresses of the VCH on bridge networks.
+    /// The number of the VCH's addresses on bridge networks.
     pub gateways: usize,
-    /// Containers.
+    /// The number of containers.
     pub containers: usize,
 }
 
 impl Load {
-    /// 4,096 networks of two families, with a container on each.
+    /// The load that the limit is raised for: 4,096 networks of two families, with a container on
+    /// each.
     const WANTED: Self = Self {
         gateways: 8_192,
         containers: 4_096,
     };
 
-    /// Of all that a ledger holds.
+    /// Returns the load of everything in a ledger.
     pub fn of(whole: &Delta) -> Self {
         let backing = whole.networks.values().flatten();
         let bridges = backing.filter(|backing| !matches!(backing.segment, Segment::External(_)));
@@ -48,7 +49,8 @@ impl Load {
         }
     }
 
-    /// How many files it takes, with every bound of API and name server reached.
+    /// Returns the number of files that the load needs when all limits of the APIs and the name
+    /// server are reached.
     pub fn files(self, dns: &vch_dns::Config) -> u64 {
         let docker = EACH_DOCKER_CONNECTION * docker_api::server::MAX_CONNECTIONS;
         let readers = metrics::MAX_CONNECTIONS;
@@ -60,10 +62,10 @@ impl Load {
     }
 }
 
-/// Why the coordinator can't have the files that it needs.
+/// Why the coordinator cannot open the files that it needs.
 #[derive(Debug, Error)]
 pub enum RlimitError {
-    /// The kernel does not say, or does not let the limit be raised to what is allowed.
+    /// The kernel refused to read the limit or to raise it to a permitted value.
     #[error("the limit of open files can't be read or raised")]
     Kernel(#[from] Errno),
     /// The limit is below what the ledger needs.
@@ -75,25 +77,29 @@ pub enum RlimitError {
     TooFew {
         /// The limit.
         limit: u64,
-        /// How many the ledger needs.
+        /// The number of files that the ledger needs.
         needed: u64,
-        /// How many to allow, with room for more.
+        /// The recommended limit, with some reserve.
         wanted: u64,
-        /// What the ledger holds.
+        /// The load of the ledger.
         load: Load,
     },
 }
 
-/// Sees to it that as many files may be open as `load` needs.
+/// Raises the limit of open files, and checks that it suffices for `load`.
 ///
 /// # Errors
-/// [`RlimitError`].
+/// - [`RlimitError::Kernel`] if the limit cannot be read or raised.
+/// - [`RlimitError::TooFew`] if the limit does not suffice.
 pub fn provide(load: Load, dns: &vch_dns::Config) -> Result<(), RlimitError> {
     check(raise(dns)?, load, dns)
 }
 
-/// Raises the limit as far as this process may: to what is wanted, or to the hard limit. Returns the
-/// limit that holds now.
+/// Raises the limit to the wanted number of files, or to the hard limit if the process may not
+/// exceed it. Returns the limit that is in force.
+///
+/// # Errors
+/// Returns [`RlimitError::Kernel`] if the limit cannot be read or raised.
 fn raise(dns: &vch_dns::Config) -> Result<u64, RlimitError> {
     let wanted = Load::WANTED.files(dns);
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -103,7 +109,7 @@ fn raise(dns: &vch_dns::Config) -> Result<u64, RlimitError> {
     }
     match setrlimit(Resource::RLIMIT_NOFILE, high, high) {
         Ok(()) => return Ok(high),
-        // Without CAP_SYS_RESOURCE, or above fs.nr_open.
+        // The process lacks CAP_SYS_RESOURCE, or the value is above fs.nr_open.
         Err(Errno::EPERM) => {}
         Err(error) => return Err(error.into()),
     }
@@ -112,12 +118,15 @@ fn raise(dns: &vch_dns::Config) -> Result<u64, RlimitError> {
     }
     tracing::warn!(
         limit = hard,
-        "few open files: allow more with `ulimit -Hn {wanted}`, or `LimitNOFILE={wanted}`"
+        "limit of open files is low: raise it with `ulimit -Hn {wanted}`, or `LimitNOFILE={wanted}`"
     );
     Ok(hard)
 }
 
-/// Compares a limit with what the ledger holds.
+/// Checks that a limit suffices for what the ledger holds.
+///
+/// # Errors
+/// Returns [`RlimitError::TooFew`] if it does not.
 fn check(limit: u64, load: Load, dns: &vch_dns::Config) -> Result<(), RlimitError> {
     let needed = load.files(dns);
     if needed <= limit {

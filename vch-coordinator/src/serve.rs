@@ -1,4 +1,4 @@
-//! A whole coordinator, from its configuration to its end.
+//! Runs a coordinator, from its configuration to its end.
 
 mod closing;
 
@@ -50,52 +50,52 @@ use vch_store::{
 #[cfg(test)]
 use crate::parts::faults::Faults;
 
-/// For requests that are being answered when the coordinator stops.
+/// How long requests that are under way at the stop may take to complete.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Why a coordinator does not start, or ended.
+/// Why a coordinator does not start, or why it ended.
 #[derive(Debug, Error)]
 pub enum ServeError {
-    /// The VCH is not as its configuration says.
+    /// An interface or address of the configuration does not exist on the VCH.
     #[error(transparent)]
     Links(#[from] LinksError),
-    /// The store.
+    /// The store cannot be opened or closed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The run directory.
+    /// The run directory cannot be created or is not private.
     #[error(transparent)]
     Private(#[from] PrivateError),
-    /// The images.
+    /// The image store cannot be opened.
     #[error(transparent)]
     Images(#[from] vch_image_store::ImageError),
-    /// The ledger.
+    /// The ledger cannot be loaded.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// Something on the VCH.
+    /// A part of the data plane cannot be started.
     #[error("a part of the data plane does not start")]
     Dataplane(#[from] DataplaneError),
-    /// The native vsock listener.
+    /// The native vsock port cannot be listened on.
     #[error("native vsock is not listened on: free the port, or take `tether.vsock_port` away")]
     Native(#[from] OpenError),
-    /// More files are needed than may be open.
+    /// The limit of open files is too low.
     #[error(transparent)]
     Files(#[from] RlimitError),
-    /// SIGHUP can't be listened for.
+    /// The handler of SIGHUP cannot be installed.
     #[error("no signal handler")]
     Signal(#[source] std::io::Error),
-    /// A part of it ended.
+    /// A part of the coordinator ended unexpectedly.
     #[error(transparent)]
     Part(#[from] PartError),
-    /// The API's socket.
+    /// The native API's socket cannot be opened.
     #[error(transparent)]
     Listen(#[from] control_api::ListenError),
-    /// The Docker API's sockets.
+    /// A socket of the Docker API cannot be opened.
     #[error(transparent)]
     ListenDocker(#[from] DockerListenError),
-    /// The metrics.
+    /// The listener of the metrics cannot be opened, or a metric is registered twice.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
-    /// The service manager.
+    /// The service manager that started the coordinator cannot be reached.
     #[error("the service manager that NOTIFY_SOCKET names is not reached")]
     Manager(#[source] std::io::Error),
 }
@@ -124,20 +124,21 @@ impl From<DnsError> for ServeError {
     }
 }
 
-/// Whether a coordinator makes a new store beside containers that it would not know.
+/// Whether to create a new store if directories of containers exist without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begin {
-    /// It refuses to.
+    /// Refuse to create it.
     AsBefore,
-    /// It does.
+    /// Create it.
     Anew,
 }
 
-/// Serves what `config`, read from `file`, declares, until `stop` is cancelled or the store fails. Networks, links and rules stay as they are
-/// when it ends: they belong to the ledger, not to this process.
+/// Runs a coordinator with `config`, which was read from `file`, until `stop` is cancelled or a
+/// part fails. Networks, links and rules stay when it ends: they belong to the ledger, not to this
+/// process.
 ///
 /// # Errors
-/// [`ServeError`]; nothing was left running.
+/// Returns the [`ServeError`] of the part that does not start or has ended. All parts have ended then.
 pub async fn serve(
     file: PathBuf,
     config: Config,
@@ -241,13 +242,20 @@ async fn serve_in(
     closing.finish(served).await
 }
 
-/// The service manager that started the coordinator, if one did.
+/// Returns the service manager that started the coordinator; `None` if none did.
+///
+/// # Errors
+/// Returns [`ServeError::Manager`] if the service manager cannot be reached.
 fn service_manager() -> Result<Option<Arc<Watchdog>>, ServeError> {
     let manager = Watchdog::from_environment().map_err(ServeError::Manager)?;
     Ok(manager.map(Arc::new))
 }
 
-/// What follows the ledger, and the thread that owns nftables.
+/// Starts the data plane, which follows the ledger, and returns it with the thread that owns
+/// nftables.
+///
+/// # Errors
+/// Returns [`ServeError::Dataplane`] if nftables or the name server cannot be started.
 fn dataplane(
     config: &Config,
     segments: Segments,
@@ -260,7 +268,7 @@ fn dataplane(
     Ok((dataplane, thread))
 }
 
-/// What carries commands out, for both APIs and the runtime.
+/// Returns the entry point through which both APIs and the runtime carry out commands.
 fn requests(config: &Config, ledger_handle: &LedgerHandle, tether: &Arc<Tether>) -> Requests {
     Requests {
         ledger_handle: ledger_handle.clone(),
@@ -270,7 +278,11 @@ fn requests(config: &Config, ledger_handle: &LedgerHandle, tether: &Arc<Tether>)
     }
 }
 
-/// Opens the store; what others could read of the state and run directories is root's alone from then on.
+/// Opens the store. Revokes other users' access to the state and run directories.
+///
+/// # Errors
+/// - [`ServeError::Store`] if the store cannot be opened.
+/// - [`ServeError::Private`] if the run directory cannot be provided.
 fn open(config: &Config, begin: Begin) -> Result<(Store, Loaded), ServeError> {
     let opened = match begin {
         Begin::AsBefore => Store::open(&config.state_dir)?,
@@ -282,7 +294,10 @@ fn open(config: &Config, begin: Begin) -> Result<(Store, Loaded), ServeError> {
     Ok(opened)
 }
 
-/// Waits until the coordinator is to end: at the stop, or because something in it has ended.
+/// Waits until the coordinator must end: because of the stop, or because a part has ended.
+///
+/// # Errors
+/// Returns [`ServeError::Part`] if a part ended unexpectedly.
 async fn first_end(
     serving: impl Future<Output = ()>,
     (stop, ledger_handle, parts): (&CancellationToken, &LedgerHandle, &mut Parts),
@@ -298,7 +313,10 @@ async fn first_end(
     }
 }
 
-/// The configuration is read again at each SIGHUP, and when the API is asked to.
+/// Reloads the configuration at each SIGHUP, and returns the reload for the API.
+///
+/// # Errors
+/// Returns [`ServeError::Signal`] if the handler of SIGHUP cannot be installed.
 fn reload_by_signal(reload: Reload, parts: &mut Parts) -> Result<Arc<Reload>, ServeError> {
     let reload = Arc::new(reload);
     let hangups = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
@@ -306,7 +324,8 @@ fn reload_by_signal(reload: Reload, parts: &mut Parts) -> Result<Arc<Reload>, Se
     Ok(reload)
 }
 
-/// Tells the service manager, if one waits for it, and goes on telling it.
+/// Tells the service manager, if there is one, that the coordinator is ready, and feeds its
+/// watchdog from now on.
 fn tell_ready(manager: Option<&Arc<Watchdog>>, ledger_handle: &LedgerHandle, parts: &mut Parts) {
     if let Some(manager) = manager {
         manager.ready();
@@ -317,8 +336,8 @@ fn tell_ready(manager: Option<&Arc<Watchdog>>, ledger_handle: &LedgerHandle, par
     }
 }
 
-/// Runs the reconciler, and watches over the name server that it keeps; the data plane is given back when it
-/// has ended.
+/// Runs the reconciler and watches the name server that it owns. The data plane is returned through the channel when the
+/// reconciler has ended.
 fn spawn_reconciler(
     mut reconciler: Reconciler,
     parts: &mut Parts,
@@ -329,14 +348,14 @@ fn spawn_reconciler(
     let stop = stop.child_token();
     parts.spawn_stopping("settler", async move {
         let (dataplane, done) = reconciler.run(stop).await;
-        // The coordinator waits for them whenever it ends.
+        // The coordinator always waits for the receiver when it ends.
         let _ = give.send(dataplane);
         done
     });
     dataplane
 }
 
-/// The Docker API. Its listeners are open when this returns; they are served until the stop.
+/// Starts the Docker API. Its listeners, which are already open, are served until the stop.
 fn docker(
     config: &Config,
     (vch, listeners): (VchId, Listeners),
@@ -354,7 +373,7 @@ fn docker(
         tasks: Tasks::default(),
     };
     parts.spawn("Docker events", docker_api::follow(docker.clone()));
-    // Without a listener there is nothing to serve.
+    // Without an open listener, the API has no clients.
     if listeners.are_open() {
         let stop = stop.clone();
         parts.spawn_stopping("Docker API", async {
@@ -366,15 +385,19 @@ fn docker(
     }
 }
 
-/// The program that reads what comes into the image store.
+/// The helper program that unpacks images.
 const IMAGE_HELPER: &str = "vch-image";
-/// The image store below the state directory. It has its own modes: helpers, who are other users, pass
-/// through it to their staging directories.
+/// The image store's directory in the state directory. It manages its own permissions: helpers,
+/// which run as other users, must reach their staging directories in it.
 const IMAGES: &str = "images";
-/// What a coordinator of any release has made in its run directory.
+/// Names that every release of the coordinator creates in its run directory, by which the directory
+/// is recognized.
 const RUN_DIR_MARKS: &[&str] = &["tether", "vms", "api.sock"];
 
-/// The image store, with its helper beside the coordinator.
+/// Opens the image store, with its helper beside the coordinator's program.
+///
+/// # Errors
+/// Returns [`ServeError::Images`] if the image store cannot be opened.
 fn images(config: &Config) -> Result<vch_image_store::Store, ServeError> {
     use vch_image_store::Settings;
     let own = std::env::current_exe().unwrap_or_default();
@@ -392,8 +415,8 @@ fn images(config: &Config) -> Result<vch_image_store::Store, ServeError> {
     })?)
 }
 
-/// Tells the service manager that the coordinator lives: the store's writer answers, and so do the runtime's threads
-/// and those that block.
+/// Feeds the service manager's watchdog as long as the store's writer, the async runtime and its
+/// blocking threads respond.
 async fn lives(manager: Arc<Watchdog>, ledger_handle: LedgerHandle) {
     manager
         .keep(|| async {
@@ -421,7 +444,8 @@ fn runtime(config: &Config, requests: Requests, images: vch_image_store::Store) 
     )
 }
 
-/// Who changes running VMs' NICs, if anybody does.
+/// Returns what changes NICs of running VMs: the runtime hook or the runtime itself; `None` if NICs
+/// are not changed.
 fn nics(config: &Config, runtime: &Runtime) -> Option<Arc<dyn Nics>> {
     match &config.runtime {
         config::Runtime::External { hook } => {
@@ -432,7 +456,7 @@ fn nics(config: &Config, runtime: &Runtime) -> Option<Arc<dyn Nics>> {
     }
 }
 
-/// What else is on the machine, for the ledger's decisions.
+/// Returns checks of the host's routes and listening ports, which the ledger's decisions need.
 fn host(config: &Config, segments: &Segments) -> HostChecks {
     let routes = segments.host_routes();
     let probe = config.port_probe();
@@ -442,7 +466,11 @@ fn host(config: &Config, segments: &Segments) -> HostChecks {
     }
 }
 
-/// The ways to agents; whoever dials by native vsock is awaited in a task.
+/// Opens the channels to agents. Agents that connect by native vsock are accepted by a task.
+///
+/// # Errors
+/// - [`ServeError::Native`] if the native vsock port cannot be listened on.
+/// - [`ServeError::Dataplane`] if the directory of the channels cannot be created.
 fn channels(config: &Config, parts: &mut Parts) -> Result<Channels, ServeError> {
     let native = match config.tether.vsock_port {
         Some(port) => Some(NativeListener::bind(port)?),
@@ -455,23 +483,20 @@ fn channels(config: &Config, parts: &mut Parts) -> Result<Channels, ServeError> 
     Ok(channels)
 }
 
-/// SIGHUP, as daemons have it: the configuration is read again.
+/// Reloads the configuration at each SIGHUP, as is usual for daemons.
 async fn reload_on(mut hangups: Signal, reload: Arc<Reload>) {
     while hangups.recv().await.is_some() {
         match reload.take_over().await {
-            Ok(_) => tracing::info!("the configuration was read again"),
+            Ok(_) => tracing::info!("configuration reloaded"),
             Err(error) => {
-                tracing::error!(
-                    error = error_chain(&error),
-                    "the configuration stays as it was"
-                );
+                tracing::error!(error = error_chain(&error), "configuration not reloaded");
             }
         }
     }
 }
 
-/// Resolves when those who were asking at the stop have had their time to hear the answer: one may
-/// wait for minutes, or never end its request.
+/// Waits for the stop, and then gives requests that are under way [`GRACE`] to complete: some would
+/// otherwise wait for minutes, or never end.
 async fn grace(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(GRACE).await;

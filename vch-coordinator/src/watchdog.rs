@@ -1,6 +1,8 @@
-//! What the service manager is told (sd_notify(3)): that the coordinator is ready, that it stops, and, again and
-//! again, that it lives. It lives as long as its parts answer: one that does not is ended by the manager, and the next
-//! one finds the VMs running.
+//! Notifies the service manager (sd_notify(3)): that the coordinator is ready, that it is stopping,
+//! and, at intervals, that it is alive.
+//!
+//! The coordinator counts as alive while its parts respond. If one does not, the service manager kills the
+//! coordinator, and the next coordinator adopts the running VMs.
 
 use std::{
     env,
@@ -17,26 +19,28 @@ use std::{
 };
 use tokio::time::{sleep, timeout};
 
-/// The variables by which a service manager says where, and how often.
+/// The environment variables by which a service manager sets the socket, the watchdog's timeout and
+/// the watched process.
 const SOCKET: &str = "NOTIFY_SOCKET";
 const EVERY: &str = "WATCHDOG_USEC";
 const OF: &str = "WATCHDOG_PID";
-/// It is told so many times in the time within which it must be: one that is late is no end.
+/// How many notifications are sent within the watchdog's timeout, so that one late notification
+/// does no harm.
 const TIMES: u32 = 3;
 
-/// The service manager that started this process, if one did that wants to be told.
+/// The connection to the service manager that started this process.
 #[derive(Debug)]
 pub struct Watchdog {
     socket: UnixDatagram,
-    /// Within which it must be told each time.
+    /// The watchdog's timeout; `None` if the service manager has no watchdog.
     within: Option<Duration>,
 }
 
 impl Watchdog {
-    /// As the environment says; `None` where no watchdog is set.
+    /// Connects to the service manager that the environment names. Returns `None` if it names none.
     ///
     /// # Errors
-    /// A watchdog is set, and can't be reached.
+    /// Returns an error if the service manager cannot be reached.
     pub fn from_environment() -> io::Result<Option<Self>> {
         let Some(address) = env::var_os(SOCKET) else {
             return Ok(None);
@@ -54,22 +58,23 @@ impl Watchdog {
         };
         let socket = UnixDatagram::unbound()?;
         socket.connect_addr(&address)?;
-        // A manager that does not read holds nothing up.
+        // A service manager that does not read must not block the coordinator.
         socket.set_nonblocking(true)?;
         Ok(Self { socket, within })
     }
 
-    /// The coordinator serves.
+    /// Notifies the service manager that the coordinator is ready.
     pub fn ready(&self) {
         self.tell("READY=1");
     }
 
-    /// The coordinator is about to end.
+    /// Notifies the service manager that the coordinator is stopping.
     pub fn stopping(&self) {
         self.tell("STOPPING=1");
     }
 
-    /// Says that it lives, for as long as `answers` answers in time. Never ends.
+    /// Notifies the watchdog at intervals, as long as `answers` returns true in time. Never
+    /// returns.
     pub async fn keep<F: Future<Output = bool>>(&self, mut answers: impl FnMut() -> F) {
         let Some(within) = self.within else {
             return std::future::pending().await;
@@ -77,17 +82,20 @@ impl Watchdog {
         loop {
             match timeout(within, answers()).await {
                 Ok(true) => self.tell("WATCHDOG=1"),
-                Ok(false) => tracing::error!(
-                    "a part of the coordinator has ended: the service manager is not told that it lives"
+                Ok(false) => {
+                    tracing::error!("a part of the coordinator has ended; watchdog not notified");
+                }
+                Err(_) => tracing::error!(
+                    ?within,
+                    "a part of the coordinator does not respond; watchdog not notified"
                 ),
-                Err(_) => tracing::error!(?within, "a part of the coordinator does not answer"),
             }
             sleep(within / TIMES).await;
         }
     }
 
     fn tell(&self, what: &str) {
-        // Told again soon; a manager that has gone needs no telling.
+        // A lost notification is repeated soon, and a service manager that is gone needs none.
         let _ = self.socket.send(what.as_bytes());
     }
 }

@@ -27,12 +27,13 @@ pub enum ModulesError {
         source: io::Error,
     },
     /// The file is not an ELF object with a readable `.modinfo` section.
-    #[error("{path} is no kernel module: {reason}")]
+    #[error("{path} is no kernel module")]
     Module {
         /// The file.
         path: PathBuf,
-        /// The problem, as text.
-        reason: String,
+        /// The problem.
+        #[source]
+        source: ModinfoError,
     },
     /// The kernel does not have the module, built in or not.
     #[error(
@@ -50,6 +51,17 @@ pub enum ModulesError {
         /// One module of the cycle.
         name: String,
     },
+}
+
+/// The reason for which the section `.modinfo` of a file can't be read.
+#[derive(Debug, Error)]
+pub enum ModinfoError {
+    /// The file is not an ELF object, or the section is damaged.
+    #[error(transparent)]
+    Object(#[from] object::Error),
+    /// The file has no such section.
+    #[error("it has no section .modinfo")]
+    NoSection,
 }
 
 /// The modules of one kernel package: the path of each, and the names of those that are built in.
@@ -119,9 +131,9 @@ impl ModuleTree {
                 path: path.clone(),
                 source,
             })?;
-            let failed = |reason| ModulesError::Module {
+            let failed = |source| ModulesError::Module {
                 path: path.clone(),
-                reason,
+                source,
             };
             let info = with_modinfo(&contents, |info| info.to_vec()).map_err(failed)?;
             let mut needs = values(&info, b"depends=");
@@ -290,9 +302,9 @@ impl Walk<'_> {
             path: path.clone(),
             source,
         })?;
-        let needed = needs(&contents).map_err(|reason| ModulesError::Module {
+        let needed = needs(&contents).map_err(|source| ModulesError::Module {
             path: path.clone(),
-            reason,
+            source,
         })?;
         for needed in needed {
             self.visit(&needed, name)?;
@@ -307,16 +319,23 @@ impl Walk<'_> {
 }
 
 /// Returns the names in the `depends=` entry of a module's `.modinfo` section.
-fn needs(module: &[u8]) -> Result<Vec<String>, String> {
+///
+/// # Errors
+/// Returns [`ModinfoError`] if the module has no readable section `.modinfo`.
+fn needs(module: &[u8]) -> Result<Vec<String>, ModinfoError> {
     with_modinfo(module, needs_in_modinfo)
 }
 
-fn with_modinfo<T>(module: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<T, String> {
-    let file = object::File::parse(module).map_err(|error| error.to_string())?;
+/// Returns what `read` makes of a module's section `.modinfo`.
+///
+/// # Errors
+/// Returns [`ModinfoError`] if the module has no readable section `.modinfo`.
+fn with_modinfo<T>(module: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<T, ModinfoError> {
+    let file = object::File::parse(module)?;
     let section = file
         .section_by_name(".modinfo")
-        .ok_or("it has no section .modinfo")?;
-    let info = section.data().map_err(|error| error.to_string())?;
+        .ok_or(ModinfoError::NoSection)?;
+    let info = section.data()?;
     Ok(read(info))
 }
 

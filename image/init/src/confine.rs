@@ -51,7 +51,7 @@ pub struct Program {
 /// be set.
 pub fn confine(process: &Process) -> Result<Program, StartError> {
     let who = user::resolve(&process.user, &process.groups)
-        .map_err(|reason| StartError::new(Fault::User, reason))?;
+        .map_err(|error| StartError::new(Fault::User, error.to_string()))?;
     give_streams(who.uid).map_err(failed("give the streams to the user"))?;
     for (resource, soft, hard) in LIMITS {
         setrlimit(resource, soft, hard).map_err(failed("set a limit"))?;

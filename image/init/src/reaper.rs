@@ -11,6 +11,7 @@ use crate::{
     start_error::StartError,
 };
 use nix::{
+    errno::Errno,
     libc,
     sys::{
         prctl,
@@ -20,6 +21,7 @@ use nix::{
     unistd::{ForkResult, Pid, getpgrp, setpgid, tcsetpgrp},
 };
 use std::{io::stdin, process::ExitCode};
+use thiserror::Error;
 
 /// The name that the small init is called by.
 pub const NAME: &str = "/sbin/docker-init";
@@ -28,6 +30,17 @@ const SEPARATOR: &str = "--";
 const OWN: &str = "/proc/self/exe";
 /// No program was found.
 const NOT_FOUND: u8 = 127;
+
+/// The reason for which the small init can't run its program.
+#[derive(Debug, Error)]
+enum ReaperError {
+    /// A system call failed.
+    #[error("{}", .0.desc())]
+    System(#[from] Errno),
+    /// The program can't be started.
+    #[error(transparent)]
+    Program(StartError),
+}
 
 /// Replaces the calling process by the small init for a program that was found; returns only if that fails, with the
 /// reason.
@@ -42,25 +55,29 @@ pub fn exec(program: &Program) -> StartError {
 /// Runs the small init with the arguments that it was called with; returns its program's exit code.
 pub fn run(args: &[String]) -> ExitCode {
     let args: Vec<String> = args.iter().skip(2).cloned().collect();
-    let code = supervise(&args).unwrap_or_else(|reason| {
-        eprintln!("[FATAL docker-init (1)] {reason}");
+    let code = supervise(&args).unwrap_or_else(|error| {
+        eprintln!("[FATAL docker-init (1)] {error}");
         NOT_FOUND
     });
     ExitCode::from(code)
 }
 
+/// Runs the program as a child, passes signals on to it and reaps all children; returns the program's exit code.
+///
+/// # Errors
+/// Returns [`ReaperError::System`] if a system call fails, and, in the child, [`ReaperError::Program`] if the program
+/// can't be started.
 #[expect(
     unsafe_code,
     reason = "fork is unsafe in general; this program has one thread"
 )]
-fn supervise(args: &[String]) -> Result<u8, String> {
-    let text = |error: nix::errno::Errno| error.desc().to_owned();
-    prctl::set_name(c"docker-init").map_err(text)?;
+fn supervise(args: &[String]) -> Result<u8, ReaperError> {
+    prctl::set_name(c"docker-init")?;
     let all = SigSet::all();
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None).map_err(text)?;
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None)?;
     // SAFETY: there is one thread, so no lock is held by another one.
-    let child = match unsafe { nix::unistd::fork() }.map_err(text)? {
-        ForkResult::Child => return Err(exec_program(args)),
+    let child = match unsafe { nix::unistd::fork() }? {
+        ForkResult::Child => return Err(ReaperError::Program(exec_program(args))),
         ForkResult::Parent { child } => child,
     };
     loop {
@@ -83,7 +100,7 @@ fn supervise(args: &[String]) -> Result<u8, String> {
 
 /// Makes the calling child the program: in a process group of its own, in the foreground of its terminal, so that keys
 /// are for it alone. Returns only if that fails, with the reason.
-fn exec_program(args: &[String]) -> String {
+fn exec_program(args: &[String]) -> StartError {
     // It is new, and leads no session.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
     // Without a terminal there is no foreground. SIGTTOU is blocked here.
@@ -95,11 +112,10 @@ fn exec_program(args: &[String]) -> String {
         };
         Some(format!("{name}={value}"))
     });
-    let error = match find(args, environment.collect()) {
+    match find(args, environment.collect()) {
         Ok(program) => program.exec(),
         Err(error) => error,
-    };
-    error.reason
+    }
 }
 
 #[cfg(test)]

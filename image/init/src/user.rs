@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
+use thiserror::Error;
 
 /// The user and the groups of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,15 +20,32 @@ pub struct User {
     pub home: String,
 }
 
+/// The reason for which a user or a group can't be resolved, in Docker's words.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum UserError {
+    /// The user is not in the container's files.
+    #[error("unable to find user {0}: no matching entries in passwd file")]
+    UnknownUser(String),
+    /// The user's group is not in the container's files.
+    #[error("unable to find group {0}: no matching entries in group file")]
+    UnknownGroup(String),
+    /// A further group is not in the container's files.
+    #[error("Unable to find group {0}: no matching entries in group file")]
+    UnknownFurtherGroup(String),
+    /// A number is out of Docker's range for users and groups.
+    #[error("uids and gids must be in range 0-2147483647")]
+    OutOfRange,
+}
+
 /// Most bytes of one of the files that are read; a longer one counts as absent.
 const MAX_FILE: u64 = 4 << 20;
 
 /// Resolves `user`, `uid`, `user:group` or `uid:gid`, and further groups.
 ///
 /// # Errors
-/// Returns Docker's message if a name is not in the container's files, or a number is out of
+/// Returns [`UserError`] if a name is not in the container's files, or a number is out of
 /// Docker's range.
-pub fn resolve(user: &str, groups: &[String]) -> Result<User, String> {
+pub fn resolve(user: &str, groups: &[String]) -> Result<User, UserError> {
     // As absent counts, too, what is no file: names are unknown then, numbers are what they are.
     let read = |path| read(Path::new(path)).unwrap_or_default();
     resolve_in(user, groups, &read("/etc/passwd"), &read("/etc/group"))
@@ -53,7 +71,16 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn resolve_in(wanted: &str, groups: &[String], passwd: &str, group: &str) -> Result<User, String> {
+/// Resolves a user and further groups by the texts of passwd(5) and group(5).
+///
+/// # Errors
+/// Returns [`UserError`] if a name is not in the texts, or a number is out of Docker's range.
+fn resolve_in(
+    wanted: &str,
+    groups: &[String],
+    passwd: &str,
+    group: &str,
+) -> Result<User, UserError> {
     let (name, group_name) = match wanted.split_once(':') {
         Some((name, group)) => (name, Some(group).filter(|group| !group.is_empty())),
         None => (wanted, None),
@@ -69,10 +96,10 @@ fn resolve_in(wanted: &str, groups: &[String], passwd: &str, group: &str) -> Res
         });
     let of = |index: usize| entry.as_ref().and_then(|entry| entry.get(index).copied());
     let uid = of(2).and_then(|uid| uid.parse().ok()).or(number);
-    let uid = uid
-        .ok_or_else(|| format!("unable to find user {name}: no matching entries in passwd file"))?;
+    let uid = uid.ok_or_else(|| UserError::UnknownUser(name.to_owned()))?;
     let gid = match group_name {
-        Some(group_name) => find_group(group_name, group)?,
+        Some(group_name) => find_group(group_name, group)?
+            .ok_or_else(|| UserError::UnknownGroup(group_name.to_owned()))?,
         None => of(3).and_then(|gid| gid.parse().ok()).unwrap_or(0),
     };
     let mut further = Vec::new();
@@ -89,8 +116,8 @@ fn resolve_in(wanted: &str, groups: &[String], passwd: &str, group: &str) -> Res
         further.extend(numbers.filter_map(|entry| entry.get(2)?.parse::<u32>().ok()));
     }
     for name in groups {
-        let missing = |text: String| text.replacen("unable", "Unable", 1);
-        further.push(find_group(name, group).map_err(missing)?);
+        let found = find_group(name, group)?;
+        further.push(found.ok_or_else(|| UserError::UnknownFurtherGroup(name.clone()))?);
     }
     // Docker's containers have their group among these too (CVE-2022-36109).
     further.push(gid);
@@ -107,11 +134,11 @@ fn resolve_in(wanted: &str, groups: &[String], passwd: &str, group: &str) -> Res
     })
 }
 
-/// Returns the number that a name is.
+/// Returns the number that a name is; `None` if it is not a number.
 ///
 /// # Errors
-/// Returns Docker's message if the number is out of Docker's range for users and groups.
-fn number(name: &str) -> Result<Option<u32>, String> {
+/// Returns [`UserError::OutOfRange`] if the number is out of Docker's range for users and groups.
+fn number(name: &str) -> Result<Option<u32>, UserError> {
     let Ok(number) = name.parse::<i64>() else {
         return Ok(None);
     };
@@ -120,19 +147,22 @@ fn number(name: &str) -> Result<Option<u32>, String> {
         .and_then(|number| u32::try_from(number).ok())
     {
         Some(number) => Ok(Some(number)),
-        None => Err("uids and gids must be in range 0-2147483647".to_owned()),
+        None => Err(UserError::OutOfRange),
     }
 }
 
-fn find_group(name: &str, group: &str) -> Result<u32, String> {
+/// Returns the number of a group by the text of group(5), or the number that its name is; `None` if it is neither
+/// in the text nor a number.
+///
+/// # Errors
+/// Returns [`UserError::OutOfRange`] if the name is a number out of Docker's range.
+fn find_group(name: &str, group: &str) -> Result<Option<u32>, UserError> {
     let mut entries = group
         .lines()
         .map(|line| line.split(':').collect::<Vec<_>>());
     let entry = entries.find(|entry| entry.first() == Some(&name));
     let found = entry.and_then(|entry| entry.get(2)?.parse().ok());
-    found
-        .or(number(name)?)
-        .ok_or_else(|| format!("unable to find group {name}: no matching entries in group file"))
+    Ok(found.or(number(name)?))
 }
 
 #[cfg(test)]

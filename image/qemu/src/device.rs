@@ -61,6 +61,10 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// Checks that QEMU can have the device.
+    ///
+    /// # Errors
+    /// Returns [`MachineError`] with the value that is not possible.
     pub(super) fn check(&self) -> Result<(), MachineError> {
         check_id(&self.serial)?;
         if self.serial.len() > MAX_SERIAL {
@@ -151,6 +155,10 @@ impl Nic {
         text
     }
 
+    /// Checks that QEMU can have the device.
+    ///
+    /// # Errors
+    /// Returns [`MachineError`] with the value that is not possible.
     pub(super) fn check(&self) -> Result<(), MachineError> {
         check_id(&self.id)?;
         if self.mac[0] & 1 == 1 {

@@ -106,6 +106,10 @@ fn check_failure(failure: &Failure) -> Result<(), DecodeError> {
     bounded("action", failure.action.len(), MAX_ACTION)
 }
 
+/// Checks that a field has at most `limit` items.
+///
+/// # Errors
+/// Returns [`DecodeError`] with the field's name if it has more.
 pub(crate) fn bounded(field: &'static str, count: usize, limit: usize) -> Result<(), DecodeError> {
     if count > limit {
         return Err(DecodeError::TooMany {

@@ -19,6 +19,9 @@ const HOST_POLL: Duration = Duration::from_millis(100);
 const VIRTIO_PORTS: &str = "/sys/class/virtio-ports";
 
 /// Opens a UART: raw, at 115,200 baud, without regard to modem lines.
+///
+/// # Errors
+/// Returns [`OpenError`] if the device can't be opened or set up.
 pub(super) fn open_serial(path: &Path) -> Result<ChannelStream, OpenError> {
     let file = open(path)?;
     make_raw(&file).map_err(OpenError::refused("make raw", path.display()))?;
@@ -43,6 +46,9 @@ fn make_raw(file: &File) -> io::Result<()> {
 ///
 /// A port without a host gives an end of file at once (`port_fops_read` of the kernel's
 /// virtio_console.c), so the opened port is polled until its host side is connected.
+///
+/// # Errors
+/// Returns [`OpenError`] if no port has that name, or it can't be opened.
 pub(super) async fn open_virtio(name: &str) -> Result<ChannelStream, OpenError> {
     let path = find_port(Path::new(VIRTIO_PORTS), name)?;
     let file = open(&path)?;

@@ -40,6 +40,10 @@ impl From<VsockAddr> for Peer {
 pub(super) struct Listener(AsyncFd<VsockListener>);
 
 impl Listener {
+    /// Listens on a port of this machine.
+    ///
+    /// # Errors
+    /// Returns [`OpenError`] if the port can't be bound.
     pub(super) fn bind(port: PrivilegedPort) -> Result<Self, OpenError> {
         let listening = || {
             let listener = VsockListener::bind_with_cid_port(VMADDR_CID_ANY, port.get())?;
@@ -53,6 +57,9 @@ impl Listener {
     }
 
     /// Waits for the next connection; returns it with its peer. Cancel-safe.
+    ///
+    /// # Errors
+    /// Returns the error of accept(2).
     pub(super) async fn accept(&self) -> io::Result<(ChannelStream, Peer)> {
         loop {
             let mut guard = self.0.readable().await?;
@@ -81,6 +88,9 @@ fn is_peers_fault(error: &io::Error) -> bool {
 ///
 /// Each try has a socket of its own: one that has failed to connect is of no more use. The crate
 /// connects from whatever port the kernel picks, so the way from socket to connection is ours.
+///
+/// # Errors
+/// Returns [`OpenError`] if no source port is free, or the peer does not accept the connection.
 pub(super) async fn dial(cid: u32, port: PrivilegedPort) -> Result<ChannelStream, OpenError> {
     let object = format!("vsock:{cid}:{port}");
     let fd = bound_socket(&object)?;

@@ -35,6 +35,9 @@ pub fn hosts(entries: &[HostEntry]) -> String {
 
 /// Makes the agent's part of the file as the entries say. Returns that part; `None` if the spec has no hosts and the
 /// file is not the agent's.
+///
+/// # Errors
+/// Returns [`DirError`] if the file can't be read or replaced.
 pub(super) fn write(
     etc: &Dir,
     entries: &[HostEntry],

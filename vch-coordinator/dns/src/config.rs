@@ -110,6 +110,10 @@ pub enum ConfigError {
 const MAX_UPSTREAMS: usize = 8;
 
 impl Config {
+    /// Checks the numbers and the upstream servers.
+    ///
+    /// # Errors
+    /// Returns [`ConfigError`] for the first value that is not possible.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         number("threads", self.threads, 1..=64)?;
         number("max_outstanding", self.max_outstanding, 1..=65_536)?;
@@ -132,6 +136,10 @@ impl Config {
     }
 }
 
+/// Checks the upstream servers.
+///
+/// # Errors
+/// Returns [`ConfigError`] for the first server that is not possible.
 pub(crate) fn check_upstreams(upstreams: &[SocketAddr]) -> Result<(), ConfigError> {
     number("upstreams", upstreams.len(), 0..=MAX_UPSTREAMS)?;
     let mut seen = BTreeSet::new();

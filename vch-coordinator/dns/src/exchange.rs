@@ -46,6 +46,9 @@ pub(crate) enum Outcome {
 
 impl Try {
     /// Sends the question by UDP, with its letters in this case.
+    ///
+    /// # Errors
+    /// Returns an error if the socket can't be opened or the question can't be sent.
     pub(crate) fn by_udp(
         forward: &Forward,
         server: SocketAddr,
@@ -63,6 +66,10 @@ impl Try {
         })
     }
 
+    /// Begins to send the question by TCP.
+    ///
+    /// # Errors
+    /// Returns an error if the connection can't be begun.
     pub(crate) fn by_tcp(forward: &Forward, server: SocketAddr) -> io::Result<Self> {
         let id = random_id()?;
         let question = forward.question(id);

@@ -21,6 +21,10 @@ pub(crate) struct Gateways {
 }
 
 impl Gateways {
+    /// Adds the sockets of a gateway address, and registers them for events.
+    ///
+    /// # Errors
+    /// Returns the kernel's error if a socket can't be registered.
     pub(crate) fn add(
         &mut self,
         reactor: &mut Reactor,
@@ -67,6 +71,9 @@ impl Gateways {
     }
 
     /// Accepts the next connection of a listener.
+    ///
+    /// # Errors
+    /// Returns the error of accept(2); its kind is `WouldBlock` if no connection waits.
     pub(crate) fn accept(&self, token: Token) -> io::Result<(TcpStream, SocketAddr, NetworkId)> {
         let (network, listener) = self
             .tcp

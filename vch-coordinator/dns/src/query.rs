@@ -39,6 +39,11 @@ pub(crate) enum Unfit<'a> {
 }
 
 impl<'a> Query<'a> {
+    /// Parses a query.
+    ///
+    /// # Errors
+    /// Returns [`Unfit`], with the reply if there is one, if the message is not a query that the
+    /// server can answer.
     pub(crate) fn parse(octets: &'a [u8]) -> Result<Self, Unfit<'a>> {
         let &[id_high, id_low, flags, ..] = octets else {
             return Err(Unfit::Drop);

@@ -57,6 +57,10 @@ pub(crate) struct Reactor {
 }
 
 impl Reactor {
+    /// Makes a reactor without descriptors.
+    ///
+    /// # Errors
+    /// Returns the kernel's error if the epoll instance can't be made.
     pub(crate) fn new() -> Result<Self, Errno> {
         Ok(Self {
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
@@ -66,6 +70,9 @@ impl Reactor {
     }
 
     /// Registers a descriptor for events, until it is closed.
+    ///
+    /// # Errors
+    /// Returns the kernel's error if the descriptor can't be added to the epoll instance.
     pub(crate) fn register(
         &mut self,
         kind: Kind,
@@ -79,6 +86,9 @@ impl Reactor {
     }
 
     /// Changes the events that a descriptor is registered for.
+    ///
+    /// # Errors
+    /// Returns the kernel's error if the registration can't be changed.
     pub(crate) fn reregister(
         &self,
         token: Token,
@@ -96,6 +106,9 @@ impl Reactor {
     }
 
     /// Waits for events or the next timer; does not wait if the thread is `busy`.
+    ///
+    /// # Errors
+    /// Returns the kernel's error if epoll_wait(2) fails.
     pub(crate) fn wait(&self, events: &mut [EpollEvent], busy: bool) -> Result<usize, Errno> {
         let timeout = match self.timers.peek() {
             _ if busy => EpollTimeout::ZERO,

@@ -29,6 +29,9 @@ impl Sockets {
     /// Opens the sockets in the network namespace of the calling thread. They are bound to exactly
     /// this address, so that replies leave from it; with IP_FREEBIND (ip(7)) or IPV6_FREEBIND, so
     /// that the address may still be in duplicate detection, or come later, or go and come back.
+    ///
+    /// # Errors
+    /// Returns [`OpenError`] if a socket can't be opened or bound.
     pub(crate) fn open(ip: IpAddr, port: u16) -> Result<Self, OpenError> {
         let mut tries = if port == 0 { FREE_PORT_TRIES } else { 1 };
         loop {
@@ -84,6 +87,9 @@ fn bound(ip: IpAddr, port: u16, kind: Type, protocol: Protocol) -> io::Result<So
 }
 
 /// Begins a TCP connection to an upstream server, without waiting for it.
+///
+/// # Errors
+/// Returns an error if the socket can't be opened or the connection is refused at once.
 pub(crate) fn connecting(server: SocketAddr) -> io::Result<std::net::TcpStream> {
     let socket = Socket::new(
         Domain::for_address(server),
@@ -98,6 +104,9 @@ pub(crate) fn connecting(server: SocketAddr) -> io::Result<std::net::TcpStream> 
 
 /// Opens a UDP socket that receives datagrams from that server only, on a random port that the
 /// kernel chooses (RFC 5452, 9.2).
+///
+/// # Errors
+/// Returns an error if the socket can't be opened, bound or connected.
 pub(crate) fn asking(server: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(
         Domain::for_address(server),

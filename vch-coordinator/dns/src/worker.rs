@@ -83,6 +83,10 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    /// Makes the worker of a thread, which takes commands from `commands` when `wake` is signalled.
+    ///
+    /// # Errors
+    /// Returns the kernel's error if epoll can't be set up.
     pub(crate) fn new(
         config: &Config,
         shared: Shared,
@@ -107,6 +111,9 @@ impl Worker {
     }
 
     /// Serves until a command ends the thread; every socket is closed then.
+    ///
+    /// # Errors
+    /// Returns the kernel's error if waiting for events fails.
     pub(crate) fn run(mut self) -> Result<(), Errno> {
         let mut events = vec![EpollEvent::empty(); EVENTS];
         loop {

@@ -1,4 +1,5 @@
-//! A connection of a client, which holds its place among the bounded number of connections, and what changes its bytes.
+//! A client's connection, which holds a permit of the bounded number of connections, and the filter
+//! of its bytes.
 
 use std::{
     io,
@@ -10,7 +11,8 @@ use tokio::{
     sync::OwnedSemaphorePermit,
 };
 
-/// A connection, which holds its permit until it is dropped. What is read of it passes through `F`.
+/// A connection, which holds its permit until it is dropped. The bytes that it reads pass through
+/// `F`.
 #[derive(Debug)]
 pub struct Connection<S, F = Unchanged> {
     stream: S,
@@ -19,7 +21,7 @@ pub struct Connection<S, F = Unchanged> {
 }
 
 impl<S> Connection<S> {
-    /// Returns a connection that holds `permit` as long as it lives.
+    /// Returns a connection that holds `permit` until it is dropped.
     pub(crate) fn holding(permit: OwnedSemaphorePermit, stream: S) -> Self {
         Self {
             stream,
@@ -28,7 +30,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Returns the same connection, read through a filter.
+    /// Returns the same connection with a filter for the bytes that it reads.
     pub(crate) fn through<F: Filter>(self, filter: F) -> Connection<S, F> {
         Connection {
             stream: self.stream,
@@ -38,9 +40,9 @@ impl<S> Connection<S> {
     }
 }
 
-/// Changes what is read of a connection, and how it ends.
+/// Changes the bytes that are read from a connection, and how the connection ends.
 pub trait Filter: Unpin {
-    /// Reads from the connection's stream; as [`AsyncRead::poll_read`].
+    /// Reads from the connection's stream, with the contract of [`AsyncRead::poll_read`].
     fn poll_read<S: AsyncRead + Unpin>(
         &mut self,
         stream: Pin<&mut S>,
@@ -48,7 +50,8 @@ pub trait Filter: Unpin {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>>;
 
-    /// Ends what is written to the connection's stream; as [`AsyncWrite::poll_shutdown`].
+    /// Ends the writing to the connection's stream, with the contract of
+    /// [`AsyncWrite::poll_shutdown`].
     fn poll_shutdown<S: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
         stream: Pin<&mut S>,

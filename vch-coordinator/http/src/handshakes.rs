@@ -1,8 +1,8 @@
-//! Bounds what clients may cost before they have shown a certificate.
+//! Bounds the resources that clients may use before they have presented a certificate.
 //!
-//! A handshake holds one of a small number of permits, of which one source address gets a share. Who comes
-//! beyond that waits a moment, a bounded number at a time, and the rest is closed at once. So strangers that
-//! connect and say nothing keep out only clients of their own address.
+//! Each handshake holds one of a small number of permits, and each source address may hold only a share of
+//! them. A bounded number of further clients wait for a short time; all others are closed at once. Clients
+//! that connect and send nothing therefore only keep out clients of their own address.
 
 use std::{
     collections::BTreeMap,
@@ -15,18 +15,22 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Most handshakes at once: one takes some 2 ms of a processor and some 40 KiB.
+/// The maximum number of handshakes at once. Each takes about 2 ms of processor time and 40 KiB of
+/// memory.
 const MAX_HANDSHAKES: usize = 128;
-/// Most of one source at once.
+/// The maximum number of handshakes of one source at once.
 const SHARE: usize = 32;
-/// Most clients that wait for a permit at once, for at most [`FIRM`] each.
+/// The maximum number of clients that wait for a permit at once, each for at most [`FIRM`].
 const MAX_WAITING: usize = 256;
-/// Each handshake has so much time; after that it ends as soon as another client waits for its permit.
+/// The time that every handshake gets. After it, a handshake ends as soon as another client waits
+/// for its permit.
 const FIRM: Duration = Duration::from_secs(10);
-/// No handshake takes longer. On a machine on which twenty VMs boot, honest ones took more than 10 s.
+/// The maximum duration of a handshake. On a machine on which twenty VMs boot, some handshakes of
+/// working clients took more than 10 s.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// A source of connections: an address, or a network of 2^64 addresses, which one host may have.
+/// Returns the source that an address belongs to: the IPv4 address itself, or the IPv6 network of
+/// 64 bits, all of which one host may have.
 fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -54,16 +58,16 @@ struct HandshakeState {
 struct Source {
     permits: Arc<Semaphore>,
     pressed: Arc<Notify>,
-    /// Clients of it that are waiting or in a handshake.
+    /// The number of clients of this source that wait or are in a handshake.
     clients: usize,
 }
 
 /// Why a client was closed before its handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotAdmitted {
-    /// Too many wait already.
+    /// Too many clients wait already.
     Crowded,
-    /// No handshake ended in time.
+    /// No permit became free in time.
     Timeout,
 }
 
@@ -80,16 +84,18 @@ impl Default for Handshakes {
 
 impl HandshakeState {
     fn sources(&self) -> MutexGuard<'_, BTreeMap<IpAddr, Source>> {
-        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        // No code panics while it holds the lock, and the data would stay consistent in any case.
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Handshakes {
-    /// Waits for a permit.
+    /// Waits for a permit for a handshake with a client at `address`.
     ///
     /// # Errors
-    /// [`NotAdmitted`]: the client is to be closed.
+    /// If an error is returned, the client must be closed:
+    /// - [`NotAdmitted::Crowded`] if too many clients wait already.
+    /// - [`NotAdmitted::Timeout`] if no permit became free within [`FIRM`].
     pub(crate) async fn admit(&self, address: IpAddr) -> Result<Admitted, NotAdmitted> {
         let client = Client::of(&self.0, source(address));
         let shared = Arc::clone(&self.0.permits);
@@ -117,9 +123,11 @@ impl Handshakes {
     }
 }
 
-/// Waits for a permit, and lets handshakes that have had their time know.
+/// Waits for a permit, and meanwhile notifies handshakes that have had their time, so that one of
+/// them ends. Returns `None` if the semaphore is closed.
 async fn acquired(permits: &Arc<Semaphore>, pressed: &Notify) -> Option<OwnedSemaphorePermit> {
-    /// A handshake whose time is over later than this began is told of it by then.
+    /// The interval of notifications: handshakes whose time ends after the first notification
+    /// receive a later one.
     const AGAIN: Duration = Duration::from_millis(250);
     let acquired = Arc::clone(permits).acquire_owned();
     tokio::pin!(acquired);
@@ -133,7 +141,7 @@ async fn acquired(permits: &Arc<Semaphore>, pressed: &Notify) -> Option<OwnedSem
     }
 }
 
-/// Counts a client of a source, which is forgotten with its last one.
+/// Counts a client of a source. The source is forgotten when its last client is dropped.
 #[derive(Debug)]
 struct Client {
     inner: Arc<HandshakeState>,
@@ -172,7 +180,7 @@ impl Drop for Client {
     }
 }
 
-/// A client that may have its handshake.
+/// A client that may perform its handshake.
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pressed: [Arc<Notify>; 2],
@@ -181,7 +189,7 @@ pub(crate) struct Admitted {
 }
 
 impl Admitted {
-    /// Carries the handshake out; `None` if it took too long.
+    /// Awaits the handshake; returns `None` if it took too long.
     pub(crate) async fn within<T>(&self, handshake: impl Future<Output = T>) -> Option<T> {
         tokio::pin!(handshake);
         if let Ok(done) = timeout(FIRM, &mut handshake).await {

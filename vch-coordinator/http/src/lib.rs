@@ -7,9 +7,9 @@
 //!   Unix socket, plain TCP ───────────────────────────┘
 //! ```
 //!
-//! Each listener serves a bounded number of connections at once; further clients wait in the kernel's queue. A stop
-//! lets the requests under way end, for a bounded time. What an API needs beside that it brings: its routes, its
-//! bounds for a request's head, and a [`Filter`] of what its clients send.
+//! Each listener serves a bounded number of connections at once; further clients wait in the kernel's
+//! queue. At a stop, requests under way may complete within a bounded time. An API provides its routes, its
+//! limits for request heads, and a [`Filter`] for the bytes that its clients send.
 
 mod connection;
 mod handshakes;

@@ -23,36 +23,39 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use vch_log::{LogBudget, error_chain};
 
-/// For a request's head; a kept connection without one is closed then, too.
+/// The maximum time for a request's head. A connection that is kept open without a request is
+/// closed after this time, too.
 const HEAD_DEADLINE: Duration = Duration::from_secs(300);
-/// For answers that are under way at the stop.
+/// How long responses that are under way at the stop may take to complete.
 const GRACE: Duration = Duration::from_secs(1);
-/// Before the next try where no descriptor is free.
+/// The pause before accepting again when the process is out of file descriptors.
 const EXHAUSTED: Duration = Duration::from_secs(1);
-/// How often the dates on which certificates end are read.
+/// The interval at which the certificates' expiry dates are checked.
 const CERTIFICATES: Duration = Duration::from_secs(86_400);
 
-/// Log lines about clients that were refused: any host that reaches the listener causes them.
+/// The budget of log lines about refused clients, which any host that reaches the listener can
+/// cause.
 static REFUSED: LogBudget =
     LogBudget::new("clients that were refused", 20, Duration::from_secs(10));
 
-/// Bounds of a request's head, and how an answer's is written.
+/// Limits for a request's head, and the style of a response's head.
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
-    /// Most bytes.
+    /// The maximum size of a request's head in bytes.
     pub bytes: usize,
-    /// Most headers.
+    /// The maximum number of headers.
     pub headers: usize,
-    /// Whether the names of an answer's headers are written as `Content-Type`; else as `content-type`.
+    /// Whether header names of responses are written in title case (`Content-Type`) instead of
+    /// lower case (`content-type`).
     pub title_case: bool,
 }
 
-/// Serves one API. What its clients send passes through a filter `F` of each connection.
+/// Serves one API. The bytes that each client sends pass through a filter `F` of its connection.
 pub struct Server<F = Unchanged> {
     api: &'static str,
     app: Router,
     head: Head,
-    /// Most connections of each listener at once.
+    /// The maximum number of connections of each listener at once.
     limit: usize,
     /// How long a connection may last, which then carries one request; `None` for no bound.
     connection_deadline: Option<Duration>,
@@ -71,8 +74,8 @@ impl<F> Clone for Server<F> {
 }
 
 impl<F: Filter + Default + Send + 'static> Server<F> {
-    /// Returns a server of `app`, the routes of the API that logs call `api`. Each of its listeners has at most `limit`
-    /// connections at once, until `stop` is cancelled.
+    /// Returns a server of `app`, the routes of the API that logs call `api`. Each of its listeners
+    /// has at most `limit` connections at once, until `stop` is cancelled.
     pub fn new(
         api: &'static str,
         app: Router,
@@ -125,8 +128,9 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         self.accept(next, talk).await;
     }
 
-    /// Serves clients by TCP that show a certificate, until the stop; gives what is under way then a moment to end.
-    /// Only clients that have shown one count among the connections.
+    /// Serves TCP clients that present a certificate, until the stop. Requests that are under way
+    /// then get a moment to complete. Only clients that have completed the handshake count toward
+    /// the limit of connections.
     pub async fn serve_tls(&self, listener: TcpListener, certificates: Certificates) {
         let entrance = Entrance {
             certificates: certificates.clone(),
@@ -134,7 +138,7 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
             permits: Arc::new(Semaphore::new(self.limit)),
             server: self.clone(),
         };
-        // Each is accepted at once: `Entrance` bounds how many wait.
+        // Connections are accepted without a permit, since `Entrance` bounds how many wait.
         let next = || self.accepted(|| listener.accept());
         let talk = |(stream, from)| entrance.clone().serve(stream, from);
         let warnings = self.stop.child_token();
@@ -144,7 +148,8 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         );
     }
 
-    /// Serves clients of a Unix socket until the stop; gives what is under way then a moment to end.
+    /// Serves the clients of a Unix socket until the stop. Requests that are under way then get a
+    /// moment to complete.
     pub async fn serve_unix(&self, listener: UnixListener) {
         let permits = Arc::new(Semaphore::new(self.limit));
         let next = || async {
@@ -160,7 +165,7 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         self.accept(next, talk).await;
     }
 
-    /// Lets clients in as they come, until the stop.
+    /// Accepts clients until the stop, and serves each of them in a task.
     async fn accept<C, N, T>(&self, next: impl Fn() -> N, talk: impl Fn(C) -> T)
     where
         N: Future<Output = C>,
@@ -170,17 +175,19 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => break,
-                // Cancel-safe: what was not taken out is still there.
+                // Cancel-safe: a result that was not taken remains in the set.
                 Some(_) = talks.join_next() => {}
-                // Cancel-safe: a permit that was acquired goes back, no client is accepted before its end.
+                // Cancel-safe: an acquired permit is released again, and no client is accepted
+                // unless the future completes.
                 client = next() => drop(talks.spawn(talk(client))),
             }
         }
-        // What goes on after that is dropped, and so ended.
+        // Connections that are still open after that are dropped.
         let _ = timeout(GRACE, async { while talks.join_next().await.is_some() {} }).await;
     }
 
-    /// Returns the next client. What fails is logged, and tried again: no descriptor is free until a client goes.
+    /// Returns the next client. Logs an error of accepting and tries again, since file descriptors
+    /// may become free.
     async fn accepted<T, A>(&self, accept: impl Fn() -> A) -> T
     where
         A: Future<Output = io::Result<T>>,
@@ -188,7 +195,7 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         loop {
             match accept().await {
                 Ok(client) => return client,
-                // It has gone again.
+                // The client has disconnected before it was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     tracing::warn!(api = self.api, %error, "no client can be accepted");
@@ -198,7 +205,8 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         }
     }
 
-    /// Returns a permit once one is free; a client that comes sooner waits in the kernel's queue.
+    /// Returns a permit as soon as one is free. Until then, further clients wait in the kernel's
+    /// queue.
     async fn permit(&self, permits: &Arc<Semaphore>) -> OwnedSemaphorePermit {
         if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
             return permit;
@@ -215,7 +223,8 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         }
     }
 
-    /// Answers one client's requests. A connection that is taken over (`Upgrade: tcp`) leaves this with its permit.
+    /// Serves one client's requests. A connection that is taken over (`Upgrade: tcp`) keeps its
+    /// permit beyond this function.
     async fn talk<S>(self, connection: Connection<S>, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -254,13 +263,13 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
             tracing::debug!(
                 api = self.api,
                 error = error_chain(&error),
-                "a client's connection broke"
+                "client connection broken"
             );
         }
     }
 }
 
-/// Warns each day of certificates that end.
+/// Logs a warning each day about certificates that expire soon.
 async fn warn_daily(certificates: Certificates) {
     loop {
         tokio::time::sleep(CERTIFICATES).await;
@@ -268,7 +277,7 @@ async fn warn_daily(certificates: Certificates) {
     }
 }
 
-/// What a client of a TCP listener needs to be let in; clones share it.
+/// The state for admitting clients of a TCP listener. Clones share it.
 struct Entrance<F> {
     certificates: Certificates,
     handshakes: Handshakes,
@@ -296,7 +305,8 @@ impl<F: Filter + Default + Send + 'static> Entrance<F> {
         self.server.talk(connection, peer).await;
     }
 
-    /// Returns the connection of a client that has shown a certificate.
+    /// Returns the connection of a client that has completed the TLS handshake; `None` if the
+    /// client was refused, which is logged.
     async fn let_in(
         &self,
         stream: TcpStream,
@@ -311,9 +321,9 @@ impl<F: Filter + Default + Send + 'static> Entrance<F> {
         let admitted = self.handshakes.admit(from.ip()).await;
         let admitted = admitted.map_err(|why| match why {
             NotAdmitted::Crowded => {
-                self.refused(from, "too many clients have not said yet who they are");
+                self.refused(from, "too many handshakes are pending");
             }
-            NotAdmitted::Timeout => self.refused(from, "other handshakes took too long"),
+            NotAdmitted::Timeout => self.refused(from, "no handshake permit became free in time"),
         });
         let admitted = admitted.ok()?;
         let handshake = self.certificates.acceptor().accept(socket);
@@ -324,7 +334,7 @@ impl<F: Filter + Default + Send + 'static> Entrance<F> {
                 return None;
             }
             None => {
-                self.refused(from, "it did not say in time who it is");
+                self.refused(from, "handshake timed out");
                 return None;
             }
         };
@@ -336,9 +346,9 @@ impl<F: Filter + Default + Send + 'static> Entrance<F> {
     fn refused(&self, from: SocketAddr, why: &str) {
         let api = self.server.api;
         if REFUSED.line() {
-            tracing::warn!(api, %from, why, "a client was not let in");
+            tracing::warn!(api, %from, why, "client refused");
         } else {
-            tracing::debug!(api, %from, why, "a client was not let in");
+            tracing::debug!(api, %from, why, "client refused");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A client's socket, which can also be asked whether its client has gone.
+//! A client's socket, which also reports whether the client has gone.
 
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
@@ -18,19 +18,23 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// Between two probes of a silent client, and before the first: what Go's servers have.
+/// The time before the first keepalive probe of a silent client, and between two probes: as in Go's
+/// HTTP server.
 const KEEPALIVE: Duration = Duration::from_secs(15);
-/// Unanswered probes until a client is taken for dead.
+/// The number of unanswered probes after which a client counts as dead.
 const PROBES: u32 = 9;
-/// How often a client of a raw stream is looked after: a stream may end so long after its client.
+/// The interval at which [`Peer::gone`] checks its client. A stream may outlive its client by this
+/// time.
 const LOOK: Duration = Duration::from_secs(1);
-/// For a client to read what it was sent, before it is sent more; one that reads nothing loses nothing by it.
+/// How long [`Peer::has_read`] waits for a client to read. No data is lost if the client reads
+/// nothing.
 const READ_DEADLINE: Duration = Duration::from_secs(10);
-/// Between two looks at what it has read: it doubles, since most clients read at once.
+/// The first and the longest pause between two checks whether the client has read. The pause
+/// doubles, since most clients read at once.
 const FIRST_PAUSE: Duration = Duration::from_micros(250);
 const LAST_PAUSE: Duration = Duration::from_millis(20);
 
-/// Either of the two; clones are the same socket.
+/// A TCP or Unix socket. Clones share the socket.
 #[derive(Clone, Debug)]
 pub(crate) struct Socket(Arc<SocketKind>);
 
@@ -47,11 +51,15 @@ impl From<UnixStream> for Socket {
 }
 
 impl Socket {
-    /// A client by TCP; a dead one is noticed after 150 s at the latest, whether it owes an answer to a probe
-    /// or to data.
+    /// Returns the socket of a TCP client. A dead client is noticed after at most 150 s, whether it
+    /// owes an answer to a probe or to data.
+    ///
+    /// # Errors
+    /// Returns an error if a socket option cannot be set.
     pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
         use nix::sys::socket::setsockopt;
-        // A keystroke in `docker run -it` is a packet of its own; without this it waits.
+        // A keystroke in `docker run -it` is a packet of its own, which Nagle's algorithm would
+        // delay.
         stream.set_nodelay(true)?;
         let (every, probes) = (KEEPALIVE, PROBES);
         let seconds = u32::try_from(every.as_secs()).unwrap_or(u32::MAX);
@@ -64,7 +72,7 @@ impl Socket {
         Ok(Self(Arc::new(SocketKind::Tcp(stream))))
     }
 
-    /// The client at its other end.
+    /// Returns the client of the socket.
     pub(crate) fn peer(&self) -> Peer {
         Peer(Arc::clone(&self.0))
     }
@@ -79,22 +87,22 @@ impl AsFd for SocketKind {
     }
 }
 
-/// The client of a request: an extension of each.
+/// The client of a request, which each request carries as an extension.
 #[derive(Clone, Debug)]
 pub struct Peer(Arc<SocketKind>);
 
 impl Peer {
-    /// Resolves when the client has gone: its socket is closed, not only for writing, or it was found dead.
-    /// Cancel-safe.
+    /// Waits until the client has gone: its socket is closed for reading and writing, or the client
+    /// was found dead. Cancel-safe.
     pub async fn gone(&self) {
         while !self.hung_up() {
             sleep(LOOK).await;
         }
     }
 
-    /// Resolves when the client has read all that was written, as far as its kernel tells; at the latest after
-    /// `READ_DEADLINE`. By TCP nothing is told: there each write is a record of TLS of its own, which clients
-    /// read one at a time.
+    /// Waits until the client has read everything that was written, or until `READ_DEADLINE` has
+    /// passed. Returns at once for TCP, where the kernel does not report this; each write is a TLS
+    /// record there, and clients read one record at a time.
     pub async fn has_read(&self) {
         let SocketKind::Unix(stream) = &*self.0 else {
             return;
@@ -119,10 +127,11 @@ impl Peer {
     }
 }
 
-/// Whether bytes that were written wait to be read by the other end (unix(7), `SIOCOUTQ` of unix_outq_len).
+/// Returns whether the other end has unread bytes (unix(7), `SIOCOUTQ` of unix_outq_len).
 fn unread(stream: &UnixStream) -> bool {
     let mut waiting = 0;
-    // SAFETY: the descriptor is open as long as `stream` is; the request writes one c_int, which lives.
+    // SAFETY: the descriptor is open as long as `stream` lives, and the request writes one c_int to
+    // `waiting`, which outlives the call.
     #[expect(unsafe_code, reason = "nix has no safe form of this request")]
     let asked = unsafe { outq(stream.as_raw_fd(), &raw mut waiting) };
     asked.is_ok() && waiting > 0

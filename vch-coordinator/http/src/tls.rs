@@ -1,4 +1,4 @@
-//! Mutual TLS: who may talk to the Docker API holds a certificate of the VCH's own authority.
+//! Mutual TLS: only clients with a certificate of the VCH's own authority may use the Docker API.
 
 mod expiry;
 
@@ -24,74 +24,76 @@ use tokio_rustls::{
 /// The PEM files of mutual TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The certificate of the authority whose clients are let in.
+    /// The certificate of the authority that signs the clients' certificates.
     pub ca: PathBuf,
-    /// The server's own certificate, and those between it and its authority.
+    /// The server's certificate, followed by the intermediate certificates up to its authority.
     pub cert: PathBuf,
     /// The private key of `cert`.
     pub key: PathBuf,
-    /// The authority's lists of revoked certificates (RFC 5280, 5); `None` if none is revoked.
+    /// The authority's lists of revoked certificates (RFC 5280, 5); `None` if no certificate is
+    /// revoked.
     pub crl: Option<PathBuf>,
 }
 
-/// Why there is no TLS. The messages name the keys of the only table that has such files, `docker_endpoint.tls`.
+/// Why TLS cannot be set up. The messages name the keys of `docker_endpoint.tls`, the only table
+/// that has such files.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file can't be read, or holds nothing of the kind.
+    /// A file cannot be read, or contains no item of the expected kind.
     #[error("`docker_endpoint.tls.{field}` cannot be {}: write a PEM file, as `vchctl certs` makes it", path.display())]
     File {
-        /// Which one.
+        /// The key in the configuration.
         field: &'static str,
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the PEM parser.
         #[source]
         source: pem::Error,
     },
-    /// The authority's certificates can't be used.
+    /// The authority's certificates are not usable.
     #[error("`docker_endpoint.tls.ca` cannot be {}: write the certificate of the clients' authority", path.display())]
     Authority {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the certificate.
         #[source]
         source: rustls::Error,
     },
-    /// No client could be let in.
+    /// The authority's certificates would admit no client.
     #[error("`docker_endpoint.tls.ca` cannot be {}: it lets no client in", path.display())]
     Verifier {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the client verifier.
         #[source]
         source: VerifierBuilderError,
     },
-    /// The lists of revoked certificates can't be read or used.
+    /// The lists of revoked certificates cannot be read or are not usable.
     #[error("`docker_endpoint.tls.crl` cannot be {}: write the authority's list of revoked certificates, in PEM", path.display())]
     Revoked {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the list.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// Certificate and key can't be used, or not together.
+    /// The server's certificate or its key is not usable, or they do not belong together.
     #[error("`docker_endpoint.tls.cert` and `key` cannot be {} and {}: write a certificate and its own key", cert.display(), key.display())]
     Own {
-        /// The certificate.
+        /// The path of the certificate.
         cert: PathBuf,
-        /// The key.
+        /// The path of the key.
         key: PathBuf,
-        /// Why.
+        /// The error of the certificate or the key.
         #[source]
         source: rustls::Error,
     },
 }
 
-/// A certificate is warned about so long before it ends.
+/// How long before its expiry a certificate is warned about.
 const WARNED: Duration = Duration::from_secs(30 * 86_400);
 
-/// The endpoint's certificates, which can be read again; clones are the same.
+/// The certificates of the Docker endpoint, which can be reloaded. Clones share them.
 #[derive(Clone)]
 pub struct Certificates {
     files: TlsFiles,
@@ -99,10 +101,10 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Reads them.
+    /// Reads the certificates from files.
     ///
     /// # Errors
-    /// [`TlsError`].
+    /// Returns the [`TlsError`] of the first file that is missing or not usable.
     pub fn read(files: &TlsFiles) -> Result<Self, TlsError> {
         let acceptor = acceptor(files)?;
         let certificates = Self {
@@ -113,10 +115,10 @@ impl Certificates {
         Ok(certificates)
     }
 
-    /// Reads them again, for the connections from now on.
+    /// Reads the certificates again, for future connections.
     ///
     /// # Errors
-    /// [`TlsError`]; everything stays as it was.
+    /// Returns the [`TlsError`] of the first file that is missing or not usable. The previous certificates stay in force.
     pub fn reload(&self) -> Result<(), TlsError> {
         let acceptor = acceptor(&self.files)?;
         *self
@@ -127,13 +129,13 @@ impl Certificates {
         Ok(())
     }
 
-    /// For a connection.
+    /// Returns the TLS acceptor for a new connection.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         let acceptor = self.acceptor.read();
         acceptor.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Logs what the operator should know of the files.
+    /// Logs warnings about the files.
     pub(crate) fn warn(&self) {
         for warning in warnings(&self.files, SystemTime::now()) {
             tracing::warn!("{warning}");
@@ -141,7 +143,8 @@ impl Certificates {
     }
 }
 
-/// A key that others may read, and certificates that end soon or have ended.
+/// Returns warnings about a key that other users may read, and about certificates that expire soon
+/// or have expired.
 fn warnings(files: &TlsFiles, now: SystemTime) -> Vec<String> {
     let mut warnings = Vec::new();
     let mode = std::fs::metadata(&files.key).map(|file| file.permissions().mode());
@@ -174,7 +177,11 @@ fn warnings(files: &TlsFiles, now: SystemTime) -> Vec<String> {
     warnings
 }
 
-/// Lets in clients with a certificate of the authority that it has not revoked, by TLS 1.2 or 1.3.
+/// Returns an acceptor that admits clients with an unrevoked certificate of the authority, by TLS
+/// 1.2 or 1.3.
+///
+/// # Errors
+/// Returns the [`TlsError`] of the first file that is missing or not usable.
 fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let mut roots = RootCertStore::empty();
@@ -219,8 +226,11 @@ fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// The lists of revoked certificates; where there is one, each certificate below the authority's needs a list of its
-/// issuer.
+/// Reads the lists of revoked certificates. If there is one, each issuer below the authority also
+/// needs a list.
+///
+/// # Errors
+/// Returns [`TlsError::Revoked`] if the file cannot be read or contains no list.
 fn revoked(path: Option<&Path>) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
     let Some(path) = path else {
         return Ok(Vec::new());

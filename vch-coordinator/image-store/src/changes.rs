@@ -27,6 +27,9 @@ pub enum ChangeError {
 }
 
 /// Applies a change, such as `CMD ["httpd", "-f"]`, to an image's configuration.
+///
+/// # Errors
+/// Returns [`ChangeError`] if the instruction is unknown or its arguments are not valid.
 pub fn apply(run: &mut Run, change: &str) -> Result<(), ChangeError> {
     let change = change.trim();
     let (name, rest) = change

@@ -52,6 +52,10 @@ enum Unpacking<R: BufRead> {
 
 impl<R: Read> Unpacked<R> {
     /// Makes a reader that unpacks at most `most` bytes.
+    ///
+    /// # Errors
+    /// Returns an error if the first bytes can't be read or are of a compression that is not
+    /// supported.
     pub fn new(packed: R, most: u64) -> io::Result<Self> {
         let mut packed = BufReader::with_capacity(BUFFER, packed);
         let start = packed.fill_buf()?;
@@ -89,6 +93,9 @@ impl<R: Read> Unpacked<R> {
     }
 
     /// Reads to the end; returns digest and number of the unpacked bytes.
+    ///
+    /// # Errors
+    /// Returns an error if the rest can't be read or unpacked.
     pub fn finish(mut self) -> io::Result<(Digest, u64)> {
         io::copy(&mut self, &mut io::sink())?;
         Ok((self.hasher.finish(), self.count))

@@ -85,6 +85,10 @@ struct Leaf {
 }
 
 /// Returns the entries of a layer, and the bytes of its files.
+///
+/// # Errors
+/// Returns [`LayerError`] if the layer is no archive, is beyond a limit or has a path that is not
+/// valid.
 pub fn entries(layer: impl Read, limits: Limits) -> Result<(Vec<Entry>, u64), LayerError> {
     let mut reader = Reader::new(layer, limits);
     let mut found = Vec::new();
@@ -174,6 +178,9 @@ impl Tree {
 
     /// Applies the next layer's entries. Its whiteouts concern only the layers below, wherever they stand in the
     /// archive.
+    ///
+    /// # Errors
+    /// Returns [`LayerError`] if an entry's path is not valid, or the image is beyond a limit.
     pub fn apply(&mut self, entries: Vec<Entry>) -> Result<(), LayerError> {
         let mut wanted = Vec::with_capacity(entries.len());
         for (ordinal, entry) in entries.into_iter().enumerate() {

@@ -60,6 +60,10 @@ pub enum HelperError {
 }
 
 /// Starts a helper in `dir` and waits for its answer. Dropping the future kills the helper.
+///
+/// # Errors
+/// Returns [`HelperError`] if the helper can't be started, refuses the order or ends early, or if
+/// the client's stream fails.
 pub(crate) async fn run(
     settings: &Settings,
     dir: &Path,

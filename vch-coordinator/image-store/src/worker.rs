@@ -93,6 +93,9 @@ impl WorkError {
 }
 
 /// Reads one order, and the stream that belongs to it, from `input`; writes lines to `output`.
+///
+/// # Errors
+/// Returns an error if the last line can't be written. A job that fails is reported as a line.
 pub fn work(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     let word = match obey(input, &mut output) {
         Ok(done) => Word::Done(done),

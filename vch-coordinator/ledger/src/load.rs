@@ -65,6 +65,9 @@ pub enum Contradiction {
 }
 
 /// Makes the state of rows in any order.
+///
+/// # Errors
+/// Returns [`LoadError`] for the first row that contradicts another row or the settings.
 pub(crate) fn state(
     settings: &Settings,
     rows: impl IntoIterator<Item = Row>,

@@ -15,6 +15,9 @@ enum Miss {
 }
 
 /// Returns the network of a reference.
+///
+/// # Errors
+/// Returns [`Refusal`] if no network, or more than one, has that name or ID.
 pub(crate) fn network<'a>(
     state: &'a LedgerState,
     network: &NetworkRef,
@@ -27,6 +30,9 @@ pub(crate) fn network<'a>(
 }
 
 /// Returns the container of a reference.
+///
+/// # Errors
+/// Returns [`Refusal`] if no container, or more than one, has that name or ID.
 pub(crate) fn container<'a>(
     state: &'a LedgerState,
     container: &ContainerRef,

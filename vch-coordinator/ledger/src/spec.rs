@@ -185,6 +185,10 @@ fn outside_servers(container: &Container, ranked: &[EndpointRef<'_>]) -> Vec<IpA
     servers.take(Resolver::MAX_SERVERS).collect()
 }
 
+/// Returns the resolver configuration of a container that asks these name servers.
+///
+/// # Errors
+/// Returns [`ResolverError`] if the protocol can't express it.
 pub(crate) fn resolver_of(
     container: &Container,
     servers: Vec<IpAddr>,

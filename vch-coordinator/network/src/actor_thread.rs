@@ -15,6 +15,9 @@ pub struct ActorThread {
 impl ActorThread {
     /// Starts a thread named `name` that runs `work` in the network namespace of the calling
     /// thread.
+    ///
+    /// # Errors
+    /// Returns an error if the thread can't be created.
     pub(crate) fn spawn(
         name: &'static str,
         work: impl FnOnce() + Send + 'static,

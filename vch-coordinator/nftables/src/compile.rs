@@ -45,6 +45,9 @@ pub enum RuleError {
 }
 
 /// Writes the rule's expressions as elements of a list that the caller has opened.
+///
+/// # Errors
+/// Returns [`RuleError`] if an expression of the rule cannot be expressed in this family.
 pub(crate) fn write_rule(w: &mut Writer, family: Family, rule: &Rule) -> Result<(), RuleError> {
     let mut compiler = Compiler {
         w,

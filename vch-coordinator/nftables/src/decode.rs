@@ -32,6 +32,9 @@ pub struct FoundRule {
 }
 
 /// Decodes a table; `None` for a family that this crate does not know.
+///
+/// # Errors
+/// Returns [`DecodeError`] if the message is too short or has no name.
 pub(crate) fn table(message: Received<'_>) -> Result<Option<Table>, DecodeError> {
     let (family, attributes) = message.generic("a table")?;
     let name = attributes.require(table::NAME, "it has no name")?;
@@ -40,6 +43,9 @@ pub(crate) fn table(message: Received<'_>) -> Result<Option<Table>, DecodeError>
 }
 
 /// Returns whether a table is switched off.
+///
+/// # Errors
+/// Returns [`DecodeError`] if the message is too short or an attribute is not valid.
 pub(crate) fn is_dormant(message: Received<'_>) -> Result<bool, DecodeError> {
     let (_, attributes) = message.generic("a table")?;
     let flags = attributes.find(table::FLAGS)?.map(Attribute::u32);
@@ -47,10 +53,17 @@ pub(crate) fn is_dormant(message: Received<'_>) -> Result<bool, DecodeError> {
 }
 
 /// Returns the table that a chain, set or rule belongs to: the first attribute of all three.
+///
+/// # Errors
+/// Returns [`DecodeError`] if the message is too short or has no name.
 pub(crate) fn owner(message: Received<'_>) -> Result<Option<Table>, DecodeError> {
     table(message)
 }
 
+/// Decodes a chain.
+///
+/// # Errors
+/// Returns [`DecodeError`] if the message is too short, has no name, or an attribute is not valid.
 pub(crate) fn chain(message: Received<'_>) -> Result<Found<Chain>, DecodeError> {
     let (family, attributes) = message.generic("a chain")?;
     let name = attributes.require(chain::NAME, "it has no name")?;
@@ -95,6 +108,9 @@ fn base(
 }
 
 /// Decodes a set; `None` for the nameless sets inside other programs' rules.
+///
+/// # Errors
+/// Returns [`DecodeError`] if the message is too short or an attribute is not valid.
 pub(crate) fn set(message: Received<'_>) -> Result<Option<Found<Set>>, DecodeError> {
     let (_, attributes) = message.generic("a set")?;
     let name = attributes.require(set::NAME, "it has no name")?;
@@ -149,6 +165,10 @@ pub(crate) fn set(message: Received<'_>) -> Result<Option<Found<Set>>, DecodeErr
     Ok(Some(Found { name, value }))
 }
 
+/// Decodes a rule.
+///
+/// # Errors
+/// Returns [`DecodeError`] if the message is too short or an attribute is missing or not valid.
 pub(crate) fn rule(message: Received<'_>) -> Result<FoundRule, DecodeError> {
     let (_, attributes) = message.generic("a rule")?;
     let chain = attributes.require(rule::CHAIN, "it has no chain")?;
@@ -192,6 +212,11 @@ impl<'a> Elements<'a> {
         }
     }
 
+    /// Decodes the elements of a message and adds them.
+    ///
+    /// # Errors
+    /// Returns [`DecodeError`] if an element is not valid, or is of a kind that only other programs
+    /// make.
     pub(crate) fn take(&mut self, message: Received<'_>) -> Result<(), DecodeError> {
         let (_, attributes) = message.generic("an element")?;
         let Some(list) = attributes.find(element::ELEMENTS)? else {
@@ -246,6 +271,9 @@ impl<'a> Elements<'a> {
 
     /// Joins the edges of ranges, which the kernel sends in no fixed order, and returns all
     /// elements.
+    ///
+    /// # Errors
+    /// Returns [`DecodeError`] if a key does not fit the set.
     pub(crate) fn finish(mut self) -> Result<BTreeSet<Element>, DecodeError> {
         self.edges.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         let mut edges = self.edges.into_iter().peekable();

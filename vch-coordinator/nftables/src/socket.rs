@@ -39,12 +39,20 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
+    /// Opens a netlink socket in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// Returns [`SocketError`] if the socket can't be opened, bound or given a time-out.
     pub(crate) fn open() -> Result<Self, SocketError> {
         let mut socket = Socket::new(protocols::NETLINK_NETFILTER).map_err(failed("open"))?;
         let port = socket.bind_auto().map_err(failed("bind"))?.port_number();
         Self::bound(socket, port)
     }
 
+    /// Uses a socket that is open already.
+    ///
+    /// # Errors
+    /// Returns [`SocketError`] if the socket can't be given a time-out.
     #[cfg(feature = "test-util")]
     pub(crate) fn over(socket: std::os::fd::OwnedFd) -> Result<Self, SocketError> {
         use std::os::fd::{FromRawFd, IntoRawFd};
@@ -76,6 +84,9 @@ impl Channel {
 
     /// Sets the size of the receive buffer in bytes, beyond the system's limit if this process may
     /// (`CAP_NET_ADMIN`).
+    ///
+    /// # Errors
+    /// Returns [`SocketError`] if the kernel refuses the size.
     pub(crate) fn reserve_receive(&self, bytes: usize) -> Result<(), SocketError> {
         setsockopt(&self.socket, sockopt::RcvBufForce, &bytes)
             .or_else(|_| setsockopt(&self.socket, sockopt::RcvBuf, &bytes))
@@ -83,6 +94,9 @@ impl Channel {
     }
 
     /// Sends one datagram of any length. The kernel has carried its requests out when this returns.
+    ///
+    /// # Errors
+    /// Returns [`SocketError`] if the send buffer can't be enlarged or the datagram can't be sent.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), SocketError> {
         if bytes.len() > self.send_limit {
             // The kernel doubles what is asked for, which covers its own bookkeeping.
@@ -98,6 +112,10 @@ impl Channel {
     }
 
     /// Returns the next datagram; `None` if none has arrived.
+    ///
+    /// # Errors
+    /// Returns [`SocketError`] if the socket reports an error, such as lost datagrams, or the
+    /// datagram is too long.
     pub(crate) fn receive_now(&mut self) -> Result<Option<&[u8]>, SocketError> {
         match self.receive_with(MSG_DONTWAIT) {
             Ok(length) => Ok(Some(&self.buffer[..length])),
@@ -107,6 +125,10 @@ impl Channel {
     }
 
     /// Waits for the next datagram up to the socket's time-out, and returns it.
+    ///
+    /// # Errors
+    /// Returns [`SocketError`] if no datagram arrives in time, the socket reports an error, or the
+    /// datagram is too long.
     pub(crate) fn receive(&mut self) -> Result<&[u8], SocketError> {
         let length = self.receive_with(0).map_err(failed("receive"))?;
         Ok(&self.buffer[..length])

@@ -200,6 +200,9 @@ impl<'a> Received<'a> {
 
     /// Returns the refusal in an error message or at the end of a dump; `None` if the request
     /// succeeded.
+    ///
+    /// # Errors
+    /// Returns [`DecodeError`] if the message is too short for an error number.
     pub(crate) fn refusal(self) -> Result<Option<Refusal>, DecodeError> {
         let short = || DecodeError::new("an answer", "it is shorter than its error code");
         let (code, rest) = self.payload.split_first_chunk().ok_or_else(short)?;
@@ -278,6 +281,9 @@ impl<'a> Attributes<'a> {
     }
 
     /// Returns the last attribute of `kind`, as the kernel's own parser does.
+    ///
+    /// # Errors
+    /// Returns [`DecodeError`] if an attribute's length is not valid.
     pub(crate) fn find(self, kind: u16) -> Result<Option<Attribute<'a>>, DecodeError> {
         let mut found = None;
         for attribute in self.iter() {
@@ -289,6 +295,11 @@ impl<'a> Attributes<'a> {
         Ok(found)
     }
 
+    /// Returns the last attribute of `kind`.
+    ///
+    /// # Errors
+    /// Returns [`DecodeError`] with `problem` if there is no such attribute, or if an attribute's
+    /// length is not valid.
     pub(crate) fn require(
         self,
         kind: u16,
@@ -311,6 +322,10 @@ impl<'a> Attribute<'a> {
         Attributes::new(self.object, self.value)
     }
 
+    /// Returns the value as a 32-bit number.
+    ///
+    /// # Errors
+    /// Returns [`DecodeError`] if the value has another length.
     pub(crate) fn u32(self) -> Result<u32, DecodeError> {
         let bytes = self
             .value
@@ -319,6 +334,10 @@ impl<'a> Attribute<'a> {
         Ok(u32::from_be_bytes(bytes))
     }
 
+    /// Returns the value as a 64-bit number.
+    ///
+    /// # Errors
+    /// Returns [`DecodeError`] if the value has another length.
     pub(crate) fn u64(self) -> Result<u64, DecodeError> {
         let bytes = self
             .value

@@ -1,19 +1,21 @@
-//! What a coordinator finds at its start: containers that run on, that have ended, that are to be started.
+//! Adopts containers when the coordinator starts: those that still run, those that have ended, and
+//! those that are to be started.
 
 use super::{ContainerSnapshot, Runtime, RuntimeError, ask::Ask, blocking::blocking};
 use vch_log::error_chain;
 use vch_shim::Liveness;
 
 impl Runtime {
-    /// Takes back what runs, and ends and starts what is to be, when the coordinator starts.
+    /// Adopts all containers when the coordinator starts: follows those that run, records the end
+    /// of those that have ended, and starts those that their restart policy wants to run.
     pub async fn adopt(&self) {
         if let Err(error) = self.sweep().await {
-            tracing::warn!(%error, "the directories of containers are not looked at");
+            tracing::warn!(%error, "containers' directories not cleaned up");
         }
         let all = match self.all().await {
             Ok(all) => all,
             Err(error) => {
-                tracing::error!(%error, "containers are not taken back");
+                tracing::error!(%error, "containers not adopted");
                 return;
             }
         };
@@ -22,8 +24,13 @@ impl Runtime {
         }
     }
 
-    /// Looks at the directories of containers: ends removals that a coordinator did not live to end, and
-    /// moves aside what the ledger does not know. One whose documents can't be read is known.
+    /// Cleans up the directories of containers: completes committed removals, and moves directories
+    /// that the ledger does not know to `lost/`. A container whose documents cannot be read counts
+    /// as known.
+    ///
+    /// # Errors
+    /// - [`RuntimeError::Request`] if the ledger has ended.
+    /// - [`RuntimeError::File`] if the directory of all containers cannot be read.
     async fn sweep(&self) -> Result<(), RuntimeError> {
         let known = self.0.requests.ledger_handle.read(|ledger| {
             let ids = ledger.containers().map(|one| one.id.to_string());
@@ -38,7 +45,7 @@ impl Runtime {
             source,
         })?;
         for path in &swept.lost {
-            tracing::error!(path = %path.display(), "the ledger does not know a container: its directory is kept here");
+            tracing::error!(path = %path.display(), "container unknown to the ledger; its directory was moved to this path");
         }
         for words in &swept.left {
             tracing::error!("{words}");
@@ -47,7 +54,9 @@ impl Runtime {
         Ok(())
     }
 
-    /// Lets a container be supervised: what runs is followed, what is to run is started by its policy.
+    /// Starts a container's supervisor, which follows the container if it runs and otherwise
+    /// applies its restart policy. A container whose VM still runs although the container has ended
+    /// gets no supervisor and is noted as an orphan.
     async fn adopt_one(&self, snapshot: &ContainerSnapshot) {
         let id = snapshot.container.id;
         if snapshot.container.runs() {
@@ -57,15 +66,15 @@ impl Runtime {
         match self.liveness(id).await {
             Ok(Liveness::Dead) => {}
             Ok(Liveness::Alive(pid)) => {
-                tracing::error!(container = %snapshot.container.name, pid, "a VM goes on although its container has ended");
+                tracing::error!(container = %snapshot.container.name, pid, "VM still runs although its container has ended");
                 self.note_orphan(id);
                 return;
             }
             Ok(Liveness::Unknown(error)) => {
-                tracing::warn!(container = %id, %error, "whether a VM of it goes on is not known");
+                tracing::warn!(container = %id, %error, "unknown whether a VM of the container still runs");
             }
             Err(error) => {
-                tracing::warn!(container = %id, error = error_chain(&error), "a container is not looked at");
+                tracing::warn!(container = %id, error = error_chain(&error), "container not adopted");
                 return;
             }
         }

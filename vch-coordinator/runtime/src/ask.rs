@@ -1,4 +1,4 @@
-//! What a supervisor is asked.
+//! The messages that a supervisor receives.
 
 use super::{
     RuntimeError,
@@ -7,28 +7,28 @@ use super::{
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// The error that requests of one container share.
+/// An error that several requests of one container share.
 pub(crate) type Shared = Arc<RuntimeError>;
-/// The answer to what a supervisor was asked.
+/// The answer to a message.
 pub(crate) type Answered = Answer<Shared>;
-/// Where an answer is awaited.
+/// The channel on which the answer is sent.
 pub(crate) type Reply = oneshot::Sender<Answered>;
 
-/// What a supervisor is asked or told.
+/// A message to a container's supervisor.
 #[derive(Debug)]
 pub(crate) enum Ask {
     /// A request about the container's run.
     Request(Request, Reply),
-    /// To store why a start was refused, in the words that users know.
+    /// Stores why a start was refused, in the words of the API's users.
     Explain(String, Reply),
-    /// The coordinator has started: one that does not run may be started by its policy.
+    /// The coordinator has started. The restart policy may start a container that does not run.
     CoordinatorStarted,
-    /// Its row was removed by another request: there is nothing left to supervise.
+    /// Another request has removed the container's row, so the supervisor ends.
     RowRemoved,
 }
 
 impl Ask {
-    /// Returns where the answer is awaited, if it is.
+    /// Returns the channel for the answer; `None` for a message without an answer.
     pub fn reply(self) -> Option<Reply> {
         match self {
             Self::Request(_, reply) | Self::Explain(_, reply) => Some(reply),

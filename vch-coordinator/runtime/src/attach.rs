@@ -1,4 +1,4 @@
-//! What a container writes and reads, for clients: before it starts, while it runs, and after its end.
+//! Attaching clients to a container's streams: before its start, while it runs, and after its end.
 
 use super::{ContainerSnapshot, Runtime, RuntimeError, handle::Seen, workload::Status};
 use futures_util::{
@@ -14,33 +14,34 @@ use vch_shim::{
     log::{Position, Reader},
 };
 
-/// A client of a container's streams.
+/// A client's connection to a container's streams.
 pub struct Attached {
-    /// What it writes.
+    /// The container's output.
     pub output: Outputs,
-    /// Its input; `None` where it was not asked for, or the container has ended.
+    /// The container's input; `None` if it was not requested, or if the container has ended.
     pub input: Option<StreamWriter>,
 }
 
-/// What a container writes, up to its end.
+/// A container's output up to its end.
 pub struct Outputs {
     from: From,
-    /// Keeps a container that removes itself.
+    /// Keeps a container from being removed at its end while its output is read.
     _held: OwnedRwLockReadGuard<()>,
 }
 
 enum From {
     Shim(StreamReader),
     Log(Reader),
-    /// It did not start.
+    /// The container did not start.
     Nothing,
 }
 
 impl Outputs {
-    /// What comes next; `None` at the end. Not cancel-safe.
+    /// Returns the next output; `None` at the end. Not cancel-safe.
     ///
     /// # Errors
-    /// [`RuntimeError`].
+    /// - [`RuntimeError::Shim`] if the connection to the shim breaks.
+    /// - [`RuntimeError::File`] if the log cannot be read.
     pub async fn next(&mut self) -> Result<Option<(Output, Vec<u8>)>, RuntimeError> {
         match &mut self.from {
             From::Shim(reader) => match reader.next().await? {
@@ -65,12 +66,15 @@ fn unreadable(source: io::Error) -> RuntimeError {
 }
 
 impl Runtime {
-    /// Attaches a client: to a container that runs, from a position of its log or from now on; to one that does
-    /// not, from the start of its next life on, for which what is given back waits. When this is answered, no
-    /// start is missed.
+    /// Attaches a client to a container. A running container is attached to from a position of its
+    /// log, or from now on. A container that does not run is attached to from its next start on,
+    /// which the returned future waits for. No start after this function returns is missed.
     ///
     /// # Errors
-    /// [`RuntimeError`]; it is removed before it starts.
+    /// - The errors of [`require`](Self::require).
+    /// - [`RuntimeError::Shim`] if the shim of a running container does not answer.
+    ///
+    /// The future returns [`RuntimeError::NotRunning`] if the container is removed before it starts.
     pub async fn attach(
         &self,
         id: ContainerId,
@@ -124,7 +128,7 @@ impl Runtime {
         let snapshot = self.require(id).await?;
         match self.attach_life(&snapshot, input).await {
             Ok(streams) => Ok(attached(streams, input, held)),
-            // It was faster: all that it wrote is in the log.
+            // The container has already ended. Its complete output is in the log.
             Err(_) => Ok(Attached {
                 output: Outputs {
                     from: From::Log(self.last_life(id)?),
@@ -135,7 +139,10 @@ impl Runtime {
         }
     }
 
-    /// From the first byte of the present life on.
+    /// Attaches to a running container from the first byte of its present run on.
+    ///
+    /// # Errors
+    /// Returns [`RuntimeError::Shim`] if the shim does not answer.
     async fn attach_life(
         &self,
         snapshot: &ContainerSnapshot,
@@ -147,7 +154,10 @@ impl Runtime {
         Ok(client.attach(Some(from), input, ends).await?)
     }
 
-    /// What the last life wrote.
+    /// Returns a reader of the output of the container's last run.
+    ///
+    /// # Errors
+    /// Returns [`RuntimeError::File`] if the outcome of that run cannot be read.
     fn last_life(&self, id: ContainerId) -> Result<Reader, RuntimeError> {
         let dir = self.0.dirs.of(id);
         let outcome = Outcome::read(&dir).map_err(unreadable)?;
@@ -155,15 +165,16 @@ impl Runtime {
         Ok(Reader::open(&dir, from))
     }
 
-    /// Where what a container wrote is kept, as a log of `vch_shim::log`.
+    /// Returns the directory of a container's log, in the format of `vch_shim::log`.
     pub fn log_dir(&self, id: ContainerId) -> PathBuf {
         self.0.dirs.of(id)
     }
 
-    /// What a container writes behind a position of its log, up to its end; `None` where it does not run.
+    /// Returns the output of a running container from a position of its log on, up to its end;
+    /// `None` if the container does not run.
     ///
     /// # Errors
-    /// [`RuntimeError`].
+    /// Returns the errors of [`require`](Self::require).
     pub async fn log_on(
         &self,
         id: ContainerId,

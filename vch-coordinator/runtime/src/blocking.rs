@@ -1,8 +1,11 @@
-//! Work that blocks, beside the runtime's threads.
+//! Runs blocking work outside of the async runtime's threads.
 
 use std::io;
 
-/// Does blocking work on a thread for it.
+/// Runs blocking work on a thread for such work, and returns its result.
+///
+/// # Errors
+/// Returns the error of the work, or an error of kind `Other` if the work panicked.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

@@ -1,6 +1,6 @@
-//! Capabilities by name (capabilities(7)), and which of them a container has.
+//! Linux capabilities (capabilities(7)): their names and numbers, and a container's set.
 
-/// By number.
+/// Capability names, indexed by number.
 const NAMES: [&str; 41] = [
     "CHOWN",
     "DAC_OVERRIDE",
@@ -44,10 +44,11 @@ const NAMES: [&str; 41] = [
     "BPF",
     "CHECKPOINT_RESTORE",
 ];
-/// Docker's, for a container that asks for no others.
+/// Docker's default capabilities.
 const DEFAULT: [u8; 14] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31];
 
-/// The number of a capability, named with or without `CAP_`, in any case.
+/// Returns the number of a capability; `None` if the name is unknown. The `CAP_` prefix is
+/// optional, and case is ignored.
 pub fn number(name: &str) -> Option<u8> {
     let name = name.to_ascii_uppercase();
     let name = name.strip_prefix("CAP_").unwrap_or(&name);
@@ -55,10 +56,11 @@ pub fn number(name: &str) -> Option<u8> {
     u8::try_from(index).ok()
 }
 
-/// Returns Docker's default capabilities, with those added and without those dropped; `ALL` means all.
+/// Returns Docker's default capabilities, plus those in `add` and minus those in `drop`. The name
+/// `ALL` stands for all capabilities.
 ///
 /// # Errors
-/// Returns the first name that is not known.
+/// Returns the first unknown name.
 pub fn of(add: &[String], drop: &[String]) -> Result<Vec<u8>, String> {
     let all = |names: &[String]| names.iter().any(|name| name.eq_ignore_ascii_case("all"));
     let known = 0..u8::try_from(NAMES.len()).unwrap_or(u8::MAX);

@@ -1,12 +1,13 @@
-//! Bounds that the host's kernel sets to each VM: a cgroup of its own (the kernel's `admin-guide/cgroup-v2`).
+//! Limits that the host's kernel sets to each VM, by a cgroup for each VM (the kernel's
+//! `admin-guide/cgroup-v2`).
 //!
 //! ```text
 //!   /sys/fs/cgroup/vch/CONTAINER   memory.max, cpu.max, pids.max: its shim and its QEMU
 //! ```
 //!
-//! They lie beside the units of systemd, as those of Docker's `cgroupfs` driver do, so that VMs outlive the
-//! coordinator's unit. Only the unified hierarchy is used: where it has no controllers, VMs have no such bounds, and
-//! `vchctl status` says so.
+//! The cgroups are siblings of systemd's, like those of Docker's `cgroupfs` driver, so that VMs outlive the
+//! coordinator's unit. Only the unified hierarchy (cgroup v2) is used: if it lacks the controllers, VMs
+//! have no such limits, and `vchctl status` says so.
 
 use protocol::process::CpuMax;
 use std::{
@@ -20,40 +21,43 @@ use vch_ledger::ContainerId;
 
 /// Where the unified hierarchy is mounted (file-hierarchy(7)).
 pub const MOUNT: &str = "/sys/fs/cgroup";
-/// Of all VMs, below the mount.
+/// The directory of all VMs' cgroups, relative to the mount.
 const DIR: &str = "vch";
-/// What is needed of it.
+/// The controllers that the limits need.
 const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
-/// The kernel's own period for `cpu.max`, microseconds.
+/// The period of `cpu.max`, in microseconds: the kernel's default.
 const PERIOD_US: u64 = 100_000;
-/// The least share of a period that the kernel takes, microseconds.
+/// The smallest quota of `cpu.max` that the kernel accepts, in microseconds.
 const LEAST_QUOTA_US: u64 = 1_000;
-/// Of QEMU, the shim and the page cache of the VM's disk, beside the guest's memory.
+/// Memory in bytes for QEMU, the shim and the page cache of the VM's disk, beside the guest's
+/// memory.
 const OVERHEAD: u64 = 256 << 20;
-/// Of emulation: QEMU's cache of translated code has up to 1 GiB (`tcg_init_ctx`).
+/// Additional memory in bytes with emulation: QEMU's cache of translated code takes up to 1 GiB
+/// (`tcg_init_ctx`).
 const EMULATION: u64 = 1 << 30;
-/// QEMU's threads are its processors, its main loop and up to 64 that read and write disks; the shim has one.
+/// Threads beside those of the guest's processors: QEMU has a main loop and up to 64 threads for
+/// disk I/O; the shim has one.
 const TASKS: u64 = 128;
-/// Between two tries to remove one whose processes are about to end.
+/// The pause before trying again to remove a cgroup that still has processes.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// A shim serves its last readers for 10 s.
+/// The number of tries to remove a cgroup: a shim serves its last readers for 10 s.
 const TRIES: u32 = 30;
 
-/// What a VM may have of the host.
+/// The limits of a VM on the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The guest's memory, MiB.
+    /// The guest's memory, in MiB.
     pub memory_mib: u32,
-    /// Whether QEMU translates the guest's code.
+    /// Whether QEMU emulates the guest's processors.
     pub emulated: bool,
-    /// Processors of the guest.
+    /// The guest's number of processors.
     pub cpus: u16,
-    /// The processor time that its container asked for.
+    /// The processor time that the container asked for.
     pub cpu_max: Option<CpuMax>,
 }
 
 impl Bounds {
-    /// What is written into which file of its cgroup before it starts.
+    /// Returns the cgroup files to write before the VM starts, each with its value.
     fn files(&self) -> [(&'static str, String); 3] {
         let emulation = if self.emulated { EMULATION } else { 0 };
         let memory = (u64::from(self.memory_mib) << 20) + OVERHEAD + emulation;
@@ -61,12 +65,12 @@ impl Bounds {
         [
             ("memory.max", memory.to_string()),
             ("pids.max", tasks.to_string()),
-            // A guest that boots with less may not be there in time.
+            // A guest that boots with less processor time may miss the boot deadline.
             ("cpu.max", quota(self.whole_us(), PERIOD_US)),
         ]
     }
 
-    /// `cpu.max` once its container's process runs.
+    /// Returns the value of `cpu.max` for a VM whose container's process runs.
     fn running(&self) -> String {
         match self.cpu_max {
             Some(CpuMax {
@@ -77,7 +81,8 @@ impl Bounds {
         }
     }
 
-    /// All of its processors, and one for what QEMU and the shim do beside.
+    /// Returns the quota in microseconds for all of the guest's processors and one more for the
+    /// other threads of QEMU and the shim.
     fn whole_us(&self) -> u64 {
         (u64::from(self.cpus) + 1) * PERIOD_US
     }
@@ -87,19 +92,19 @@ fn quota(quota_us: u64, period_us: u64) -> String {
     format!("{} {period_us}", quota_us.max(LEAST_QUOTA_US))
 }
 
-/// Why the VCH's kernel bounds no VM.
+/// Why VMs run without limits of the host's kernel.
 #[derive(Debug, Error)]
 pub enum CgroupsError {
-    /// There is no file system of cgroup v2.
+    /// cgroup v2 is not mounted.
     #[error("{}: the host does not mount cgroup v2 there", file.display())]
     NotMounted {
         /// The file that is missing.
         file: PathBuf,
-        /// Why it is not read.
+        /// The error of reading the file.
         #[source]
         source: io::Error,
     },
-    /// Controllers are bound to cgroup v1, or not in the kernel.
+    /// A controller is used by cgroup v1, or is not in the kernel.
     #[error(
         "{}: no {missing}: boot the host with cgroup v2 alone (systemd.unified_cgroup_hierarchy=1)",
         file.display()
@@ -107,15 +112,15 @@ pub enum CgroupsError {
     NoController {
         /// The file that lists the controllers.
         file: PathBuf,
-        /// Those that are not there, with commas between them.
+        /// The missing controllers, separated by commas.
         missing: String,
     },
-    /// A file or directory of cgroups can't be written.
+    /// A cgroup file or directory cannot be written.
     #[error("{}", path.display())]
     File {
-        /// Which one.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The error of writing.
         #[source]
         source: io::Error,
     },
@@ -130,32 +135,34 @@ impl From<(PathBuf, io::Error)> for CgroupsError {
 /// The cgroups of VMs.
 #[derive(Clone, Debug)]
 pub struct Cgroups {
-    /// The directory of the VMs' cgroups, or the reason for which VMs have none.
+    /// The directory of the VMs' cgroups, or the reason that VMs have none.
     dir: Result<PathBuf, Arc<CgroupsError>>,
 }
 
 impl Cgroups {
-    /// Makes sure of their directory, and removes those of VMs that have ended.
+    /// Prepares the directory of the VMs' cgroups, and removes the cgroups of VMs that have ended.
+    /// If this fails, VMs run without limits; [`unlimited`](Self::unlimited) returns the reason.
     pub fn open(mount: &Path) -> Self {
         let dir = prepare(mount).map_err(Arc::new);
         if let Ok(dir) = &dir {
             for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-                // The kernel keeps one that has processes.
+                // The kernel refuses to remove a cgroup that has processes.
                 let _ = fs::remove_dir(entry.path());
             }
         }
         Self { dir }
     }
 
-    /// Why VMs have no bounds; `None` where they have.
+    /// Returns why VMs have no limits; `None` if they have.
     pub fn unlimited(&self) -> Option<&CgroupsError> {
         self.dir.as_ref().err().map(Arc::as_ref)
     }
 
-    /// Makes a VM's cgroup, or bounds the one that is there anew; `None` where VMs have none.
+    /// Creates a VM's cgroup, or sets the limits of an existing one again. Returns its path; `None`
+    /// if VMs have no cgroups.
     ///
     /// # Errors
-    /// What the kernel says, with the file.
+    /// Returns the path of the file or directory that cannot be written, with the kernel's error.
     pub fn make(
         &self,
         container: ContainerId,
@@ -176,19 +183,19 @@ impl Cgroups {
         Ok(Some(own))
     }
 
-    /// Bounds a VM whose container's process runs.
+    /// Sets the limits of a VM whose container's process runs.
     ///
     /// # Errors
-    /// What the kernel says, with the file.
+    /// Returns the path of the file that cannot be written, with the kernel's error.
     pub fn run(&self, container: ContainerId, bounds: &Bounds) -> Result<(), (PathBuf, io::Error)> {
         match self.of(container) {
-            // An older release started it where it is: without bounds.
+            // A VM that an older release started has no cgroup.
             Some(own) if own.exists() => write(&own.join("cpu.max"), &bounds.running()),
             _ => Ok(()),
         }
     }
 
-    /// Removes the cgroup of a VM that ends, when its processes have gone.
+    /// Removes the cgroup of a VM that has ended, once its processes are gone.
     pub async fn remove(self, container: ContainerId) {
         let Some(own) = self.of(container) else {
             return;
@@ -201,7 +208,7 @@ impl Cgroups {
                 _ => return,
             }
         }
-        tracing::warn!(cgroup = %own.display(), "the cgroup of a VM that has ended stays: processes are in it");
+        tracing::warn!(cgroup = %own.display(), "cgroup of an ended VM not removed: it still has processes");
     }
 
     fn of(&self, container: ContainerId) -> Option<PathBuf> {
@@ -210,7 +217,10 @@ impl Cgroups {
     }
 }
 
-/// Makes sure of the directory of all VMs, whose children have the controllers.
+/// Creates the directory of all VMs' cgroups, and enables the controllers for its children.
+///
+/// # Errors
+/// Returns [`CgroupsError`] if cgroup v2 or a controller is missing, or if a file cannot be written.
 fn prepare(mount: &Path) -> Result<PathBuf, CgroupsError> {
     let file = mount.join("cgroup.controllers");
     let there = match fs::read_to_string(&file) {

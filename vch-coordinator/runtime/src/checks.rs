@@ -1,4 +1,5 @@
-//! Health checks: a process in the container, run again and again, says how it is.
+//! Health checks: runs a process in the container at intervals, and derives the container's health
+//! from its exit codes.
 
 use super::{
     ContainerSnapshot, Runtime,
@@ -14,20 +15,21 @@ use tokio::time::{Instant, sleep, timeout};
 use vch_ledger::{Command, ContainerId};
 use vch_shim::{ClientError, StreamItem};
 
-/// Docker's, where a check says nothing else.
+/// Docker's defaults: the interval, timeout and retries of a check that does not set its own.
 const INTERVAL: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(30);
 const RETRIES: i64 = 3;
-/// Docker's, between two checks while a container has its time to start.
+/// Docker's default interval in a container's start period.
 const START_INTERVAL: Duration = Duration::from_secs(5);
-/// Between two checks, whatever an image or a user asks for: each is a process in the VM, and may be a commit.
+/// The shortest interval that is carried out, whatever an image or a user asks for: each check is a
+/// process in the VM, and may be a commit of the ledger.
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
-/// Docker's: bytes of a result's output.
+/// The maximum length of a result's output in bytes, as in Docker.
 const MAX_OUTPUT: usize = 4096;
-/// SIGKILL, for a check that takes too long.
+/// SIGKILL, which ends a check that takes too long.
 const KILL: u8 = 9;
 
-/// The words of a check; `None` where there is none.
+/// Returns the arguments of a check's process; `None` if the check is disabled.
 fn args(check: &HealthCheck) -> Option<Vec<String>> {
     match check.test.split_first()? {
         (kind, rest) if kind == "CMD" => Some(rest.to_vec()).filter(|args| !args.is_empty()),
@@ -46,7 +48,8 @@ fn or(nanoseconds: i64, default: Duration) -> Duration {
     }
 }
 
-/// Returns how long to wait until the next check: in the time to start at a pace of its own, until it succeeds first.
+/// Returns how long to wait until the next check. In the start period a separate interval applies
+/// until the first check succeeds.
 fn pause(check: &HealthCheck, status: HealthStatus, since_start: Duration) -> Duration {
     let starts = since_start < or(check.start_period_ns, Duration::ZERO);
     let asked = if starts && status == HealthStatus::Starting {
@@ -57,7 +60,8 @@ fn pause(check: &HealthCheck, status: HealthStatus, since_start: Duration) -> Du
     asked.max(LEAST_INTERVAL)
 }
 
-/// Checks a container as long as it runs; ends when it is dropped. Never comes back without a check.
+/// Runs a container's health check again and again, until the future is dropped. Never returns if
+/// the container has no health check; returns at once if the check cannot be run.
 pub(super) async fn keep(runtime: Runtime, id: ContainerId, handle: Arc<Handle>) {
     let Ok(snapshot) = runtime.require(id).await else {
         return;
@@ -105,14 +109,15 @@ pub(super) async fn keep(runtime: Runtime, id: ContainerId, handle: Arc<Handle>)
                 unhealthy: status == HealthStatus::Unhealthy,
             };
             if let Err(error) = runtime.0.requests.carry_out(command).await {
-                tracing::warn!(container = %id, %error, "its health is not kept");
+                tracing::warn!(container = %id, %error, "health status not stored");
             }
             runtime.tell_of(&snapshot, ContainerAction::HealthChanged(status));
         }
     }
 }
 
-/// One check: its code and what it wrote.
+/// Runs one check and returns its exit code and its output. The code is -1 if the check could not
+/// be run or took too long.
 async fn one(
     runtime: &Runtime,
     snapshot: &ContainerSnapshot,
@@ -145,7 +150,7 @@ async fn one(
     match ended {
         Ok(code) => (code, text),
         Err(_) => {
-            // It has just ended then.
+            // Killing fails only if the process has just ended.
             let _ = client.signal(running.id, KILL).await;
             let text = format!("Health check exceeded timeout ({limit:?})");
             (-1, text)

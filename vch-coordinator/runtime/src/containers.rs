@@ -1,4 +1,4 @@
-//! Containers that this VCH runs itself: awaited, changed, supervised.
+//! Waiting for containers, changing their configuration, and starting their supervisors.
 
 use super::{
     ContainerSnapshot, Runtime, RuntimeError,
@@ -11,39 +11,42 @@ use super::{
 use std::sync::Arc;
 use vch_ledger::{ContainerId, DocumentKind};
 
-/// What of a workload may change.
+/// A change of a container's configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Update {
-    /// When it is started again.
+    /// The new restart policy; `None` for no change.
     pub restart: Option<RestartPolicy>,
-    /// What its VM has from its next start on; of the host's processors at once.
+    /// The new limits; `None` for no change. The VM's size changes at its next start, the VM's
+    /// limits on the host at once.
     pub resources: Option<Resources>,
 }
 
-/// Until when a container is awaited.
+/// The event that [`Runtime::wait`] waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// It does not run; at once if it does not now.
+    /// The container does not run. This holds at once if it does not run now.
     NotRunning,
-    /// It ends once more.
+    /// The container ends once more.
     NextExit,
-    /// It is removed.
+    /// The container is removed.
     Removed,
 }
 
 impl Runtime {
-    /// Waits for a container; answers with how its life is then. Never ends for one that stays as it is.
+    /// Waits for a container to reach a state, and returns its run then. Does not return if that
+    /// never happens.
     ///
     /// # Errors
-    /// [`RuntimeError`]: it is not there now.
+    /// Returns the errors of [`require`](Self::require).
     pub async fn wait(&self, id: ContainerId, until: Until) -> Result<Life, RuntimeError> {
         Ok(self.awaited(id, until).await?.await)
     }
 
-    /// The same in two steps: when this is answered, nothing that happens from now on is missed.
+    /// Begins to wait for a container, and returns the future that [`wait`](Self::wait) awaits.
+    /// Everything that happens after this function returns is taken into account.
     ///
     /// # Errors
-    /// As [`wait`](Self::wait).
+    /// Returns the errors of [`require`](Self::require).
     pub async fn awaited(
         &self,
         id: ContainerId,
@@ -64,16 +67,18 @@ impl Runtime {
             let life = seen.wait_for(done).await.ok().map(|seen| seen.life.clone());
             match life {
                 Some(life) => life,
-                // The coordinator stops: nobody will tell any more.
+                // The coordinator is stopping, so that no further change is reported.
                 None => std::future::pending().await,
             }
         })
     }
 
-    /// Changes what of a workload may change.
+    /// Changes a container's restart policy or limits.
     ///
     /// # Errors
-    /// [`RuntimeError`]; nothing has changed then.
+    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::Request`] if the change cannot be stored. Nothing has changed then.
+    /// - [`RuntimeError::File`] if the running VM's limits cannot be set. The change is stored nevertheless.
     pub async fn update(&self, id: ContainerId, update: Update) -> Result<(), RuntimeError> {
         let handle = self.handle(id).await?;
         let edits = handle.edits.lock().await;
@@ -93,7 +98,10 @@ impl Runtime {
         Ok(())
     }
 
-    /// Lets the host's kernel give a running VM the processors that its container asks for by now.
+    /// Sets a running VM's limits on the host to the container's present ones.
+    ///
+    /// # Errors
+    /// Returns [`RuntimeError::File`] if the cgroup cannot be written.
     async fn bound_again(&self, id: ContainerId) -> Result<(), RuntimeError> {
         let (Some(vms), snapshot) = (&self.0.vms, self.require(id).await?) else {
             return Ok(());
@@ -110,7 +118,8 @@ impl Runtime {
         })
     }
 
-    /// Returns the handle of a container's supervisor, which is started if there is none yet.
+    /// Returns the handle of a container's supervisor. Starts the supervisor if it does not run
+    /// yet.
     pub(super) fn handle_of(&self, snapshot: &ContainerSnapshot) -> Arc<Handle> {
         let id = snapshot.container.id;
         let mut handles = self.handles();

@@ -1,4 +1,4 @@
-//! Requests about a container's run: each is answered by the container's supervisor.
+//! Requests about a container's run. The container's supervisor answers each of them.
 
 use super::{
     ContainerSnapshot, Runtime, RuntimeError,
@@ -18,12 +18,19 @@ pub use super::lifecycle::Stop;
 /// SIGKILL.
 const KILL: u8 = 9;
 
-/// Starting, stopping, removing. A client that goes away does not leave a container half started.
+/// Requests that start, stop or remove a container. They are carried out even if the client that
+/// sent them goes away.
 impl Runtime {
-    /// Starts a container. Returns when its process runs, and whether it did not run before.
+    /// Starts a container and returns when its process runs. Returns whether the process did not
+    /// run before.
     ///
     /// # Errors
-    /// Returns [`RuntimeError`] if this VCH does not run the container, or if it does not start; it does not run then.
+    /// If an error is returned, the container does not run:
+    /// - [`RuntimeError::Disabled`] if this VCH starts no VMs.
+    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::Orphan`] if the VM of an earlier run still runs.
+    /// - [`RuntimeError::Removing`] if the container is being removed.
+    /// - [`RuntimeError::NotStarted`] and others if the start fails.
     pub async fn start(&self, id: ContainerId) -> Result<bool, RuntimeError> {
         if self.0.vms.is_none() {
             return Err(RuntimeError::Disabled);
@@ -31,18 +38,22 @@ impl Runtime {
         self.request(id, Request::Start).await
     }
 
-    /// Stops a container: by a signal, then, after a time, by SIGKILL. Returns whether it ran.
+    /// Stops a container by its stop signal, and by SIGKILL if it still runs after the grace
+    /// period. Returns whether it ran.
     ///
     /// # Errors
-    /// Returns [`RuntimeError`] if this VCH does not run the container, or if nothing ends it.
+    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::Removing`] if the container is being removed.
+    /// - [`RuntimeError::Unkillable`] if the VM does not end.
     pub async fn stop(&self, id: ContainerId, how: Stop) -> Result<bool, RuntimeError> {
         self.request(id, Request::Stop(how)).await
     }
 
-    /// Stops a container that runs, and starts it.
+    /// Stops a container if it runs, and starts it.
     ///
     /// # Errors
-    /// As [`start`](Self::start) and [`stop`](Self::stop).
+    /// - The errors of [`start`](Self::start).
+    /// - The errors of [`stop`](Self::stop).
     pub async fn restart(&self, id: ContainerId, how: Stop) -> Result<(), RuntimeError> {
         if self.0.vms.is_none() {
             return Err(RuntimeError::Disabled);
@@ -51,10 +62,14 @@ impl Runtime {
         Ok(())
     }
 
-    /// Sends a signal (signal(7)) to a container's process. SIGKILL also ends what goes on of an earlier run.
+    /// Sends a signal (signal(7)) to a container's process. SIGKILL also ends the VM of an earlier
+    /// run that still runs.
     ///
     /// # Errors
-    /// Returns [`RuntimeError::NotRunning`], or the error of the shim or the guest.
+    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::NotRunning`] if the container does not run.
+    /// - [`RuntimeError::Shim`] if the shim or the guest does not send the signal.
+    /// - [`RuntimeError::Unkillable`] if the VM does not end by SIGKILL.
     pub async fn kill(&self, id: ContainerId, signal: u8) -> Result<(), RuntimeError> {
         match self.request(id, Request::Kill(signal)).await {
             Err(RuntimeError::NotRunning(_)) if signal == KILL && self.is_orphan(id).await => {
@@ -64,19 +79,25 @@ impl Runtime {
         }
     }
 
-    /// Removes a container; one that runs is ended first if `force` says so.
+    /// Removes a container. With `force`, ends it first if it runs.
     ///
     /// # Errors
-    /// Returns [`RuntimeError::Running`] without `force`, and others.
+    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::Running`] if the container runs and `force` is false.
+    /// - [`RuntimeError::Removing`] if its removal is already under way.
+    /// - [`RuntimeError::Unkillable`] if the VM does not end.
+    /// - [`RuntimeError::File`] if the container's directory cannot be marked for removal.
+    /// - [`RuntimeError::Request`] if the removal cannot be stored.
     pub async fn remove(&self, id: ContainerId, force: bool) -> Result<(), RuntimeError> {
         self.request(id, Request::Remove { force }).await?;
         Ok(())
     }
 
-    /// Stores why a container was not started, in the words that users of the API know.
+    /// Stores why a container was not started, in the words of the API's users.
     ///
     /// # Errors
-    /// Returns [`RuntimeError`] if it can't be stored.
+    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::Request`] if the reason cannot be stored.
     pub async fn not_started(&self, id: ContainerId, reason: &str) -> Result<(), RuntimeError> {
         let handle = self.handle(id).await?;
         let answer = handle.ask(|reply| Ask::Explain(reason.to_owned(), reply));
@@ -99,7 +120,7 @@ impl Runtime {
             Some(Answer::Done) => return Ok(true),
             Some(Answer::Unchanged) => return Ok(false),
             Some(Answer::Refused(refused)) => refused,
-            // The coordinator stops: the next one finds how far it came.
+            // The coordinator is stopping. The next one finds how far the request came.
             None => return Err(WriterError::Ended.into()),
         };
         Err(match refused {
@@ -115,10 +136,12 @@ impl Runtime {
         })
     }
 
-    /// Returns the handle of a container's supervisor, which is started if there is none yet.
+    /// Returns the handle of a container's supervisor. Starts the supervisor if it does not run
+    /// yet.
     ///
     /// # Errors
-    /// Returns [`RuntimeError`] if this VCH does not run the container, or if its documents can't be read.
+    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::Document`] if a document of the container cannot be read.
     pub(super) async fn handle(&self, id: ContainerId) -> Result<Arc<Handle>, RuntimeError> {
         if let Some(handle) = self.known_handle(id) {
             return Ok(handle);
@@ -127,12 +150,13 @@ impl Runtime {
         Ok(self.handle_of(&snapshot))
     }
 
-    /// Removes what is kept of a container whose row was removed by the native API, which does not know whether
-    /// its VM runs: then its directory stays, and is told of at the next start.
+    /// Deletes the directory of a container whose row the native API has removed. The native API
+    /// does not know whether the container's VM runs; if it does, the directory stays and is
+    /// reported at the next start.
     pub async fn discard_removed(&self, id: ContainerId) {
         let dirs = self.0.dirs.clone();
         if let Err(error) = blocking(move || dirs.discard_unused(id)).await {
-            tracing::warn!(container = %id, %error, "its directory stays");
+            tracing::warn!(container = %id, %error, "directory of a removed container not deleted");
         }
         if let Some(handle) = self.known_handle(id) {
             handle.tell(Ask::RowRemoved).await;
@@ -152,7 +176,7 @@ impl Runtime {
         }
     }
 
-    /// Returns a client of the shim of a container.
+    /// Returns a client of a container's shim. Does not connect yet.
     ///
     /// # Errors
     /// Returns [`RuntimeError::NotOurs`] if another program runs the container.
@@ -161,6 +185,9 @@ impl Runtime {
     }
 
     /// Returns the directory of a container's sockets.
+    ///
+    /// # Errors
+    /// Returns [`RuntimeError::NotOurs`] if another program runs the container.
     pub(super) fn sockets<'a>(
         &self,
         snapshot: &'a ContainerSnapshot,
@@ -169,11 +196,12 @@ impl Runtime {
             .ok_or_else(|| RuntimeError::NotOurs(snapshot.container.name.to_string()))
     }
 
-    /// Returns what came when at a container's last start: the coordinator's phases, then the shim's and the
-    /// guest's; without the coordinator's if another coordinator started it.
+    /// Returns the timed phases of a container's last start: the coordinator's, then the shim's and
+    /// the guest's. The coordinator's are missing if an earlier coordinator started the container.
     ///
     /// # Errors
-    /// [`RuntimeError`].
+    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::Shim`] if the connection to the shim breaks.
     pub async fn trace(&self, id: ContainerId) -> Result<Vec<Phase>, RuntimeError> {
         let snapshot = self.require(id).await?;
         let mut phases = self.handle_of(&snapshot).phases();

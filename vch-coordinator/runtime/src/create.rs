@@ -1,4 +1,4 @@
-//! Containers are made, and get their endpoints on networks.
+//! Creates containers, and changes their endpoints on networks.
 
 use super::{
     Runtime, RuntimeError,
@@ -12,25 +12,31 @@ use vch_ledger::{
     AddContainer, Answer, Channel, Command, Connect, ContainerId, DocumentKind, Refusal, SocketPath,
 };
 
-/// A container to be made. What starts it knows its channel: `add.channel` is not looked at, nor is
-/// the container that each of `connect` names.
+/// A container to create. The runtime sets `add.channel` and the container of each of `connect`;
+/// their values are ignored.
 #[derive(Clone, Debug)]
 pub struct Create {
-    /// Its row.
+    /// The container's row.
     pub add: AddContainer,
-    /// What it runs.
+    /// The container's configuration.
     pub workload: Workload,
-    /// Its endpoints.
+    /// The container's endpoints.
     pub connect: Vec<Connect>,
 }
 
 impl Runtime {
-    /// Makes a container, with its endpoints and what it runs, as one transaction. As with dockerd, an endpoint
-    /// that it can't have now is asked for again when it starts: the network may be made meanwhile, or
-    /// its address become free. An address that its network can never have is refused at once.
+    /// Creates a container with its endpoints and its workload in one transaction.
+    ///
+    /// As in dockerd, an endpoint that is not possible now is requested again when the container
+    /// starts: the network may be created or the address released meanwhile. An address that its
+    /// network can never have is refused at once.
     ///
     /// # Errors
-    /// [`RuntimeError`]; there is nothing of it then.
+    /// Returns an error, and creates nothing, in these cases:
+    /// - [`RuntimeError::Disabled`] if this VCH starts no VMs.
+    /// - [`RuntimeError::Request`] if the ledger refuses the container.
+    /// - [`RuntimeError::File`] if no path for its sockets can be made.
+    /// - [`RuntimeError::Unwritable`] if its workload cannot be serialized.
     pub async fn create(&self, mut request: Create) -> Result<ContainerId, RuntimeError> {
         if self.0.vms.is_none() {
             return Err(RuntimeError::Disabled);
@@ -57,7 +63,7 @@ impl Runtime {
             connect,
         } = request;
         let name = add.name.clone();
-        // Behind its endpoints: of which families it has addresses is known then.
+        // Ports follow the endpoints, which determine the families of the container's addresses.
         let ports = std::mem::take(&mut add.ports);
         let mut commands = vec![
             Command::AddContainer(add),
@@ -84,10 +90,13 @@ impl Runtime {
         made.ok_or_else(|| RuntimeError::NotOurs(name.to_string()))
     }
 
-    /// An endpoint that a container waits for is not asked for any more; whether it was.
+    /// Removes an awaited endpoint from a container's configuration. Returns whether the container
+    /// awaited an endpoint on that network.
     ///
     /// # Errors
-    /// [`RuntimeError`]; nothing has changed then.
+    /// Returns an error, and changes nothing, in these cases:
+    /// - [`RuntimeError::Document`] if a document of the container cannot be read.
+    /// - [`RuntimeError::Request`] if the change cannot be stored.
     pub async fn cancel_pending(
         &self,
         id: ContainerId,
@@ -110,11 +119,13 @@ impl Runtime {
         Ok(true)
     }
 
-    /// Connects a container to a further network, also one whose VM another program runs. `record` changes the document
-    /// [`Workload::shown`] in the same transaction.
+    /// Connects a container to a further network, including a container whose VM another program
+    /// runs. `record` changes the document [`Workload::shown`] in the same transaction.
     ///
     /// # Errors
-    /// [`RuntimeError`]; nothing has changed then.
+    /// Returns an error, and changes nothing, in these cases:
+    /// - [`RuntimeError::Document`] if a document of the container cannot be read.
+    /// - [`RuntimeError::Request`] if the ledger refuses the endpoint or it cannot be set up.
     pub async fn connect(
         &self,
         id: ContainerId,
@@ -140,7 +151,11 @@ impl Runtime {
         Ok(())
     }
 
-    /// A line of the VM's for its agent, at an address that no other container has.
+    /// Returns a new channel to the agent: a serial line of the VM, at a socket path with a random
+    /// name.
+    ///
+    /// # Errors
+    /// Returns [`RuntimeError::File`] if no random name can be drawn, or if the path is too long for a socket.
     fn channel(&self) -> Result<Channel, RuntimeError> {
         let mut token = [0; 6];
         getrandom::fill(&mut token).map_err(|error| RuntimeError::File {
@@ -160,7 +175,7 @@ impl Runtime {
     }
 }
 
-/// Whether an endpoint that is refused so may be had later.
+/// Returns whether an endpoint that was refused for this reason may be possible later.
 fn awaits(refusal: &Refusal) -> bool {
     matches!(
         refusal,

@@ -1,19 +1,20 @@
-//! Where what belongs to containers lies.
+//! The directories of containers' files.
 
 use std::path::PathBuf;
 use vch_ledger::ContainerId;
 
-/// The directories of containers.
+/// The directories of containers' files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dirs {
-    /// Lasts over restarts.
+    /// The directory of files that outlive a restart of the VCH.
     pub state: PathBuf,
-    /// Sockets.
+    /// The directory of sockets.
     pub run: PathBuf,
 }
 
 impl Dirs {
-    /// Returns the directory of what lasts of a container: its disk, its log, how it ended.
+    /// Returns the directory of a container's persistent files: its disk, its log, and how it
+    /// ended.
     pub fn of(&self, container: ContainerId) -> PathBuf {
         self.containers().join(container.to_string())
     }
@@ -23,7 +24,7 @@ impl Dirs {
         self.state.join("containers")
     }
 
-    /// Returns the directory of the sockets of the container that bears this token.
+    /// Returns the directory of the sockets of the container with this token.
     pub fn sockets(&self, token: &str) -> PathBuf {
         self.run.join("vms").join(token)
     }

@@ -1,5 +1,5 @@
-//! Decoded documents of containers, kept as long as the ledger has the same text: one that is listed a thousand times
-//! is decoded once, and never on the writer's thread.
+//! A cache of decoded documents of containers. A document is decoded once until the ledger has
+//! another text for it, and never on the ledger's thread.
 
 use super::workload::{Life, Workload};
 use std::{
@@ -19,17 +19,18 @@ struct Entry {
 }
 
 impl Documents {
-    /// Decodes a workload.
+    /// Decodes a workload, or returns it from the cache.
     ///
     /// # Errors
-    /// Returns the error of JSON or of a field if the text is no workload.
+    /// Returns the JSON error if the text is not a workload.
     pub fn workload(
         &self,
         container: ContainerId,
         text: &Arc<str>,
     ) -> Result<Arc<Workload>, serde_json::Error> {
         if let Some((known, workload)) = self.entries().get(&container).and_then(|one| one.workload.as_ref())
-            // The text that is kept here can't make room for another one at its address.
+            // Comparing addresses suffices: the cached text stays allocated, so that no other text
+            // can have its address.
             && Arc::ptr_eq(known, text)
         {
             return Ok(Arc::clone(workload));
@@ -40,10 +41,10 @@ impl Documents {
         Ok(workload)
     }
 
-    /// Decodes a run.
+    /// Decodes the state of a run, or returns it from the cache.
     ///
     /// # Errors
-    /// Returns the error of JSON or of a field if the text is no run.
+    /// Returns the JSON error if the text is not the state of a run.
     pub fn life(&self, container: ContainerId, text: &Arc<str>) -> Result<Life, serde_json::Error> {
         if let Some((known, life)) = self
             .entries()
@@ -59,13 +60,13 @@ impl Documents {
         Ok(life)
     }
 
-    /// Forgets a container.
+    /// Removes a container's documents from the cache.
     pub fn forget(&self, container: ContainerId) {
         self.entries().remove(&container);
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<ContainerId, Entry>> {
-        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        // No code panics while it holds the lock, and the data would stay consistent in any case.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Why something of a container's life does not go as it was asked.
+//! The errors of requests about containers' runs.
 
 use super::{Unreadable, launch::LaunchError};
 use std::{io, path::PathBuf, sync::Arc};
@@ -9,10 +9,10 @@ use vch_ledger::Refusal;
 use vch_shim::ClientError;
 use vch_store::WriterError;
 
-/// Why a request about a container's life was not carried out.
+/// Why a request about a container's run was not carried out.
 #[derive(Debug, Error)]
 pub enum RuntimeError {
-    /// The ledger, an effect or the guest refused it.
+    /// The ledger refused the request, or the network could not be changed accordingly.
     #[error(transparent)]
     Request(#[from] RequestError),
     /// This VCH starts no VMs.
@@ -20,82 +20,84 @@ pub enum RuntimeError {
         "this VCH starts no VMs: set `kind = \"qemu\"` in the table [runtime] of vch.toml and start the coordinator again"
     )]
     Disabled,
-    /// The container has no workload: somebody else starts its VM.
+    /// The container has no workload: another program runs its VM.
     #[error("container {0} is run by somebody else: it was made by `vchctl container add`")]
     NotOurs(String),
-    /// It does not run.
+    /// The container does not run.
     #[error("container {0} is not running")]
     NotRunning(String),
-    /// It runs, or waits to be started again.
+    /// The container runs or waits to be restarted, so that it cannot be removed without force.
     #[error("container {name} is {state}: stop it before its removal, or end it by force")]
     Running {
-        /// Its name.
+        /// The container's name.
         name: String,
-        /// `running` or `restarting`.
+        /// The container's state: `running` or `restarting`.
         state: &'static str,
     },
-    /// Its removal is under way.
+    /// The container is being removed.
     #[error("container {0} is being removed")]
     Removing(String),
-    /// It was killed in every way, and its VM goes on.
+    /// The VM still runs although its shim was killed.
     #[error(
         "the VM of container {0} could not be ended: its process does not go although it was killed: see `vchctl status`, and try again"
     )]
     Unkillable(String),
-    /// The VM of an earlier run goes on.
+    /// The VM of an earlier run still runs.
     #[error(
         "the VM of an earlier run of container {name} goes on, as process {pid}: `docker kill {name}` ends it"
     )]
     Orphan {
         /// The container's name.
         name: String,
-        /// The process of its shim.
+        /// The process number of the VM's shim.
         pid: u32,
     },
-    /// An error that several requests were answered with.
+    /// The error that several requests share.
     #[error(transparent)]
     Shared(Arc<RuntimeError>),
-    /// Its process does not start.
+    /// The container's process did not start.
     #[error("{reason}")]
     NotStarted {
-        /// As a shell has it: 127 not found, 126 not executable; 125 all else.
+        /// The exit code, as a shell has it: 127 if the program was not found, 126 if it is not
+        /// executable, 125 for other reasons.
         code: u8,
-        /// In words.
+        /// The reason in words.
         reason: String,
     },
-    /// Its shim.
+    /// The VM's shim answered with an error or not at all.
     #[error(transparent)]
     Shim(#[from] ClientError),
-    /// Its image, or the making of a disk.
+    /// The image cannot be read, or a disk cannot be made.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// Its workload names an image by what is no digest.
+    /// The workload's image is not a digest.
     #[error("No such image: {0}")]
     NoImage(String),
-    /// What its VM is to run can't be told to a shim.
+    /// The workload cannot be converted for the shim.
     #[error(transparent)]
     Launch(#[from] LaunchError),
-    /// What the store is to keep of it has no form as JSON.
+    /// A document of the container cannot be serialized as JSON.
     #[error("what is to be kept of the container cannot be written")]
     Unwritable(#[source] serde_json::Error),
-    /// What the store keeps of it is not readable.
+    /// A document of the container cannot be read.
     #[error("{}", .0.reason)]
     Document(Box<Unreadable>),
-    /// A file or directory of the container.
+    /// An operation on a file or directory failed.
     #[error("cannot {what} {}", path.display())]
     File {
-        /// What was tried.
+        /// The operation, as a verb: "cannot {what} {path}".
         what: &'static str,
-        /// With which.
+        /// The path.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operation.
         #[source]
         source: io::Error,
     },
 }
 
 impl RuntimeError {
-    /// Returns an error that several requests are answered with.
+    /// Returns the error to answer one of several requests with: a copy if the error can be copied,
+    /// or else [`Self::Shared`].
     pub(super) fn shared(error: Arc<Self>) -> Self {
         match &*error {
             Self::Request(request) => Self::Request(request.clone()),
@@ -109,7 +111,7 @@ impl RuntimeError {
         }
     }
 
-    /// Returns the error itself where several requests share it.
+    /// Returns the error itself if several requests share it.
     pub fn own(&self) -> &Self {
         match self {
             Self::Shared(error) => error.own(),

@@ -1,4 +1,4 @@
-//! What happens to containers, as it happens.
+//! Events of containers, as subscribers receive them.
 
 use super::health::HealthStatus;
 use protocol::process::TerminalSize;
@@ -10,90 +10,91 @@ use std::{
 use tokio::sync::broadcast;
 use vch_ledger::ContainerId;
 
-/// Events that a slow listener may be behind by; beyond it, it is told that it missed some.
+/// How many events a slow subscriber may lag behind. A subscriber that lags more loses events, and
+/// learns that it did.
 const BEHIND: usize = 1024;
 
-/// Something happened to a container.
+/// An event of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerEvent {
-    /// When, nanoseconds since 1970.
+    /// The time, in nanoseconds since 1970.
     pub at_ns: u128,
-    /// What.
+    /// The action that happened.
     pub action: ContainerAction,
-    /// To which.
+    /// The container's ID.
     pub container: ContainerId,
-    /// Its name.
+    /// The container's name.
     pub name: String,
-    /// Its image, as the user named it.
+    /// The container's image, as the user named it.
     pub image: String,
-    /// Its labels.
+    /// The container's labels.
     pub labels: BTreeMap<String, String>,
 }
 
-/// What happened to a container.
+/// An action that happened to a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContainerAction {
-    /// It was made.
+    /// The container was created.
     Created,
-    /// Its process runs.
+    /// The container's process runs.
     Started,
-    /// It has ended.
+    /// The container's process has ended.
     Died {
         /// The exit code.
         code: u8,
-        /// How long it ran.
+        /// How long the container ran.
         ran: Duration,
     },
-    /// A user stopped it.
+    /// A user stopped the container.
     Stopped,
-    /// A signal was sent to its process.
+    /// A signal was sent to the container's process.
     Signalled(u8),
-    /// The guest's kernel killed it for want of memory.
+    /// The guest's kernel killed the container because it ran out of memory.
     OutOfMemory,
-    /// A user restarted it.
+    /// A user restarted the container.
     Restarted,
-    /// It has another name.
+    /// The container was renamed.
     Renamed {
-        /// Its name before.
+        /// The previous name.
         from: String,
     },
-    /// It has other limits, or another restart policy.
+    /// The container's limits or its restart policy were changed.
     Updated,
-    /// It was removed.
+    /// The container was removed.
     Removed,
-    /// A client is attached to its streams.
+    /// A client attached to the container's streams.
     Attached,
-    /// A client left its streams by its keys.
+    /// A client detached from the container's streams by its detach keys.
     Detached,
-    /// Its terminal has another size.
+    /// The container's terminal was resized.
     Resized(TerminalSize),
-    /// Its processes were listed.
+    /// The container's processes were listed.
     Listed,
-    /// Its health check says something else than before.
+    /// The container's health status changed.
     HealthChanged(HealthStatus),
-    /// Something happened to a process beside its own.
+    /// An action of an exec in the container.
     Exec {
-        /// The identity of that process.
+        /// The ID of the exec.
         exec: String,
-        /// What.
+        /// The action.
         action: ExecAction,
     },
 }
 
-/// What happened to a process beside a container's own.
+/// An action of an exec, a further process in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExecAction {
-    /// It was made known: its arguments, the program first.
+    /// The exec was created, with these arguments (the program first).
     Created(Vec<String>),
-    /// It runs: its arguments, the program first.
+    /// The exec's process runs, with these arguments (the program first).
     Started(Vec<String>),
-    /// A client left its streams by its keys.
+    /// A client detached from the exec's streams by its detach keys.
     Detached,
-    /// It has ended, with an exit code.
+    /// The exec's process has ended, with this exit code.
     Died(i64),
 }
 
-/// Where events are heard; cheap to clone.
+/// The channel on which events are sent and received. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Events(broadcast::Sender<Arc<ContainerEvent>>);
 
@@ -104,25 +105,25 @@ impl Default for Events {
 }
 
 impl Events {
-    /// From now on.
+    /// Subscribes to the events from now on.
     pub fn listen(&self) -> broadcast::Receiver<Arc<ContainerEvent>> {
         self.0.subscribe()
     }
 
-    /// Tells whoever listens.
+    /// Sends an event to all subscribers.
     pub fn tell(&self, event: ContainerEvent) {
-        // Most often nobody listens.
+        // Sending fails if there are no subscribers, which is the usual case.
         let _ = self.0.send(Arc::new(event));
     }
 }
 
-/// The time, nanoseconds since 1970.
+/// Returns the time in nanoseconds since 1970.
 pub fn now_ns() -> u128 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0, |since| since.as_nanos())
 }
 
-/// The time, milliseconds since 1970.
+/// Returns the time in milliseconds since 1970.
 pub fn now_ms() -> u64 {
     u64::try_from(now_ns() / 1_000_000).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! What others have of a container's supervisor: its requests go in, and what becomes of the container is seen.
+//! The handle of a container's supervisor: sends it requests, and shows the container's state.
 
 use super::{
     ask::{Answered, Ask, Reply},
@@ -11,17 +11,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedRwLockReadGuard, RwLock, mpsc, oneshot, watch};
 use vch_shim::Phase;
 
-/// Requests that may wait for a supervisor; those beyond wait where they come from.
+/// How many requests may be queued for a supervisor. Further senders wait.
 const WAITING: usize = 64;
 
-/// A container's supervisor, as others know it.
+/// The handle of a container's supervisor.
 #[derive(Debug)]
 pub(super) struct Handle {
     asks: mpsc::Sender<Ask>,
     /// Held while the container's workload is read, changed and stored, so that no change is lost.
     pub edits: tokio::sync::Mutex<()>,
     seen: watch::Sender<Seen>,
-    /// Held by those who read what it writes: it removes itself when they have all of it.
+    /// Read-locked by each reader of the container's output. A container that is removed when it
+    /// ends waits for the write lock.
     readers: Arc<RwLock<()>>,
     state: Mutex<HandleState>,
 }
@@ -30,29 +31,30 @@ pub(super) struct Handle {
 struct HandleState {
     policy: Policy,
     health: Option<Health>,
-    /// What the coordinator did at the last start, before the shim's own phases.
+    /// The coordinator's phases of the last start, which precede the shim's own.
     phases: Vec<Phase>,
 }
 
-/// What is seen of a container by those who wait for a change of it.
+/// The state of a container, as it is shown to those that wait for a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Its run, as it is stored.
+    /// The run as it is stored.
     pub life: Life,
-    /// Its VM is being started: its NICs are the launch's, and no other process changes them.
+    /// Whether the VM is being started. The launch then decides the VM's NICs, and nothing else may
+    /// change them.
     pub starting: bool,
-    /// How often it has started since the coordinator did.
+    /// How many times the container has started since the coordinator started.
     pub starts: u64,
-    /// How often it has ended since then.
+    /// How many times the container has ended since the coordinator started.
     pub ends: u64,
-    /// How often its start was refused since then, before there was a VM.
+    /// How many starts have failed before there was a VM since the coordinator started.
     pub refusals: u64,
-    /// It is removed.
+    /// Whether the container is removed.
     pub gone: bool,
 }
 
 impl Handle {
-    /// Creates a handle, and the end at which its supervisor hears requests.
+    /// Creates a handle, and the channel on which its supervisor receives messages.
     pub fn new(life: Life, policy: Policy) -> (Self, mpsc::Receiver<Ask>) {
         let (asks, heard) = mpsc::channel(WAITING);
         let handle = Self {
@@ -77,40 +79,42 @@ impl Handle {
         self.ask(|reply| Ask::Request(request, reply)).await
     }
 
-    /// Sends what an answer is awaited of, and returns the answer; `None` if the supervisor has ended.
+    /// Sends the message that `ask` makes from the channel for its answer, and returns the answer;
+    /// `None` if the supervisor has ended.
     pub async fn ask(&self, ask: impl FnOnce(Reply) -> Ask) -> Option<Answered> {
         let (reply, answer) = oneshot::channel();
         self.asks.send(ask(reply)).await.ok()?;
         answer.await.ok()
     }
 
-    /// Tells the supervisor something. Returns whether it is there.
+    /// Sends a message that has no answer. Returns whether the supervisor runs.
     pub async fn tell(&self, ask: Ask) -> bool {
         self.asks.send(ask).await.is_ok()
     }
 
-    /// Keeps the container from removing itself as long as what is returned is held.
+    /// Keeps a container that is removed at its end from being removed until the returned guard is
+    /// dropped.
     pub async fn read(&self) -> OwnedRwLockReadGuard<()> {
         Arc::clone(&self.readers).read_owned().await
     }
 
-    /// Waits until nobody reads any more.
+    /// Waits until no client reads the container's output any more.
     pub async fn unread(&self) {
         drop(self.readers.write().await);
     }
 
-    /// Returns what is seen of the container, now and from now on.
+    /// Returns a receiver of the container's state, now and from now on.
     pub fn watch(&self) -> watch::Receiver<Seen> {
         self.seen.subscribe()
     }
 
-    /// Shows its run.
+    /// Shows a new state of the run.
     pub fn show(&self, life: Life) {
         self.seen.send_modify(|seen| seen.life = life);
     }
 
-    /// Shows that it has ended, or that its start has failed: the time of its end is another one then, unless there was
-    /// no VM that could end.
+    /// Shows that the container has ended, or that its start has failed. If the start failed before
+    /// there was a VM, the time of the last end is unchanged and counts as a refusal.
     pub fn show_end(&self, life: Life) {
         self.seen.send_modify(|seen| {
             if life.finished_ms == seen.life.finished_ms {
@@ -122,7 +126,7 @@ impl Handle {
         });
     }
 
-    /// Shows that it has started.
+    /// Shows that the container has started.
     pub fn show_start(&self, life: Life) {
         self.seen.send_modify(|seen| {
             seen.life = life;
@@ -130,7 +134,7 @@ impl Handle {
         });
     }
 
-    /// Shows whether its VM is being started.
+    /// Shows whether the VM is being started.
     pub fn show_starting(&self, starting: bool) {
         self.seen.send_if_modified(|seen| {
             let changed = seen.starting != starting;
@@ -139,17 +143,17 @@ impl Handle {
         });
     }
 
-    /// Shows that it is removed.
+    /// Shows that the container is removed.
     pub fn show_removal(&self) {
         self.seen.send_modify(|seen| seen.gone = true);
     }
 
-    /// Waits until its VM is not being started. Its sender is part of `self`, and so never gone.
+    /// Waits until no start is under way. Waiting cannot fail, since `self` holds the sender.
     pub async fn started(&self) {
         let _ = self.watch().wait_for(|seen| !seen.starting).await;
     }
 
-    /// Returns what its configuration says of its run.
+    /// Returns the part of the container's configuration that its lifecycle depends on.
     pub fn policy(&self) -> Policy {
         self.state().policy.clone()
     }
@@ -158,7 +162,7 @@ impl Handle {
         self.state().policy = policy;
     }
 
-    /// Returns how it is, if it runs and has a health check.
+    /// Returns the container's health; `None` if it does not run or has no health check.
     pub fn health(&self) -> Option<Health> {
         self.state().health.clone()
     }
@@ -167,13 +171,13 @@ impl Handle {
         self.state().health = health;
     }
 
-    /// Notes that a start begins.
+    /// Begins to record the phases of a start.
     pub fn begin_phases(&self) {
         self.state().phases.clear();
         self.phase("asked");
     }
 
-    /// Notes that a phase of the start is at its end.
+    /// Records the end of a phase of the start.
     pub fn phase(&self, name: &str) {
         let at_us = u64::try_from(now_ns() / 1000).unwrap_or(u64::MAX);
         self.state().phases.push(Phase {
@@ -183,13 +187,13 @@ impl Handle {
         });
     }
 
-    /// Returns what the coordinator did at the last start.
+    /// Returns the coordinator's phases of the last start.
     pub fn phases(&self) -> Vec<Phase> {
         self.state().phases.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, HandleState> {
-        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        // No code panics while it holds the lock, and the data would stay consistent in any case.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

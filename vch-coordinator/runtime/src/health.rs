@@ -1,35 +1,35 @@
-//! How a container with a health check is, by the results of its checks.
+//! A container's health, derived from the results of its health checks.
 
 use std::collections::VecDeque;
 
-/// Docker's: results that are kept.
+/// How many results are kept, as in Docker.
 const KEPT: usize = 5;
 
-/// How a container with a health check is.
+/// The health of a container with a health check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
-    /// How it is.
+    /// The status.
     pub status: HealthStatus,
-    /// Failures in a row.
+    /// The number of failures in a row.
     pub failing: i64,
-    /// The last results, the oldest first.
+    /// The last results, oldest first.
     pub log: VecDeque<HealthResult>,
 }
 
-/// How a container is.
+/// The health status of a container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HealthStatus {
-    /// It has not succeeded yet, nor failed too often.
+    /// No check has succeeded yet, and not too many have failed.
     #[default]
     Starting,
-    /// The last check succeeded, or not enough failed since.
+    /// The last check succeeded, or fewer than the limit have failed since.
     Healthy,
-    /// Too many failed in a row.
+    /// Too many checks in a row have failed.
     Unhealthy,
 }
 
 impl HealthStatus {
-    /// Docker's word.
+    /// Returns Docker's word for the status.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -39,21 +39,22 @@ impl HealthStatus {
     }
 }
 
-/// One check's result.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthResult {
-    /// When it began: nanoseconds since 1970.
+    /// When the check began, in nanoseconds since 1970.
     pub start_ns: u128,
-    /// When it ended.
+    /// When the check ended, in nanoseconds since 1970.
     pub end_ns: u128,
-    /// 0 for one that succeeded; -1 for one that could not be run, or took too long.
+    /// The exit code: 0 for success; -1 if the check could not be run or took too long.
     pub code: i64,
-    /// What it wrote.
+    /// The output of the check.
     pub output: String,
 }
 
 impl Health {
-    /// Takes a result in; `starting` while failures do not count. Whether the status is another one.
+    /// Adds a result and returns whether the status changed. While `starting` is true, failures do
+    /// not count.
     pub fn observe(&mut self, result: HealthResult, retries: i64, starting: bool) -> bool {
         let before = self.status;
         if result.code == 0 {

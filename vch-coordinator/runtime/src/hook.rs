@@ -1,7 +1,8 @@
-//! The hook: asks the program that starts the VMs to plug, unplug and reattach a running VM's NIC.
+//! The runtime hook: asks the program that runs the VMs to plug, unplug and reattach a NIC of a
+//! running VM.
 //!
-//! It is a Unix socket on which that program listens. The coordinator connects for each request,
-//! writes one line of JSON and reads one, within [`DEADLINE`]:
+//! The program listens on a Unix socket. For each request the coordinator connects, writes one line of
+//! JSON and reads one line, all within [`DEADLINE`]:
 //!
 //! ```text
 //!   {"plug":{"container":"web","container_id":"…64…","endpoint_id":"…64…","interface":"eth1",
@@ -9,14 +10,14 @@
 //!   {"done":true}                       or  {"error":"why not"}
 //! ```
 //!
-//! | request | when | what is to be so when it is answered |
+//! | request | sent when | required before the answer `done` |
 //! |---|---|---|
-//! | `plug` | the container, which runs, was connected; its tap is there | the VM has a NIC with that MAC address on that tap; `nic` says where in the VM, as in `container connect --nic` |
-//! | `unplug` | it was disconnected; the tap is there still | the VM has no such NIC |
-//! | `replug` | the tap was deleted by somebody and made anew, under the VM's NIC | the VM's NIC works again: by `TUNSETIFF` on a descriptor of the old tap that was kept (linux/if_tun.h), or by another NIC |
+//! | `plug` | the running container was connected; its tap exists | the VM has a NIC with that MAC address on that tap; `nic` says where in the VM, as in `container connect --nic` |
+//! | `unplug` | the container was disconnected; the tap still exists | the VM has no such NIC |
+//! | `replug` | the tap under the VM's NIC was deleted from outside and created again | the VM's NIC works again: by `TUNSETIFF` on a descriptor of the old tap that was kept (linux/if_tun.h), or by another NIC |
 //!
-//! Each may be asked again, and is answered `done` where it is so already. An `error` to `plug`
-//! undoes the connection; to the others it is tried again later.
+//! Requests are idempotent: the answer is `done` if nothing needs to change. An `error` to `plug` undoes
+//! the connection; the other requests are repeated later.
 
 use futures_util::{FutureExt, future::BoxFuture};
 use protocol::spec::NicMatch;
@@ -31,12 +32,12 @@ use tokio::{
 use vch_ledger::desired::Nic;
 use vch_network::{NicError, Nics};
 
-/// How long a request may take, from the connection to the answer.
+/// How long a request may take, from connecting to the answer.
 pub const DEADLINE: Duration = Duration::from_secs(5);
-/// Most bytes of an answer.
+/// The maximum length of an answer in bytes.
 const MAX_ANSWER: u64 = 64 << 10;
 
-/// Where the program listens that starts the VMs.
+/// A client of the program that runs the VMs.
 #[derive(Clone, Debug)]
 pub struct Hook {
     socket: PathBuf,
@@ -51,7 +52,7 @@ enum HookRequest {
     Reattach(HookNic),
 }
 
-/// A NIC as the program is told of it.
+/// A NIC as it is described to the program.
 #[derive(Serialize)]
 struct HookNic {
     container: String,
@@ -60,7 +61,7 @@ struct HookNic {
     interface: String,
     tap: String,
     mac: String,
-    /// How the agent finds it: `mac`, `pci:PATH` or `slot:NUMBER`.
+    /// How the agent finds the NIC: `mac`, `pci:PATH` or `slot:NUMBER`.
     nic: String,
 }
 
@@ -89,33 +90,33 @@ enum HookAnswer {
     Error(String),
 }
 
-/// Why the program's answer is not known.
+/// Why the program did not give a usable answer.
 #[derive(Debug, Error)]
 pub enum HookError {
-    /// Nobody listens, or the conversation broke off.
+    /// The connection was refused or broke.
     #[error(
         "the runtime hook {} does not answer: start the program that runs the VMs, or take `runtime.hook` out of vch.toml",
         socket.display()
     )]
     Unreachable {
-        /// The socket.
+        /// The path of the program's socket.
         socket: PathBuf,
-        /// Why.
+        /// The error of the socket.
         #[source]
         source: io::Error,
     },
-    /// No answer in time.
+    /// The program did not answer within [`DEADLINE`].
     #[error("the runtime hook {} has not answered within {DEADLINE:?}", socket.display())]
     Timeout {
-        /// The socket.
+        /// The path of the program's socket.
         socket: PathBuf,
     },
-    /// The answer is none.
+    /// The answer is not valid.
     #[error("the runtime hook {} answered what is no answer: `{text}`", socket.display())]
     Answer {
-        /// The socket.
+        /// The path of the program's socket.
         socket: PathBuf,
-        /// The answer's beginning.
+        /// The first 200 characters of the answer.
         text: String,
     },
 }
@@ -127,7 +128,7 @@ impl From<HookError> for NicError {
 }
 
 impl Hook {
-    /// The hook at a socket.
+    /// Creates the client of the program that listens on `socket`. Does not connect yet.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
         Self {
             socket: socket.into(),

@@ -1,4 +1,4 @@
-//! Disks from the VCH's image store.
+//! Provides VMs' disks from the VCH's image store.
 
 use super::{Disks, RuntimeError};
 use futures_util::{FutureExt, future::BoxFuture};

@@ -1,4 +1,5 @@
-//! What a shim is told of a container: pure.
+//! Derives a VM's [`Launch`], which its shim is given, from a container's snapshot, without I/O
+//! except for one look whether the modules disk exists.
 
 use super::{
     ContainerSnapshot, Vms, capability,
@@ -16,51 +17,52 @@ use vch_ledger::{Attachment, Endpoint, EndpointId, desired::port_name};
 use vch_qemu::{Accelerator, PROGRAM};
 use vch_shim::{Launch, Nic};
 
-/// Docker's, for a container whose image names none.
+/// Docker's default `PATH`, for a container whose image has none.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// Beside what a container asks for: the guest's kernel, init and agent.
+/// Memory for the guest's kernel, init and agent, beside what the container asks for.
 const OWN_MEMORY_MIB: u64 = 96;
 const LEAST_MEMORY_MIB: u64 = 128;
 const MOST_MEMORY_MIB: u64 = 1 << 20;
-/// Rows and columns of a terminal whose client did not say them.
+/// The default rows and columns of a terminal.
 const CONSOLE: [u16; 2] = [24, 80];
-/// Processors of a VM.
+/// The maximum number of processors of a VM.
 const MOST_CPUS: u16 = 64;
 const DEFAULT_SHM: u64 = 64 << 20;
 const DEFAULT_LOG_BYTES: u64 = 32 << 20;
 const DEFAULT_LOG_FILES: u32 = 2;
-/// The period of processor time that Docker takes for `--cpus`, microseconds.
+/// The period of processor time that Docker uses for `--cpus`, in microseconds.
 const CPU_PERIOD_US: u64 = 100_000;
-/// Billionths of a processor that are one microsecond of each such period.
+/// How many billionths of a processor correspond to one microsecond of quota in each such period.
 const NANO_CPUS_PER_QUOTA_US: u64 = 1_000_000_000 / CPU_PERIOD_US;
 
-/// Paths of a container's files.
+/// The paths of a container's files.
 pub struct LaunchPaths<'a> {
-    /// Its directory.
+    /// The container's directory.
     pub dir: &'a Path,
-    /// Of its sockets.
+    /// The directory of the container's sockets.
     pub sockets: &'a Path,
-    /// Its image's root file system.
+    /// The root file system of the container's image.
     pub image_disk: PathBuf,
-    /// What it writes.
+    /// The container's writable layer.
     pub writable_disk: PathBuf,
 }
 
-/// Why a workload can't be told to a shim.
+/// Why a workload cannot be converted to a [`Launch`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LaunchError {
-    /// A capability that is not known.
+    /// The capability with this name is unknown.
     #[error("invalid capability: {0:?}: see capabilities(7)")]
     Capability(String),
-    /// A resource limit that is not known.
+    /// The resource limit with this name is unknown.
     #[error("invalid ulimit type: {0}")]
     Limit(String),
 }
 
-/// Returns what to start for a container, as it is now.
+/// Returns how to start a container's VM and process.
 ///
 /// # Errors
-/// Returns [`LaunchError`] if the workload names a capability or a limit that is not known.
+/// - [`LaunchError::Capability`] if the workload names an unknown capability.
+/// - [`LaunchError::Limit`] if the workload names an unknown resource limit.
 pub fn launch(
     snapshot: &ContainerSnapshot,
     vms: &Vms,
@@ -99,13 +101,14 @@ pub fn launch(
     })
 }
 
-/// The disk of modules that `image build` puts beside the initramfs; an image of another making may not have it.
+/// Returns the modules disk that `image build` writes beside the initramfs; `None` if the guest
+/// image was built another way and has none.
 fn modules_disk(initramfs: &Path) -> Option<PathBuf> {
     let beside = initramfs.with_file_name(vch_qemu::MODULE_DISK);
     beside.is_file().then_some(beside)
 }
 
-/// The NIC of an endpoint, as a shim knows it.
+/// Returns the NIC of an endpoint in the form that shims use.
 pub fn nic(endpoint: &Endpoint) -> Nic {
     Nic {
         id: nic_id(endpoint.id),
@@ -114,12 +117,13 @@ pub fn nic(endpoint: &Endpoint) -> Nic {
     }
 }
 
-/// Returns a shim's id for the NIC of an endpoint: QEMU's ids begin with a letter.
+/// Returns the ID by which a shim knows the NIC of an endpoint. It begins with a letter, as QEMU
+/// requires.
 pub fn nic_id(endpoint: EndpointId) -> String {
     format!("n{}", endpoint.short())
 }
 
-/// What the VM may have of the host.
+/// Returns the limits of the host's kernel for a container's VM.
 pub fn bounds(snapshot: &ContainerSnapshot, vms: &Vms) -> Bounds {
     let workload = &*snapshot.workload;
     Bounds {
@@ -139,7 +143,8 @@ fn memory_mib(workload: &Workload, vms: &Vms) -> u32 {
     u32::try_from(wanted).unwrap_or(u32::MAX)
 }
 
-/// As many as the container may use at once, and as its set of processors names.
+/// Returns the VM's number of processors: enough for the container's quota and for every processor
+/// that its cpuset names.
 fn cpus(workload: &Workload, vms: &Vms) -> u16 {
     let resources = &workload.resources;
     let wanted = match u64::try_from(resources.processors_nano()) {
@@ -192,7 +197,7 @@ fn start(snapshot: &ContainerSnapshot, vms: &Vms) -> Result<Start, LaunchError> 
     })
 }
 
-/// What the user wrote, or Docker's choice.
+/// Returns the paths that the user gave, or Docker's default.
 fn covered(written: Option<&[String]>, default: &[&str]) -> Vec<String> {
     match written {
         Some(written) => written.to_vec(),
@@ -203,14 +208,15 @@ fn covered(written: Option<&[String]>, default: &[&str]) -> Vec<String> {
 /// Returns the container's own process.
 ///
 /// # Errors
-/// Returns [`LaunchError`] if the workload names a capability or a limit that is not known.
+/// - [`LaunchError::Capability`] if the workload names an unknown capability.
+/// - [`LaunchError::Limit`] if the workload names an unknown resource limit.
 pub fn process(snapshot: &ContainerSnapshot) -> Result<Process, LaunchError> {
     let workload = &*snapshot.workload;
     let [add, drop] = &workload.capabilities;
     let capabilities = capability::of(add, drop).map_err(LaunchError::Capability)?;
     let limits = workload.limits.iter().map(|(name, soft, hard)| {
         let number = limit(name).ok_or_else(|| LaunchError::Limit(name.clone()))?;
-        // As Docker has it, -1 is none.
+        // As in Docker, -1 means no limit.
         let value = |limit: i64| u64::try_from(limit).unwrap_or(u64::MAX);
         Ok::<_, LaunchError>((number, value(*soft), value(*hard)))
     });
@@ -234,7 +240,7 @@ pub fn process(snapshot: &ContainerSnapshot) -> Result<Process, LaunchError> {
     })
 }
 
-/// Returns the bounds of a container's cgroup in its VM, for its start and for `docker update`.
+/// Returns the limits of the container's cgroup in its VM, for its start and for `docker update`.
 pub fn cgroup_limits(resources: &Resources) -> CgroupLimits {
     let positive = |number: i64| u64::try_from(number).ok().filter(|number| *number > 0);
     let quota = positive(resources.cpu_quota).zip(positive(resources.period_us()));
@@ -257,7 +263,8 @@ pub fn cgroup_limits(resources: &Resources) -> CgroupLimits {
     }
 }
 
-/// Docker's own variables, those of its links, then the container's.
+/// Returns the environment of the container's process: Docker's own variables, then those of its
+/// links, then those of the container.
 pub fn environment(snapshot: &ContainerSnapshot) -> Vec<String> {
     let mut all = vec![
         PATH.to_owned(),
@@ -273,7 +280,7 @@ pub fn environment(snapshot: &ContainerSnapshot) -> Vec<String> {
     all
 }
 
-/// Puts a variable in place of the one of its name; one without a value takes it away.
+/// Sets `variable` (`NAME=value`) in an environment, or removes it if it has no value (`NAME`).
 pub fn set(all: &mut Vec<String>, variable: &str) {
     let (name, given) = match variable.split_once('=') {
         Some((name, _)) => (name, true),
@@ -288,7 +295,8 @@ pub fn set(all: &mut Vec<String>, variable: &str) {
     }
 }
 
-/// Returns the number of a limit (asm-generic/resource.h) by its name in Docker's `--ulimit`.
+/// Returns the number of a resource limit (asm-generic/resource.h); `None` if the name, as in
+/// Docker's `--ulimit`, is unknown.
 pub fn limit(name: &str) -> Option<u8> {
     Some(match name {
         "cpu" => 0,
@@ -319,7 +327,8 @@ fn log_option<T>(
     read(workload.log.get(name)?)
 }
 
-/// Reads a size as Docker's clients write it: `10m`, `512kb`, `1GiB`, or bytes.
+/// Parses a size as Docker's clients write it (`10m`, `512kb`, `1GiB`, or plain bytes); `None` if
+/// it is not valid.
 pub fn bytes(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = text[digits.len()..].trim_start().to_ascii_lowercase();

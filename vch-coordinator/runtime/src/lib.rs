@@ -1,7 +1,7 @@
-//! How a container's VM is started and changed while it runs.
+//! Runs containers' VMs: starts and stops them, and changes them while they run.
 //!
-//! Another program can do it (`[runtime] hook`): it opens the taps that `container start` names, and
-//! what comes and goes while a VM runs it is asked for by [`hook`]. Or the VCH does it itself:
+//! Another program can run the VMs instead (`[runtime] hook`): it opens the taps that `container start`
+//! names, and [`hook`] asks it to plug and unplug the NICs of running VMs. If the VCH runs the VMs itself:
 //!
 //! ```text
 //!   api::docker ──► Runtime (containers: make, get, wait)  ──► ledger rows: container, workload, life

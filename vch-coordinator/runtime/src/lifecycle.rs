@@ -1,4 +1,4 @@
-//! What becomes of a container, decided without I/O.
+//! The lifecycle of a container: a state machine without I/O.
 //!
 //! ```text
 //!              start, restart, policy                  its process runs
@@ -12,15 +12,15 @@
 //!   Created, Exited, Restarting, Ending ── removal ──► Removing ──► Removed
 //! ```
 //!
-//! A [`Lifecycle`] takes one [`Event`] after the other and answers each with the [`Action`]s that follow from it; a
-//! supervisor, one task a container, carries them out in their order and reports what came of them as further events.
+//! A [`Lifecycle`] takes one [`Event`] after another and returns the [`Action`]s that follow from it. The
+//! container's supervisor carries the actions out in order, and reports their results as further events.
 //!
 //! Architecture invariants:
-//! - A run ends by [`Event::Ended`] alone. A shim that is slow, full or unreadable makes no event: a supervisor sends
-//!   `Ended` only for an outcome that the shim told or wrote, or for a shim whose process is proved dead.
-//! - A request is answered exactly once, and only when what it was answered with is durable.
-//! - Starts by policy are paced, whatever their failures are; a user's stop ends them.
-//! - Nothing leaves [`State::Removed`].
+//! - Only [`Event::Ended`] ends a run. A shim that is slow or unreadable causes no event: a supervisor sends
+//!   `Ended` only for an outcome that the shim reported or wrote, or if the shim's process is known to be gone.
+//! - Each request is answered exactly once, and only when the result that it reports is durable.
+//! - Starts by the restart policy are paced, whatever the reason of their failures; a user's stop ends them.
+//! - [`State::Removed`] is final.
 
 mod event;
 mod start;
@@ -37,83 +37,88 @@ use super::{
 };
 use std::time::{Duration, Instant};
 
-/// How long clients may go on reading what a container wrote before it removes itself.
+/// How long clients may go on reading the output of a container that is removed when it ends.
 const LAST_READS: Duration = Duration::from_secs(10);
 
-/// The exit code of a container whose start was refused, as Docker has it.
+/// The exit code of a container whose start was refused, as in Docker.
 const NOT_STARTED: i32 = 128;
 
-/// How far a container has come.
+/// The state of a container's lifecycle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It has never run.
+    /// The container has never run.
     Created,
-    /// Its start is under way.
+    /// A start is under way.
     Starting(start::Starting),
-    /// Its process runs.
+    /// The container's process runs.
     Running(Running),
-    /// Its process is being ended.
+    /// The container's process is being ended.
     Stopping(stop::Stopping),
-    /// It has ended, which is being stored.
+    /// The container has ended, and its end is being stored.
     Ending {
-        /// It ran when the coordinator was down, and ended without its own doing.
+        /// Whether the container was found running by this coordinator and ended without answering:
+        /// then it did not end by itself.
         found: bool,
-        /// How long it ran.
+        /// How long the container ran.
         ran: Duration,
-        /// It is a start that failed.
+        /// The failed start; `None` if the container had run.
         failed_start: Option<start::FailedStart>,
     },
-    /// It has ended.
+    /// The container has ended.
     Exited {
-        /// It is removed when nobody reads any more, or at this time.
+        /// When the container is removed at the latest, if it is removed when it ends; earlier if
+        /// no client reads its output any more.
         removed_at: Option<Instant>,
     },
-    /// Its policy starts it again.
+    /// The restart policy will start the container.
     Restarting {
         /// When.
         at: Instant,
     },
-    /// Its removal is under way.
+    /// The container is being removed.
     Removing,
-    /// It is removed.
+    /// The container is removed.
     Removed,
 }
 
 /// A run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Running {
-    /// Since when it is followed.
+    /// Since when this coordinator follows the run.
     since: Instant,
-    /// An earlier coordinator started it, and its shim has not answered yet.
+    /// Whether an earlier coordinator started the run and its shim has not answered yet.
     found: bool,
 }
 
-/// A request that waits for what is under way.
+/// A request that waits for the operation that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
     Start,
     Restart,
-    /// A restart that came while a start was under way: once its process runs, it is stopped and started.
+    /// A restart that arrived during a start: once the process runs, it is stopped and started
+    /// again.
     RestartOnceItRuns(Stop),
     Stop(Stop),
     Kill(u8),
     Remove,
 }
 
-/// A container's lifecycle.
+/// A container's lifecycle. `E` is the type of errors in answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lifecycle<E> {
     state: State,
     run: Life,
     tries: Tries,
-    /// Requests that wait, in the order in which they came.
+    /// The waiting requests, in order of arrival.
     waiting: Vec<(RequestId, Waiting)>,
-    /// The error of a failed start after which the container removes itself: for those who asked for the start.
+    /// The error of a failed start after which the container is removed: the answer to the requests
+    /// for that start.
     failed: Option<E>,
 }
 
 impl<E: Clone> Lifecycle<E> {
-    /// Returns the lifecycle of a container as the store has it; `in_force` if its start was committed and its end not.
+    /// Returns the lifecycle of a container as it is stored. `in_force` is true if its start was
+    /// committed and its end was not.
     pub fn new(run: Life, in_force: bool, now: Instant) -> Self {
         let state = match run.status {
             Status::Running if in_force => State::Running(Running {
@@ -136,17 +141,17 @@ impl<E: Clone> Lifecycle<E> {
         }
     }
 
-    /// Returns how far it has come.
+    /// Returns the state of the lifecycle.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// Returns its run as it was recorded last.
+    /// Returns the run as it was last recorded.
     pub fn run(&self) -> &Life {
         &self.run
     }
 
-    /// Returns when [`Event::Woke`] is due.
+    /// Returns when [`Event::Woke`] is due; `None` if no time is awaited.
     pub fn wakes_at(&self) -> Option<Instant> {
         match &self.state {
             State::Stopping(stopping) => stopping.next_at,
@@ -156,7 +161,7 @@ impl<E: Clone> Lifecycle<E> {
         }
     }
 
-    /// Takes an event and returns the actions that follow from it.
+    /// Takes an event and returns the actions that follow from it, in order.
     pub fn step(&mut self, event: Event<E>, policy: &Policy, now: Instant) -> Vec<Action<E>> {
         let mut actions = Vec::new();
         let out = &mut actions;
@@ -218,7 +223,8 @@ impl<E: Clone> Lifecycle<E> {
             (State::Running(_), Request::Start) => {
                 out.push(Action::Answer(id, Answer::Unchanged));
             }
-            // A second start waits for the first one; one that comes while it is stopped starts it again.
+            // A second start waits for the first one. A start that arrives during a stop starts the
+            // container again.
             (State::Starting(_) | State::Stopping(_) | State::Ending { .. }, Request::Start) => {
                 self.waiting.push((id, Waiting::Start));
             }
@@ -268,7 +274,7 @@ impl<E: Clone> Lifecycle<E> {
         }
     }
 
-    /// Stores why a container that rests was not started.
+    /// Stores why a container that does not run was not started.
     fn explained(&mut self, id: RequestId, reason: String, out: &mut Vec<Action<E>>) {
         match self.state {
             State::Created | State::Exited { .. } | State::Restarting { .. } => {
@@ -277,7 +283,7 @@ impl<E: Clone> Lifecycle<E> {
                 out.push(Action::Record(self.run.clone(), Some(id)));
             }
             State::Removed => out.push(Action::Answer(id, Answer::Refused(Refused::Gone))),
-            // It has been started meanwhile, or goes.
+            // The container has been started meanwhile, or is being removed.
             _ => out.push(Action::Answer(id, Answer::Unchanged)),
         }
     }
@@ -287,7 +293,7 @@ impl<E: Clone> Lifecycle<E> {
         if !waited && !matches!(self.state, State::Created | State::Exited { .. }) {
             return;
         }
-        // One that waited to be started again has ended without a user's doing, too.
+        // A container that waited to be restarted did not end because of a user either.
         if restart::at_start(&policy.restart, &self.run, waited) {
             self.start(true, out);
         } else if waited {

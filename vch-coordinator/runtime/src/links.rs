@@ -1,9 +1,9 @@
-//! The variables by which a container on the default bridge finds the containers that it is linked to
-//! (`docker run --link`): pure.
+//! Derives the environment variables that describe linked containers on the default bridge (`docker
+//! run --link`), without I/O.
 
 use std::net::IpAddr;
 
-/// Variables of the linked container that say nothing to another one.
+/// Variables of the linked container that are not passed on.
 const OWN: [&str; 2] = ["HOME", "PATH"];
 
 /// A container that another one is linked to.
@@ -11,18 +11,18 @@ const OWN: [&str; 2] = ["HOME", "PATH"];
 pub struct Linked<'a> {
     /// The name of the container that has the link.
     pub by: &'a str,
-    /// The name by which it knows the linked container.
+    /// The alias by which that container knows the linked container.
     pub alias: &'a str,
     /// The linked container's address on the default bridge.
     pub address: IpAddr,
-    /// Its exposed ports, as `80/tcp`.
+    /// The linked container's exposed ports, such as `80/tcp`.
     pub exposed: &'a [String],
-    /// Its own variables, `NAME=value`.
+    /// The linked container's environment variables, as `NAME=value`.
     pub environment: &'a [String],
 }
 
-/// Returns the variables of one link, as Docker names them: `ALIAS_PORT`, `ALIAS_PORT_80_TCP` and its parts,
-/// `ALIAS_NAME`, `ALIAS_ENV_NAME`.
+/// Returns the variables of one link, named as in Docker: `ALIAS_PORT`, `ALIAS_PORT_80_TCP` and its
+/// parts, `ALIAS_NAME`, `ALIAS_ENV_NAME`.
 pub fn variables(linked: &Linked<'_>) -> Vec<String> {
     let Linked {
         by,
@@ -51,7 +51,8 @@ pub fn variables(linked: &Linked<'_>) -> Vec<String> {
     all
 }
 
-/// Exposed ports by protocol, TCP first, and number. The first one is the container's main port.
+/// Parses exposed ports, and sorts them by protocol (TCP first) and number. The first one is the
+/// container's main port.
 fn ports(exposed: &[String]) -> Vec<(&str, u16)> {
     let mut all: Vec<(&str, u16)> = exposed.iter().filter_map(|text| port(text)).collect();
     all.sort_unstable_by_key(|(protocol, number)| (*protocol != "tcp", *protocol, *number));

@@ -1,8 +1,8 @@
-//! Directories of containers that the ledger does not know. They are kept: a ledger that was lost, or of
-//! which an older copy was put back, must not take the containers' disks with it.
+//! Directories of containers that the ledger does not know. They are kept: losing the ledger, or
+//! restoring an older copy of it, must not delete the containers' disks.
 //!
-//! A removal marks the directory before it is committed, so that a coordinator that dies in between knows
-//! at its next start which directories are to go. Every other one that no row names is moved to `lost/`.
+//! A removal marks the directory before it is committed, so that after a crash the next start knows which
+//! directories to delete. Every other directory without a row in the ledger is moved to `lost/`.
 
 use super::{Dirs, event::now_ns};
 use std::{
@@ -12,58 +12,59 @@ use std::{
 };
 use vch_ledger::ContainerId;
 
-/// Names in `lost/` bear the seconds since 1970.
+/// Converts nanoseconds to the seconds since 1970 that names in `lost/` contain.
 const NS_PER_SECOND: u128 = 1_000_000_000;
-/// A file in the directory of a container whose removal has begun.
+/// The file that marks the directory of a container whose removal has begun.
 const REMOVING: &str = "removing";
-/// Names like it in `lost/`: a container that was lost twice within a second has at most so many.
+/// The maximum number of directories of the same container in `lost/` with the same second in their
+/// names.
 const SAME_NAMES: u32 = 100;
 
-/// What became of the directories at a start.
+/// What happened to the containers' directories at a start of the coordinator.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Swept {
-    /// Of removals that were committed: gone.
+    /// The directories of committed removals, which are deleted now.
     pub removed: Vec<String>,
-    /// That no row names: where they are now.
+    /// The new paths of directories without a row in the ledger.
     pub lost: Vec<PathBuf>,
-    /// That stay where they are, in words.
+    /// One message for each directory that could not be deleted or moved.
     pub left: Vec<String>,
 }
 
 impl Dirs {
-    /// Returns the directory for directories of containers that the ledger does not know.
+    /// Returns the directory to which directories of unknown containers are moved.
     pub fn lost(&self) -> PathBuf {
         self.state.join("lost")
     }
 
-    /// Marks a container's directory, if there is one, before its removal is committed.
+    /// Marks a container's directory, if it exists, before the container's removal is committed.
     ///
     /// # Errors
-    /// The file can't be made; the container must not be removed then.
+    /// Returns an error if the mark cannot be made. The container must not be removed then.
     pub fn mark_removal(&self, container: ContainerId) -> io::Result<()> {
         match fs::write(self.of(container).join(REMOVING), "") {
-            // It never started.
+            // A container that was never started has no directory.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             done => done,
         }
     }
 
-    /// Takes the mark away: the removal was refused.
+    /// Removes the mark, because the removal was refused.
     pub fn unmark_removal(&self, container: ContainerId) {
         let mark = self.of(container).join(REMOVING);
         match fs::remove_file(&mark) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                // It counts only where the ledger does not know the container.
-                tracing::warn!(path = %mark.display(), %error, "the mark of a removal stays");
+                // The mark has an effect only if the ledger does not know the container.
+                tracing::warn!(path = %mark.display(), %error, "mark of a removal not deleted");
             }
             _ => {}
         }
     }
 
-    /// Removes the directory of a container that the ledger has forgotten.
+    /// Deletes the directory of a container that the ledger has forgotten.
     ///
     /// # Errors
-    /// Something of it stays, with the mark, and goes at the next start.
+    /// Returns an error if a file cannot be deleted. The mark then stays, and the next start deletes the rest.
     pub fn discard(&self, container: ContainerId) -> io::Result<()> {
         let directory = self.of(container);
         match remove_marked(&directory) {
@@ -72,10 +73,12 @@ impl Dirs {
         }
     }
 
-    /// The same, unless a process has files of it open.
+    /// Deletes the directory of a container that the ledger has forgotten, unless a process has
+    /// files of it open.
     ///
     /// # Errors
-    /// As [`discard`](Self::discard).
+    /// - The errors of [`mark_removal`](Self::mark_removal).
+    /// - The errors of [`discard`](Self::discard).
     pub fn discard_unused(&self, container: ContainerId) -> io::Result<()> {
         let directory = self.of(container);
         if !directory.exists() || user_of(&directory).is_some() {
@@ -85,10 +88,11 @@ impl Dirs {
         self.discard(container)
     }
 
-    /// Ends removals that were committed, and moves aside what no row names.
+    /// Deletes the directories of committed removals, and moves other directories without a row in
+    /// the ledger to `lost/`. `known` has the IDs of the containers in the ledger.
     ///
     /// # Errors
-    /// The directory of all containers can't be read; nothing has changed then.
+    /// Returns an error, and changes nothing, if the directory of all containers cannot be read.
     pub(super) fn sweep(&self, known: &BTreeSet<String>) -> io::Result<Swept> {
         let mut swept = Swept::default();
         let entries = match fs::read_dir(self.containers()) {
@@ -98,7 +102,8 @@ impl Dirs {
         for entry in entries {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            // What bears no container's name was made by others: `lost+found` of a file system.
+            // An entry whose name is not a container's ID was not made by the VCH, for example
+            // `lost+found` of a file system.
             let Ok(id) = name.parse::<ContainerId>() else {
                 continue;
             };
@@ -146,9 +151,9 @@ impl Dirs {
         Ok(target)
     }
 
-    /// What lies in `lost/`, in words, for as long as it does.
+    /// Returns one message for each directory in `lost/`.
     pub fn lost_words(&self) -> Vec<String> {
-        // Most often there is no such directory.
+        // Usually there is no such directory.
         let Ok(entries) = fs::read_dir(self.lost()) else {
             return Vec::new();
         };
@@ -164,7 +169,7 @@ impl Dirs {
     }
 }
 
-/// Removes a marked directory, its mark last: a removal that ends early is known again.
+/// Deletes a marked directory, its mark last, so that an interrupted deletion is recognized.
 fn remove_marked(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
@@ -180,7 +185,8 @@ fn remove_marked(directory: &Path) -> io::Result<()> {
     fs::remove_dir_all(directory)
 }
 
-/// A process that has files of a directory open: a VM's shim, or its QEMU.
+/// Returns a process that has files of a directory open, such as a VM's shim or QEMU; `None` if no
+/// process has.
 fn user_of(directory: &Path) -> Option<u32> {
     let processes = fs::read_dir("/proc").ok()?;
     let numbers = processes
@@ -188,7 +194,7 @@ fn user_of(directory: &Path) -> Option<u32> {
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let holds = |process: &u32| {
         let Ok(open) = fs::read_dir(format!("/proc/{process}/fd")) else {
-            // It has ended.
+            // The process has ended.
             return false;
         };
         open.flatten()

@@ -1,4 +1,5 @@
-//! VMs that go on although their containers have ended: found, shown, and killed only if somebody asks for it.
+//! Orphans: VMs that still run although their containers have ended. They are found and shown, and
+//! killed only on request.
 
 use super::{Runtime, RuntimeError, blocking::blocking};
 use std::time::Duration;
@@ -6,11 +7,15 @@ use tokio::time::timeout;
 use vch_ledger::ContainerId;
 use vch_shim::{Liveness, ShimProcess};
 
-/// From SIGKILL until a shim is gone.
+/// How long a shim may take to end after SIGKILL.
 const END_GRACE: Duration = Duration::from_secs(20);
 
 impl Runtime {
-    /// Returns whether a container's shim is there.
+    /// Returns whether a container's shim runs.
+    ///
+    /// # Errors
+    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::Document`] if a document of the container cannot be read.
     pub(super) async fn liveness(&self, id: ContainerId) -> Result<Liveness, RuntimeError> {
         let snapshot = self.require(id).await?;
         let sockets = self.sockets(&snapshot)?.to_owned();
@@ -19,10 +24,13 @@ impl Runtime {
         Ok(looked.unwrap_or_else(Liveness::Unknown))
     }
 
-    /// Kills the shim of a container by SIGKILL, and its VM with it, and waits for its end.
+    /// Kills a container's shim by SIGKILL, and its VM with it, and waits until it has ended. Does
+    /// nothing if the shim does not run.
     ///
     /// # Errors
-    /// Returns [`RuntimeError`] if the shim can't be found or killed. One that is not there is no error.
+    /// - [`RuntimeError::File`] if the shim cannot be found or killed.
+    /// - [`RuntimeError::Unkillable`] if it still runs 20 s after SIGKILL.
+    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
     pub(super) async fn kill_shim(&self, id: ContainerId) -> Result<(), RuntimeError> {
         let snapshot = self.require(id).await?;
         let sockets = self.sockets(&snapshot)?.to_owned();
@@ -43,7 +51,7 @@ impl Runtime {
         self.findings().orphans.push(id);
     }
 
-    /// Returns the VMs that still go on although their containers had ended, in words.
+    /// Returns one message for each VM that still runs although its container has ended.
     pub(super) async fn orphans(&self) -> Vec<String> {
         let mut messages = Vec::new();
         let noted = self.findings().orphans.clone();
@@ -61,7 +69,7 @@ impl Runtime {
         messages
     }
 
-    /// Returns whether a container's VM goes on although the container has ended.
+    /// Returns whether a container's VM still runs although the container has ended.
     pub(super) async fn is_orphan(&self, id: ContainerId) -> bool {
         matches!(self.liveness(id).await, Ok(Liveness::Alive(_)))
     }

@@ -1,4 +1,5 @@
-//! Changes NICs of running VMs; those of other programs' VMs are left alone.
+//! Plugs, unplugs and reattaches NICs of running VMs through their shims. NICs of VMs that another
+//! program runs are left alone.
 
 use crate::{Runtime, launch::nic_id};
 use futures_util::{FutureExt, future::BoxFuture};
@@ -7,7 +8,8 @@ use vch_network::{NicError, Nics};
 use vch_shim::{Client, ClientError};
 
 impl Runtime {
-    /// Returns the shim of a VM that runs and is not being started.
+    /// Returns a client of the shim of a NIC's VM; `None` if the VM does not run. Waits until a
+    /// start that is under way is over.
     async fn shim_of(&self, nic: &Nic) -> Option<Client> {
         let id = nic.container_id;
         let snapshot = self.get(id).await.ok()??;
@@ -27,7 +29,7 @@ impl Runtime {
             return Ok(());
         };
         match ask(client).await {
-            // The VM has ended meanwhile: it has no NIC any more.
+            // The VM has ended meanwhile and has no NIC any more.
             Ok(()) | Err(ClientError::Gone(_)) => Ok(()),
             Err(error) => Err(NicError::Refused {
                 operation,
@@ -39,7 +41,7 @@ impl Runtime {
     }
 }
 
-/// Returns a NIC as a shim knows it.
+/// Returns a NIC in the form that shims use.
 fn known(nic: &Nic) -> vch_shim::Nic {
     vch_shim::Nic {
         id: nic_id(nic.endpoint_id),

@@ -1,21 +1,21 @@
-//! Whether, and when, a container is started again: pure.
+//! Decides whether and when a container is started again, without I/O.
 
 use super::workload::{Life, RestartPolicy, RestartWhen};
 use std::time::Duration;
 
-/// Before the first try; each further one waits twice as long.
+/// The pause before the first restart. Each further pause is twice as long.
 const FIRST: Duration = Duration::from_millis(100);
-/// Longest pause between two tries.
+/// The longest pause between two restarts.
 const LONGEST: Duration = Duration::from_secs(60);
-/// A container that ran so long is taken to be well: the pauses begin anew.
+/// A container that ran this long counts as working, and the pauses start over.
 const WELL: Duration = Duration::from_secs(10);
 
-/// How many times it was started again without having run for long.
+/// How many times in a row a container was restarted without running for long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tries(u32);
 
-/// After a container ended by itself, having run for `ran`: the pause until it is started again;
-/// `None` where it is not.
+/// Returns the pause until a container that ended by itself after running for `ran` is restarted;
+/// `None` if it is not restarted.
 pub fn after_end(
     policy: &RestartPolicy,
     life: &Life,
@@ -43,8 +43,8 @@ pub fn after_end(
     Some(pause)
 }
 
-/// When the VCH starts: whether a container that does not run is started. One that was running when
-/// the VCH went down has ended without its own doing.
+/// Returns whether a container that does not run is started when the VCH starts. A container that
+/// was running (`was_running`) when the VCH went down did not end by itself.
 pub fn at_start(policy: &RestartPolicy, life: &Life, was_running: bool) -> bool {
     match policy.when {
         RestartWhen::No => false,

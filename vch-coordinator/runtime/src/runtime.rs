@@ -1,4 +1,4 @@
-//! What all parts of the runtime share, and what is read of containers.
+//! The state that all parts of the runtime share, and the reading of containers from the ledger.
 
 use super::{
     ContainerSnapshot, Disks, RuntimeError, Unreadable,
@@ -28,13 +28,13 @@ use vch_ledger::{Channel, Command, ContainerId, DocumentKind};
 use vch_log::error_chain;
 use vch_metrics::{RegisterError, Registry};
 
-/// The containers that this VCH runs itself; cheap to clone.
+/// The containers that this VCH runs itself. Cheap to clone.
 #[derive(Clone)]
 pub struct Runtime(pub(super) Arc<RuntimeState>);
 
 pub(super) struct RuntimeState {
     pub requests: Requests,
-    /// `None`: this VCH starts no VMs.
+    /// How VMs are started; `None` if this VCH starts no VMs.
     pub vms: Option<Vms>,
     pub dirs: Dirs,
     pub disks: Arc<dyn Disks>,
@@ -43,8 +43,9 @@ pub(super) struct RuntimeState {
     pub uids: Uids,
     pub cgroups: Cgroups,
     pub tasks: Tasks,
-    /// Of VMs that boot: as many at once as there are processors. More would boot no sooner, and a guest
-    /// that is starved while it boots may not find its timers.
+    /// One permit for each VM that may boot at the same time: as many as there are processors. More
+    /// would not boot sooner, and a guest that gets too little processor time while it boots may
+    /// fail to calibrate its timers.
     pub boots: Semaphore,
     pub starts: StartMetrics,
     pub documents: Documents,
@@ -52,19 +53,20 @@ pub(super) struct RuntimeState {
     findings: Mutex<Findings>,
 }
 
-/// What is wrong with containers as a whole, for `vchctl status`.
+/// Problems with containers that `vchctl status` shows.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// As they were found when all were last looked at.
+    /// The containers that could not be read when all containers were last listed.
     unreadable: Vec<Unreadable>,
-    /// Directories that stay though the ledger does not know their containers, in words.
+    /// One message for each directory that stays although the ledger does not know its container.
     left: Vec<String>,
-    /// Containers that had ended when the coordinator started, and whose VMs went on.
+    /// Containers that had ended when the coordinator started, and whose VMs still ran.
     pub orphans: Vec<ContainerId>,
 }
 
 impl Runtime {
-    /// Nothing is started yet.
+    /// Creates the runtime. No task is spawned and no VM is started until [`adopt`](Self::adopt) or
+    /// [`start`](Self::start).
     pub fn new(requests: Requests, vms: Option<Vms>, dirs: Dirs, disks: Arc<dyn Disks>) -> Self {
         let tasks = Tasks::default();
         Self(Arc::new(RuntimeState {
@@ -93,27 +95,30 @@ impl Runtime {
         self.0.starts.register(registry)
     }
 
-    /// Ends what goes on in the coordinator; VMs run on.
+    /// Ends the runtime's tasks and waits for them. VMs keep running.
     pub async fn close(&self) {
         self.0.tasks.close().await;
     }
 
-    /// Returns why the host's kernel bounds no VM; `None` if it does, or if no VM is started here.
+    /// Returns why VMs run without limits of the host's kernel; `None` if they have limits, or if
+    /// this VCH starts no VMs.
     pub fn vms_unlimited(&self) -> Option<String> {
         self.0.vms.as_ref()?;
         let unlimited = self.0.cgroups.unlimited()?;
         Some(error_chain(unlimited))
     }
 
-    /// What happens to containers.
+    /// Returns the events of containers.
     pub fn events(&self) -> &Events {
         &self.0.events
     }
 
-    /// Returns a container's snapshot; `None` if it is not there, or is not run by this VCH.
+    /// Returns a container's snapshot; `None` if no container has that ID or this VCH does not run
+    /// it.
     ///
     /// # Errors
-    /// [`RuntimeError`].
+    /// - [`RuntimeError::Document`] if a document of the container cannot be read.
+    /// - [`RuntimeError::Request`] if the ledger has ended.
     pub async fn get(&self, id: ContainerId) -> Result<Option<ContainerSnapshot>, RuntimeError> {
         let rows = self
             .0
@@ -137,17 +142,19 @@ impl Runtime {
     /// Returns a container's snapshot.
     ///
     /// # Errors
-    /// [`RuntimeError`]: `NotOurs` if this VCH runs no such container.
+    /// - [`RuntimeError::NotOurs`] if no container has that ID or this VCH does not run it.
+    /// - The errors of [`get`](Self::get).
     pub async fn require(&self, id: ContainerId) -> Result<ContainerSnapshot, RuntimeError> {
         let snapshot = self.get(id).await?;
         snapshot.ok_or_else(|| RuntimeError::NotOurs(id.to_string()))
     }
 
-    /// All of them, the youngest first. Those of which a document can't be read are left out, and
-    /// [told](Self::unreadable).
+    /// Returns the snapshots of all containers that this VCH runs, newest first. Leaves out
+    /// containers of which a document cannot be read; [`unreadable`](Self::unreadable) returns
+    /// them.
     ///
     /// # Errors
-    /// [`RuntimeError`].
+    /// Returns [`RuntimeError::Request`] if the ledger has ended.
     pub async fn all(&self) -> Result<Vec<ContainerSnapshot>, RuntimeError> {
         let rows = self
             .0
@@ -167,7 +174,8 @@ impl Runtime {
         Ok(all)
     }
 
-    /// Containers of which a document could not be read when all were last looked at.
+    /// Returns the containers of which a document could not be read when all containers were last
+    /// listed.
     pub fn unreadable(&self) -> Vec<Unreadable> {
         self.findings().unreadable.clone()
     }
@@ -178,7 +186,7 @@ impl Runtime {
             .iter()
             .filter(|one| !findings.unreadable.contains(one));
         for one in news {
-            tracing::error!(container = %one.container.name, reason = one.reason, "a container is left out");
+            tracing::error!(container = %one.container.name, reason = one.reason, "container cannot be read; left out of lists");
         }
         findings.unreadable = unreadable;
     }
@@ -187,13 +195,13 @@ impl Runtime {
         self.findings().left = left;
     }
 
-    /// What is wrong with containers as a whole, in words: those that can't be read, and directories that
-    /// the ledger does not know and that stay where they are.
+    /// Returns one message for each problem with containers: unreadable documents, directories that
+    /// the ledger does not know and that could not be moved, and orphaned VMs.
     ///
     /// # Errors
-    /// [`RuntimeError`].
+    /// Returns [`RuntimeError::Request`] if the ledger has ended.
     pub async fn warnings(&self) -> Result<Vec<String>, RuntimeError> {
-        // Another release, or a hand, may have changed a document meanwhile.
+        // Lists again, since another release or a user may have changed a document meanwhile.
         self.all().await?;
         let orphans = self.orphans().await;
         let findings = self.findings();
@@ -204,10 +212,10 @@ impl Runtime {
             .collect())
     }
 
-    /// The directories in `lost/`, in words.
+    /// Returns one message for each directory in `lost/`.
     pub async fn lost(&self) -> Vec<String> {
         let dirs = self.0.dirs.clone();
-        // Its panic would be logged; there is nothing to tell then.
+        // A panic of the task is logged; the list is then empty.
         tokio::task::spawn_blocking(move || dirs.lost_words())
             .await
             .unwrap_or_default()
@@ -220,21 +228,26 @@ impl Runtime {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Bytes of the VCH's disk that what a container wrote has.
+    /// Returns how many bytes of the VCH's disk a container's writable layer takes.
     pub async fn written(&self, id: ContainerId) -> u64 {
-        /// What `stat(2)` counts in.
+        /// The unit of `st_blocks` (stat(2)), in bytes.
         const BLOCK: u64 = 512;
         let disk = self.writable_disk(id);
-        // One that has not been started yet has none.
+        // A container that was never started has no writable layer yet.
         let found = tokio::fs::metadata(disk).await;
         found.map_or(0, |found| found.blocks() * BLOCK)
     }
 
-    /// Where a container's own disk lies.
+    /// Returns the path of a container's writable layer.
     pub(super) fn writable_disk(&self, id: ContainerId) -> PathBuf {
         self.0.dirs.of(id).join("upper.ext4")
     }
 
+    /// Stores a document of a container.
+    ///
+    /// # Errors
+    /// - [`RuntimeError::Unwritable`] if the content cannot be serialized.
+    /// - [`RuntimeError::Request`] if the ledger refuses the document or cannot store it.
     pub(super) async fn keep<T: serde::Serialize + Sync>(
         &self,
         id: ContainerId,
@@ -250,7 +263,8 @@ impl Runtime {
         self.handles().get(&id).cloned()
     }
 
-    /// Forgets the handle of a supervisor that ends; one that has taken its place stays.
+    /// Forgets the handle of a supervisor that ends. Keeps the handle of a newer supervisor of the
+    /// same container.
     pub(super) fn forget(&self, id: ContainerId, handle: &Arc<Handle>) {
         let mut handles = self.handles();
         if handles
@@ -263,21 +277,21 @@ impl Runtime {
     }
 
     pub(super) fn handles(&self) -> MutexGuard<'_, BTreeMap<ContainerId, Arc<Handle>>> {
-        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        // No code panics while it holds the lock, and the data would stay consistent in any case.
         self.0
             .handles
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells that something happened to a container that is there.
+    /// Sends an event about a container, if the ledger still has the container.
     pub async fn tell(&self, id: ContainerId, action: ContainerAction) {
         if let Ok(Some(snapshot)) = self.get(id).await {
             self.tell_of(&snapshot, action);
         }
     }
 
-    /// Tells that something happened to a container.
+    /// Sends an event about a container.
     pub fn tell_of(&self, snapshot: &ContainerSnapshot, action: ContainerAction) {
         self.0.events.tell(ContainerEvent {
             at_ns: now_ns(),
@@ -290,10 +304,10 @@ impl Runtime {
     }
 }
 
-/// The command that keeps a document.
+/// Returns the command that stores a document of a container.
 ///
 /// # Errors
-/// [`RuntimeError::Unwritable`]: nothing is kept in its place.
+/// Returns [`RuntimeError::Unwritable`] if the content cannot be serialized as JSON.
 pub(super) fn document<T: serde::Serialize>(
     container: &vch_ledger::ContainerRef,
     kind: DocumentKind,
@@ -306,7 +320,8 @@ pub(super) fn document<T: serde::Serialize>(
     })
 }
 
-/// Where the sockets of a container lie; `None` for one whose VM somebody else starts.
+/// Returns the directory of a container's sockets; `None` if another program runs the container's
+/// VM.
 pub(super) fn sockets(channel: &Channel) -> Option<&Path> {
     match channel {
         Channel::Chardev { path } => Path::new(path.as_str()).parent(),

@@ -1,33 +1,33 @@
-//! What the VCH starts its VMs with.
+//! The settings with which the VCH starts its VMs.
 
 use std::{path::PathBuf, time::Duration};
 use vch_qemu::Accelerator;
 
-/// What the VCH starts its VMs with.
+/// The settings with which the VCH starts its VMs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vms {
     /// The uncompressed kernel.
     pub kernel: PathBuf,
-    /// The initramfs with init and agent.
+    /// The initramfs with init and the agent.
     pub initramfs: PathBuf,
-    /// The program that watches one VM; `None` for the one that lies beside the coordinator.
+    /// The `vch-shim` program; `None` for the one beside the coordinator's program.
     pub shim: Option<PathBuf>,
-    /// Whether VMs are clones of a saved one, where there is one, or always boot. The kernel of clones lies at
-    /// the same random addresses in each; its random numbers are drawn anew.
+    /// Whether VMs are clones of templates if possible, or always boot. The kernels of all clones
+    /// of a template have the same randomized addresses; their random numbers are reseeded.
     pub clones: bool,
-    /// How instructions are run.
+    /// Whether VMs use KVM or emulation.
     pub accelerator: Accelerator,
-    /// Memory of a container that asks for none, MiB.
+    /// Memory of a container that sets no limit, in MiB.
     pub memory_mib: u32,
-    /// Processors of a container that asks for none.
+    /// Processors of a container that sets no limit.
     pub cpus: u16,
     /// Bytes that a container may write to its root file system.
     pub disk_bytes: u64,
-    /// Registries that may be asked without TLS, as `host:port`.
+    /// Registries that are contacted without TLS, as `host:port`.
     pub insecure_registries: Vec<String>,
-    /// From QEMU's start until init answers.
+    /// The maximum time from QEMU's start until init answers.
     pub boot_deadline: Duration,
-    /// From then until the network is there.
+    /// The maximum time from then until the guest's network is configured.
     pub network_deadline: Duration,
 }
 

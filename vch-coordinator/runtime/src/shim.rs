@@ -1,4 +1,4 @@
-//! Starts shims.
+//! Starts `vch-shim` processes.
 
 use super::{RuntimeError, Vms, tasks::Tasks};
 use std::{
@@ -18,14 +18,17 @@ use vch_shim::Launch;
 
 /// The program's name.
 const PROGRAM: &str = "vch-shim";
-/// From its start until its sockets are there: a host whose disks are busy takes seconds to load a program.
+/// The maximum time from a shim's start until its sockets exist: a host whose disks are busy takes
+/// seconds to load a program.
 const READY: Duration = Duration::from_secs(60);
 
-/// Starts a shim and returns its process number when its sockets are there. It goes on when the coordinator ends.
+/// Starts a shim, and returns its process number when its sockets exist. The shim outlives the
+/// coordinator.
 ///
 /// # Errors
-/// Returns [`RuntimeError`] if the shim was not ready in time, or was killed by `abort` before it was; it has ended
-/// then.
+/// If an error is returned, the shim has ended:
+/// - [`RuntimeError::File`] if the program or its log file cannot be opened.
+/// - [`RuntimeError::NotStarted`] if the shim was not ready in time or `abort` was cancelled.
 pub async fn spawn(
     vms: &Vms,
     launch: &Launch,
@@ -65,12 +68,12 @@ pub async fn spawn(
     };
     match begun {
         Ok(Ok(true)) => {
-            // Reaped when it ends.
+            // Reaps the process when it ends.
             tasks.spawn(async move { child.wait().await });
             Ok(pid)
         }
         other => {
-            // It may have ended by itself.
+            // Killing fails only if the process has already ended.
             let _ = child.kill().await;
             let said = std::fs::read_to_string(dir.join("shim.log")).unwrap_or_default();
             let reason = match other {
@@ -86,7 +89,11 @@ pub async fn spawn(
     }
 }
 
-/// Makes a template of what a launch says, in a directory that appears when all is in it.
+/// Makes a template from a launch. The directory `dir` appears when the template is complete.
+///
+/// # Errors
+/// - [`RuntimeError::File`] if the program cannot be started.
+/// - [`RuntimeError::NotStarted`] if it does not make the template.
 pub async fn save(vms: &Vms, launch: &Launch, dir: &Path) -> Result<(), RuntimeError> {
     let program = program(vms)?;
     let failed = |source| RuntimeError::File {
@@ -105,7 +112,7 @@ pub async fn save(vms: &Vms, launch: &Launch, dir: &Path) -> Result<(), RuntimeE
         .kill_on_drop(true)
         .spawn()
         .map_err(failed)?;
-    // It says why it does not read.
+    // A program that does not read its input reports the reason on standard error.
     if let (Some(mut input), Ok(text)) = (child.stdin.take(), serde_json::to_vec(launch)) {
         let _ = input.write_all(&text).await;
     }
@@ -120,7 +127,11 @@ pub async fn save(vms: &Vms, launch: &Launch, dir: &Path) -> Result<(), RuntimeE
     })
 }
 
-/// As configured, or beside the coordinator.
+/// Returns the path of the `vch-shim` program: the configured one, or the one beside the
+/// coordinator's program.
+///
+/// # Errors
+/// Returns [`RuntimeError::File`] if the coordinator's own path is unknown.
 fn program(vms: &Vms) -> Result<PathBuf, RuntimeError> {
     if let Some(program) = &vms.shim {
         return Ok(program.clone());

@@ -5,19 +5,22 @@ use nix::sys::signal::Signal;
 
 /// SIGTERM.
 const TERMINATE: u8 = 15;
-/// SIGRTMIN and SIGRTMAX as the C libraries count them: the two below are their threads' own.
+/// SIGRTMIN to SIGRTMAX as C libraries count them: the libraries use the two signals below for
+/// their threads.
 const REAL_TIME: std::ops::RangeInclusive<u8> = 34..=64;
-/// Real-time signals that are named from `RTMIN` on; those above are named from `RTMAX` down, as by kill(1).
+/// How many real-time signals are named relative to `RTMIN` and to `RTMAX`, as by kill(1).
 const FROM_LEAST: u8 = 15;
 const FROM_MOST: u8 = 14;
 
-/// Returns the signal that stops a container: SIGTERM where it names no signal, or an unknown one.
+/// Returns the signal that stops a container: SIGTERM if the container names no signal, or an
+/// unknown one.
 pub fn stop_signal(workload: &Workload) -> u8 {
     let named = workload.stop_signal.as_deref();
     named.and_then(signal_number).unwrap_or(TERMINATE)
 }
 
-/// Returns the number of a signal, given by number or by name, with or without `SIG`.
+/// Returns the number of a signal given by number or by name, with or without `SIG`; `None` if it
+/// is unknown.
 pub fn signal_number(text: &str) -> Option<u8> {
     if let Ok(number) = text.parse::<u8>() {
         return (1..=*REAL_TIME.end()).contains(&number).then_some(number);
@@ -28,7 +31,7 @@ pub fn signal_number(text: &str) -> Option<u8> {
         return Some(number);
     }
     let name = match name {
-        // Older names of the same signals, which Docker knows, too.
+        // Older names of the same signals, which Docker also accepts.
         "CLD" => "CHLD",
         "IOT" => "ABRT",
         "POLL" => "IO",
@@ -38,7 +41,8 @@ pub fn signal_number(text: &str) -> Option<u8> {
     u8::try_from(signal as i32).ok()
 }
 
-/// `RTMIN`, `RTMIN+1` to `RTMIN+15`, `RTMAX-14` to `RTMAX-1`, `RTMAX`.
+/// Returns the number of a real-time signal: `RTMIN`, `RTMIN+1` to `RTMIN+15`, `RTMAX-14` to
+/// `RTMAX-1`, or `RTMAX`.
 fn real_time(name: &str) -> Option<u8> {
     let (least, most) = REAL_TIME.into_inner();
     let beyond = |text: &str, limit: u8| {

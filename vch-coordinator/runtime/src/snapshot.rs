@@ -1,4 +1,4 @@
-//! A container as all of its rows together show it.
+//! A container's snapshot: all of its rows in the ledger, with decoded documents.
 
 use super::{
     documents::Documents,
@@ -11,37 +11,38 @@ use vch_ledger::{
     Container, ContainerId, DocumentKind, Endpoint, Ledger, NetworkId, NetworkName, PortBinding,
 };
 
-/// A container of which a document can't be read: it is left out of what is shown of all.
+/// A container of which a document cannot be read. Lists of all containers leave it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Its row.
+    /// The container's row.
     pub container: Container,
-    /// Its image, where that much can be read: it stays in use.
+    /// The image's ID, if at least that can be read: the image stays in use.
     pub image: Option<String>,
-    /// Which document, why, and what to do.
+    /// Which document cannot be read, why, and how to fix it.
     pub reason: String,
 }
 
 /// A container as the ledger has it at one moment: its row, endpoints, bindings and documents.
 #[derive(Clone, Debug)]
 pub struct ContainerSnapshot {
-    /// Its row.
+    /// The container's row.
     pub container: Container,
-    /// Its endpoints, each with its network's name, by network id.
+    /// The container's endpoints with the names of their networks, ordered by network ID.
     pub endpoints: Vec<(NetworkName, Endpoint)>,
-    /// Its published ports that are in force.
+    /// The container's published ports that are in force.
     pub bindings: Vec<PortBinding>,
-    /// What it runs.
+    /// The configuration that the container was created with.
     pub workload: Arc<Workload>,
-    /// How its life goes.
+    /// The state of the container's present or last run.
     pub life: Life,
-    /// How it is, where it runs and has a health check.
+    /// The container's health; `None` if it does not run or has no health check.
     pub health: Option<Health>,
-    /// The containers that it is linked to on the default bridge.
+    /// The containers that this one is linked to on the default bridge.
     pub linked: Vec<LinkedTo>,
 }
 
-/// A container's rows as the ledger has them, with documents that are not decoded: what the writer's thread hands out.
+/// A container's rows with undecoded documents. The ledger's thread returns these, so that it need
+/// not decode documents.
 #[derive(Clone, Debug)]
 pub struct ContainerRows {
     container: Container,
@@ -53,7 +54,8 @@ pub struct ContainerRows {
 }
 
 impl ContainerRows {
-    /// Reads a container. Returns `None` if it is not there, or has no workload and so is not run by this VCH.
+    /// Reads a container's rows. Returns `None` if no container has that ID, or if it has no
+    /// workload and so is not run by this VCH.
     pub fn of(ledger: &Ledger, id: ContainerId) -> Option<Self> {
         let container = ledger.container_by_id(id)?;
         let workload = ledger.document(id, DocumentKind::Workload)?;
@@ -71,7 +73,7 @@ impl ContainerRows {
         })
     }
 
-    /// Reads all containers that this VCH runs.
+    /// Reads the rows of all containers that this VCH runs.
     pub fn all(ledger: &Ledger) -> Vec<Self> {
         let containers = ledger.containers();
         containers
@@ -82,7 +84,7 @@ impl ContainerRows {
     /// Decodes the documents.
     ///
     /// # Errors
-    /// Returns [`Unreadable`] if a document was written by another release, or by hand.
+    /// Returns [`Unreadable`] if a document does not parse, because another release wrote it or a user changed it.
     pub fn decode(self, documents: &Documents) -> Result<ContainerSnapshot, Box<Unreadable>> {
         let id = self.container.id;
         let workload = match documents.workload(id, &self.workload) {
@@ -120,15 +122,15 @@ impl ContainerRows {
 }
 
 impl ContainerSnapshot {
-    /// Its endpoint on the network with this identity.
+    /// Returns the container's endpoint on a network.
     pub fn endpoint_on(&self, network: NetworkId) -> Option<&Endpoint> {
         let mut endpoints = self.endpoints.iter().map(|(_, endpoint)| endpoint);
         endpoints.find(|endpoint| endpoint.network == network)
     }
 }
 
-/// A container that another one is linked to. Its workload is a text as the ledger keeps it: the writer's thread, which
-/// hands it out, decodes nothing.
+/// A container that another one is linked to. The workload is undecoded JSON, so that the ledger's
+/// thread need not decode documents.
 #[derive(Clone, Debug)]
 pub struct LinkedTo {
     alias: String,
@@ -155,7 +157,8 @@ fn linked(ledger: &Ledger, id: ContainerId) -> Vec<LinkedTo> {
 }
 
 impl ContainerSnapshot {
-    /// Returns the variables of its links, `NAME=value`, for those of the linked containers whose workload can be read.
+    /// Returns the environment variables of the container's links, as `NAME=value`. Leaves out
+    /// linked containers whose workload cannot be read.
     pub fn link_variables(&self) -> Vec<String> {
         let linked = self.linked.iter().filter_map(|linked| {
             let workload: Workload = serde_json::from_str(&linked.workload).ok()?;

@@ -1,15 +1,17 @@
-//! One task a container: it drives the container's [`Lifecycle`] and alone changes how the container runs.
+//! Supervises one container in one task, which drives the container's [`Lifecycle`] and alone
+//! changes how
+//! the container runs.
 //!
 //! ```text
 //!   Handle ── requests ──► ┌────────────┐ ──► Lifecycle::step ──► actions
-//!   Follower (shim) ─────► │ Supervisor │      │ stores: one after the other, here
-//!   work that is done ───► └────────────┘ ◄────┴ disks, launch, signals, removal: beside, told as events when done
+//!   Follower (shim) ─────► │ Supervisor │      │ stores: one after the other, in this task
+//!   finished work ───────► └────────────┘ ◄────┴ disks, launch, signals, removal: concurrently, reported as events
 //! ```
 //!
 //! Architecture invariants:
-//! - Nothing that waits for a guest, a shim or a disk is awaited here: requests are heard meanwhile.
-//! - What it stores of a run is stored in the order in which it was decided.
-//! - It ends when its container is removed, or when the coordinator stops, which leaves VMs running.
+//! - The task awaits no guest, shim or disk, so that it can always take the next request.
+//! - The states of a run are stored in the order in which they were decided.
+//! - The task ends when its container is removed, or when the coordinator stops, which leaves VMs running.
 
 mod follow;
 mod launch;
@@ -46,10 +48,10 @@ use vch_ledger::ContainerId;
 use vch_log::error_chain;
 use vch_shim::Outcome;
 
-/// The exit code of a container that could not be launched, as Docker has it.
+/// The exit code that Docker gives to a container that could not be launched.
 pub(super) const NOT_LAUNCHED: u8 = 128;
 
-/// A container's supervisor, before it has read the container.
+/// A container's supervisor before it has read the container from the ledger.
 pub(super) struct Supervisor {
     pub runtime: Runtime,
     pub id: ContainerId,
@@ -57,20 +59,20 @@ pub(super) struct Supervisor {
     pub asks: mpsc::Receiver<Ask>,
 }
 
-/// Work beside the supervisor that is done.
+/// The result of work that ran concurrently with the supervisor.
 enum Done {
     Event(Event<Shared>),
     Prepared(Result<StartDisks, RuntimeError>),
     Launched(Box<Result<(Launched, Follower), RuntimeError>>),
     Followed(Box<Follower>, Followed),
-    /// A signal was sent, or was not; a request may wait for that.
+    /// The result of sending a signal, and the request that waits for it.
     Signalled(Option<RequestId>, Result<(), RuntimeError>),
     Nothing,
 }
 
 type Work = BoxFuture<'static, Done>;
 
-/// A container that is supervised.
+/// The state of a container's supervisor while it runs.
 struct Supervised {
     runtime: Runtime,
     id: ContainerId,
@@ -80,15 +82,16 @@ struct Supervised {
     requests: u64,
     work: FuturesUnordered<Work>,
     health: Option<BoxFuture<'static, ()>>,
-    /// When the last start was begun.
+    /// The time at which the last start began.
     start_began: Instant,
-    /// The disks of the start that is under way.
+    /// The disks for the start that is under way.
     disks: StartDisks,
-    /// Ends the launch that is under way.
+    /// Cancels the launch that is under way.
     abort: CancellationToken,
-    /// The container as it was before its removal: those who follow events are told its name.
+    /// The container as it was before its removal, which still has the name and labels for the
+    /// removal event.
     removed: Option<ContainerSnapshot>,
-    /// Events that follow from actions, before any other.
+    /// Events that follow from actions; they are handled before any other event.
     next: VecDeque<Event<Shared>>,
 }
 
@@ -96,7 +99,7 @@ impl Supervisor {
     /// Supervises the container until it is removed.
     pub async fn run(mut self) {
         let snapshot = {
-            // Its policy is not changed until it is read.
+            // The policy must not change between reading the container and setting it.
             let _edits = self.handle.edits.lock().await;
             let snapshot = self.runtime.require(self.id).await;
             if let Ok(snapshot) = &snapshot {
@@ -106,7 +109,8 @@ impl Supervisor {
         };
         match snapshot {
             Ok(snapshot) => self.supervise(snapshot).await,
-            // It was removed meanwhile, or what is stored of it can't be read: the next request tries again.
+            // The container was removed meanwhile, or its documents cannot be read: the next
+            // request starts a new supervisor.
             Err(error) => {
                 self.runtime.forget(self.id, &self.handle);
                 self.refuse(Arc::new(error)).await;
@@ -141,12 +145,12 @@ impl Supervisor {
         self.refuse(Arc::new(gone)).await;
     }
 
-    /// Refuses what waits, and what is still sent.
+    /// Refuses the requests that wait, and those that still arrive.
     async fn refuse(&mut self, error: Shared) {
         self.asks.close();
         while let Some(ask) = self.asks.recv().await {
             if let Some(reply) = ask.reply() {
-                // One who asks no more needs no answer.
+                // The client may have stopped waiting for the answer.
                 let _ = reply.send(Answer::Refused(Refused::Failed(Arc::clone(&error))));
             }
         }
@@ -169,7 +173,8 @@ impl Supervised {
                     None => future::pending().await,
                 }
             };
-            // Every arm is cancel-safe: `recv`, `next` of what stays in its set, a timer, and checks that stay here.
+            // Every arm is cancel-safe: `recv`, `next` of a set that keeps its futures, a timer,
+            // and a health check whose future is kept in `self`.
             tokio::select! {
                 ask = asks.recv() => match ask {
                     Some(Ask::Request(request, reply)) => {
@@ -181,12 +186,13 @@ impl Supervised {
                         self.step(Event::Explained(id, reason)).await;
                     }
                     Some(Ask::CoordinatorStarted) => self.step(Event::CoordinatorStarted).await,
-                    // Its handle is the runtime's: both go together.
+                    // The runtime holds the handle, so the channel closes only when the runtime is
+                    // dropped.
                     Some(Ask::RowRemoved) | None => return,
                 },
                 Some(done) = self.work.next(), if !self.work.is_empty() => self.done(done).await,
                 () = woken => self.step(Event::Woke).await,
-                // It can't be checked; its end is awaited all the same.
+                // The health check cannot run. The end of the container is still followed.
                 () = checked => self.health = None,
             }
         }
@@ -279,7 +285,7 @@ impl Supervised {
                     (Ok(()), None) => {}
                     (Err(error), None) => {
                         let error = error_chain(&error);
-                        tracing::warn!(container = %self.id, error, "the state of a container is stored with its next change");
+                        tracing::warn!(container = %self.id, error, "container state not stored; storing it with the next change");
                     }
                 }
             }
@@ -315,7 +321,7 @@ impl Supervised {
 
     fn answer(&mut self, id: RequestId, answer: Answer<Shared>) {
         if let Some(reply) = self.replies.remove(&id) {
-            // One who asks no more needs no answer.
+            // The client may have stopped waiting for the answer.
             let _ = reply.send(answer);
         }
     }
@@ -338,7 +344,7 @@ impl Supervised {
         });
     }
 
-    /// Checks its health from now on, if it has a check.
+    /// Starts the container's health check, if it has one.
     fn check(&mut self) {
         let (runtime, id) = (self.runtime.clone(), self.id);
         self.health = Some(checks::keep(runtime, id, Arc::clone(&self.handle)).boxed());
@@ -350,7 +356,8 @@ impl Supervised {
             let result = async {
                 let snapshot = runtime.require(container).await?;
                 let client = runtime.client(&snapshot)?;
-                // One that has just ended hears no signal; its end is told.
+                // A process that has just ended receives no signal; its end is reported as an
+                // event.
                 let sent = client.signal(ProcessId::MAIN, signal).await;
                 if id.is_none() || sent.is_ok() {
                     runtime.tell_of(&snapshot, ContainerAction::Signalled(signal));

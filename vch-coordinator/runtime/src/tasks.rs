@@ -1,10 +1,10 @@
-//! Tasks with one owner, of the runtime or of an API: each ends by itself, or when the coordinator stops, which waits for
-//! it.
+//! Tasks with one owner, the runtime or an API. Each task ends by itself or when the coordinator
+//! stops, and the coordinator waits for it.
 
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Owner of tasks; cheap to clone.
+/// Owner of tasks. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
@@ -12,7 +12,7 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Runs one; it answers `None` where the coordinator stops first.
+    /// Spawns a task. The task's result is `None` if the coordinator stops before the task ends.
     pub fn spawn<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
@@ -21,7 +21,7 @@ impl Tasks {
         self.tracker.spawn(until)
     }
 
-    /// Ends all of them.
+    /// Cancels all tasks and waits until they have ended.
     pub async fn close(&self) {
         self.stop.cancel();
         self.tracker.close();

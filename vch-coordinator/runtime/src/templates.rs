@@ -1,4 +1,5 @@
-//! Saved VMs, of which containers' VMs are clones: one for each kernel, memory and number of processors.
+//! Templates: saved VMs whose clones are containers' VMs. There is one for each kernel, amount of
+//! memory and number of processors.
 
 use super::{Vms, shim, tasks::Tasks, uids};
 use std::{
@@ -12,18 +13,20 @@ use std::{
 use vch_ledger::ContainerId;
 use vch_shim::{Blame, Launch, template};
 
-/// A clone has slots for its disks, its first NICs and those that come later: with more than these it is booted.
+/// The maximum number of NICs of a clone: a template has slots for its disks, its first NICs and
+/// NICs that are plugged later. A VM with more NICs is booted.
 const MOST_NICS: usize = 6;
 
-/// Most saved VMs: each is a file as large as the VM's memory.
+/// The maximum number of templates. Each is a file as large as its VM's memory.
 const MOST_TEMPLATES: usize = 4;
-/// One that was used so lately may be about to be read.
+/// A template that was used this recently may be about to be read and is not removed.
 const IN_USE: Duration = Duration::from_secs(60);
 
-/// Between two tries to make the same template: one that is of no use, or can't be made, costs a boot each time.
+/// The pause before the same template is made again: a failed or useless template costs a boot each
+/// time.
 const AGAIN: Duration = Duration::from_secs(600);
 
-/// Saved VMs in a directory; cheap to clone.
+/// The templates in a directory. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Templates {
     dir: PathBuf,
@@ -31,17 +34,18 @@ pub struct Templates {
     book: Arc<Mutex<Book>>,
 }
 
-/// What is known of templates, by their names: pure.
+/// What is known of the templates, by name.
 #[derive(Debug, Default)]
 struct Book {
-    /// When each was begun to be made; one that is made, or could not be, is not made again before [`AGAIN`].
+    /// When the making of each template last began. It is not begun again before [`AGAIN`] has
+    /// passed.
     begun: BTreeMap<String, Instant>,
-    /// The container of which no clone could be made, since one could last.
+    /// For each template, the container whose clone failed since the last clone that ran.
     doubted: BTreeMap<String, ContainerId>,
 }
 
 impl Book {
-    /// Whether one that is not there is to be made now.
+    /// Returns whether to make a missing template now, and notes that its making begins.
     fn begins(&mut self, name: String, now: Instant) -> bool {
         let lately = |begun: &Instant| now.saturating_duration_since(*begun) < AGAIN;
         if self.begun.get(&name).is_some_and(lately) {
@@ -51,7 +55,9 @@ impl Book {
         true
     }
 
-    /// Whether a template is of no use: no container is able to have another one's template removed.
+    /// Returns whether to remove a template after a clone of it failed. If the template is only
+    /// possibly at fault, two different containers must have failed: one container alone must not
+    /// have another one's template removed.
     fn condemns(&mut self, name: &str, container: ContainerId, blame: Blame) -> bool {
         let condemned = match blame {
             Blame::None => false,
@@ -74,7 +80,7 @@ fn name_of(template: &Path) -> String {
 }
 
 impl Templates {
-    /// In a directory that lasts.
+    /// Creates the templates in a persistent directory.
     pub fn new(dir: PathBuf, tasks: Tasks) -> Self {
         Self {
             dir,
@@ -83,7 +89,8 @@ impl Templates {
         }
     }
 
-    /// The template of a launch. Where there is none yet it is made for the next one, and this one boots.
+    /// Returns the template for a launch. If there is no template yet, starts a task that makes one
+    /// for later launches and returns `None`: this VM boots.
     pub fn of(&self, vms: &Vms, launch: &Launch) -> Option<PathBuf> {
         if launch.nics.len() > MOST_NICS {
             return None;
@@ -96,60 +103,64 @@ impl Templates {
         }
         if self.book().begins(name, Instant::now()) {
             let (vms, mut launch) = (vms.clone(), launch.clone());
-            // No container's QEMU may write what others begin with.
+            // A template must not be writable by the QEMU of any container.
             launch.uid = uids::TEMPLATE;
             let all = self.dir.clone();
             self.tasks.spawn(async move {
                 let made = tokio::task::spawn_blocking(move || make_room(&all)).await;
                 if let Err(error) = made.unwrap_or_else(|error| Err(io::Error::other(error))) {
-                    tracing::warn!(%error, "VMs are booted: there is no room for a template");
+                    tracing::warn!(%error, "no room for a template; VMs are booted");
                     return;
                 }
                 match shim::save(&vms, &launch, &dir).await {
                     Ok(()) => {
                         tracing::info!(folder = %dir.display(), "VMs are cloned from now on");
                     }
-                    Err(error) => tracing::warn!(%error, "VMs are booted: there is no template"),
+                    Err(error) => tracing::warn!(%error, "template not made; VMs are booted"),
                 }
             });
         }
         None
     }
 
-    /// A clone of it runs.
+    /// Notes that a clone of a template runs.
     pub fn proved(&self, template: &Path) {
         self.book().doubted.remove(&name_of(template));
     }
 
-    /// No clone of it came to run for a container. It is removed where that is its fault for sure, or where the same
-    /// happened to another container before; then it is made anew, in its time.
+    /// Handles a clone that did not start. Removes the template if it is surely at fault, or if a
+    /// clone for another container failed before; it is made again later.
     pub async fn failed(&self, template: &Path, container: ContainerId, blame: Blame) {
         let condemned = self.book().condemns(&name_of(template), container, blame);
         if !condemned {
-            tracing::warn!(%container, "a clone does not start: its container's VM boots");
+            tracing::warn!(%container, "clone did not start; booting the VM");
             return;
         }
-        tracing::warn!(folder = %template.display(), "a clone does not start: its template is removed");
+        tracing::warn!(folder = %template.display(), "clone did not start; its template is removed");
         if let Err(error) = tokio::fs::remove_dir_all(template).await {
-            tracing::warn!(%error, "the template stays");
+            tracing::warn!(%error, "template not removed");
         }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
-        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        // No code panics while it holds the lock, and the data would stay consistent in any case.
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Notes that a template is used. Best effort: one that was not used for long is made anew.
+/// Notes that a template is used, by its modification time. Errors are only logged: the template
+/// then counts as less recently used.
 fn used(dir: &Path) {
     let noted = File::open(dir).and_then(|opened| opened.set_modified(SystemTime::now()));
     if let Err(error) = noted {
-        tracing::debug!(%error, "the use of a template is not noted");
+        tracing::debug!(%error, "use of a template not recorded");
     }
 }
 
-/// Removes those that were not used for longest, so that there is room for one more.
+/// Removes the least recently used templates, so that there is room for one more.
+///
+/// # Errors
+/// Returns an error if a template cannot be read or removed, or if all templates are in use.
 fn make_room(all: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(all) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -173,7 +184,8 @@ fn make_room(all: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What a saved VM depends on. A new kernel, image or release makes another one.
+/// Returns the name of the template for a launch, made from everything that a saved VM depends on:
+/// a new kernel, image or release gives another name. Returns `None` if a file cannot be read.
 fn name(launch: &Launch) -> Option<String> {
     let stamp = |path: &Path| {
         let found: Metadata = path.metadata().ok()?;

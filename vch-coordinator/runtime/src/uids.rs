@@ -1,6 +1,7 @@
-//! The ordinary users that VMs run as: one for each VM that runs, as far from others' as Linux's conventions allow.
+//! The unprivileged user IDs that VMs run as, one for each running VM.
 //!
-//! Two processes of one user may signal and trace one another, so that a VM never shares its own with another VM.
+//! Two processes with the same user ID may signal and trace each other, so a VM never shares its user ID.
+//! The IDs are from a range that no other Linux convention uses.
 
 use std::{
     collections::BTreeSet,
@@ -9,25 +10,27 @@ use std::{
 };
 use vch_ledger::{ContainerId, Id};
 
-/// 0x70000000 to 0x7fffffff is what systemd's table of users (UIDS-GIDS, "Summary") leaves unused: behind
-/// systemd-nspawn's range (0x80000 to 0x6fffffff), within what a signed number holds.
+/// The first user ID. systemd's table of user IDs (UIDS-GIDS, "Summary") leaves 0x70000000 to
+/// 0x7fffffff unused: it is above the range of systemd-nspawn (0x80000 to 0x6fffffff) and below the
+/// limit of signed numbers.
 const FIRST: u32 = 0x7000_0000;
-/// How many of them containers have. Behind them come templates, and from 0x7fff0000 on the helpers that read images
-/// (`vch_image_store::Settings::FIRST_USER`).
+/// The number of user IDs for containers. The IDs above are for templates and, from 0x7fff0000 on,
+/// for the helpers that read images (`vch_image_store::Settings::FIRST_USER`).
 const COUNT: u32 = 0x0ffe_0000;
-/// The user of the VMs that are saved as templates: no container's.
+/// The user ID of VMs that are saved as templates. No container's VM has it.
 pub const TEMPLATE: u32 = FIRST + COUNT;
-/// How many are looked at for a free one; a VCH has thousands of VMs, of which two hardly begin alike.
+/// How many IDs are tried to find a free one. A VCH has thousands of VMs, of which hardly two begin
+/// at the same ID.
 const TRIES: u32 = 1 << 16;
 
-/// Who begins at present; cheap to clone.
+/// The user IDs that are reserved at present. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Uids(Arc<Mutex<BTreeSet<u32>>>);
 
-/// A user that no other VM has while this is kept, or while a process of it runs.
+/// A reserved user ID: no other VM gets it while this value exists or while a process has that ID.
 #[derive(Debug)]
 pub struct Uid {
-    /// Its number.
+    /// The user ID.
     pub number: u32,
     of: Uids,
 }
@@ -39,8 +42,9 @@ impl Drop for Uid {
 }
 
 impl Uids {
-    /// A free one, by the container's ID where that is free; `None` where all that were looked at are taken.
-    /// Reads /proc: a VM that an earlier coordinator started has its user, too.
+    /// Reserves a free user ID, preferably the one derived from the container's ID. Returns `None`
+    /// if all tried IDs are taken. Reads /proc, since VMs that an earlier coordinator started have
+    /// user IDs, too.
     pub fn take(&self, container: ContainerId) -> Option<Uid> {
         let mut kept = self.kept();
         let used = in_use();
@@ -53,12 +57,12 @@ impl Uids {
     }
 
     fn kept(&self) -> MutexGuard<'_, BTreeSet<u32>> {
-        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        // No code panics while it holds the lock, and the data would stay consistent in any case.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The one that a container has unless it is taken.
+/// Returns the user ID that a container's VM gets unless it is taken.
 pub fn of(container: ContainerId) -> u32 {
     let [a, b, c, d, ..] = *container.bytes();
     FIRST + u32::from_be_bytes([a, b, c, d]) % COUNT
@@ -69,7 +73,8 @@ fn choose(wanted: u32, is_free: impl Fn(u32) -> bool) -> Option<u32> {
     (0..TRIES).map(next).find(|uid| is_free(*uid))
 }
 
-/// The users of all processes: real, effective, saved and of file systems (proc(5), `Uid` of /proc/PID/status).
+/// Returns the user IDs of all processes: real, effective, saved and file system ones (proc(5),
+/// `Uid` of /proc/PID/status).
 fn in_use() -> BTreeSet<u32> {
     let mut used = BTreeSet::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {

@@ -1,6 +1,7 @@
-//! What a container's VM runs, and how its lives went: kept beside its row in the ledger, as JSON.
+//! What a container's VM is to run, and the state of its runs: two JSON documents that the ledger
+//! keeps with the container.
 //!
-//! The ledger does not read them. Fields are only ever added, with a default.
+//! The ledger does not read the documents. Fields are only ever added, each with a default.
 
 use protocol::spec::{Hostname, InterfaceName, MacAddress};
 use serde::{Deserialize, Serialize};
@@ -8,8 +9,8 @@ use serde_json::Value;
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{Connect, ContainerId, Rate};
 
-/// What a container was created to run. It does not change, but for [`Workload::resources`],
-/// [`Workload::restart`] and [`Workload::awaited`].
+/// The configuration that a container was created with. It does not change, except for
+/// [`Workload::resources`], [`Workload::restart`] and [`Workload::awaited`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Workload {
@@ -17,95 +18,102 @@ pub struct Workload {
     pub image: String,
     /// The image as the user named it.
     pub image_name: String,
-    /// What is run first (`Entrypoint`), the image's where the user gave none.
+    /// The program and its first arguments (`Entrypoint`): the user's, or else the image's.
     pub entrypoint: Vec<String>,
-    /// Its arguments (`Cmd`).
+    /// The further arguments (`Cmd`).
     pub command: Vec<String>,
-    /// `NAME=value`: the image's, then the user's.
+    /// Environment variables as `NAME=value`: the image's, then the user's.
     pub environment: Vec<String>,
-    /// Working directory; empty for `/`.
+    /// The working directory; empty for `/`.
     #[serde(rename = "folder")]
     pub dir: String,
-    /// User, and group behind a colon; empty for root.
+    /// The user, and the group behind a colon; empty for root.
     pub user: String,
-    /// Further groups.
+    /// Supplementary groups.
     pub groups: Vec<String>,
-    /// The user's marks and the image's.
+    /// The labels of the image and of the user.
     pub labels: BTreeMap<String, String>,
-    /// A terminal.
+    /// Whether the process has a terminal.
     pub terminal: bool,
-    /// Standard input stays open.
+    /// Whether standard input stays open.
     pub input: bool,
-    /// It ends with the first client that was attached to it.
+    /// Whether standard input closes when the first attached client leaves.
     pub input_once: bool,
-    /// What `docker create` was to attach to: standard input, output, error.
+    /// The streams that `docker create` was to attach to: standard input, output, error.
     pub attach: [bool; 3],
     /// The host name that the user gave.
     pub hostname: Option<String>,
     /// The domain name that the user gave.
     pub domain: String,
-    /// What stops it; `None` for SIGTERM.
+    /// The signal that stops the container; `None` for SIGTERM.
     pub stop_signal: Option<String>,
-    /// Seconds between that and SIGKILL; `None` for 10.
+    /// Seconds between the stop signal and SIGKILL; `None` for 10.
     pub stop_timeout: Option<i64>,
-    /// How its health is seen.
+    /// The health check.
     pub health: Option<HealthCheck>,
     /// Memory and processors.
     pub resources: Resources,
-    /// When it is started again.
+    /// The restart policy.
     pub restart: RestartPolicy,
-    /// It is removed when it ends.
+    /// Whether the container is removed when it ends.
     pub remove_at_end: bool,
-    /// Its root file system can't be written.
+    /// Whether the root file system is read-only.
     pub read_only: bool,
-    /// A small init as process 1.
+    /// Whether a small init runs as process 1.
     pub reaper: bool,
-    /// Capabilities beyond Docker's default ones, and those taken away, as the user wrote them.
+    /// Capabilities that are added to Docker's default ones, and those that are dropped, as the
+    /// user wrote them.
     pub capabilities: [Vec<String>; 2],
-    /// It has the whole VM: every capability and device, a writable /sys, /proc and cgroup tree.
+    /// Whether the container is privileged: it has every capability and device, and writable /sys,
+    /// /proc and cgroup tree.
     pub privileged: bool,
-    /// No filter of system calls (`--security-opt seccomp=unconfined`).
+    /// Whether system calls are not filtered (`--security-opt seccomp=unconfined`).
     pub unfiltered: bool,
-    /// May gain no privileges.
+    /// Whether the process can gain no privileges (`--security-opt no-new-privileges`).
     pub no_new_privileges: bool,
-    /// File systems in memory: path, options.
+    /// In-memory file systems: mount options by path.
     pub tmpfs: BTreeMap<String, String>,
-    /// Kernel parameters.
+    /// Kernel parameters (sysctl): value by name.
     pub sysctls: BTreeMap<String, String>,
-    /// Limits of setrlimit(2): name, soft, hard.
+    /// Resource limits (setrlimit(2)): name, soft limit, hard limit.
     pub limits: Vec<(String, i64, i64)>,
-    /// Bytes of /dev/shm; `None` for 64 MiB, 0 for no such file system (`--ipc none`).
+    /// The size of /dev/shm in bytes; `None` for 64 MiB, 0 for no such file system (`--ipc none`).
     pub shm_bytes: Option<i64>,
-    /// Directories of the image that are to be there and writable: `VOLUME` of the image, `Volumes` of the user.
+    /// Directories of the image that must exist and be writable: `VOLUME` of the image, `Volumes`
+    /// of the user.
     pub volumes: Vec<String>,
-    /// Devices of the VM that it has beside the usual ones.
+    /// Devices of the VM that the container has beside the usual ones.
     pub devices: Vec<Device>,
-    /// What of the kernel's own files it does not see; `None` for Docker's choice.
+    /// Kernel files that are hidden from the container; `None` for Docker's default.
     pub masked_paths: Option<Vec<String>>,
-    /// What of them it can't write; `None` for Docker's choice.
+    /// Kernel files that are read-only in the container; `None` for Docker's default.
     pub read_only_paths: Option<Vec<String>>,
-    /// Rows and columns of its terminal when its process starts; `None` for 24 and 80.
+    /// Rows and columns of the terminal when the process starts; `None` for 24 and 80.
     pub console_size: Option<[u16; 2]>,
-    /// Bytes that it may write to its root file system; `None` for the VCH's default.
+    /// Bytes that the container may write to its root file system; `None` for the VCH's default.
     pub disk_bytes: Option<u64>,
-    /// For the guest's kernel when memory runs out.
+    /// The process's adjustment of the OOM score (proc(5), `oom_score_adj`).
     pub oom_score: i16,
-    /// The network that `--network` named first, as the user wrote it: `bridge` for none, `default` by an older release.
+    /// The network that `--network` named first, as the user wrote it; `bridge` if the user named
+    /// no network. Older releases wrote `default` for that.
     pub network_mode: String,
-    /// Endpoints that it could not have when it was made: it gets them at its next start, or does not start.
+    /// Endpoints that were not possible when the container was created. The next start connects
+    /// them, or fails.
     pub awaited: Vec<Awaited>,
-    /// Ports of which containers that are linked to it are told, as `80/tcp`; `None` in a document that an older release
-    /// wrote: see [`Self::exposed`].
+    /// Ports that linked containers are told of, as `80/tcp`; `None` in a document of an older
+    /// release: see [`Self::exposed`].
     pub exposed: Option<Vec<String>>,
-    /// A document of the API that made it, which shows it again; the runtime does not read it.
+    /// A document of the API that created the container, from which that API shows it again. The
+    /// runtime does not read it.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub shown: Value,
-    /// Options of the log.
+    /// The options of the log.
     pub log: BTreeMap<String, String>,
 }
 
 impl Workload {
-    /// Returns the ports of which linked containers are told. Releases up to 0.1.0 kept them with what is shown.
+    /// Returns the ports that linked containers are told of. Releases up to 0.1.0 stored them in
+    /// [`Workload::shown`].
     pub fn exposed(&self) -> Vec<String> {
         if let Some(exposed) = &self.exposed {
             return exposed.clone();
@@ -119,15 +127,15 @@ impl Workload {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Device {
-    /// In the VM, as `/dev/net/tun`.
+    /// The path in the VM, such as `/dev/net/tun`.
     pub source: String,
-    /// In the container.
+    /// The path in the container.
     pub path: String,
-    /// Some of `r`, `w` and `m`.
+    /// The permitted access: some of `r`, `w` and `m`.
     pub access: String,
 }
 
-/// An endpoint on a network that is not there yet, or whose address is not free.
+/// An endpoint on a network that does not exist yet, or whose address is not free.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Awaited {
     /// The network as the user named it.
@@ -142,7 +150,7 @@ pub struct Awaited {
     gateway_priority: i32,
     #[serde(default)]
     rate: Option<Rate>,
-    /// Containers as the user named them, each with its name here.
+    /// Linked containers as the user named them, each with its alias.
     links: Vec<(String, Hostname)>,
 }
 
@@ -166,7 +174,7 @@ impl From<&Connect> for Awaited {
 }
 
 impl Awaited {
-    /// What the ledger is asked for it.
+    /// Returns the ledger command that connects `container` to the network.
     pub fn connect(&self, container: ContainerId) -> Connect {
         let links = self.links.iter();
         Connect {
@@ -185,56 +193,57 @@ impl Awaited {
     }
 }
 
-/// How a container's health is seen.
+/// A container's health check. Zero means Docker's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HealthCheck {
-    /// `NONE`, or `CMD` and words, or `CMD-SHELL` and a line.
+    /// The check: `NONE`; or `CMD` and arguments; or `CMD-SHELL` and a shell command.
     pub test: Vec<String>,
     /// Nanoseconds between two checks; 0 for 30 s.
     pub interval_ns: i64,
-    /// Nanoseconds that one may take; 0 for 30 s.
+    /// Nanoseconds that a check may take; 0 for 30 s.
     pub timeout_ns: i64,
     /// Nanoseconds from the start in which failures do not count.
     pub start_period_ns: i64,
-    /// Nanoseconds between two checks in that period; 0 for 5 s.
+    /// Nanoseconds between two checks in the start period; 0 for 5 s.
     pub start_interval_ns: i64,
-    /// Failures in a row until it is unhealthy; 0 for 3.
+    /// Failures in a row after which the container is unhealthy; 0 for 3.
     pub retries: i64,
 }
 
-/// What the container may use of its VM, and what its VM has for it.
+/// Limits of a container in its VM, from which the VM's size follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Resources {
-    /// Bytes of memory of the container; 0 for the VCH's default.
+    /// The container's memory in bytes; 0 for the VCH's default.
     pub memory: i64,
-    /// Bytes of memory and swap together; -1 for no limit. A VM has no swap: any value that is not less than
-    /// [`Self::memory`] is in force by itself.
+    /// Memory and swap together in bytes; -1 for no limit. A VM has no swap, so every value of at
+    /// least [`Self::memory`] is met.
     pub memory_swap: i64,
-    /// Bytes of memory that are the container's when memory is short; 0 for none.
+    /// Memory in bytes that is reclaimed from the container last; 0 for none.
     pub memory_reservation: i64,
     /// Billionths of a processor; 0 for the VCH's default.
     pub nano_cpus: i64,
-    /// Share of processor time beside others, 1,024 in the middle; 0 for that.
+    /// The weight of the container's processor time, 1,024 by default; 0 for the default.
     pub cpu_shares: i64,
-    /// Microseconds in which [`Self::cpu_quota`] may be used; 0 for 100,000.
+    /// The period of [`Self::cpu_quota`] in microseconds; 0 for 100,000.
     pub cpu_period: i64,
     /// Microseconds of processor time in each period; 0 or less for no limit.
     pub cpu_quota: i64,
-    /// The VM's processors that it may use, as `0-2,4`; empty for all.
+    /// The VM's processors that the container may use, such as `0-2,4`; empty for all.
     pub cpuset_cpus: String,
-    /// The VM's memory nodes that it may use, the same.
+    /// The VM's memory nodes that the container may use, in the same form.
     pub cpuset_mems: String,
-    /// Most processes and threads; 0 for no limit.
+    /// The maximum number of processes and threads; 0 for no limit.
     pub tasks: i64,
 }
 
-/// As usual where a quota names no period: microseconds.
+/// The period of a quota that names no period, in microseconds, as in Docker.
 const CPU_PERIOD_US: i64 = 100_000;
 
 impl Resources {
-    /// Returns how much processor time the container may use, in billionths of a processor; 0 for no limit.
+    /// Returns how much processor time the container may use, in billionths of a processor; 0 for
+    /// no limit.
     pub fn processors_nano(&self) -> i64 {
         if self.nano_cpus > 0 {
             return self.nano_cpus;
@@ -253,17 +262,17 @@ impl Resources {
     }
 }
 
-/// When a container is started again.
+/// A container's restart policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RestartPolicy {
-    /// On what.
+    /// When the container is started again.
     pub when: RestartWhen,
-    /// For `on-failure`: how often at most; 0 for no limit.
+    /// The maximum number of restarts with `on-failure`; 0 for no limit.
     pub most: u32,
 }
 
-/// On what a container is started again.
+/// When a container is started again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RestartWhen {
@@ -274,60 +283,61 @@ pub enum RestartWhen {
     OnFailure,
     /// Whenever it ends by itself, and when the VCH starts.
     Always,
-    /// The same, but for one that a user stopped.
+    /// As [`Self::Always`], but not after a user stopped it.
     UnlessStopped,
 }
 
-/// How a container's present or last life went.
+/// The state of a container's present or last run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Life {
-    /// How it is now.
+    /// The container's status now.
     pub status: Status,
     /// The last exit code.
     pub exit_code: i32,
-    /// Why it did not start, in words.
+    /// Why the last start failed; empty if it did not.
     pub error: String,
-    /// The guest's kernel killed it for want of memory.
+    /// Whether the guest's kernel killed the container because it ran out of memory.
     pub out_of_memory: bool,
-    /// When its process started last, milliseconds since 1970; 0 for never.
+    /// When the process last started, in milliseconds since 1970; 0 for never.
     pub started_ms: u64,
-    /// When it ended last.
+    /// When the process last ended, in milliseconds since 1970; 0 for never.
     pub finished_ms: u64,
-    /// How often it was started again by its policy.
+    /// How many times the restart policy has started the container in a row.
     pub restarts: u32,
-    /// A user stopped it: its policy does not start it when the VCH starts.
+    /// Whether a user stopped the container. The restart policy `unless-stopped` then does not
+    /// start it when the VCH starts.
     pub stopped_by_user: bool,
-    /// The shim's process, as the VCH counts them.
+    /// The process number of the VM's shim on the VCH.
     pub pid: u32,
-    /// What its VM was started with.
+    /// The size of the running VM.
     pub vm: VmSize,
 }
 
-/// What a VM has until it ends.
+/// The size of a VM, which does not change while the VM runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VmSize {
-    /// Memory; 0 where it is not known.
+    /// Memory in MiB; 0 if it is not known.
     pub memory_mib: u32,
-    /// Processors; 0 where it is not known.
+    /// The number of processors; 0 if it is not known.
     pub cpus: u16,
 }
 
-/// How a container is now.
+/// The status of a container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Never started.
+    /// The container was never started.
     #[default]
     Created,
-    /// Its VM is there.
+    /// The container's VM exists.
     Running,
-    /// It waits to be started again by its policy.
+    /// The container waits to be started again by its restart policy.
     Restarting,
-    /// It has ended.
+    /// The container has ended.
     Exited,
-    /// It is being removed.
+    /// The container is being removed.
     Removing,
 }
 

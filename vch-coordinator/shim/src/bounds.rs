@@ -52,6 +52,9 @@ pub fn shim(launch: &Launch) -> io::Result<()> {
 
 /// Sets the limits of a child that is to be QEMU, while it is root. Called between fork and exec,
 /// so it makes system calls only.
+///
+/// # Errors
+/// Returns the kernel's error if a limit can't be set.
 pub fn qemu() -> io::Result<()> {
     limits(&[
         (Resource::RLIMIT_CORE, 0),

@@ -257,11 +257,17 @@ async fn write(
 }
 
 /// Returns a random nonce that marks the frames of one run.
+///
+/// # Errors
+/// Returns the kernel's error if it gives no random bytes.
 pub fn nonce() -> io::Result<SessionNonce> {
     Ok(SessionNonce(u64::from_le_bytes(random()?).max(1)))
 }
 
 /// Returns random bytes of the host's kernel.
+///
+/// # Errors
+/// Returns the kernel's error if it gives no random bytes.
 pub fn random<const N: usize>() -> io::Result<[u8; N]> {
     use std::io::Read;
     let mut bytes = [0; N];

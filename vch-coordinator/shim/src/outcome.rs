@@ -82,6 +82,9 @@ impl Outcome {
 
     /// Writes the outcome durably, as the last file of the run. On a full disk it uses the space
     /// that [`clear`](Self::clear) reserved.
+    ///
+    /// # Errors
+    /// Returns an error if the file can't be written, synced or renamed.
     pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {
         let partial = dir.join(PARTIAL);
         let mut file = File::options()

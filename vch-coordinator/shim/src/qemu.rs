@@ -244,6 +244,9 @@ impl Qemu {
     }
 
     /// Starts a QEMU that is to be saved as a template, with its memory in a file.
+    ///
+    /// # Errors
+    /// Returns [`QemuError`] if QEMU can't be started.
     pub fn template(launch: &Launch, memory: OwnedFd) -> Result<Self, QemuError> {
         // Nobody connects to it: an abstract name that the kernel chooses.
         let nobody = UnixListener::bind_addr(&anonymous()?).map_err(QemuError::Socket)?;

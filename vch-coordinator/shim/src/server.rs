@@ -67,6 +67,9 @@ pub struct Clients(JoinSet<()>);
 
 impl Server {
     /// Makes a server on a listening socket.
+    ///
+    /// # Errors
+    /// Returns an error if the socket can't be registered with the async runtime.
     pub fn new(
         listener: std::os::unix::net::UnixListener,
         shared: Arc<Shared>,

@@ -120,6 +120,9 @@ pub enum Reply {
 }
 
 /// Writes a message with its length.
+///
+/// # Errors
+/// Returns an error if the message can't be encoded or is too long, or the stream breaks.
 pub async fn send<M: Serialize>(to: &mut (impl AsyncWrite + Unpin), message: &M) -> io::Result<()> {
     let bytes = postcard::to_allocvec(message).map_err(io::Error::other)?;
     let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a message is too long");
@@ -133,6 +136,9 @@ pub async fn send<M: Serialize>(to: &mut (impl AsyncWrite + Unpin), message: &M)
 }
 
 /// Reads a message; returns `None` at the end of the stream. Not cancel-safe.
+///
+/// # Errors
+/// Returns an error if the message is too long or can't be decoded, or the stream breaks.
 pub async fn receive<M: DeserializeOwned>(
     from: &mut (impl AsyncRead + Unpin),
 ) -> io::Result<Option<M>> {

@@ -1,4 +1,4 @@
-//! What bridge networks are made of.
+//! The table `[bridge]`: the settings of bridge networks.
 
 use super::{ConfigError, HostInterface, error::Source, fields, host_interfaces::interface};
 use ipnet::IpNet;
@@ -8,19 +8,23 @@ use vch_ledger::{Pool, SegmentKind, default_pools};
 
 const DEFAULT_SHARED_INTERFACE: &str = "vch-shared";
 
-/// What bridge networks are made of.
+/// The settings of bridge networks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bridge {
-    /// What carries a network that does not say itself.
+    /// The kind of segment of a network that does not set its own.
     pub segment: SegmentKind,
-    /// The link, made by the coordinator, that carries all shared ones.
+    /// The bridge, which the coordinator makes, of all networks with a shared segment.
     pub shared_interface: InterfaceName,
-    /// The subnet of the default bridge, when it is first made; none for the first free one.
+    /// The subnet of the default bridge network when it is created; `None` for the first free one.
     pub subnet: Option<IpNet>,
-    /// From where automatic subnets are cut, in order.
+    /// The pools that automatic subnets are taken from, in order.
     pub pools: Vec<Pool>,
 }
 
+/// Checks the table `[bridge]`. `others` are interfaces that the bridges must not use.
+///
+/// # Errors
+/// Returns [`ConfigError`] if the table is missing or a field is not valid.
 pub(super) fn bridge(
     source: &Source<'_>,
     table: Option<fields::Bridge>,

@@ -1,4 +1,5 @@
-//! Errors that name file, line, field, value and remedy.
+//! The errors of a configuration, which name the file, the line, the field, the value and the
+//! remedy.
 
 use ipnet::IpNet;
 use std::{
@@ -11,60 +12,60 @@ use std::{
 use thiserror::Error;
 use toml::Spanned;
 
-/// Most characters of a line that an error shows.
+/// The maximum number of characters of a line that an error shows.
 const MAX_SHOWN: usize = 120;
 
-/// Why a configuration was not taken.
+/// Why a configuration is not valid.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// The file can't be read.
+    /// The file cannot be read.
     #[error("cannot read {}: write one, or name another with --config", file.display())]
     Read {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
-        /// Why.
+        /// The error of reading.
         #[source]
         source: io::Error,
     },
-    /// The file is no TOML of the right shape.
+    /// The text is not TOML, or has an unknown field or a value of a wrong type.
     #[error("{}:{line}: {message}, in `{written}`: see vch.example.toml", file.display())]
     Syntax {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong there.
+        /// The parser's message.
         message: String,
-        /// That line, as far as it is shown.
+        /// The text of that line, shortened.
         written: String,
     },
-    /// One of the four kinds of network is not there.
+    /// A required table or field is missing.
     #[error("{}: `{field}` is missing: {remedy}", file.display())]
     Missing {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
-        /// The table.
+        /// The table or field.
         field: &'static str,
         /// What to write.
         remedy: &'static str,
     },
-    /// A value is not possible.
+    /// A value is not valid.
     #[error("{}:{line}: `{field}` cannot be `{value}`: {remedy}", file.display())]
     Field {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
         /// The line, from 1.
         line: usize,
         /// The field, with its table.
         field: &'static str,
-        /// What was written.
+        /// The value as written.
         value: String,
         /// What to write instead.
         remedy: String,
     },
 }
 
-/// The text that is being checked, and whose it is.
+/// The text that is being checked, and the path of its file.
 pub(super) struct Source<'a> {
     pub file: &'a Path,
     pub text: &'a str,
@@ -106,7 +107,10 @@ impl Source<'_> {
         }
     }
 
-    /// A text that must be a `T`; without a `remedy` its own error says what to write.
+    /// Parses a text as a `T`. Without a `remedy`, the parser's own error says what to write.
+    ///
+    /// # Errors
+    /// Returns [`ConfigError::Field`] if the text does not parse.
     pub fn parsed<T: FromStr<Err: fmt::Display>>(
         &self,
         field: &'static str,
@@ -120,7 +124,10 @@ impl Source<'_> {
         })
     }
 
-    /// An address that a host can have and others can send to.
+    /// Parses an address that a host can have and that other hosts can reach.
+    ///
+    /// # Errors
+    /// Returns [`ConfigError::Field`] if the text is not such an address.
     pub fn host(
         &self,
         field: &'static str,
@@ -140,7 +147,10 @@ impl Source<'_> {
         Err(self.field(value.span(), field, value.get_ref().clone(), &remedy))
     }
 
-    /// A subnet with room for hosts, and without host bits.
+    /// Parses a subnet that has room for hosts and no host bits.
+    ///
+    /// # Errors
+    /// Returns [`ConfigError::Field`] if the text is not such a subnet.
     pub fn net(&self, field: &'static str, value: &Spanned<String>) -> Result<IpNet, ConfigError> {
         let remedy = "write a subnet, as in 10.2.0.0/16 or 2001:db8::/64";
         let net: IpNet = self.parsed(field, value, Some(remedy))?;
@@ -152,7 +162,10 @@ impl Source<'_> {
         Err(self.field(value.span(), field, net.to_string(), &remedy))
     }
 
-    /// A number that must lie in a range.
+    /// Returns a number, or its default, after checking its range.
+    ///
+    /// # Errors
+    /// Returns [`ConfigError::Field`] if the number is outside the range.
     pub fn number(
         &self,
         field: &'static str,

@@ -1,4 +1,4 @@
-//! The networks outside, one `[[external]]` each.
+//! The tables `[[external]]`: one external network each.
 
 use super::{
     ConfigError, HostInterface, bridge::Bridge, error::Source, fields, host_interfaces::interface,
@@ -6,21 +6,27 @@ use super::{
 use ipnet::IpNet;
 use protocol::spec::FirewallLevel;
 use std::{collections::BTreeMap, net::IpAddr};
+use thiserror::Error;
 use toml::Spanned;
 use vch_ledger::{
     AddressRange, External, ExternalAddressing, ExternalNetwork, MAX_DNS_SERVERS, MAX_SUBNETS,
     NetworkName, Subnet,
 };
 
-/// Names of networks that are there without being declared, or that Docker's clients take for such.
+/// Names of networks that exist without being declared, or that Docker's clients treat as
+/// predefined.
 const PREDEFINED: [&str; 4] = ["none", "bridge", "host", "default"];
 
-/// The other kinds of network, which no external one may be.
+/// The other networks of the configuration, from which an external network must differ.
 pub(super) struct Others<'a> {
     pub host_interfaces: [(&'static str, &'a HostInterface); 2],
     pub bridge: &'a Bridge,
 }
 
+/// Checks the tables `[[external]]`.
+///
+/// # Errors
+/// Returns [`ConfigError`] if there is no table, a field is not valid, or networks conflict.
 pub(super) fn externals(
     source: &Source<'_>,
     tables: Option<Vec<fields::External>>,
@@ -38,8 +44,12 @@ pub(super) fn externals(
     Ok(checked)
 }
 
-/// For each table whether ports are published there that name no address: where it says so, else
-/// on the first that does not deny it.
+/// Returns for each table whether ports without an address are published on that network: where
+/// `published` is true, or else on the first network that does not set it.
+///
+/// # Errors
+/// - [`ConfigError::Missing`] if there is no table.
+/// - [`ConfigError::Field`] if every table sets `published` to false.
 fn published(source: &Source<'_>, tables: &[fields::External]) -> Result<Vec<bool>, ConfigError> {
     let says = |table: &fields::External| table.published.as_ref().map(|said| *said.get_ref());
     let some_says_so = tables.iter().any(|table| says(table) == Some(true));
@@ -134,7 +144,7 @@ fn subnet(
         }
         let range = match range(written.get_ref(), net) {
             Ok(range) => range,
-            Err(remedy) => return refuse(&remedy),
+            Err(error) => return refuse(&error.to_string()),
         };
         if let Some(other) = ranges.iter().find(|other| meet(other, &range)) {
             return refuse(&format!(
@@ -152,7 +162,10 @@ fn subnet(
     })
 }
 
-/// An address that a host of this subnet can have.
+/// Parses an address that a host in the subnet `net` can have.
+///
+/// # Errors
+/// Returns [`ConfigError::Field`] if the text is not such an address.
 fn host_of(
     source: &Source<'_>,
     field: &'static str,
@@ -169,28 +182,48 @@ fn host_of(
     Err(source.field(value.span(), field, address.to_string(), &remedy))
 }
 
-/// `10.2.1.0/24` or `10.2.2.10-10.2.2.20`; an error is the remedy.
-fn range(text: &str, net: IpNet) -> Result<AddressRange, String> {
+/// Why a text is not a range of addresses in a subnet. The messages are remedies.
+#[derive(Debug, Error)]
+enum RangeError {
+    /// An end of the range is not an address.
+    #[error("write FIRST-LAST, as in 10.2.2.10-10.2.2.20")]
+    Ends,
+    /// The first address is above the last one, or they are of different families.
+    #[error("write the lower address first, and both of one family")]
+    Order,
+    /// The text is not a part of the subnet in CIDR notation.
+    #[error("write a part of the subnet, as in 10.2.1.0/24, or FIRST-LAST")]
+    Part,
+    /// The part has host bits; without them it is this one.
+    #[error("it has host bits: write {0}")]
+    HostBits(IpNet),
+    /// The range is not inside this subnet.
+    #[error("it is not inside subnet {0}: write a part of it")]
+    Outside(IpNet),
+}
+
+/// Parses a range of addresses in the subnet `net`: `10.2.1.0/24` or `10.2.2.10-10.2.2.20`.
+///
+/// # Errors
+/// Returns [`RangeError`] if the text is not such a range.
+fn range(text: &str, net: IpNet) -> Result<AddressRange, RangeError> {
     let range = if let Some((first, last)) = text.split_once('-') {
         let ends = (first.trim().parse().ok(), last.trim().parse().ok());
         let (Some(first), Some(last)) = ends else {
-            return Err("write FIRST-LAST, as in 10.2.2.10-10.2.2.20".into());
+            return Err(RangeError::Ends);
         };
-        AddressRange::new(first, last)
-            .ok_or("write the lower address first, and both of one family")?
+        AddressRange::new(first, last).ok_or(RangeError::Order)?
     } else {
-        let part: IpNet = text
-            .parse()
-            .map_err(|_| "write a part of the subnet, as in 10.2.1.0/24, or FIRST-LAST")?;
+        let part: IpNet = text.parse().map_err(|_| RangeError::Part)?;
         if part.trunc() != part {
-            return Err(format!("it has host bits: write {}", part.trunc()));
+            return Err(RangeError::HostBits(part.trunc()));
         }
         part.into()
     };
     if net.contains(&range.first()) && net.contains(&range.last()) {
         Ok(range)
     } else {
-        Err(format!("it is not inside subnet {net}: write a part of it"))
+        Err(RangeError::Outside(net))
     }
 }
 
@@ -198,7 +231,10 @@ fn meet(one: &AddressRange, other: &AddressRange) -> bool {
     one.contains(other.first()) || other.contains(one.first())
 }
 
-/// That name and interface are this network's alone.
+/// Checks that no other network has the same name or interface.
+///
+/// # Errors
+/// Returns [`ConfigError::Field`] if the name or the interface is taken.
 fn check_identity(
     source: &Source<'_>,
     table: &fields::External,
@@ -243,7 +279,11 @@ fn check_identity(
     }
 }
 
-/// That no address belongs to two networks, and that published ports have one.
+/// Checks that no subnet overlaps another network, and that the VCH has an address if ports are
+/// published on the network.
+///
+/// # Errors
+/// Returns [`ConfigError::Field`] for the first subnet that is not possible.
 fn check_subnets(
     source: &Source<'_>,
     table: &fields::External,

@@ -1,4 +1,4 @@
-//! The file as it is written, before it is checked.
+//! The file's fields as they are written, before they are checked.
 
 use ipnet::IpNet;
 use serde::Deserialize;

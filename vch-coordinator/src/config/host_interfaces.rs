@@ -1,4 +1,4 @@
-//! Where the VCH stands on the management network and on the docker endpoint's.
+//! The tables `[management]` and `[docker_endpoint]`: the VCH's interfaces on these networks.
 
 use super::{ConfigError, absolute, error::Source, fields};
 use docker_api::server::TcpEndpoint;
@@ -10,35 +10,35 @@ use std::{
 use toml::Spanned;
 use vch_http::TlsFiles;
 
-/// Docker's own port for TLS.
+/// Docker's port for TLS.
 const DEFAULT_DOCKER_PORT: u64 = 2_376;
 const ADDRESS: &str = "say where the VCH is on it, with `interface` and `address`";
 const LOOPBACK: &str = "lo";
 
-/// A link of the VCH, and the address that it has there.
+/// An interface of the VCH, and the VCH's address on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostInterface {
-    /// The link.
+    /// The name of the interface.
     pub interface: InterfaceName,
-    /// Its address.
+    /// The VCH's address.
     pub address: IpAddr,
 }
 
-/// Where Docker's clients find the VCH.
+/// The interface and the settings of the Docker API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DockerEndpoint {
-    /// Link and address.
+    /// The interface and the address.
     pub host_interface: HostInterface,
     /// The TCP port.
     pub port: u16,
-    /// What lets clients in by TCP; without it nothing listens there.
+    /// The certificates; without them, the Docker API does not listen on TCP.
     pub tls: Option<TlsFiles>,
-    /// A Unix socket for clients on the VCH itself.
+    /// The Unix socket for clients on the VCH itself.
     pub socket: Option<PathBuf>,
 }
 
 impl DockerEndpoint {
-    /// Returns where clients by TCP are listened for; `None` without certificates.
+    /// Returns the TCP endpoint of the Docker API; `None` without certificates.
     pub fn tcp(&self) -> Option<TcpEndpoint<'_>> {
         Some(TcpEndpoint {
             interface: &self.host_interface.interface,
@@ -48,6 +48,10 @@ impl DockerEndpoint {
     }
 }
 
+/// Checks the table `[management]`.
+///
+/// # Errors
+/// Returns [`ConfigError`] if the table is missing or a field is not valid.
 pub(super) fn management(
     source: &Source<'_>,
     table: Option<fields::HostInterface>,
@@ -59,6 +63,10 @@ pub(super) fn management(
     })
 }
 
+/// Checks the table `[docker_endpoint]`.
+///
+/// # Errors
+/// Returns [`ConfigError`] if the table is missing or a field is not valid.
 pub(super) fn docker_endpoint(
     source: &Source<'_>,
     table: Option<fields::DockerEndpoint>,
@@ -77,7 +85,7 @@ pub(super) fn docker_endpoint(
     )?;
     Ok(DockerEndpoint {
         host_interface,
-        // Within the range that was just checked.
+        // The number is within the range that was just checked.
         port: u16::try_from(port).unwrap_or(u16::MAX),
         tls: table.tls.map(|files| tls(source, files)).transpose()?,
         socket: match table.socket {
@@ -99,7 +107,10 @@ fn tls(source: &Source<'_>, files: fields::Tls) -> Result<TlsFiles, ConfigError>
     })
 }
 
-/// A link that a network can be on.
+/// Parses the name of an interface that a network can use, which excludes the loopback interface.
+///
+/// # Errors
+/// Returns [`ConfigError::Field`] if the text is not such a name.
 pub(super) fn interface(
     source: &Source<'_>,
     field: &'static str,

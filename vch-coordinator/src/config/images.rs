@@ -1,23 +1,28 @@
-//! What images may take.
+//! The table `[images]`: the limits of images.
 
 use super::{ConfigError, error::Source, fields};
 use vch_image_store::Limits;
 
-/// A disk of 16 TiB, as for `runtime.disk_mib`.
+/// The size of a disk of 16 TiB in MiB, as for `runtime.disk_mib`.
 const MOST_MIB: u64 = 16 << 20;
-/// Names of an image are in memory while its root file system is made: some 500 bytes each, of the 4 GiB that
-/// a helper may take.
+/// The maximum number of files in an image. All names are in memory while the root file system is
+/// made, about 500 bytes each, and a helper may use 4 GiB.
 const MOST_ENTRIES: u64 = 4_000_000;
 
-/// What images may take.
+/// The limits of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Images {
-    /// Of each.
+    /// The limits of each image.
     pub limits: Limits,
-    /// Bytes of the state directory's file system that they leave free; `None` for the store's own choice.
+    /// Bytes of the state directory's file system that images must leave free; `None` for the image
+    /// store's default.
     pub free_bytes: Option<u64>,
 }
 
+/// Checks the table `[images]`.
+///
+/// # Errors
+/// Returns [`ConfigError::Field`] if a number is outside its range.
 pub(super) fn images(source: &Source<'_>, table: fields::Images) -> Result<Images, ConfigError> {
     let default = Limits::default();
     let packed = source.number(

@@ -1,4 +1,4 @@
-//! Whether the VCH has the links and addresses that its configuration declares.
+//! Checks that the VCH has the interfaces and addresses that its configuration declares.
 
 use super::Config;
 use ipnet::IpNet;
@@ -7,58 +7,58 @@ use protocol::spec::InterfaceName;
 use std::{collections::BTreeMap, net::IpAddr};
 use thiserror::Error;
 
-/// Most links, and most addresses, that an error names.
+/// The maximum number of interfaces or addresses that an error lists.
 const MAX_NAMED: usize = 16;
 
-/// Why a VCH is not as its configuration says.
+/// Why the VCH does not match its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LinksError {
-    /// The kernel does not say.
+    /// The kernel does not list the interfaces.
     #[error("cannot list this network namespace's links")]
     Unknown(#[source] Errno),
-    /// A link is not there.
+    /// An interface does not exist.
     #[error(
         "{field} cannot be `{interface}`: there is no such link: make it first, or write one of {present}"
     )]
     NoLink {
-        /// The field, and whose it is.
+        /// The field, and the network that it belongs to.
         field: String,
-        /// What it says.
+        /// The interface in the configuration.
         interface: InterfaceName,
-        /// The links that there are.
+        /// The interfaces that exist.
         present: String,
     },
-    /// A link bears other addresses.
+    /// An interface does not have the configured address.
     #[error(
         "{field} cannot be `{address}`: {interface} bears {borne}: `ip address add {remedy} dev {interface}`, or write an address that it bears"
     )]
     NoAddress {
-        /// The field, and whose it is.
+        /// The field, and the network that it belongs to.
         field: String,
-        /// What it says.
+        /// The address in the configuration.
         address: IpAddr,
-        /// The link.
+        /// The interface.
         interface: InterfaceName,
-        /// The addresses that it bears.
+        /// The addresses of the interface.
         borne: String,
-        /// The address with a prefix length.
+        /// The address with a prefix length, for `ip address add`.
         remedy: String,
     },
 }
 
-/// The links of a network namespace, each with the addresses that it bears.
+/// The interfaces of a network namespace, with their addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Links(pub BTreeMap<InterfaceName, Vec<IpNet>>);
 
 impl Links {
-    /// Those of the caller's network namespace.
+    /// Reads the interfaces of the caller's network namespace.
     ///
     /// # Errors
-    /// If the kernel does not list them.
+    /// Returns [`LinksError::Unknown`] if the kernel does not list them.
     pub fn observe() -> Result<Self, LinksError> {
         let mut links: BTreeMap<InterfaceName, Vec<IpNet>> = BTreeMap::new();
         for entry in getifaddrs().map_err(LinksError::Unknown)? {
-            // An IPv4 address may bear a label behind its link's name, as in eth0:1.
+            // An IPv4 address may have a label after the interface's name, such as eth0:1.
             let name = entry.interface_name.split(':').next().unwrap_or_default();
             let Ok(name) = name.parse() else {
                 continue;
@@ -74,10 +74,12 @@ impl Links {
         Ok(Self(links))
     }
 
-    /// Whether each declared link is there and bears the VCH's declared address.
+    /// Checks that each interface of the configuration exists and has the VCH's configured address.
     ///
     /// # Errors
-    /// The first field for which it is not so.
+    /// Returns an error for the first field for which this is not true:
+    /// - [`LinksError::NoLink`] if the interface does not exist.
+    /// - [`LinksError::NoAddress`] if it does not have the address.
     pub fn verify(&self, config: &Config) -> Result<(), LinksError> {
         let docker = &config.docker_endpoint.host_interface;
         for (kind, host_interface) in [
@@ -138,7 +140,7 @@ fn no_address(
     }
 }
 
-/// The first ones by name, and how many there are beyond.
+/// Returns the first [`MAX_NAMED`] items, separated by commas, and the number of further ones.
 fn named<T: ToString>(all: impl Iterator<Item = T>) -> String {
     let mut names: Vec<String> = all.map(|one| one.to_string()).collect();
     if names.is_empty() {

@@ -1,15 +1,15 @@
-//! From where published ports are taken that name none.
+//! The table `[ports]`: the range of automatic host ports.
 
 use super::{Config, ConfigError, error::Source, fields};
 use std::{fs, ops::RangeInclusive};
 use vch_ledger::DEFAULT_EPHEMERAL;
 
-/// The kernel's range for sockets that name no port, of the reader's network namespace.
+/// The file with the range of ephemeral ports of the reader's network namespace.
 const KERNEL_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
 impl Config {
-    /// From where published ports are taken that name none: as configured, else where the kernel
-    /// takes its own, as Docker does.
+    /// Returns the range of automatic host ports: the configured one, or else the kernel's range of
+    /// ephemeral ports, as in Docker.
     pub fn ephemeral(&self) -> RangeInclusive<u16> {
         let configured = self.ephemeral.clone();
         configured
@@ -18,6 +18,10 @@ impl Config {
     }
 }
 
+/// Checks the table `[ports]`. Returns the configured range; `None` if none is configured.
+///
+/// # Errors
+/// Returns [`ConfigError::Field`] if the range is not valid.
 pub(super) fn ephemeral(
     source: &Source<'_>,
     table: fields::Ports,
@@ -33,7 +37,7 @@ pub(super) fn ephemeral(
     checked.map(Some)
 }
 
-/// Two port numbers, the lower one first.
+/// Parses two port numbers, the lower one first; `None` if they are not valid.
 fn range(text: &str, separator: impl Fn(char) -> bool) -> Option<RangeInclusive<u16>> {
     let (first, last) = text.trim().split_once(separator)?;
     let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);

@@ -1,40 +1,42 @@
-//! What a running coordinator takes over from a file that was changed.
+//! Which changes of the file a running coordinator applies.
 
 use super::{Config, ConfigError, Links, LinksError};
 use std::path::Path;
 use thiserror::Error;
 use vch_ledger::ExternalNetwork;
 
-/// A field that only a start takes over was changed.
+/// A field was changed that needs a restart of the coordinator.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "`{field}` has changed, which only a start takes over: put it back, or restart the coordinator"
 )]
 pub struct RestartNeeded {
-    /// The field, or the table.
+    /// The field or the table.
     pub field: &'static str,
 }
 
-/// Why a file is not taken over by a running coordinator.
+/// Why a running coordinator cannot apply a file.
 #[derive(Debug, Error)]
 pub enum RereadError {
-    /// It is no configuration.
+    /// The file is not a valid configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// It changes what only a start takes over.
+    /// The file changes a field that needs a restart.
     #[error(transparent)]
     Restart(#[from] RestartNeeded),
-    /// The VCH is not as it says.
+    /// The VCH does not have an interface or address of the file.
     #[error(transparent)]
     Links(#[from] LinksError),
 }
 
 impl Config {
-    /// Reads a file again, and the VCH's links, of the caller's network namespace. What is given back
-    /// differs from `self` in its external networks at most.
+    /// Reads a file again, and checks it against the interfaces of the caller's network namespace.
+    /// The result differs from `self` at most in its external networks.
     ///
     /// # Errors
-    /// Where the file can't be taken over; `self` stays in force.
+    /// - [`RereadError::Config`] if the file is not a valid configuration.
+    /// - [`RereadError::Restart`] if a field differs that needs a restart.
+    /// - [`RereadError::Links`] if an interface or address does not exist.
     pub fn reread(&self, file: &Path) -> Result<Self, RereadError> {
         let newer = Self::read(file)?;
         self.reload(&newer)?;
@@ -42,12 +44,13 @@ impl Config {
         Ok(newer)
     }
 
-    /// The external networks of a newer configuration, where nothing else differs.
+    /// Returns the external networks of a newer configuration, if nothing else differs.
     ///
     /// # Errors
-    /// The first field that differs and needs a restart; nothing is to be taken over then.
+    /// Returns the first field that differs and needs a restart.
     pub fn reload<'a>(&self, newer: &'a Self) -> Result<&'a [ExternalNetwork], RestartNeeded> {
-        // Whoever adds a field decides here what a reload does with it.
+        // The pattern is exhaustive, so that for each new field it must be decided here what a
+        // reload does with it.
         let Self {
             state_dir,
             run_dir,

@@ -1,4 +1,4 @@
-//! Who starts the containers' VMs, and with what.
+//! The table `[runtime]`: which program runs the containers' VMs, and the VMs' settings.
 
 use super::{ConfigError, absolute, error::Source, fields};
 use std::{path::PathBuf, thread, time::Duration};
@@ -7,31 +7,34 @@ use vch_ledger::SocketPath;
 use vch_qemu::Accelerator;
 use vch_runtime::Vms;
 
-/// Or as many as the host has: in a guest with two, its network is made while other things are.
+/// The default number of processors, or fewer if the host has fewer. With two, a guest configures
+/// its network in parallel with its other work.
 const DEFAULT_CPUS: usize = 2;
 const DEFAULT_MEMORY_MIB: u64 = 256;
 const DEFAULT_DISK_MIB: u64 = 10 * 1024;
-/// Seconds from QEMU's start until the guest answers, and from then until its network is there: where instructions are
-/// emulated, a VM whose processors wait for others' may need a minute.
+/// Default deadlines in seconds: from QEMU's start until the guest answers, and from then until its
+/// network is configured. With emulation, a VM may need a minute when other VMs compete for the
+/// processors.
 const DEFAULT_SECONDS_OF_TCG: (u64, u64) = (120, 60);
 const DEFAULT_SECONDS_OF_KVM: (u64, u64) = (30, 15);
 const NEEDED: &str =
     "`kind = \"qemu\"` starts VMs with it: write the path of a file that `make image` made";
 
-/// Who starts the containers' VMs.
+/// Which program runs the containers' VMs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Runtime {
-    /// Another program, which is asked at this socket to plug a NIC.
+    /// Another program runs the VMs.
     External {
-        /// Nobody is asked where there is none.
+        /// The socket on which that program is asked to change NICs of running VMs; `None` if it is
+        /// not asked.
         hook: Option<SocketPath>,
     },
-    /// The VCH itself.
+    /// The VCH runs the VMs itself.
     Qemu(Vms),
 }
 
 impl Runtime {
-    /// What VMs are started with, where the VCH starts them.
+    /// Returns the VMs' settings; `None` if another program runs the VMs.
     pub fn vms(&self) -> Option<&Vms> {
         match self {
             Self::Qemu(vms) => Some(vms),
@@ -39,12 +42,16 @@ impl Runtime {
         }
     }
 
-    /// Whether somebody is asked to plug a NIC into a running VM.
+    /// Returns whether NICs of running VMs can be changed.
     pub fn plugs(&self) -> bool {
         !matches!(self, Self::External { hook: None })
     }
 }
 
+/// Checks the table `[runtime]`.
+///
+/// # Errors
+/// Returns [`ConfigError`] if a field is missing, not valid, or not for this kind of runtime.
 pub(super) fn runtime(source: &Source<'_>, table: fields::Runtime) -> Result<Runtime, ConfigError> {
     match table.kind {
         fields::RuntimeKind::External => external(source, table),
@@ -119,14 +126,14 @@ fn vms(source: &Source<'_>, table: fields::Runtime) -> Result<Vms, ConfigError> 
         shim,
         clones: match (table.boot, table.accelerator) {
             (Some(boot), _) => matches!(boot, fields::Boot::Clone),
-            // Saved and restored by emulation only, so far.
+            // Saving and restoring VMs is supported only with emulation so far.
             (None, accelerator) => matches!(accelerator, fields::Accelerator::Tcg),
         },
         accelerator: match table.accelerator {
             fields::Accelerator::Tcg => Accelerator::Tcg,
             fields::Accelerator::Kvm => Accelerator::Kvm,
         },
-        // Each within the range that was just checked.
+        // Each number is within the range that was just checked.
         memory_mib: u32::try_from(memory).unwrap_or(u32::MAX),
         cpus: u16::try_from(cpus).unwrap_or(1),
         disk_bytes: disk << 20,

@@ -20,7 +20,7 @@ const KINDS: [(&str, &str); 4] = [
     ("[bridge]", BRIDGE),
 ];
 
-/// The text, and behind it the kinds of network that it does not declare itself.
+/// Returns the text with the tables appended that it does not declare itself.
 fn whole(text: &str) -> String {
     let missing = KINDS.iter().filter(|(header, _)| !text.contains(header));
     missing.fold(text.to_owned(), |text, (_, table)| text + table)
@@ -245,7 +245,7 @@ fn default_pools_give_at_least_4096_networks() {
 fn the_example_in_the_repository_is_valid() {
     let text = include_str!("../../vch.example.toml");
     let config = Config::parse(Path::new("vch.example.toml"), text).expect("the example parses");
-    // What it gives as defaults are the defaults.
+    // The values that it gives as defaults are the defaults.
     let bare = parse("").expect("defaults");
     assert_eq!(config.bridge, bare.bridge);
     assert_eq!(config.docker_endpoint.port, bare.docker_endpoint.port);

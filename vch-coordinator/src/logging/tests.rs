@@ -35,7 +35,7 @@ fn a_log_that_nobody_reads_holds_nobody_up_and_what_was_left_out_is_counted() {
         "{:?}",
         began.elapsed()
     );
-    // It is read again: from then on lines come through, with the number of those that did not.
+    // Once the log is read again, lines arrive, with the number of dropped ones.
     let reader = thread::spawn(move || {
         let mut text = String::new();
         read.read_to_string(&mut text).unwrap();

@@ -1,16 +1,16 @@
-//! How a test lets a part of a coordinator end.
+//! Lets a test end a part of a coordinator.
 
 use std::future::Future;
 use tokio::sync::watch;
 
-/// What happens to a part.
+/// How a part ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     Return,
     Panic,
 }
 
-/// Handed to a coordinator by a test; cheap to clone.
+/// The channel by which a test injects faults into a coordinator. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Faults(watch::Sender<Option<(&'static str, Fault)>>);
 
@@ -21,12 +21,12 @@ impl Default for Faults {
 }
 
 impl Faults {
-    /// Lets a part end from inside.
+    /// Ends a part with a fault.
     pub fn inject(&self, part: &'static str, fault: Fault) {
         self.0.send_replace(Some((part, fault)));
     }
 
-    /// A part's work, which ends when that is injected.
+    /// Runs a part's work, and ends it when a fault of this part is injected.
     pub async fn meet<E>(
         self,
         part: &'static str,
@@ -41,7 +41,7 @@ impl Faults {
         }
     }
 
-    /// Resolves when a fault of this part is injected.
+    /// Waits until a fault of this part is injected, and returns it.
     pub async fn injected(&self, part: &'static str) -> Fault {
         let mut seen = self.0.subscribe();
         let found = seen

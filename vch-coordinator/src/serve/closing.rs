@@ -11,10 +11,10 @@ use vch_network::{ActorThread, tether::Tether};
 use vch_runtime::Runtime;
 use vch_store::{LedgerHandle, StoreError, WriterThread};
 
-/// For the orderly end of what is left when a part has failed.
+/// How long an orderly end may take after a part has failed.
 const FAILED: Duration = Duration::from_secs(5);
 
-/// What is closed when the coordinator ends.
+/// The parts to close when the coordinator ends.
 pub(super) struct Closing {
     pub settled: oneshot::Receiver<Dataplane>,
     pub later: TaskTracker,
@@ -28,25 +28,29 @@ pub(super) struct Closing {
 }
 
 impl Closing {
-    /// Closes everything; returns why the coordinator ended.
+    /// Closes all parts, and returns why the coordinator ended.
+    ///
+    /// # Errors
+    /// - The error in `served`, if there is one.
+    /// - [`ServeError::Store`] if the store's writer has failed.
     pub async fn finish(self, served: Result<(), ServeError>) -> Result<(), ServeError> {
         let Err(error) = &served else {
             return Ok(self.close().await?);
         };
         tracing::error!(
             error = error_chain(error),
-            "the coordinator ends; VMs go on"
+            "coordinator failed; VMs left running"
         );
-        // A part that has failed may be waited for by others for ever.
+        // After a failure, other parts may wait for the failed part forever.
         match tokio::time::timeout(FAILED, self.close()).await {
             Ok(closed) => closed?,
-            Err(_) => tracing::error!("not everything was closed in order"),
+            Err(_) => tracing::error!("orderly shutdown timed out"),
         }
         served
     }
 
     async fn close(self) -> Result<(), StoreError> {
-        // Where it panicked there is nothing left to close.
+        // If the reconciler panicked, no data plane is left to close.
         let dataplane = self.settled.await;
         self.later.close();
         self.later.wait().await;

@@ -1,4 +1,4 @@
-//! A whole coordinator, in a namespace of its own, of which a part ends.
+//! A complete coordinator in its own network namespace, of which a part ends.
 
 use super::*;
 use crate::parts::faults::Fault;
@@ -8,7 +8,7 @@ use vch_network::testing::namespace::{in_namespace, ip};
 
 /// How soon the end of a part must be noticed.
 const SOON: Duration = Duration::from_secs(1);
-/// From the start until the API answers, and for what is left to be done at the end.
+/// How long the start and the end of a coordinator may take.
 const LONG: Duration = Duration::from_secs(20);
 
 struct Running {
@@ -56,7 +56,7 @@ async fn start(dir: &Path) -> Running {
     }
 }
 
-/// Faults of what is not a task: each is injected from inside, too.
+/// Injects faults into parts that are not tasks.
 pub(super) fn arm(reconciler: &Reconciler, faults: &Faults, stop: CancellationToken) {
     let (ledger_handle, segments) = (
         reconciler.ledger_handle.clone(),

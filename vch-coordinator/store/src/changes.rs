@@ -88,6 +88,11 @@ pub(super) struct Page {
 }
 
 impl Changes {
+    /// Begins to follow the transactions behind the revision `after`.
+    ///
+    /// # Errors
+    /// Returns [`ChangesError`] if the store no longer has, or does not have yet, the transactions
+    /// behind that revision, or if the writer has ended.
     pub(super) async fn follow(jobs: Jobs, after: Revision) -> Result<Self, ChangesError> {
         let mut changes = Self {
             jobs,

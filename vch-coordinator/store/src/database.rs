@@ -133,6 +133,10 @@ impl Store {
         })
     }
 
+    /// Reads a database whose tables are prepared. Returns the store and what it holds.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails or a row can't be decoded.
     pub(super) fn begin(
         database: Database,
         location: Option<Location>,
@@ -214,6 +218,9 @@ impl Store {
 
     /// Returns the first transactions behind `after`: as many as fit in `page`, at least one if
     /// there are any.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails or a transaction can't be read.
     pub(super) fn page(&self, after: Revision, page: Bounds) -> Result<Vec<Encoded>, StoreError> {
         let read = self
             .database

@@ -22,15 +22,27 @@ pub(super) const REVISION: &str = "revision";
 pub(super) struct Facts<'a>(Table<'a, &'static str, &'static [u8]>);
 
 impl<'a> Facts<'a> {
+    /// Opens the table of facts in a transaction.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails.
     pub fn open(write: &'a WriteTransaction) -> Result<Self, StoreError> {
         let table = write.open_table(FACTS);
         table.map(Self).map_err(failed("open facts"))
     }
 
+    /// Returns a fact; `None` if the database does not have it.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails or the fact can't be decoded.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
         get(&self.0, name)
     }
 
+    /// Sets a fact.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails or the value can't be encoded.
     pub fn put(&mut self, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
         let value = encode("facts", value)?;
         let put = self.0.insert(name, value.as_slice());
@@ -39,6 +51,9 @@ impl<'a> Facts<'a> {
 }
 
 /// Returns a fact as it was when the transaction began; `None` if the database does not have it.
+///
+/// # Errors
+/// Returns [`StoreError`] if the database fails or the fact can't be decoded.
 pub(super) fn read<T: DeserializeOwned>(
     read: &ReadTransaction,
     name: &str,

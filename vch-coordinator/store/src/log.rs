@@ -57,12 +57,18 @@ pub(super) struct Log {
 
 impl Log {
     /// Makes the log's table if the database does not have it.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails.
     pub fn prepare(write: &WriteTransaction) -> Result<(), StoreError> {
         write.open_table(CHANGES).map_err(failed("open changes"))?;
         Ok(())
     }
 
     /// Deletes all transactions of the log.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails.
     pub fn forget(write: &WriteTransaction) -> Result<(), StoreError> {
         let mut table = write.open_table(CHANGES).map_err(failed("open changes"))?;
         let none = table.retain(|_, _| false);
@@ -70,6 +76,9 @@ impl Log {
     }
 
     /// Reads the index of the transactions that a store holds.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails.
     pub fn read(read: &ReadTransaction, bounds: Bounds) -> Result<Self, StoreError> {
         let mut log = Self {
             bounds,
@@ -90,6 +99,9 @@ impl Log {
     }
 
     /// Adds transactions, and deletes the oldest ones beyond the bounds.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails or a transaction can't be encoded.
     pub fn append<'a>(
         &mut self,
         write: &WriteTransaction,
@@ -130,6 +142,9 @@ impl Log {
     /// Returns the first transactions behind `after`: as many as fit in `page`, at least one if
     /// there are any. They stay encoded, so that the follower's task decodes them instead of the
     /// writer's thread.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails.
     pub fn page(
         read: &ReadTransaction,
         after: Revision,
@@ -163,6 +178,10 @@ pub(super) struct Encoded {
 }
 
 impl Encoded {
+    /// Decodes the transaction.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the bytes are not a transaction.
     pub fn decode(&self) -> Result<Logged, StoreError> {
         let (at_ms, changes) = decode("changes", &self.value)?;
         Ok(Logged {

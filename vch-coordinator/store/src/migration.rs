@@ -33,6 +33,10 @@ pub(super) const OLDEST: u32 = 1;
 
 /// Migrates the rows of a store of schema `found` to the present schema, within the transaction
 /// `write`: all rows, or none if the transaction is not committed.
+///
+/// # Errors
+/// Returns [`StoreError`] if the database fails, a row can't be decoded, or `found` is of a later
+/// release.
 pub(super) fn migrate(write: &WriteTransaction, found: u32) -> Result<(), StoreError> {
     let mut table = write.open_table(ROWS).map_err(failed("open rows"))?;
     let rows = match found {

@@ -16,6 +16,9 @@ pub(super) type Random<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), getrando
 
 /// Makes the tables and facts that are missing, migrates a store of an older release, and returns
 /// the VCH's identity.
+///
+/// # Errors
+/// Returns [`StoreError`] if the database fails, or was made by a later release.
 pub(super) fn prepare(database: &Database, random: Random<'_>) -> Result<VchId, StoreError> {
     let write = database.begin_write().map_err(failed("begin"))?;
     write.open_table(ROWS).map_err(failed("open rows"))?;

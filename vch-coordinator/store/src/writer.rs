@@ -76,6 +76,10 @@ pub(super) struct FollowJob {
 pub(super) struct Jobs(mpsc::WeakSender<Job>);
 
 impl Jobs {
+    /// Sends a follower's job to the writer's thread.
+    ///
+    /// # Errors
+    /// Returns [`WriterError::Ended`] if the writer has ended.
     pub async fn send(&self, job: FollowJob) -> Result<(), WriterError> {
         let jobs = self.0.upgrade().ok_or(WriterError::Ended)?;
         jobs.send(Job::Follow(job))
@@ -186,6 +190,11 @@ impl LedgerHandle {
         Self::spawn_amid(SystemEnvironment::system(host), store, loaded, settings)
     }
 
+    /// Starts the writer's thread in an environment, with what the store has loaded.
+    ///
+    /// # Errors
+    /// Returns [`StartError`] if the ledger refuses what was loaded or the settings, or the thread
+    /// can't be started.
     pub(super) fn spawn_amid(
         mut environment: SystemEnvironment,
         mut store: Store,

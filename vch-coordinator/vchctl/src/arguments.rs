@@ -1,4 +1,4 @@
-//! The words of the command line.
+//! The command line arguments.
 
 mod container;
 mod network;
@@ -12,15 +12,16 @@ use crate::certs::Certs;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Asks a coordinator about networks and containers, and tells it what they must be.
+/// Controls a Virtual Container Host (VCH): its networks, containers and published ports
 ///
-/// A network carries containers; a container has an endpoint (address, MAC, names) on each of its
-/// networks; `container start` gives its VM a new life and prints what starts it.
+/// Each container is a VM. A container has an endpoint (IP addresses, MAC address, names) on each
+/// of its networks. The agent in the VM configures the VM's network accordingly. `vchctl` sends its
+/// commands to the coordinator of the VCH over a Unix socket.
 #[derive(Parser)]
 #[command(
     name = "vchctl",
     version,
-    after_help = "Example, a VM reached over hybrid vsock:
+    after_help = "Example: a container whose agent is reached over hybrid vsock, published at port 8080:
   vchctl network create web
   vchctl container add server --channel hybrid-vsock:/run/vms/server.vsock:1023
   vchctl container connect server web --alias www
@@ -28,10 +29,10 @@ use std::path::PathBuf;
   vchctl container wait server
   vchctl port add server 8080:80
 
-Exit codes: 0 done, 1 refused, 2 not a command, 3 no coordinator there, 4 agent not ready in time."
+Exit codes: 0 success, 1 refused or failed, 2 invalid arguments, 3 no coordinator at the socket, 4 agent not ready in time."
 )]
 pub struct Arguments {
-    /// The coordinator's socket
+    /// The coordinator's Unix socket
     #[arg(
         long,
         global = true,
@@ -39,52 +40,52 @@ pub struct Arguments {
         default_value = "/run/vch/api.sock"
     )]
     pub socket: PathBuf,
-    /// How answers are printed
+    /// The output format
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub format: Format,
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// How answers are printed.
+/// The output format.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Aligned columns, for people
     Table,
-    /// One JSON value, for programs
+    /// JSON, for programs
     Json,
 }
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Networks: create, ls, inspect, rm
+    /// Create, show, change and remove networks
     #[command(subcommand)]
     Network(Network),
-    /// Containers and their endpoints: add, connect, start, wait, ...
+    /// Add containers, connect them to networks, start, stop and remove them
     #[command(subcommand)]
     Container(Container),
-    /// Published ports: add, rm, ls
+    /// Publish ports of containers, and list published ports
     #[command(subcommand)]
     Port(Port),
-    /// Read vch.toml again: external networks come, change and go
+    /// Read vch.toml again; adds, changes and removes external networks without a restart
     Reload,
-    /// What came when at a container's last start, from the request to its process
+    /// Show how long each phase of a container's last start took, from the request to its process
     Trace {
-        /// Name or ID
+        /// The container's name or ID
         container: String,
     },
-    /// What was committed behind a revision, a JSON line for each transaction
+    /// Print the transactions that followed a revision, one JSON line each
     Changes {
-        /// The revision (`vchctl status` shows the newest)
+        /// The revision after which to begin (`vchctl status` shows the newest)
         #[arg(long, default_value_t = 0)]
         from: u64,
-        /// Go on with what is still to come
+        /// Keep running, and print further transactions as they are committed
         #[arg(long)]
         follow: bool,
     },
-    /// Make certificates for the Docker API, and print how its clients are told
+    /// Create certificates for the Docker API, and print how to configure server and clients
     Certs(Certs),
-    /// What the coordinator holds, and whether all effects agree with it
+    /// Show the coordinator's state, warnings, and whatever does not agree with the ledger yet
     Status,
 }
 

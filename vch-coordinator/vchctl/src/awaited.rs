@@ -1,8 +1,8 @@
-//! What a container that is not ready lacks, in words.
+//! Explains why a container is not ready.
 
 use control_api::shape::{Container, Endpoint, EndpointState};
 
-/// A line for each thing that is awaited or was refused, with what to do about it.
+/// Returns one line for each thing that the container still lacks or that failed, with a remedy.
 pub fn lines(container: &Container) -> Vec<String> {
     if container.incarnation.is_none() {
         let name = &container.name;

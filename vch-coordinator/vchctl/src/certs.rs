@@ -1,4 +1,5 @@
-//! `vchctl certs`: an authority of the VCH's own, and what server and client of its Docker API need.
+//! `vchctl certs`: creates an authority for the VCH, and certificates for the server and the
+//! clients of its Docker API.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -14,50 +15,50 @@ use std::{
 };
 use thiserror::Error;
 
-/// How long a certificate is good: whoever makes a VCH may keep it.
+/// How many years a certificate is valid. The operator of a VCH may keep it that long.
 const YEARS: i32 = 10;
-/// A mean year of the Gregorian calendar, in seconds.
+/// The mean length of a year of the Gregorian calendar, in seconds.
 const YEAR: u64 = 31_556_952;
 const SECRET: u32 = 0o600;
 const PUBLIC: u32 = 0o644;
 const FOLDER: u32 = 0o700;
 
-/// What the certificates are for.
+/// The arguments of `vchctl certs`.
 #[derive(clap::Args)]
 pub struct Certs {
-    /// Where they are written: `ca`, `server` and `client`, a directory each
+    /// The directory to write to: creates `ca`, `server` and `client` in it
     #[arg(long)]
     pub dir: PathBuf,
-    /// Under which address or name clients know the VCH: `docker_endpoint.address`; may be repeated,
-    /// the first one is printed
+    /// An address or name by which clients reach the VCH, as in `docker_endpoint.address` (may be
+    /// repeated; the printed commands use the first)
     #[arg(long = "address", required = true)]
     pub addresses: Vec<String>,
-    /// The port that is printed: `docker_endpoint.port`
+    /// The port in the printed commands, as in `docker_endpoint.port`
     #[arg(long, default_value_t = 2376)]
     pub port: u16,
 }
 
-/// Why there are no certificates.
+/// Why certificates could not be created.
 #[derive(Debug, Error)]
 pub enum CertsError {
-    /// Something is there already.
+    /// A directory that would be written exists already.
     #[error("{} is there already: remove it, or write another --dir; nothing was written", .0.display())]
     Exists(PathBuf),
-    /// A file or directory can't be made.
+    /// A file or directory cannot be written.
     #[error("cannot write {}: write a --dir in a folder that can be written", path.display())]
     Write {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The error of writing.
         #[source]
         source: io::Error,
     },
-    /// A certificate can't be made.
+    /// A certificate cannot be created.
     #[error("no certificate for {addresses}: write an IP address or a host name as --address")]
     Certificate {
-        /// For whom.
+        /// The addresses and names of the certificate, separated by commas.
         addresses: String,
-        /// Why.
+        /// The error of creating the certificate.
         #[source]
         source: rcgen::Error,
     },
@@ -69,10 +70,14 @@ struct Pair {
     key: String,
 }
 
-/// Writes them, and says how client and coordinator are told.
+/// Creates the certificates, and returns instructions for configuring the coordinator and the
+/// clients.
 ///
 /// # Errors
-/// [`CertsError`]; nothing that was there is changed.
+/// If an error is returned, no existing file has been changed:
+/// - [`CertsError::Exists`] if one of the directories exists already.
+/// - [`CertsError::Write`] if a file or directory cannot be written.
+/// - [`CertsError::Certificate`] if an address is neither an IP address nor a host name.
 pub fn make(certs: &Certs) -> Result<String, CertsError> {
     let dir = std::path::absolute(&certs.dir).map_err(|source| CertsError::Write {
         path: certs.dir.clone(),
@@ -126,13 +131,14 @@ fn params(name: &str, addresses: &[String]) -> Result<CertificateParams, rcgen::
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let year = 1970 + now.map_or(0, |since| since.as_secs() / YEAR);
     let year = i32::try_from(year).unwrap_or(1970);
-    // A client's clock may be behind by days.
+    // The clock of a client may be behind by days.
     params.not_before = date_time_ymd(year - 1, 12, 1);
     params.not_after = date_time_ymd(year + YEARS, 12, 31);
     Ok(params)
 }
 
-/// `ca.pem`, `cert.pem` and `key.pem` as the docker CLI looks for them.
+/// Writes `cert.pem` and `key.pem`, and `ca.pem` if `ca` is given: the file names that the docker
+/// CLI expects.
 fn write_all(dir: &Path, subdir: &Path, pair: &Pair, ca: Option<&Pair>) -> Result<(), CertsError> {
     for path in [dir, subdir] {
         let made = DirBuilder::new().recursive(true).mode(FOLDER).create(path);

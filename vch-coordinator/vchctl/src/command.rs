@@ -1,4 +1,4 @@
-//! One arm a command: ask, then print.
+//! Carries out the commands: each arm of a `match` sends a request and prints the answer.
 
 use crate::{
     arguments::{Arguments, Command, Container, Format, Network, Port, Rate},
@@ -10,16 +10,21 @@ use control_api::{
 };
 use serde::Serialize;
 
-/// How a command ended that was not refused.
+/// The result of a command that was carried out.
 pub enum Outcome {
-    /// Everything is in force.
+    /// The change is in force.
     Done,
-    /// Committed; the agent has not reported yet.
+    /// The change is committed, but the agent has not applied it yet.
     Pending,
 }
 
 type Result<T> = std::result::Result<T, ClientError>;
 
+/// Sends the request of a command to the coordinator and prints the answer.
+///
+/// # Errors
+/// Returns [`ClientError`] if the coordinator is not reachable, refuses the request or gives an
+/// unexpected answer.
 pub async fn run(arguments: &Arguments) -> Result<Outcome> {
     let client = Client::new(&arguments.socket);
     let format = arguments.format;
@@ -42,7 +47,7 @@ pub async fn run(arguments: &Arguments) -> Result<Outcome> {
             let phases: Vec<shape::Phase> = client.get(&path).await?;
             Ok(show(format, &phases, || table::trace(&phases)))
         }
-        // Asks nobody: see main.
+        // `main` handles this command, which sends no request.
         Command::Certs(_) => Ok(Outcome::Done),
         Command::Status => {
             let status: shape::Status = client.get("/v1/status").await?;
@@ -235,7 +240,7 @@ fn show(format: Format, value: &impl Serialize, table: impl FnOnce()) -> Outcome
     Outcome::Done
 }
 
-/// A name as one segment of a path (RFC 3986, section 2.1).
+/// Percent-encodes a name as one segment of a path (RFC 3986, section 2.1).
 fn segment(name: &str) -> String {
     let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     name.bytes()

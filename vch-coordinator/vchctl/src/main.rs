@@ -1,4 +1,4 @@
-//! `vchctl`: what a person types to a coordinator.
+//! `vchctl`: the command line client of the coordinator.
 
 mod arguments;
 mod awaited;
@@ -11,17 +11,17 @@ use clap::Parser;
 use control_api::client::ClientError;
 use std::{error::Error, process::ExitCode};
 
-/// The coordinator refused, or answered something odd.
+/// The exit code if the coordinator refused the request or gave an unexpected answer.
 const EXIT_REFUSED: u8 = 1;
-/// Nobody listens at the socket. 2 is clap's, for words that make no command.
+/// The exit code if no coordinator listens at the socket. clap exits with 2 for invalid arguments.
 const EXIT_UNREACHABLE: u8 = 3;
-/// Committed, but the agent has not reported in time.
+/// The exit code if the change is committed, but the agent has not applied it in time.
 const EXIT_PENDING: u8 = 4;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // The one command that asks no coordinator.
+    // `certs` is the only command that needs no coordinator.
     if let Command::Certs(certs) = &arguments.command {
         return match certs::make(certs) {
             Ok(told) => {

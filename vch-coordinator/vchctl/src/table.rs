@@ -1,9 +1,9 @@
-//! Answers as aligned columns.
+//! Prints answers as aligned columns.
 
 use comfy_table::{Table, presets};
 use control_api::shape;
 
-/// Digits of an ID that are shown, as Docker's users know it.
+/// The number of digits of an ID that are shown, as in Docker.
 const SHORT_ID: usize = 12;
 
 pub fn networks(list: &[shape::Network]) {
@@ -280,7 +280,8 @@ fn print<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]
     println!("{}", table.trim_fmt());
 }
 
-/// Columns parted by spaces alone, never wrapped: what `awk` and `column` expect.
+/// Returns a table whose columns are separated only by spaces and never wrapped, as `awk` and
+/// `column` expect.
 fn bare() -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);

@@ -1,11 +1,11 @@
-use super::{MAX_FILE, User, read, resolve_in};
+use super::{MAX_FILE, User, UserError, read, resolve_in};
 use nix::{sys::stat::Mode, unistd::mkfifo};
 use std::{fs, os::unix::fs::symlink, path::Path};
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nwww:x:33:34:www:/var/www:/bin/false\nbroken\n";
 const GROUP: &str = "root:x:0:\nwww:x:34:\nlogs:x:4:www,other\naudio:x:29:www\n";
 
-fn user(wanted: &str, groups: &[&str]) -> Result<User, String> {
+fn user(wanted: &str, groups: &[&str]) -> Result<User, UserError> {
     let groups: Vec<String> = groups.iter().map(|&group| group.to_owned()).collect();
     resolve_in(wanted, &groups, PASSWD, GROUP)
 }
@@ -34,20 +34,23 @@ fn names_and_numbers_are_found_in_the_container_s_files() {
 #[test]
 fn who_is_not_there_is_told() {
     assert_eq!(
-        user("nobody", &[]).unwrap_err(),
+        user("nobody", &[]).unwrap_err().to_string(),
         "unable to find user nobody: no matching entries in passwd file"
     );
     assert_eq!(
-        user("www:nobody", &[]).unwrap_err(),
+        user("www:nobody", &[]).unwrap_err().to_string(),
         "unable to find group nobody: no matching entries in group file"
     );
     assert_eq!(
-        user("www", &["nobody"]).unwrap_err(),
+        user("www", &["nobody"]).unwrap_err().to_string(),
         "Unable to find group nobody: no matching entries in group file"
     );
     for wanted in ["-5", "2147483648", "0:-1"] {
         let refused = user(wanted, &[]).unwrap_err();
-        assert_eq!(refused, "uids and gids must be in range 0-2147483647");
+        assert_eq!(
+            refused.to_string(),
+            "uids and gids must be in range 0-2147483647"
+        );
     }
 }
 

@@ -15,7 +15,7 @@ const HEAD: Head = Head {
 const PING: &[u8] = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\n";
 
-/// A server with two connections at most, at a socket in a directory of its own.
+/// Starts a server with at most two connections, at a socket in its own directory.
 fn served(app: Router) -> (tempfile::TempDir, CancellationToken, JoinSet<()>) {
     let dir = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(dir.path().join("socket")).unwrap();
@@ -45,7 +45,8 @@ async fn a_client_beyond_the_limit_waits_until_another_has_gone() {
     let (dir, stop, mut serving) = served(Router::new().route("/ping", get(async || "pong")));
     let (mut first, mut second) = (client(&dir).await, client(&dir).await);
     assert!(answered(&mut first).await && answered(&mut second).await);
-    // Both are kept open, and both have been answered, so that a server without a bound would answer the third.
+    // Both connections stay open and have been answered, so that a server without a limit would
+    // answer the third.
     let mut third = client(&dir).await;
     let early = timeout(Duration::from_millis(300), third.readable()).await;
     assert!(early.is_err(), "a third client was answered");
@@ -83,7 +84,7 @@ async fn a_head_beyond_its_bounds_is_refused() {
         let mut stream = UnixStream::connect(dir.path().join("socket"))
             .await
             .unwrap();
-        // The server may close before it has read all.
+        // The server may close the connection before it has read everything.
         let _ = stream.write_all(head.as_bytes()).await;
         let mut first = [0; 12];
         timeout(SOON, stream.read_exact(&mut first))

@@ -1,4 +1,4 @@
-//! When a certificate ends: its `notAfter` (RFC 5280, 4.1.2.5).
+//! Reads the expiry date of a certificate: its `notAfter` (RFC 5280, 4.1.2.5).
 
 use jiff::{civil::Date, tz::TimeZone};
 use std::time::{Duration, SystemTime};
@@ -9,14 +9,14 @@ const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 
-/// The end of a certificate in DER; `None` where it is not read.
+/// Returns the expiry date of a certificate in DER; `None` if it cannot be parsed.
 pub(super) fn ends(certificate: &[u8]) -> Option<SystemTime> {
     let (certificate, _) = element(certificate, SEQUENCE)?;
     let (mut fields, _) = element(certificate, SEQUENCE)?;
     if let Some((_, rest)) = element(fields, VERSION) {
         fields = rest;
     }
-    // Serial number, signature, issuer.
+    // Skips the serial number, the signature algorithm and the issuer.
     for tag in [INTEGER, SEQUENCE, SEQUENCE] {
         (_, fields) = element(fields, tag)?;
     }
@@ -26,13 +26,15 @@ pub(super) fn ends(certificate: &[u8]) -> Option<SystemTime> {
     moment(tag, text)
 }
 
-/// The content of an element of this kind, and what follows it.
+/// Returns the content of an element with the expected tag, and the bytes that follow the element;
+/// `None` if the tag differs.
 fn element(bytes: &[u8], wanted: u8) -> Option<(&[u8], &[u8])> {
     let (tag, content, rest) = any(bytes)?;
     (tag == wanted).then_some((content, rest))
 }
 
-/// An element's tag and content, and what follows it (X.690, 8.1).
+/// Returns an element's tag and content, and the bytes that follow it (X.690, 8.1); `None` if the
+/// encoding is not valid.
 fn any(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, bytes) = bytes.split_first()?;
     let (&first, bytes) = bytes.split_first()?;
@@ -51,7 +53,7 @@ fn any(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, content, rest))
 }
 
-/// `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`.
+/// Parses a time of the form `YYMMDDHHMMSSZ` (UTCTime) or `YYYYMMDDHHMMSSZ` (GeneralizedTime).
 fn moment(tag: u8, text: &[u8]) -> Option<SystemTime> {
     let digits = text.strip_suffix(b"Z")?;
     if !digits.iter().all(u8::is_ascii_digit) {
@@ -85,7 +87,7 @@ fn moment(tag: u8, text: &[u8]) -> Option<SystemTime> {
     );
     let midnight = day.ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
     let seconds = midnight.as_second() + (hour * 60 + minute) * 60 + second;
-    // An end before 1970 has been.
+    // Dates before 1970 are in the past, whichever they are.
     let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
     SystemTime::UNIX_EPOCH.checked_add(since)
 }

@@ -19,7 +19,7 @@ use tokio_rustls::{
     },
 };
 
-/// A certificate that is its own authority, good until the end of a year.
+/// Writes a certificate that is its own authority and valid until the end of `year`.
 fn write(dir: &Path, year: i32) -> TlsFiles {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["vch".to_owned()]).unwrap();
@@ -77,7 +77,8 @@ fn certificates_that_cannot_be_read_again_stay_as_they_were() {
     assert_ne!(Arc::as_ptr(certificates.acceptor().config()), before);
 }
 
-/// An authority with an endpoint's certificate in `dir`, which reads the authority's list.
+/// An authority, and in `dir` the certificate of an endpoint that reads the authority's revocation
+/// list.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
@@ -108,7 +109,7 @@ impl Authority {
         authority
     }
 
-    /// A certificate and its key, in PEM.
+    /// Returns a certificate and its key, in PEM.
     fn signed(&self, number: u64, purpose: ExtendedKeyUsagePurpose) -> (String, String) {
         let mut params = CertificateParams::new(vec!["vch".to_owned()]).unwrap();
         params.serial_number = Some(SerialNumber::from(number));
@@ -134,7 +135,7 @@ impl Authority {
         TlsConnector::from(Arc::new(config))
     }
 
-    /// Writes the list of the certificates with these numbers.
+    /// Writes the revocation list with these certificate numbers.
     fn revoke(&self, numbers: &[u64]) {
         let revoked = numbers.iter().map(|number| RevokedCertParams {
             serial_number: SerialNumber::from(*number),
@@ -144,7 +145,7 @@ impl Authority {
         });
         let list = CertificateRevocationListParams {
             this_update: date_time_ymd(2024, 1, 1),
-            // An overdue list is better than none.
+            // An overdue list still counts.
             next_update: date_time_ymd(2024, 2, 1),
             crl_number: SerialNumber::from(1_u64),
             issuing_distribution_point: None,
@@ -156,7 +157,7 @@ impl Authority {
     }
 }
 
-/// Whether a client is let in.
+/// Returns whether a client is admitted.
 async fn lets_in(certificates: &Certificates, client: &TlsConnector) -> bool {
     let (near, far) = tokio::io::duplex(64 << 10);
     let name = "vch".try_into().unwrap();

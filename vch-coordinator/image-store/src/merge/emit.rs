@@ -71,6 +71,10 @@ impl Tree {
 
 /// Writes the planned archive; `layers` must be the layers that the tree was made of, the lowest
 /// first.
+///
+/// # Errors
+/// Returns [`MergeError`] if a layer differs from what the tree was made of, or the output can't be
+/// written.
 pub fn emit<R: Read, W: Write>(
     plan: &Plan,
     layers: impl IntoIterator<Item = R>,

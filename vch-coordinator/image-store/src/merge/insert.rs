@@ -9,6 +9,10 @@ use std::collections::{BTreeMap, VecDeque};
 const MAX_LINKS: usize = 40;
 
 impl Tree {
+    /// Inserts an entry at `path`, the `ordinal`-th of its layer.
+    ///
+    /// # Errors
+    /// Returns [`LayerError`] if the path is not valid, or the image is beyond a limit.
     pub(super) fn insert(
         &mut self,
         path: &[Vec<u8>],

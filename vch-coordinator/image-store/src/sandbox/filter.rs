@@ -158,6 +158,9 @@ const NETWORK: &[libc::c_long] = &[
 const CONTROLS: &[u32] = &[0x5401, 0x5413, 0x5421, 0x5451];
 
 /// Installs the filter for this process and all of its later children.
+///
+/// # Errors
+/// Returns the kernel's error if it refuses the filter.
 pub(super) fn install(needs: Needs) -> Result<(), Errno> {
     Filter::new(needs).install()
 }

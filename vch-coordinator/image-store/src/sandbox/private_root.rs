@@ -30,6 +30,9 @@ const OUTSIDE_USR: &[&str] = &["bin", "sbin", "lib", "lib32", "lib64", "libx32"]
 
 /// Makes a private root directory, and changes this process's root to it for good. The process must have a mount
 /// namespace of its own.
+///
+/// # Errors
+/// Returns [`SandboxError`] with the step that the kernel refuses.
 pub(super) fn enter(dir: &Path, needs: Needs) -> Result<(), SandboxError> {
     const NONE: Option<&str> = None;
     chdir(dir).map_err(failed("enter the staging folder"))?;

@@ -44,6 +44,10 @@ pub(super) fn imported(request: &Import, run: Run, arrived: &Arrived) -> Config 
 
 /// Moves an image into the store. `made` is the configuration of an image that came without one. Blocks while its
 /// files are read and synced; no lock is held meanwhile.
+///
+/// # Errors
+/// - [`ImageError::DigestMismatch`] if a file is not what the helper said of it.
+/// - [`ImageError::File`] if a file can't be read, synced or moved.
 pub(super) fn adopt(
     inner: &Arc<Inner>,
     staging: &Path,
@@ -231,6 +235,11 @@ fn take(dir: &Path, staging: &Path, piece: &Piece) -> Result<(), ImageError> {
 }
 
 /// Takes over a helper's file: a regular file with one link becomes the store's own, read-only.
+///
+/// # Errors
+/// - [`ImageError::DigestMismatch`] if the name is not plain, or the file is not a regular file
+///   with one link.
+/// - [`ImageError::File`] if the file can't be opened or changed.
 pub(super) fn own(staging: &Path, name: &str) -> Result<std::path::PathBuf, ImageError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
     if name.starts_with('.') || !name.bytes().all(plain) {

@@ -33,12 +33,19 @@ pub(super) fn rootfs(dir: &Path, image: &Digest) -> PathBuf {
     dir.join("rootfs").join(format!("{}.squashfs", image.hex()))
 }
 
+/// Sets the permissions of a file.
+///
+/// # Errors
+/// Returns [`ImageError::File`] if they can't be set.
 pub(super) fn mode(path: &Path, mode: u32) -> Result<(), ImageError> {
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("protect", path))
 }
 
 /// Makes the directories, reads the images, and removes files that belong to no image. If something is damaged, such
 /// files are moved into `lost/` instead; if something can't be read, they stay.
+///
+/// # Errors
+/// Returns [`ImageError`] if a directory can't be made or index.json can't be read.
 pub(super) fn open(settings: &Settings) -> Result<StoreState, ImageError> {
     let dir = settings.dir.as_path();
     let dirs = [
@@ -110,6 +117,9 @@ fn remove(path: &Path) -> Result<(), ImageError> {
 
 /// Moves a damaged file, or one that belonged to something damaged, into `lost/`, where the store neither uses nor
 /// removes it.
+///
+/// # Errors
+/// Returns [`ImageError::File`] if the file can't be moved.
 pub(super) fn lose(dir: &Path, path: &Path) -> Result<(), ImageError> {
     let lost = dir.join(LOST);
     fs::create_dir_all(&lost).map_err(failed("make", &lost))?;
@@ -216,6 +226,10 @@ fn image(dir: &Path, descriptor: &Descriptor, limits: Limits) -> Result<Image, R
 
 /// Returns whether all layers exist with their length. A layer that has another length and another digest is moved
 /// aside: the image stays, and a pull or load of it brings the layer back.
+///
+/// # Errors
+/// Returns [`ImageError::File`] if a layer can't be read or moved. A layer that does not exist is
+/// no error.
 pub(super) fn is_whole(dir: &Path, image: &Image) -> Result<bool, ImageError> {
     let mut whole = true;
     for layer in &image.layers {
@@ -235,6 +249,10 @@ pub(super) fn is_whole(dir: &Path, image: &Image) -> Result<bool, ImageError> {
     Ok(whole)
 }
 
+/// Returns the digest of a file's content.
+///
+/// # Errors
+/// Returns [`ImageError::File`] if the file can't be read.
 pub(super) fn digest_of(path: &Path) -> Result<Digest, ImageError> {
     let mut file = File::open(path).map_err(failed("read", path))?;
     let mut hasher = Hasher::default();
@@ -278,6 +296,9 @@ fn document<T: for<'a> serde::Deserialize<'a>>(
 }
 
 /// Replaces index.json: one descriptor for each name, and one for each image without a name.
+///
+/// # Errors
+/// Returns [`ImageError`] if the file can't be written.
 pub(super) fn write<'a>(
     dir: &Path,
     images: impl Iterator<Item = &'a Arc<Image>>,
@@ -312,6 +333,9 @@ pub(super) fn write<'a>(
 }
 
 /// Replaces a file as a whole: the old one stays until the new one is complete.
+///
+/// # Errors
+/// Returns [`ImageError::File`] if the file can't be written, synced or renamed.
 pub(super) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ImageError> {
     let path = dir.join(name);
     // In a directory that is swept at the start.
@@ -326,6 +350,9 @@ pub(super) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ImageE
 }
 
 /// Waits until the names in a directory are on disk.
+///
+/// # Errors
+/// Returns [`ImageError::File`] if the directory can't be synced.
 pub(super) fn sync(dir: &Path) -> Result<(), ImageError> {
     let synced = File::open(dir).and_then(|dir| dir.sync_all());
     synced.map_err(failed("write", dir))

@@ -39,6 +39,11 @@ pub(super) fn rename(
     }
 }
 
+/// Returns the image of a name, an ID, or the beginning of an ID.
+///
+/// # Errors
+/// - [`ImageError::Unknown`] if no image has that name or ID.
+/// - [`ImageError::Ambiguous`] if the IDs of several images begin with it.
 pub(super) fn find(
     images: &BTreeMap<Digest, Arc<Image>>,
     text: &str,

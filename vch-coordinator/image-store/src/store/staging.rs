@@ -86,6 +86,11 @@ pub(super) struct Staging {
 }
 
 impl Staging {
+    /// Makes a staging directory for a helper, whose user ID no other helper has meanwhile. Waits
+    /// until one is free.
+    ///
+    /// # Errors
+    /// Returns [`ImageError`] if the directory can't be made, or the coordinator is stopping.
     pub async fn new(
         users: &Users,
         settings: &Settings,
@@ -126,6 +131,9 @@ impl Staging {
     }
 
     /// Takes the directory from a helper that has ended: from now on no process of its user can change a name in it.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::File`] if the directory's owner can't be changed.
     pub fn reclaim(&self) -> Result<(), ImageError> {
         if geteuid().is_root() {
             chown(&self.path, Some(0), Some(0)).map_err(failed("own", &self.path))?;

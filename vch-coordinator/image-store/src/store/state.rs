@@ -50,6 +50,10 @@ impl Inner {
 
     /// Changes the images that index.json names: on disk first, then in memory. Blocks for as long as the disk takes,
     /// and as long as other changes take.
+    ///
+    /// # Errors
+    /// Returns the error of `decide`, or [`ImageError`] if index.json can't be written; nothing has
+    /// changed then.
     pub fn change<T>(
         &self,
         decide: impl FnOnce(&mut Images) -> Result<T, ImageError>,
@@ -64,6 +68,10 @@ impl Inner {
     }
 
     /// Tries again to read the images that could not be read.
+    ///
+    /// # Errors
+    /// Returns [`ImageError`] if index.json can't be written. An image that still can't be read is
+    /// no error.
     pub fn read_again(&self) -> Result<(), ImageError> {
         if self.state().unreadable.is_empty() {
             return Ok(());
@@ -72,6 +80,9 @@ impl Inner {
     }
 
     /// Returns the IDs of images that have all of their layers. Blocks.
+    ///
+    /// # Errors
+    /// Returns [`ImageError`] if a layer can't be read.
     pub fn whole_images(&self) -> Result<Vec<Digest>, ImageError> {
         let state = self.state();
         let mut whole = Vec::new();
@@ -92,6 +103,10 @@ impl Inner {
     }
 
     /// Returns the image of a name, an ID, or the beginning of an ID.
+    ///
+    /// # Errors
+    /// - [`ImageError::Unknown`] if no image has that name or ID.
+    /// - [`ImageError::Ambiguous`] if the IDs of several images begin with it.
     pub fn find(&self, text: &str) -> Result<Arc<Image>, ImageError> {
         find(&self.state().images, text)
     }

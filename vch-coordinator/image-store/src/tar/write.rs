@@ -23,6 +23,9 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes an entry's header; as many bytes as its size must follow by [`Write`].
+    ///
+    /// # Errors
+    /// Returns an error if the entry can't be expressed, or the stream can't be written.
     pub fn append(&mut self, entry: &Entry) -> io::Result<()> {
         self.finish_entry()?;
         let link = match &entry.kind {
@@ -68,6 +71,9 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes the archive's end and returns the stream.
+    ///
+    /// # Errors
+    /// Returns an error if the stream can't be written.
     pub fn finish(mut self) -> io::Result<W> {
         self.finish_entry()?;
         self.pad(2 * BLOCK)?;

@@ -29,6 +29,9 @@ impl Budget {
 
     /// Reads a whole layer, checks that it is an archive within the rest of the bounds, and returns
     /// its digests and sizes.
+    ///
+    /// # Errors
+    /// Returns [`WorkError`] if the layer can't be read, is not an archive or is beyond the limits.
     pub fn examine(&mut self, piece: Piece) -> Result<ArrivedLayer, WorkError> {
         let file = File::open(&piece.file).map_err(|source| WorkError::File {
             file: piece.file.clone(),
@@ -62,6 +65,9 @@ impl Budget {
     }
 
     /// Takes the bytes of a layer off the rest that was examined for another image.
+    ///
+    /// # Errors
+    /// Returns [`WorkError`] if the layer has more bytes than the rest.
     pub fn take(&mut self, bytes: u64) -> Result<(), WorkError> {
         let left = self.bytes.checked_sub(bytes);
         self.bytes =

@@ -10,6 +10,10 @@ use crate::reference::Which;
 use serde_json::Value;
 
 /// Returns the tags of the repository, in the registry's order.
+///
+/// # Errors
+/// Returns [`WorkError`] if the registry can't be used, denies access or does not have the
+/// repository.
 pub(super) fn tags(request: &Remote, limits: Limits) -> Result<Vec<String>, WorkError> {
     let name = &request.name;
     let credentials = request.credentials.as_ref();
@@ -27,6 +31,10 @@ pub(super) fn tags(request: &Remote, limits: Limits) -> Result<Vec<String>, Work
 
 /// Returns the manifest or index; for a manifest also reads its image's configuration. Fetches no
 /// layer.
+///
+/// # Errors
+/// Returns [`WorkError`] if the registry can't be used, denies access or does not have the image,
+/// or a document is not valid.
 pub(super) fn inspect(request: &Remote, limits: Limits) -> Result<Distribution, WorkError> {
     let credentials = request.credentials.as_ref();
     let mut registry = Registry::new(request.name.registry(), request.plain, credentials, limits);

@@ -37,6 +37,11 @@ struct Members {
     examined: BTreeMap<Digest, ArrivedLayer>,
 }
 
+/// Reads the archive of `docker save` from `input` into the current directory. Returns its images.
+///
+/// # Errors
+/// Returns [`WorkError`] if the archive can't be read or is broken, or an image is beyond the
+/// limits.
 pub(super) fn load(
     input: impl Read,
     limits: Limits,

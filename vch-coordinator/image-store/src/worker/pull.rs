@@ -26,6 +26,12 @@ struct Fetch<'a, W> {
     retries: u32,
 }
 
+/// Fetches images from a registry into the current directory, and reports progress to `output`.
+/// Returns the images.
+///
+/// # Errors
+/// Returns [`WorkError`] if the registry can't be used, does not have an image or denies access, or
+/// if an image is broken or beyond the limits.
 pub(super) fn pull(
     request: &Pull,
     limits: Limits,
@@ -347,6 +353,10 @@ fn agree(layers: &[ArrivedLayer]) -> Result<(), WorkError> {
     Ok(())
 }
 
+/// Checks that bytes have the digest that they should have.
+///
+/// # Errors
+/// Returns [`WorkError`] if the digests differ.
 pub(super) fn expect(said: Digest, found: Digest) -> Result<(), WorkError> {
     if said == found {
         return Ok(());

@@ -93,6 +93,10 @@ impl<'a> Registry<'a> {
     }
 
     /// Returns a manifest or index, and the digest of its bytes; `None` if the registry does not have the name.
+    ///
+    /// # Errors
+    /// Returns [`WorkError`] if the registry can't be used or denies access, or the document is too
+    /// long or has another digest.
     pub fn manifest(
         &mut self,
         repository: &str,
@@ -110,6 +114,10 @@ impl<'a> Registry<'a> {
     }
 
     /// Returns a blob that is a document, as a whole.
+    ///
+    /// # Errors
+    /// Returns [`WorkError`] if the registry can't be used or does not have the blob, or the blob
+    /// is too long or has another digest.
     pub fn document(
         &mut self,
         repository: &str,
@@ -124,6 +132,10 @@ impl<'a> Registry<'a> {
 
     /// Returns the tags of a repository, read page by page (distribution-spec 1.1, "Listing Tags"); `None` if the
     /// registry does not have the repository.
+    ///
+    /// # Errors
+    /// Returns [`WorkError`] if the registry can't be used or denies access, or its answer is not
+    /// valid.
     pub fn tags(
         &mut self,
         repository: &str,
@@ -160,6 +172,10 @@ impl<'a> Registry<'a> {
 
     /// Returns a reader of a blob from an offset on, and whether the registry sends it from the
     /// start nevertheless.
+    ///
+    /// # Errors
+    /// Returns [`WorkError`] if the registry can't be used, denies access or does not have the
+    /// blob.
     pub fn blob(
         &mut self,
         repository: &str,
@@ -176,6 +192,9 @@ impl<'a> Registry<'a> {
     }
 
     /// Asks the registry whether it accepts the credentials.
+    ///
+    /// # Errors
+    /// Returns [`WorkError`] if the registry can't be used or does not accept the credentials.
     pub fn log_in(&mut self) -> Result<(), WorkError> {
         let url = self.base();
         let named = |error: &WorkError| WorkError::Registry(format!("Get \"{url}\": {error}"));

@@ -14,6 +14,9 @@ const IDS: u16 = 2048;
 
 /// Sets the owner of a squashfs' root directory. `spare` is an ID that no file of the image has: its position in the
 /// table is used for an owner that has none.
+///
+/// # Errors
+/// Returns an error if the file can't be read or written, or is not such a squashfs.
 pub(super) fn set(file: &File, owner: [u32; 2], spare: Option<u32>) -> io::Result<()> {
     let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
     let ids_at = long(file, long(file, 48)?)? + 2;

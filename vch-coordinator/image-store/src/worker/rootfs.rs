@@ -20,6 +20,11 @@ const REASON_BYTES: u64 = 4096;
 /// Between merging and squashing.
 const PIPE_BYTES: usize = 1 << 20;
 
+/// Makes the root file system of an image, a squashfs, from its layers in the current directory.
+///
+/// # Errors
+/// Returns [`WorkError`] if a layer is broken or has another digest, the image is beyond the
+/// limits, or `sqfstar` fails.
 pub(super) fn make(layers: &[Digest], limits: Limits) -> Result<(), WorkError> {
     let mut tree = Tree::new(limits);
     for (n, said) in layers.iter().enumerate() {

@@ -17,6 +17,10 @@ use protocol::spec::{Generation, Incarnation};
 use std::{collections::BTreeMap, net::IpAddr};
 
 /// Adds a container.
+///
+/// # Errors
+/// Returns [`Refusal`] if the name or the channel is taken, a limit is reached, or a field is not
+/// possible.
 pub(super) fn add(
     context: DecisionContext<'_>,
     request: AddContainer,
@@ -82,6 +86,10 @@ fn asked(given: &[IpAddr]) -> Vec<IpAddr> {
 }
 
 /// Removes a container.
+///
+/// # Errors
+/// Returns [`Refusal`] if no container has that name or ID, or it is connected to networks and
+/// `force` is false.
 pub(super) fn remove(
     context: DecisionContext<'_>,
     container: &ContainerRef,
@@ -154,6 +162,10 @@ fn unlink(context: DecisionContext<'_>, gone: &Container, draft: &mut Draft) {
 }
 
 /// Gives a container a new incarnation, and assumes that it is healthy.
+///
+/// # Errors
+/// Returns [`Refusal`] if no container has that name or ID, or its names or ports can't be put in
+/// force.
 pub(super) fn start(
     context: DecisionContext<'_>,
     container: &ContainerRef,
@@ -182,6 +194,9 @@ pub(super) fn start(
 }
 
 /// Ends a container's incarnation; changes nothing if it does not run.
+///
+/// # Errors
+/// Returns [`Refusal`] if no container has that name or ID.
 pub(super) fn stop(
     context: DecisionContext<'_>,
     container: &ContainerRef,
@@ -196,6 +211,9 @@ pub(super) fn stop(
 }
 
 /// Renames a container, and changes the names of its endpoints that follow from it.
+///
+/// # Errors
+/// Returns [`Refusal`] if no container has that name or ID, or the new name is taken.
 pub(super) fn rename(
     context: DecisionContext<'_>,
     container: &ContainerRef,
@@ -216,6 +234,9 @@ pub(super) fn rename(
 }
 
 /// Notes the result of a container's health check.
+///
+/// # Errors
+/// Returns [`Refusal`] if no container has that name or ID.
 pub(super) fn set_health(
     context: DecisionContext<'_>,
     container: &ContainerRef,

@@ -4,6 +4,9 @@ use super::{Decision, DecisionContext, Draft, short_enough};
 use crate::{Answer, ContainerRef, Document, DocumentKind, MAX_DOCUMENT, Refusal, Row, lookup};
 
 /// Stores a document, in place of the container's one of its kind.
+///
+/// # Errors
+/// Returns [`Refusal`] if the text is too long, or no container has that name or ID.
 pub(super) fn keep(
     context: DecisionContext<'_>,
     container: &ContainerRef,

@@ -16,6 +16,10 @@ use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
 use std::collections::BTreeSet;
 
 /// Connects a container to a network.
+///
+/// # Errors
+/// Returns [`Refusal`] if the container or the network does not exist, or the endpoint is not
+/// possible.
 pub(super) fn connect(
     context: DecisionContext<'_>,
     request: Connect,
@@ -79,6 +83,10 @@ pub(super) fn connect(
 }
 
 /// Disconnects a container from a network.
+///
+/// # Errors
+/// Returns [`Refusal`] if the container or the network does not exist, or the container is not
+/// connected to it.
 pub(super) fn disconnect(
     context: DecisionContext<'_>,
     container: &ContainerRef,
@@ -134,6 +142,10 @@ fn forget(
 }
 
 /// Replaces a container's aliases on a network.
+///
+/// # Errors
+/// Returns [`Refusal`] if the container or the network does not exist, the container is not
+/// connected to it, or an alias is not possible.
 pub(super) fn set_aliases(
     context: DecisionContext<'_>,
     (container, network): (&ContainerRef, &NetworkRef),

@@ -34,6 +34,10 @@ pub(super) struct Drawn {
 }
 
 /// Makes the external networks those of the configuration.
+///
+/// # Errors
+/// Returns [`Refusal`] if a network conflicts with others, or still has containers that the change
+/// would cut off.
 pub(super) fn configure(
     context: DecisionContext<'_>,
     wanted: &[ExternalNetwork],
@@ -53,6 +57,10 @@ pub(super) fn configure(
 }
 
 /// Adds the changes that make the external networks those of `wanted` to `draft`.
+///
+/// # Errors
+/// Returns [`Refusal`] if a network conflicts with others, or still has containers that the change
+/// would cut off.
 pub(super) fn draw(
     context: DecisionContext<'_>,
     wanted: &[ExternalNetwork],

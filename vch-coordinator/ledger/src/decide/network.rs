@@ -16,6 +16,10 @@ use protocol::spec::Generation;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Creates a bridge network.
+///
+/// # Errors
+/// Returns [`Refusal`] if the name is taken, a limit is reached, or a subnet or an option is not
+/// possible.
 pub(super) fn create(
     context: DecisionContext<'_>,
     request: CreateNetwork,
@@ -64,6 +68,9 @@ pub(super) fn create(
 
 /// Creates the predefined networks that do not exist, and makes the external networks those of the
 /// settings.
+///
+/// # Errors
+/// Returns [`Refusal`] if a network conflicts with another one, or no pool has a free subnet.
 pub(crate) fn bootstrap(
     context: DecisionContext<'_>,
     environment: &mut Environment<'_>,
@@ -217,6 +224,9 @@ fn made(
 }
 
 /// Sets how long resolvers may cache answers about a network's names.
+///
+/// # Errors
+/// Returns [`Refusal`] if no network has that name or ID, or it is not a bridge network.
 pub(super) fn set_dns_ttl(
     context: DecisionContext<'_>,
     network: &NetworkRef,
@@ -237,6 +247,9 @@ pub(super) fn set_dns_ttl(
 }
 
 /// Removes a network that no running container is on.
+///
+/// # Errors
+/// Returns [`Refusal`] if no network has that name or ID, or it is predefined or in use.
 pub(super) fn remove(
     context: DecisionContext<'_>,
     network: &NetworkRef,

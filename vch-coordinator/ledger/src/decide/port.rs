@@ -38,6 +38,9 @@ fn no_nat(port: &ContainerPort) -> Option<&'static str> {
 }
 
 /// Refuses requests that are not possible for a container whose networks are all external.
+///
+/// # Errors
+/// Returns [`Refusal`] with the reason.
 pub(super) fn check_external(
     container: &Container,
     ports: &[ContainerPort],
@@ -76,6 +79,9 @@ struct PortRequest {
 }
 
 /// Refuses a port at an address of a family that none of the container's endpoints has.
+///
+/// # Errors
+/// Returns [`PortRefusal`] with the port and the family.
 pub(super) fn check_family(
     container: &Container,
     endpoints: &[EndpointRef<'_>],
@@ -156,6 +162,9 @@ pub(super) fn forget_chosen(container: &mut Container) {
 
 /// Returns the published ports of a container that are in force, and remembers the chosen ones on
 /// its row. A port that can't be published is left out, or refused if `all` must be.
+///
+/// # Errors
+/// Returns [`Refusal`] if `all` ports must be published and one of them can't.
 pub(super) fn in_force(
     context: DecisionContext<'_>,
     container: &mut Container,

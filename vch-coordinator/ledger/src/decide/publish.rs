@@ -12,6 +12,9 @@ use crate::{
 use std::{collections::BTreeMap, net::IpAddr};
 
 /// Adds exposed or published ports to a container.
+///
+/// # Errors
+/// Returns [`Refusal`] if no container has that name or ID, or a port can't be published.
 pub(super) fn publish(
     context: DecisionContext<'_>,
     container: &ContainerRef,
@@ -44,6 +47,9 @@ pub(super) fn publish(
 }
 
 /// Removes exposed and published ports from a container.
+///
+/// # Errors
+/// Returns [`Refusal`] if no container has that name or ID, or the container does not have a port.
 pub(super) fn unpublish(
     context: DecisionContext<'_>,
     container: &ContainerRef,

@@ -11,6 +11,10 @@ use ipnet::IpNet;
 use std::{collections::BTreeMap, net::IpAddr};
 
 /// Returns the requested subnets, and an automatic one for each requested family that lacks one.
+///
+/// # Errors
+/// Returns [`Refusal`] if a subnet is not valid or overlaps another one, or no pool has a free
+/// subnet.
 pub(super) fn choose(
     context: DecisionContext<'_>,
     params: &CreateNetwork,
@@ -42,6 +46,9 @@ pub(super) fn choose(
 
 /// Returns the subnets of a network of kind configuration, each checked by itself only: overlaps are checked when a
 /// network is made of it.
+///
+/// # Errors
+/// Returns [`Refusal`] if a subnet is not valid.
 pub(super) fn checked_alone(requests: &[SubnetRequest]) -> Result<Vec<Subnet>, Refusal> {
     at_most("subnets", requests.len(), MAX_SUBNETS)?;
     let mut subnets: Vec<Subnet> = Vec::new();

@@ -38,11 +38,17 @@ pub struct NftActor {
 
 impl NftActor {
     /// Connects to the network namespace of the calling thread; changes nothing yet.
+    ///
+    /// # Errors
+    /// Returns [`NatError`] if a netlink socket can't be opened.
     pub fn open(environment: NatEnvironment) -> Result<Self, NatError> {
         Self::over(Connection::open()?, environment)
     }
 
     /// Makes an actor on a netlink connection that is open already.
+    ///
+    /// # Errors
+    /// Returns [`NatError`] if the socket of the connection tracker can't be opened.
     pub fn over(connection: Connection, environment: NatEnvironment) -> Result<Self, NatError> {
         Ok(Self {
             connection,

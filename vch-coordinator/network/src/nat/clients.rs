@@ -22,6 +22,9 @@ impl ClientList {
     }
 
     /// Returns the name of the list's chain, which differs from every other list's.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if the name is too long for nf_tables.
     pub fn chain(&self) -> Result<Name, NameError> {
         let words = self.0.iter().map(ToString::to_string);
         let words = words.collect::<Vec<_>>().join(" ");
@@ -34,6 +37,9 @@ impl ClientList {
     }
 
     /// Returns the rules of the list's chain.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if a name is too long for nf_tables.
     pub fn rules(&self) -> Result<Vec<Rule>, NameError> {
         let known = self.0.iter().map(|net| {
             let source = match net {

@@ -44,6 +44,9 @@ impl Move {
 
 /// Deletes the connection tracker entries of bindings that were removed or moved, and those that
 /// keep datagrams from bindings that were added. Returns how many were deleted.
+///
+/// # Errors
+/// Returns [`NatError`] if the kernel refuses to list or delete entries.
 pub fn cut(tracker: &mut Conntrack, state: &NatState, moves: &[Move]) -> Result<usize, NatError> {
     let mut gone: BTreeMap<IpAddr, Vec<&PortBinding>> = BTreeMap::new();
     for before in moves.iter().filter_map(Move::ended) {
@@ -84,6 +87,9 @@ pub fn cut(tracker: &mut Conntrack, state: &NatState, moves: &[Move]) -> Result<
 
 /// Deletes the connection tracker entries that lead to containers and that no binding explains.
 /// Used at the start and after a failure. Returns how many were deleted.
+///
+/// # Errors
+/// Returns [`NatError`] if the kernel refuses to list or delete entries.
 pub fn sweep(tracker: &mut Conntrack, state: &NatState) -> Result<usize, NatError> {
     let mut flows = BTreeSet::new();
     for version in [IpVersion::V4, IpVersion::V6] {

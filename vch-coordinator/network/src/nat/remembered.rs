@@ -57,11 +57,17 @@ impl Remembered {
     }
 
     /// Returns the verdict for frames from the container: a jump to the port's chain.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if the chain's name is too long for nf_tables.
     pub fn leaving(&self) -> Result<Verdict, NameError> {
         Ok(Verdict::Jump(self.name(LEAVING)?))
     }
 
     /// Returns the verdict for frames to the container: a jump to the port's chain.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if the chain's name is too long for nf_tables.
     pub fn arriving(&self) -> Result<Verdict, NameError> {
         Ok(Verdict::Jump(self.name(ARRIVING)?))
     }
@@ -79,6 +85,9 @@ impl Remembered {
     }
 
     /// Returns the port's sets; packets fill them.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if a name is too long for nf_tables.
     pub fn sets(&self) -> Result<Vec<Set>, NameError> {
         use DataType::{Protocol, Service};
         let mut sets = Vec::new();
@@ -92,6 +101,9 @@ impl Remembered {
     }
 
     /// Returns the port's chains with their rules, which use the sets.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if a name is too long for nf_tables.
     pub fn chains(&self) -> Result<[(Chain, Vec<Rule>); 2], NameError> {
         Ok([
             chain(Chain::regular(self.name(LEAVING)?), self.begun()?)?,
@@ -153,6 +165,9 @@ impl Remembered {
     }
 
     /// Adds the port's sets and chains to a batch.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if a name is too long for nf_tables.
     pub fn add(&self, batch: &mut Batch, table: &Table) -> Result<(), NameError> {
         for set in self.sets()? {
             batch.add_set(table, &set);
@@ -168,6 +183,9 @@ impl Remembered {
 
     /// Adds the deletion of the port's sets and chains to a batch. The elements that jump to them
     /// must be deleted before.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if a name is too long for nf_tables.
     pub fn delete(&self, batch: &mut Batch, table: &Table) -> Result<(), NameError> {
         for (chain, _) in self.chains()? {
             batch.push(Operation::FlushChain(table.clone(), chain.name.clone()));
@@ -208,6 +226,9 @@ impl Found {
 
     /// Returns the ports whose sets and chains are all there; `None` if any of them differs from
     /// what this release makes.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if a name is too long for nf_tables.
     pub fn whole(&self) -> Result<Option<BTreeSet<Remembered>>, NameError> {
         let names = self.sets.iter().map(|set| &set.name);
         let names = names.chain(self.chains.keys().map(|chain| &chain.name));

@@ -28,6 +28,9 @@ pub struct Rules {
 impl Rules {
     /// Returns the table `inet vch`, which IP packets pass: published ports, isolation of networks,
     /// the VCH's own services.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if a name is too long for nf_tables.
     pub fn inet() -> Result<Self, NameError> {
         Ok(Self {
             table: Table::new(Family::Inet, name!("vch")),
@@ -38,6 +41,9 @@ impl Rules {
 
     /// Returns the table `bridge vch`, which frames pass: anti-spoofing, shared segments, levels of
     /// external networks.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if a name is too long for nf_tables.
     pub fn bridge() -> Result<Self, NameError> {
         Ok(Self {
             table: Table::new(Family::Bridge, name!("vch")),
@@ -58,12 +64,18 @@ impl Rules {
 
 /// Returns the rule with a comment that holds its reason and a checksum of its expressions, so that
 /// a rule of the same reason from another release is recognised as different.
+///
+/// # Errors
+/// Returns [`NameError`] if the comment is too long for nf_tables.
 pub fn explained(rule: Rule, why: &str) -> Result<Rule, NameError> {
     let words = crc32fast::hash(rule.to_string().as_bytes());
     Ok(rule.comment(Comment::new(format!("{why} [{words:08x}]"))?))
 }
 
 /// Returns a chain with its rules; each rule is given behind its reason.
+///
+/// # Errors
+/// Returns [`NameError`] if a comment is too long for nf_tables.
 pub fn chain(chain: Chain, rules: Vec<(&str, Rule)>) -> Result<(Chain, Vec<Rule>), NameError> {
     let rules = rules.into_iter().map(|(why, rule)| explained(rule, why));
     Ok((chain, rules.collect::<Result<_, _>>()?))

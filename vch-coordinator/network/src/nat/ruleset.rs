@@ -29,6 +29,9 @@ struct FoundRuleset {
 
 impl Ruleset {
     /// Makes the rules of this release.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if a name is too long for nf_tables.
     pub fn new() -> Result<Self, NameError> {
         Ok(Self {
             tables: [Rules::inet()?, Rules::bridge()?],
@@ -44,6 +47,9 @@ impl Ruleset {
     }
 
     /// Returns the batch that carries a difference out; an empty one for an empty difference.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if a name is too long for nf_tables.
     pub fn change(&self, difference: &Difference) -> Result<Batch, NameError> {
         let mut batch = Batch::new();
         for rules in &self.tables {
@@ -76,6 +82,10 @@ impl Ruleset {
     /// Returns the batch after which the kernel's tables hold exactly `whole`. A table that differs
     /// from this release's is deleted and made anew in the same transaction, so that no packet
     /// passes half of it.
+    ///
+    /// # Errors
+    /// Returns [`NatError`] if the kernel's tables can't be read, or if a name is too long for
+    /// nf_tables.
     pub fn settle(
         &self,
         connection: &mut Connection,

@@ -133,6 +133,9 @@ fn link(name: &InterfaceName) -> Result<Datum, NameError> {
 
 impl NatEnvironment {
     /// Returns what the tables hold for the configuration.
+    ///
+    /// # Errors
+    /// Returns [`NameError`] if a name is too long for nf_tables.
     pub fn held(&self) -> Result<Vec<Held>, NameError> {
         let mut holding = Holding::default();
         for name in &self.private {
@@ -149,6 +152,9 @@ impl NatEnvironment {
 }
 
 /// Returns what the tables hold for a network.
+///
+/// # Errors
+/// Returns [`NameError`] if a name is too long for nf_tables.
 pub fn of_network(network: &NetworkBacking) -> Result<Vec<Held>, NameError> {
     let mut holding = Holding::default();
     let addresses = network.addresses.iter().map(ipnet::IpNet::addr);
@@ -184,6 +190,9 @@ pub fn of_network(network: &NetworkBacking) -> Result<Vec<Held>, NameError> {
 }
 
 /// Returns what the tables hold for a container's port; `segment` is the number of its network.
+///
+/// # Errors
+/// Returns [`NameError`] if a name is too long for nf_tables.
 pub fn of_port(
     port: &FilteredPort,
     segment: u32,
@@ -306,6 +315,9 @@ pub fn reach(binding: &PortBinding) -> Reach {
 
 /// Returns what the tables hold for a binding: one element for each version of IP that it has, and
 /// a second one if only some clients may use it.
+///
+/// # Errors
+/// Returns [`NameError`] if a name is too long for nf_tables.
 pub fn of_binding(binding: &PortBinding) -> Result<Vec<Held>, NameError> {
     let mut held = Vec::new();
     let clients = (!binding.clients.is_empty()).then(|| ClientList::new(&binding.clients));

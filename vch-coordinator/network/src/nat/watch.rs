@@ -61,6 +61,11 @@ impl Heard {
 }
 
 impl Watch {
+    /// Makes a watch of the events of `tables`, which ignores the changes of the netlink port `own`
+    /// and tells `owner` of all others.
+    ///
+    /// # Errors
+    /// Returns [`NatError::Watch`] if the subscription can't be registered with the async runtime.
     pub(super) fn new(
         subscription: Subscription,
         own: u32,

@@ -63,6 +63,10 @@ pub struct Actor {
 
 impl Actor {
     /// Connects to the kernel, subscribes to its events and reads its links and routes.
+    ///
+    /// # Errors
+    /// Returns [`SegmentError`] if netlink can't be opened, or the kernel's links or routes can't
+    /// be read.
     pub async fn start(
         owner: Owner,
         routes: HostRoutes,

@@ -142,6 +142,9 @@ impl Kernel {
     }
 
     /// Reads all links, and the namespaces that these ports reach into.
+    ///
+    /// # Errors
+    /// Returns [`SegmentError`] if the kernel refuses to list links or addresses.
     pub(super) async fn observe<'a>(
         &mut self,
         ports: impl IntoIterator<Item = &'a Port>,
@@ -169,6 +172,9 @@ impl Kernel {
     }
 
     /// Reads the links that a plan for a bridge needs.
+    ///
+    /// # Errors
+    /// Returns [`SegmentError`] if the kernel refuses to show a link or its addresses.
     pub(super) async fn observe_bridge(
         &mut self,
         bridge: &Bridge,
@@ -182,6 +188,9 @@ impl Kernel {
     }
 
     /// Reads the links that a plan for a port needs, and what limits it if it has or `had_limit`.
+    ///
+    /// # Errors
+    /// Returns [`SegmentError`] if the kernel refuses to show a link.
     pub(super) async fn observe_port(
         &mut self,
         port: &Port,
@@ -198,6 +207,10 @@ impl Kernel {
     }
 
     /// Reads the link of that name alone, if it exists.
+    ///
+    /// # Errors
+    /// Returns [`SegmentError`] if the kernel refuses to show the link. A link that does not exist
+    /// is no error.
     pub(super) async fn observe_link(
         &mut self,
         name: &InterfaceName,
@@ -239,6 +252,10 @@ impl Kernel {
     }
 
     /// Reads the routes of all tables and both families.
+    ///
+    /// # Errors
+    /// Returns [`SegmentError`] if the kernel refuses to list routes. A family that the kernel
+    /// lacks is no error.
     pub(super) async fn routes(&mut self) -> Result<Vec<RouteMessage>, SegmentError> {
         let mut routes = Vec::new();
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
@@ -316,6 +333,9 @@ fn open() -> io::Result<(rtnetlink::Handle, u32, JoinHandle<()>)> {
 }
 
 /// Opens a network namespace. A path to another kind of file, even to a pipe, does not block.
+///
+/// # Errors
+/// Returns the kernel's error if the path can't be opened.
 pub fn open_namespace(path: &Path) -> Result<File, Errno> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NONBLOCK);

@@ -97,6 +97,10 @@ impl Tap {
 #[cfg(test)]
 impl Tap {
     /// Attaches to an existing tap, as a VM does.
+    ///
+    /// # Errors
+    /// Returns the kernel's error if the tap does not exist, is in use, or this process may not
+    /// attach to it.
     pub fn open_existing(name: &InterfaceName) -> Result<Self, Errno> {
         Self::attach(name, 0)
     }

@@ -37,7 +37,8 @@ fn no_check_follows_another_within_a_second_whatever_is_asked_for() {
     assert_eq!(seconds(check(1, 1), starting, minute), 1);
     assert_eq!(seconds(check(1, 1), healthy, minute), 1);
     assert_eq!(seconds(check(-5, 0), healthy, minute), 30);
-    // Its pace while it starts is another one, until it succeeds or its time is over.
+    // In the start period a separate interval applies, until the first success or the end of the
+    // period.
     assert_eq!(seconds(check(9 * second, 2 * second), starting, minute), 2);
     assert_eq!(seconds(check(9 * second, 0), starting, minute), 5);
     assert_eq!(seconds(check(9 * second, 2 * second), healthy, minute), 9);

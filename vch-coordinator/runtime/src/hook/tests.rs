@@ -22,7 +22,7 @@ fn unanswered(error: &NicError) -> &HookError {
     error.downcast_ref().unwrap()
 }
 
-/// Asks a program that answers so; gives what it was asked and what came of it.
+/// Sends a request to a program that gives this answer. Returns the request and its result.
 async fn asked(answer: &str) -> (String, Result<(), NicError>) {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("hook");
@@ -33,7 +33,7 @@ async fn asked(answer: &str) -> (String, Result<(), NicError>) {
         let mut stream = BufReader::new(stream);
         let mut line = String::new();
         stream.read_line(&mut line).await.unwrap();
-        // The coordinator may have gone on to read no further.
+        // The coordinator may have stopped reading.
         let _ = stream.write_all(answer.as_bytes()).await;
         line
     };

@@ -7,7 +7,7 @@ use protocol::process::{CgroupLimits, CpuMax, Start};
 use vch_ledger::{EndpointId, Id};
 use vch_shim::Launch;
 
-/// Some container's.
+/// Returns the launch of a sample container.
 pub fn sample() -> Launch {
     Launch {
         container: "c".repeat(64),

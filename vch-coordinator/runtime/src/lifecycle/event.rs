@@ -1,4 +1,4 @@
-//! What a lifecycle is told, and what it asks for.
+//! The events that a lifecycle takes, and the actions that it returns.
 
 use crate::{
     signal::stop_signal,
@@ -6,29 +6,29 @@ use crate::{
 };
 use std::time::Duration;
 
-/// The number by which a request is answered.
+/// The number of a request, by which it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
 /// A request about a container's run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Start it.
+    /// Start the container.
     Start,
-    /// Stop it: a signal, and SIGKILL after a time.
+    /// Stop the container: by its stop signal, and by SIGKILL after a time.
     Stop(Stop),
-    /// Stop it if it runs, and start it.
+    /// Stop the container if it runs, and start it.
     Restart(Stop),
-    /// Send its process a signal.
+    /// Send a signal to the container's process.
     Kill(u8),
-    /// Remove it.
+    /// Remove the container.
     Remove {
-        /// End it first if it runs.
+        /// Whether to end the container first if it runs.
         force: bool,
     },
 }
 
-/// How a request stops a container, where that differs from the container's own way.
+/// How a request stops a container, if that differs from the container's own configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stop {
     /// The time between the signal and SIGKILL; `None` for the container's own.
@@ -37,25 +37,25 @@ pub struct Stop {
     pub signal: Option<u8>,
 }
 
-/// What a container's configuration says of its run.
+/// The part of a container's configuration that the lifecycle depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// When it is started again.
+    /// The restart policy.
     pub restart: RestartPolicy,
-    /// It is removed when it has ended.
+    /// Whether the container is removed when it has ended.
     pub remove_at_end: bool,
-    /// The signal that stops it.
+    /// The signal that stops the container.
     pub stop_signal: u8,
     /// The time between that signal and SIGKILL.
     pub stop_grace: Duration,
 }
 
-/// Between the signal that stops and SIGKILL, for a container that names no time, as Docker has it.
+/// The time between the stop signal and SIGKILL for a container that sets no time, as in Docker.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
 impl From<&Workload> for Policy {
     fn from(workload: &Workload) -> Self {
-        // A negative time is without end.
+        // A negative time means to wait without limit.
         let seconds = |seconds| u64::try_from(seconds).unwrap_or(u64::MAX);
         Self {
             restart: workload.restart.clone(),
@@ -68,32 +68,32 @@ impl From<&Workload> for Policy {
     }
 }
 
-/// What happened.
+/// An event that a lifecycle takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<E> {
     /// The coordinator has started, and the container does not run.
     CoordinatorStarted,
-    /// A shim that an earlier coordinator started has answered: its VM runs on.
+    /// The shim of a VM that an earlier coordinator started has answered: the VM still runs.
     Resumed,
-    /// A request has come.
+    /// A request has arrived.
     Requested(RequestId, Request),
-    /// A client tells why the start that it asked for was refused, in the words that its users know.
+    /// A client reports why the start that it requested was refused, in the words of its users.
     Explained(RequestId, String),
     /// [`Action::Prepare`] is done.
     Prepared,
-    /// [`Action::Launch`] is done: its process runs.
+    /// [`Action::Launch`] is done: the container's process runs.
     Launched(Launched),
-    /// [`Action::Prepare`] or [`Action::Launch`] has failed, and left nothing that runs.
+    /// [`Action::Prepare`] or [`Action::Launch`] has failed, and no process is left.
     StartFailed(StartFailure<E>),
     /// [`Action::RecordStart`] or [`Action::RecordEnd`] is done.
     Recorded,
     /// [`Action::RecordStart`] has failed.
     NotRecorded(E),
-    /// Its process has ended, or its VM.
+    /// The container's process or its VM has ended.
     Ended(Ended),
     /// The time of `Lifecycle::wakes_at` has come.
     Woke,
-    /// Nobody reads any more what it wrote.
+    /// No client reads the container's output any more.
     ReadersGone,
     /// [`Action::RemoveRow`] is done.
     RowRemoved,
@@ -101,27 +101,27 @@ pub enum Event<E> {
     RowKept(E),
 }
 
-/// A process that runs.
+/// A process that was started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Launched {
-    /// When it started, milliseconds since 1970.
+    /// When the process started, in milliseconds since 1970.
     pub started_ms: u64,
-    /// The shim's process.
+    /// The process number of the shim.
     pub pid: u32,
-    /// What its VM has.
+    /// The size of the VM.
     pub vm: VmSize,
 }
 
 /// A start that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartFailure<E> {
-    /// The exit code that it counts as: 125 to 128, as Docker has them.
+    /// The exit code that is recorded: 125 to 128, as in Docker.
     pub code: u8,
     /// The reason in words.
     pub reason: String,
-    /// When its VM ended, milliseconds since 1970; `None` if there was none.
+    /// When the VM ended, in milliseconds since 1970; `None` if there was no VM.
     pub ended_ms: Option<u64>,
-    /// The error for those who asked for the start.
+    /// The answer to the requests for the start.
     pub error: E,
 }
 
@@ -130,93 +130,95 @@ pub struct StartFailure<E> {
 pub struct Ended {
     /// The exit code.
     pub code: u8,
-    /// The guest's kernel killed it for want of memory.
+    /// Whether the guest's kernel killed the process because the container ran out of memory.
     pub out_of_memory: bool,
-    /// When it ended, milliseconds since 1970.
+    /// When the run ended, in milliseconds since 1970.
     pub finished_ms: u64,
-    /// Why its VM ended under it, in words; empty if its process ended.
+    /// Why the VM ended before the process, in words; empty if the process ended.
     pub error: String,
 }
 
-/// What a supervisor does.
+/// An action that a supervisor carries out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action<E> {
-    /// Provide its disks and commit its start: names and ports are in force from then on.
+    /// Provide the disks and commit the start: names and ports are in force from then on.
     Prepare,
-    /// Start its VM and its process.
+    /// Start the VM and the container's process.
     Launch,
-    /// End a launch that is under way; it fails then.
+    /// Cancel the launch that is under way, which then fails.
     AbortLaunch,
-    /// Send its process a signal and tell of it; the answer of the request, if there is one, is what comes of it.
+    /// Send the process a signal and send an event about it. The result is the answer to the
+    /// request, if there is one.
     Signal(u8, Option<RequestId>),
-    /// Let the shim end the VM.
+    /// Tell the shim to end the VM.
     EndVm,
-    /// End the shim by SIGKILL, and the VM with it.
+    /// Kill the shim by SIGKILL, and the VM with it.
     EndShim,
-    /// Store the run; the answer of the request, if there is one, is what comes of it.
+    /// Store the run. The result is the answer to the request, if there is one.
     Record(Life, Option<RequestId>),
-    /// Store that it runs.
+    /// Store that the process runs.
     RecordStart(Life),
-    /// Store how it ended, and take its names and ports out of force; tried until it succeeds.
+    /// Store the end of the run and release the container's names and ports; repeated until it
+    /// succeeds.
     RecordEnd(Life),
     /// Answer a request.
     Answer(RequestId, Answer<E>),
-    /// Tell those who follow events.
+    /// Send an event to the subscribers.
     Tell(Told),
-    /// Report when nobody reads any more what it wrote.
+    /// Report when no client reads the container's output any more.
     AwaitReaders,
-    /// Remove it from the ledger.
+    /// Remove the container from the ledger.
     RemoveRow,
-    /// Remove its directory, and end the supervisor.
+    /// Delete the container's directory, and end the supervisor.
     Discard,
 }
 
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer<E> {
-    /// It was done.
+    /// The request was carried out.
     Done,
-    /// It was so already.
+    /// Nothing had to be changed.
     Unchanged,
-    /// It was refused or failed.
+    /// The request was refused or failed.
     Refused(Refused<E>),
 }
 
 /// Why a request was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused<E> {
-    /// It does not run.
+    /// The container does not run.
     NotRunning,
-    /// It can't be removed without force: it is `running` or `restarting`.
+    /// The container cannot be removed without force, since it is `running` or `restarting`.
     NotRemovable(&'static str),
-    /// Its removal is under way.
+    /// The container is being removed.
     Removing,
-    /// It is removed.
+    /// The container is removed.
     Gone,
-    /// It was killed in every way, and its VM goes on.
+    /// The VM still runs although its shim was killed.
     Unkillable,
-    /// Something failed.
+    /// An operation failed.
     Failed(E),
 }
 
-/// What those who follow events are told.
+/// An event for subscribers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// Its process runs.
+    /// The process runs.
     Start,
-    /// A user stopped it.
+    /// A user stopped the container.
     Stop,
-    /// A user restarted it.
+    /// A user restarted the container.
     Restart,
-    /// The guest's kernel killed it for want of memory.
+    /// The guest's kernel killed the container because it ran out of memory.
     OutOfMemory,
-    /// It has ended.
+    /// The container has ended.
     Die {
         /// The exit code.
         code: u8,
-        /// How long it ran.
+        /// How long the container ran.
         ran: Duration,
     },
-    /// It is removed.
+    /// The container is removed.
     Destroy,
 }

@@ -1,4 +1,4 @@
-//! From the wish to start a container to its process, or back.
+//! The start of a container: from the request to a running process, or to a failed start.
 
 use super::{
     Action, Answer, Ended, Launched, Lifecycle, Policy, Refused, Request, RequestId, Running,
@@ -16,13 +16,13 @@ const KILL: u8 = 9;
 /// A start that is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Starting {
-    /// Its policy starts it, and tries again if that fails.
+    /// Whether the restart policy starts the container, and retries if the start fails.
     pub(super) by_policy: bool,
-    /// How often its policy has started it in a row, this time included.
+    /// How many times in a row the restart policy has started the container, including this time.
     restarts: u32,
-    /// An earlier coordinator began it, and its shim has not answered yet.
+    /// Whether an earlier coordinator began the start and its shim has not answered yet.
     pub(super) found: bool,
-    /// It is to end at once.
+    /// Whether the start is being cancelled.
     aborted: bool,
 }
 
@@ -57,7 +57,7 @@ impl<E: Clone> Lifecycle<E> {
         out.push(Action::Prepare);
     }
 
-    /// Takes a request that came while a start is under way.
+    /// Handles a request that arrived during a start.
     pub(super) fn while_starting(
         &mut self,
         id: RequestId,
@@ -96,7 +96,7 @@ impl<E: Clone> Lifecycle<E> {
         };
         self.run.status = Status::Running;
         self.run.started_ms = launched.started_ms;
-        // What an earlier coordinator knew of it stands.
+        // A start that an earlier coordinator began keeps what that coordinator recorded.
         if !starting.found {
             self.run = Life {
                 pid: launched.pid,
@@ -112,7 +112,7 @@ impl<E: Clone> Lifecycle<E> {
         out.push(Action::RecordStart(self.run.clone()));
     }
 
-    /// Goes on once a start or an end is stored.
+    /// Continues after a start or an end has been stored.
     pub(super) fn recorded(&mut self, policy: &Policy, now: Instant, out: &mut Vec<Action<E>>) {
         match self.state {
             State::Starting(_) => self.runs(policy, now, out),
@@ -153,7 +153,8 @@ impl<E: Clone> Lifecycle<E> {
         }
     }
 
-    /// Ends a VM whose start can't be stored: a coordinator that died would not know of it.
+    /// Ends a VM whose start cannot be stored: after a crash, the next coordinator would not know
+    /// of it.
     pub(super) fn start_not_recorded(&mut self, error: E, now: Instant, out: &mut Vec<Action<E>>) {
         if !matches!(self.state, State::Starting(_)) {
             return;
@@ -190,7 +191,7 @@ impl<E: Clone> Lifecycle<E> {
             error,
         } = failure;
         self.run = Life {
-            // As Docker has it: a container whose first start failed is as it was made.
+            // As in Docker, a container whose first start failed is again in the state `created`.
             status: match self.run.started_ms {
                 0 => Status::Created,
                 _ => Status::Exited,
@@ -214,7 +215,7 @@ impl<E: Clone> Lifecycle<E> {
         out.push(Action::RecordEnd(self.run.clone()));
     }
 
-    /// Goes on once a failed start is stored.
+    /// Continues after a failed start has been stored.
     pub(super) fn has_not_started(
         &mut self,
         FailedStart { by_policy }: FailedStart,
@@ -224,7 +225,8 @@ impl<E: Clone> Lifecycle<E> {
     ) {
         let removed = |(_, waiting): &(RequestId, Waiting)| *waiting == Waiting::Remove;
         if (policy.remove_at_end && !by_policy) || self.waiting.iter().any(removed) {
-            // Why it did not start is what those who asked for the start are told.
+            // The requests for the start are answered with the reason of its failure once the
+            // container is removed.
             self.remove(out);
             return;
         }
@@ -247,7 +249,8 @@ impl<E: Clone> Lifecycle<E> {
         self.rest(again.flatten(), now, out);
     }
 
-    /// Waits for the next start by policy, or for a request.
+    /// Goes to a state in which the container waits: for the next start by its restart policy after
+    /// `pause`, or for a request.
     pub(super) fn rest(&mut self, pause: Option<Duration>, now: Instant, out: &mut Vec<Action<E>>) {
         self.state = match (pause, self.run.status) {
             (Some(pause), _) => {
@@ -294,9 +297,9 @@ impl<E: Clone> Lifecycle<E> {
     }
 }
 
-/// What a failed start was.
+/// A failed start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailedStart {
-    /// Its policy started it.
+    /// Whether the restart policy started the container.
     by_policy: bool,
 }

@@ -1,4 +1,4 @@
-//! From a container that runs to its end, and on.
+//! The end of a container's run: stopping it in stages, and continuing after its end.
 
 use super::{
     Action, Answer, LAST_READS, Lifecycle, Policy, Refused, Request, RequestId, Running, State,
@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 /// SIGKILL.
 const KILL: u8 = 9;
-/// From SIGKILL until the VM itself is ended.
+/// The time between SIGKILL and ending the VM.
 const KILL_GRACE: Duration = Duration::from_secs(5);
-/// From there until its shim is killed, and from there until a container is given up as unkillable.
+/// The time between ending the VM and killing its shim, and between that and reporting the
+/// container as unkillable.
 const END_GRACE: Duration = Duration::from_secs(20);
 
 /// A run that is being ended.
@@ -19,16 +20,16 @@ const END_GRACE: Duration = Duration::from_secs(20);
 pub struct Stopping {
     pub(super) running: Running,
     stage: Stage,
-    /// When the next stage is due.
+    /// When the next stage is due; `None` if no further stage follows.
     pub(super) next_at: Option<Instant>,
 }
 
-/// How far the ending of a run has come.
+/// The stage of ending a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Its process was sent the signal that stops it.
+    /// The process was sent the stop signal.
     Signalled,
-    /// It was sent SIGKILL.
+    /// The process was sent SIGKILL.
     Killed,
     /// The shim was told to end the VM.
     VmEnded,
@@ -37,7 +38,7 @@ enum Stage {
 }
 
 impl<E: Clone> Lifecycle<E> {
-    /// Takes a request that came while its process runs or is being ended.
+    /// Handles a request that arrived while the process runs or is being ended.
     pub(super) fn while_running(
         &mut self,
         id: RequestId,
@@ -73,8 +74,9 @@ impl<E: Clone> Lifecycle<E> {
         }
     }
 
-    /// Notes that a user ends it, so that its policy does not start it again. It is in force at once, and stored with
-    /// the end at the latest: a disk that is full keeps nobody from stopping a container.
+    /// Notes that a user ends the container, so that its restart policy does not start it again.
+    /// This takes effect at once and is stored with the end of the run at the latest, so that a
+    /// container can be stopped even if the disk is full.
     fn stopped_by_user(&mut self, out: &mut Vec<Action<E>>) {
         if !self.run.stopped_by_user {
             self.run.stopped_by_user = true;
@@ -85,7 +87,7 @@ impl<E: Clone> Lifecycle<E> {
     fn signal(&mut self, how: Stop, policy: &Policy, now: Instant, out: &mut Vec<Action<E>>) {
         self.stopped_by_user(out);
         let signal = how.signal.unwrap_or(policy.stop_signal);
-        // Beyond what a clock counts it is for ever.
+        // A time that the clock cannot represent means no limit.
         let due = now.checked_add(how.grace.unwrap_or(policy.stop_grace));
         match &mut self.state {
             State::Running(running) => {
@@ -95,7 +97,7 @@ impl<E: Clone> Lifecycle<E> {
                     next_at: due,
                 });
             }
-            // The shorter patience counts.
+            // The shorter of the two times applies.
             State::Stopping(stopping) if stopping.stage == Stage::Signalled => {
                 stopping.next_at = match (stopping.next_at, due) {
                     (Some(one), Some(other)) => Some(one.min(other)),
@@ -129,7 +131,7 @@ impl<E: Clone> Lifecycle<E> {
         }
     }
 
-    /// Ends a VM without asking its process.
+    /// Ends the VM without a signal to the process.
     pub(super) fn end_vm(&mut self, running: Running, now: Instant, out: &mut Vec<Action<E>>) {
         self.state = State::Stopping(Stopping {
             running,
@@ -139,7 +141,7 @@ impl<E: Clone> Lifecycle<E> {
         out.push(Action::EndVm);
     }
 
-    /// Goes on to the next stage: the one before has not ended it in time.
+    /// Goes on to the next stage, because the previous one did not end the run in time.
     pub(super) fn escalate(&mut self, now: Instant, out: &mut Vec<Action<E>>) {
         let State::Stopping(stopping) = &mut self.state else {
             return;
@@ -148,7 +150,8 @@ impl<E: Clone> Lifecycle<E> {
             Stage::Signalled => (Stage::Killed, KILL_GRACE, Action::Signal(KILL, None)),
             Stage::Killed => (Stage::VmEnded, END_GRACE, Action::EndVm),
             Stage::VmEnded => (Stage::ShimKilled, END_GRACE, Action::EndShim),
-            // It runs on, whatever was tried, and is not said to have ended. The next request tries again.
+            // The VM still runs, so that the container must not be recorded as ended. The next
+            // request tries again.
             Stage::ShimKilled => {
                 stopping.next_at = None;
                 for (id, _) in self.waiting.drain(..) {
@@ -162,7 +165,7 @@ impl<E: Clone> Lifecycle<E> {
         out.push(action);
     }
 
-    /// Goes on once an end is stored.
+    /// Continues after an end has been stored.
     pub(super) fn has_ended(&mut self, policy: &Policy, now: Instant, out: &mut Vec<Action<E>>) {
         let State::Ending {
             found,

@@ -5,7 +5,7 @@ mod told;
 use super::*;
 use crate::workload::{RestartPolicy, RestartWhen};
 
-/// The error of the tests.
+/// The error type of the tests.
 type Error = &'static str;
 
 const SIGTERM: u8 = 15;
@@ -46,7 +46,7 @@ fn start_failed(code: u8) -> Event<Error> {
     })
 }
 
-/// A container that is driven by hand.
+/// A container whose events the test sends.
 struct World {
     lifecycle: Lifecycle<Error>,
     policy: Policy,
@@ -65,7 +65,7 @@ impl World {
         }
     }
 
-    /// One whose process runs.
+    /// Returns a container whose process runs.
     fn running(when: RestartWhen) -> Self {
         let mut world = Self::new(when);
         world.ask(Request::Start);
@@ -82,13 +82,13 @@ impl World {
         actions.collect::<Vec<_>>().concat()
     }
 
-    /// Sends the next request; the first one has number 1.
+    /// Sends the next request. The first one has number 1.
     fn ask(&mut self, request: Request) -> Vec<Action<Error>> {
         self.requests += 1;
         self.step(Event::Requested(RequestId(self.requests), request))
     }
 
-    /// Lets the time come for which it waits.
+    /// Advances the clock to the time that the lifecycle waits for.
     fn wake(&mut self) -> Vec<Action<Error>> {
         self.now = self.lifecycle.wakes_at().unwrap();
         self.step(Event::Woke)
@@ -125,7 +125,7 @@ fn refused(request: u64, why: Refused<Error>) -> Action<Error> {
     Action::Answer(RequestId(request), Answer::Refused(why))
 }
 
-/// The actions without those that only store or tell.
+/// Returns the actions without those that only store or report.
 fn deeds(actions: Vec<Action<Error>>) -> Vec<Action<Error>> {
     let mut actions = actions;
     actions.retain(|action| {

@@ -11,7 +11,7 @@ fn id() -> ContainerId {
     ContainerId::from_bytes([7; 32])
 }
 
-/// The directory of a container, with its disk.
+/// Returns a state directory with one container's directory and disk.
 fn world() -> StateDir {
     let dir = tempfile::tempdir().unwrap();
     let dirs = Dirs {
@@ -42,7 +42,7 @@ fn a_directory_that_no_row_names_is_moved_aside_whole_and_told() {
     let words = dirs.lost_words();
     assert_eq!(words.len(), 1);
     assert!(words[0].contains(&id().to_string()), "{words:?}");
-    // Again, as by another loss within the same second: nothing is overwritten.
+    // The same container is lost again within the same second: nothing is overwritten.
     fs::create_dir_all(dirs.of(id())).unwrap();
     assert_eq!(dirs.sweep(&BTreeSet::new()).unwrap().lost.len(), 1);
     assert_eq!(dirs.lost_words().len(), 2);

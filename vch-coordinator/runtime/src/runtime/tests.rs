@@ -3,7 +3,7 @@ use crate::RuntimeError;
 use serde::ser::{Error as _, Serialize, Serializer};
 use vch_ledger::DocumentKind;
 
-/// Content that has no form as JSON.
+/// A value that cannot be serialized as JSON.
 struct Formless;
 
 impl Serialize for Formless {

@@ -21,7 +21,7 @@ fn a_container_whose_document_cannot_be_read_is_left_out_and_told() {
     let mut seed = 0;
     for (name, text) in [
         ("good", r#"{"image": "sha256:1"}"#),
-        // As a later release might write it.
+        // A document as a later release might write it.
         (
             "newer",
             r#"{"image": "sha256:2", "command": {"shell": "true"}}"#,
@@ -36,7 +36,7 @@ fn a_container_whose_document_cannot_be_read_is_left_out_and_told() {
         };
         decide(&mut ledger, &mut seed, command);
     }
-    // One that was not made by Docker's API: it has no workload.
+    // A container that the native API created has no workload.
     decide(&mut ledger, &mut seed, sample::add("foreign"));
     let documents = Documents::default();
     let decoded = ContainerRows::all(&ledger);

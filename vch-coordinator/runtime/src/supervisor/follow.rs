@@ -1,5 +1,5 @@
-//! Follows a VM by its shim. A shim that does not answer is waited for: only what it told or wrote, or the proof that
-//! its process is gone, ends a run.
+//! Follows a VM through its shim. A shim that does not answer is waited for: a run ends only by
+//! what the shim reported or wrote, or by proof that the shim's process is gone.
 
 use crate::{Runtime, RuntimeError, blocking::blocking, event::now_ms};
 use std::{io::ErrorKind, time::Duration};
@@ -7,21 +7,23 @@ use tokio::time::{Instant, sleep};
 use vch_ledger::ContainerId;
 use vch_shim::{Failure, Liveness, Outcome, Stages};
 
-/// The exit code of a container whose shim was killed: as if it was killed itself.
+/// The exit code of a container whose shim was killed: as if its process had been killed by
+/// SIGKILL.
 const LOST: u8 = 137;
-/// First and longest pause before a shim is asked again.
+/// The first and the longest pause before connecting to a shim again.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// An earlier coordinator may have started the shim in its last moment: it is not there yet.
+/// How long to wait for the shim of a start that an earlier coordinator began: its process may not
+/// exist yet.
 const MAY_COME: Duration = Duration::from_secs(3);
 
-/// Errors of a file that is no outcome, however often it is read.
+/// Errors of an outcome file that is not valid, however often it is read.
 const UNREADABLE: [ErrorKind; 2] = [ErrorKind::InvalidData, ErrorKind::UnexpectedEof];
 
-/// What became of a VM.
+/// What happened to a VM.
 pub(super) enum Followed {
-    /// Its process runs since this time: milliseconds since 1970.
+    /// The container's process runs since this time, in milliseconds since 1970.
     Runs(u64),
-    /// It has ended.
+    /// The container's process or its VM has ended.
     Ended(Outcome),
 }
 
@@ -29,28 +31,30 @@ pub(super) enum Followed {
 pub(super) struct Follower {
     runtime: Runtime,
     id: ContainerId,
-    /// The connection to the shim; `None` while there is none.
+    /// The connection to the shim; `None` while there is no connection.
     stages: Option<Stages>,
     known: Known,
 }
 
-/// What the supervisor knows of the VM's process.
+/// What the supervisor already knows of the container's process.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Known {
     Runs,
-    /// An earlier coordinator knew that it runs.
+    /// An earlier coordinator knew that the process runs.
     RanBefore,
-    /// It is being started.
+    /// The process is being started.
     Starting {
-        /// Its shim may still come up to this time, where an earlier coordinator began the start.
+        /// Until when the shim may still appear, if an earlier coordinator began the start.
         may_come_until: Instant,
-        /// When the last run ended, milliseconds since 1970: what was written of that one says nothing of this one.
+        /// When the last run ended, in milliseconds since 1970. An outcome that is not newer
+        /// belongs to that run.
         last_finished_ms: u64,
     },
 }
 
 impl Follower {
-    /// Returns the follower of a VM whose shim was just started: first it waits for the process.
+    /// Returns the follower of a VM whose shim was just started. It waits for the container's
+    /// process first.
     pub fn launched(runtime: &Runtime, id: ContainerId) -> Self {
         let known = Known::Starting {
             may_come_until: Instant::now(),
@@ -64,8 +68,8 @@ impl Follower {
         Self::new(runtime, id, Known::RanBefore)
     }
 
-    /// Returns the follower of a VM that an earlier coordinator was starting; the container's last run ended at
-    /// `last_finished_ms`.
+    /// Returns the follower of a VM that an earlier coordinator was starting. The container's last
+    /// run ended at `last_finished_ms`, in milliseconds since 1970.
     pub fn starting(runtime: &Runtime, id: ContainerId, last_finished_ms: u64) -> Self {
         let known = Known::Starting {
             may_come_until: Instant::now() + MAY_COME,
@@ -83,7 +87,8 @@ impl Follower {
         }
     }
 
-    /// Waits for what the supervisor does not know yet. After [`Followed::Ended`] nothing comes.
+    /// Waits until the VM does something that the supervisor does not know yet. Must not be called
+    /// again after [`Followed::Ended`].
     pub async fn next(mut self) -> (Self, Followed) {
         let mut pause = AGAIN.0;
         loop {
@@ -91,9 +96,9 @@ impl Follower {
                 match stages.next().await {
                     Ok(stage) => {
                         pause = AGAIN.0;
-                        // Its start is told before its end, even if both are known by now.
+                        // The start is reported before the end, even if both are known already.
                         if let Some(followed) = self.news(stage.started_ms) {
-                            // The stage is told again to a new connection.
+                            // A new connection receives the stage again.
                             if stage.ended.is_some() {
                                 self.stages = None;
                             }
@@ -105,7 +110,7 @@ impl Follower {
                         continue;
                     }
                     Err(error) => {
-                        tracing::debug!(container = %self.id, %error, "the connection to a shim has ended");
+                        tracing::debug!(container = %self.id, %error, "connection to the shim closed");
                         self.stages = None;
                     }
                 }
@@ -117,7 +122,7 @@ impl Follower {
                         return self.dead().await;
                     }
                     if pause == AGAIN.1 {
-                        tracing::debug!(container = %self.id, %error, "a shim does not answer and is waited for");
+                        tracing::debug!(container = %self.id, %error, "shim does not answer; waiting for it");
                     }
                     sleep(pause).await;
                     pause = (pause * 2).min(AGAIN.1);
@@ -164,19 +169,20 @@ impl Follower {
 }
 
 impl Runtime {
-    /// Returns how the last run of a container ended whose shim is gone: as the shim wrote it, or as if it was killed.
+    /// Returns the outcome of a container's last run, whose shim is gone: as the shim wrote it, or
+    /// as if it was killed.
     async fn outcome(&self, id: ContainerId) -> Outcome {
         loop {
             let dir = self.0.dirs.of(id);
             match blocking(move || Outcome::read(&dir)).await {
                 Ok(written) => return written.unwrap_or_else(lost),
                 Err(error) if UNREADABLE.contains(&error.kind()) => {
-                    tracing::error!(container = %id, %error, "what a shim wrote of the end of its VM can't be read");
+                    tracing::error!(container = %id, %error, "outcome of a VM cannot be read");
                     return lost();
                 }
-                // It may be read when a descriptor is free again.
+                // The error may be temporary, such as a lack of file descriptors.
                 Err(error) => {
-                    tracing::warn!(container = %id, %error, "what a shim wrote of the end of its VM is not read yet");
+                    tracing::warn!(container = %id, %error, "outcome of a VM not read yet; trying again");
                     sleep(AGAIN.1).await;
                 }
             }
@@ -184,7 +190,7 @@ impl Runtime {
     }
 }
 
-/// How a VM ended whose shim was killed before it wrote anything.
+/// Returns the outcome of a VM whose shim was killed before it wrote one.
 fn lost() -> Outcome {
     Outcome {
         code: LOST,

@@ -1,4 +1,4 @@
-//! From a container that does not run to its process, or back.
+//! Starts a container: provides its disks, commits the start, and launches its VM and process.
 
 use super::{Done, Followed, Follower, NOT_LAUNCHED, Supervised};
 use crate::{
@@ -21,15 +21,16 @@ use vch_engine::RequestError;
 use vch_ledger::{Command, ContainerId, DocumentKind};
 use vch_shim::{Blame, Launch, Liveness, Outcome};
 
-/// The exit code of a container that was killed while it started: as if its process was.
+/// The exit code of a container that was killed while it started: as if its process had been killed
+/// by SIGKILL.
 const KILLED: u8 = 137;
 
-/// The files of a container's disks.
+/// The disk files of a container's VM.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StartDisks {
-    /// Its image's root file system.
+    /// The root file system of the container's image.
     image: PathBuf,
-    /// What it writes.
+    /// The container's writable layer.
     writable: PathBuf,
 }
 
@@ -56,7 +57,7 @@ impl Supervised {
             let starts = &runtime.0.starts;
             starts.launched(began, &launched, abort.is_cancelled());
             if launched.is_err() {
-                // Whatever came of it ends: nobody would follow it.
+                // Without a supervisor that follows it, a VM that was started must not go on.
                 runtime.end_for_sure(id).await;
             }
             Done::Launched(Box::new(launched))
@@ -74,8 +75,8 @@ impl Runtime {
         if !snapshot.workload.awaited.is_empty() {
             self.connect_awaited(id, handle).await?;
         }
-        // Its NICs are the launch's from here on: a network that is connected when names and ports are in force
-        // waits for that.
+        // From here on the launch decides the VM's NICs. A network that is connected after names
+        // and ports are in force waits until the launch is over.
         handle.show_starting(true);
         let start = Command::StartContainer(id.into());
         self.0.requests.carry_out(start).await?;
@@ -83,7 +84,11 @@ impl Runtime {
         Ok(disks)
     }
 
-    /// Refuses a start beside a VM of the same container: both would write its disk.
+    /// Refuses a start while a VM of an earlier run still runs: both VMs would write the same disk.
+    ///
+    /// # Errors
+    /// - [`RuntimeError::Orphan`] if such a VM runs.
+    /// - [`RuntimeError::File`] if it is not known whether one runs.
     async fn check_orphan(&self, snapshot: &ContainerSnapshot) -> Result<(), RuntimeError> {
         let id = snapshot.container.id;
         match self.liveness(id).await? {
@@ -98,7 +103,11 @@ impl Runtime {
         }
     }
 
-    /// The endpoints that it had to wait for become its own, before it runs.
+    /// Connects the container to the networks that were missing, or had no free address, when it
+    /// was created.
+    ///
+    /// # Errors
+    /// Returns [`RuntimeError::Request`] if the ledger refuses an endpoint or the network cannot be set up.
     async fn connect_awaited(&self, id: ContainerId, handle: &Handle) -> Result<(), RuntimeError> {
         let _edits = handle.edits.lock().await;
         let snapshot = self.require(id).await?;
@@ -113,7 +122,7 @@ impl Runtime {
             Ok(_) => Ok(()),
             Err(error @ RequestError::Refused(_)) => Err(error.into()),
             Err(error) => {
-                // It was committed, and undone: the endpoints are awaited again.
+                // The endpoints were committed and undone again, so they are awaited again.
                 self.keep(id, DocumentKind::Workload, &*snapshot.workload)
                     .await?;
                 Err(error.into())
@@ -121,7 +130,11 @@ impl Runtime {
         }
     }
 
-    /// Makes the container's own disk at its first start, and returns it behind its image's root file system.
+    /// Returns the container's disks. Creates the writable layer at the container's first start.
+    ///
+    /// # Errors
+    /// - [`RuntimeError::NoImage`] or [`RuntimeError::Image`] if a disk cannot be made.
+    /// - [`RuntimeError::File`] if the container's directory cannot be made.
     async fn disks(&self, snapshot: &ContainerSnapshot) -> Result<StartDisks, RuntimeError> {
         let id = snapshot.container.id;
         let image = self.0.disks.root(&snapshot.workload.image).await?;
@@ -143,17 +156,19 @@ impl Runtime {
         abort: &CancellationToken,
     ) -> Result<(Launched, Follower), RuntimeError> {
         let vms = self.0.vms.as_ref().ok_or(RuntimeError::Disabled)?;
-        // Until its process runs. Nobody closes the semaphore.
+        // The permit is held until the container's process runs. The semaphore is never closed.
         let _boots = abort
             .run_until_cancelled(self.0.boots.acquire())
             .await
             .ok_or_else(killed)?;
         handle.phase("turn");
-        // As the ledger has it now: a network that is connected from here on is plugged.
+        // Reads the container again: a network that is connected from here on is plugged into the
+        // running VM.
         let snapshot = self.require(id).await?;
         let sockets = self.sockets(&snapshot)?;
         let mut launch = self.launch(&snapshot, vms, sockets, disks)?;
-        // Kept until its QEMU runs, and is seen by its user.
+        // The reservation is kept until QEMU runs, since QEMU's process then shows that the user is
+        // taken.
         let uid = self.uid(id).await?;
         launch.uid = uid.number;
         let bounds = launch::bounds(&snapshot, vms);
@@ -184,7 +199,8 @@ impl Runtime {
                     return Ok((launched, follower));
                 }
             };
-            // A clone that is none may be so for its template: another release of QEMU, a broken disk.
+            // The template may be the reason that a clone does not start, for example after an
+            // upgrade of QEMU or because of a broken disk. Boots without it.
             let blame = outcome.blame();
             let Some(template) = launch.template.take_if(|_| blame != Blame::None) else {
                 return Err(not_started(outcome));
@@ -193,7 +209,10 @@ impl Runtime {
         }
     }
 
-    /// A user that no other VM has.
+    /// Reserves a user ID that no other VM has.
+    ///
+    /// # Errors
+    /// Returns [`RuntimeError::NotStarted`] if no user ID is free.
     async fn uid(&self, id: ContainerId) -> Result<Uid, RuntimeError> {
         let uids = self.0.uids.clone();
         let taken = tokio::task::spawn_blocking(move || uids.take(id)).await;
@@ -234,7 +253,7 @@ fn killed() -> RuntimeError {
     }
 }
 
-/// A VM is not started without the bounds that it is to have.
+/// Converts the error of a cgroup file. A VM is not started without its limits.
 fn unbounded((path, source): (PathBuf, std::io::Error)) -> RuntimeError {
     RuntimeError::File {
         what: "bound the VM by",

@@ -1,4 +1,4 @@
-//! What is stored of a run: by the supervisor alone, one change after the other.
+//! Stores the states of a container's run, one after the other. Only the supervisor stores them.
 
 use super::{Done, Supervised};
 use crate::{RuntimeError, lifecycle::Event, runtime::document, workload::Life};
@@ -8,19 +8,25 @@ use vch_ledger::{Command, DocumentKind};
 use vch_log::error_chain;
 use vch_store::WriterError;
 
-/// Before it is tried again to store an end.
+/// The pause before the supervisor tries again to store the end of a run.
 const AGAIN: Duration = Duration::from_secs(1);
 
 impl Supervised {
-    /// Stores a run.
+    /// Stores the state of the run.
+    ///
+    /// # Errors
+    /// - [`RuntimeError::Unwritable`] if the run cannot be serialized.
+    /// - [`RuntimeError::Request`] if the ledger refuses the command or cannot store it.
     pub(super) async fn record(&mut self, life: Life) -> Result<(), RuntimeError> {
         let command = document(&self.id.into(), DocumentKind::Life, &life)?;
         self.runtime.0.requests.carry_out(command).await?;
         Ok(())
     }
 
-    /// Stores an end and takes the container's names and ports out of force, as one transaction; tried until it
-    /// succeeds: it has ended whether or not there is room on the disk to say so.
+    /// Stores the end of a run and releases the container's names and ports in one transaction.
+    ///
+    /// Tries again until it succeeds: the container has ended whether or not the disk has room to
+    /// record it.
     pub(super) fn record_end(&self, life: Life) {
         let (runtime, id, handle) = (self.runtime.clone(), self.id, Arc::clone(&self.handle));
         self.beside(async move {
@@ -32,18 +38,18 @@ impl Supervised {
                 let stored = match commands() {
                     Ok(commands) => runtime.0.requests.carry_out(commands).await,
                     Err(error) => {
-                        tracing::error!(container = %id, error = error_chain(&error), "an end is not stored");
+                        tracing::error!(container = %id, error = error_chain(&error), "end of a run not stored");
                         break;
                     }
                 };
                 match stored {
                     Ok(_) => break,
                     Err(RequestError::NotKept(WriterError::Full)) => {}
-                    // Its row was removed by another request, which the supervisor is told.
+                    // Another request removed the container's row and tells the supervisor so.
                     Err(RequestError::Refused(_)) => break,
                     Err(error) => {
                         let error = error_chain(&error);
-                        tracing::warn!(container = %id, error, "an end is not stored yet");
+                        tracing::warn!(container = %id, error, "end of a run not stored yet; trying again");
                     }
                 }
                 tokio::time::sleep(AGAIN).await;

@@ -1,4 +1,4 @@
-//! The end of a VM by force, and the removal of its container.
+//! Ends a VM by force, and removes its container.
 
 use super::{Done, Supervised};
 use crate::{Runtime, RuntimeError, blocking::blocking, lifecycle::Event};
@@ -8,37 +8,37 @@ use vch_ledger::{Command, ContainerId};
 use vch_log::error_chain;
 use vch_shim::Liveness;
 
-/// From the word that ends a VM until its shim is gone.
+/// How long a shim may take to end after it was told to end its VM.
 const END_GRACE: Duration = Duration::from_secs(20);
-/// Between two looks whether a shim is gone.
+/// The interval at which [`Runtime::until_dead`] checks whether a shim has ended.
 const LOOK: Duration = Duration::from_millis(100);
-/// Before it is tried again to end a shim.
+/// The pause before the supervisor tries again to end a shim.
 const AGAIN: Duration = Duration::from_secs(1);
 
 impl Supervised {
-    /// Lets the shim end the VM.
+    /// Tells the shim to end the VM.
     pub(super) fn end_vm(&self) {
         let (runtime, id) = (self.runtime.clone(), self.id);
         self.beside(async move {
-            // One that does not hear is killed later.
+            // A shim that does not answer is killed later.
             let _ = runtime.end_vm(id).await;
             Done::Nothing
         });
     }
 
-    /// Kills the shim.
+    /// Kills the shim, and the VM with it.
     pub(super) fn end_shim(&self) {
         let (runtime, id) = (self.runtime.clone(), self.id);
         self.beside(async move {
             if let Err(error) = runtime.kill_shim(id).await {
-                tracing::warn!(container = %id, error = error_chain(&error), "the shim of a container is not killed");
+                tracing::warn!(container = %id, error = error_chain(&error), "shim not killed");
             }
             Done::Nothing
         });
     }
 
-    /// Commits a removal, with a mark in the container's directory that tells the next coordinator that it may
-    /// end it.
+    /// Removes the container from the ledger. First marks the container's directory, so that the
+    /// next coordinator knows that it may delete it.
     pub(super) async fn remove_row(&mut self) {
         self.removed = self.runtime.get(self.id).await.ok().flatten();
         let (runtime, id) = (self.runtime.clone(), self.id);
@@ -51,11 +51,12 @@ impl Supervised {
         });
     }
 
-    /// Removes the container's directory; what stays goes at the coordinator's next start.
+    /// Removes the container's directory. Files that cannot be removed now are removed at the
+    /// coordinator's next start.
     pub(super) async fn discard(&mut self) {
         let (dirs, id) = (self.runtime.0.dirs.clone(), self.id);
         if let Err(error) = blocking(move || dirs.discard(id)).await {
-            tracing::warn!(container = %id, %error, "the directory of a removed container stays until the next start");
+            tracing::warn!(container = %id, %error, "directory of a removed container not deleted; deleting it at the next start");
         }
         let cgroups = self.runtime.0.cgroups.clone();
         self.runtime.0.tasks.spawn(cgroups.remove(id));
@@ -70,16 +71,16 @@ impl Runtime {
         Ok(self.client(&snapshot)?.kill().await?)
     }
 
-    /// Ends whatever a launch that failed has left, and comes back when nothing is left.
+    /// Ends everything that a failed launch has left, and returns when nothing is left.
     pub(super) async fn end_for_sure(&self, id: ContainerId) {
         loop {
-            // The shim ends its VM in order, if it can.
+            // If it can, the shim ends its VM in order.
             let _ = self.end_vm(id).await;
             if timeout(END_GRACE, self.until_dead(id)).await.is_ok() {
                 return;
             }
             if let Err(error) = self.kill_shim(id).await {
-                tracing::warn!(container = %id, error = error_chain(&error), "a VM that did not start goes on, and is ended again");
+                tracing::warn!(container = %id, error = error_chain(&error), "VM of a failed start still runs; ending it again");
             }
             tokio::time::sleep(AGAIN).await;
         }
@@ -96,7 +97,7 @@ impl Runtime {
 
     async fn remove_row(&self, id: ContainerId) -> Result<(), RuntimeError> {
         if let Ok(Liveness::Alive(_)) = self.liveness(id).await {
-            // An orphan, whose removal by force was asked for.
+            // The VM outlived an earlier run, and its removal by force was requested.
             self.kill_shim(id).await?;
         }
         let dirs = self.0.dirs.clone();
@@ -108,8 +109,8 @@ impl Runtime {
         };
         if let Err(error) = self.0.requests.carry_out(command).await {
             let dirs = self.0.dirs.clone();
-            // It may be that it was committed and its answer is lost: then the ledger does not know it, and
-            // its directory is kept aside at the next start.
+            // The removal may have been committed although its answer is lost. The ledger then does
+            // not know the container, and the next start moves its directory to `lost/`.
             let _ = blocking(move || {
                 dirs.unmark_removal(id);
                 Ok(())

@@ -4,7 +4,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// Tells when it is dropped.
+/// Sends a message when it is dropped.
 struct TellsDrop(Option<oneshot::Sender<()>>);
 
 impl Drop for TellsDrop {

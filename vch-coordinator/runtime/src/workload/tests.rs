@@ -13,7 +13,7 @@ fn a_document_of_release_0_1_0_is_read_and_keeps_what_is_not_the_runtimes() {
     assert_eq!(workload.limits, [("nofile".to_owned(), 64, 128)]);
     assert_eq!(workload.awaited[0].network, "later");
     assert_eq!(workload.exposed(), ["443/tcp", "80/tcp"]);
-    // Each field of that release is written under its name again, with its value.
+    // Each field of that release is written under the same name again, with its value.
     let again = serde_json::to_value(&workload).unwrap();
     assert_eq!(again["shown"], written["shown"]);
     for (field, value) in written.as_object().unwrap() {

@@ -10,6 +10,11 @@ use crate::{
 use protocol::process::{Output, Process, ProcessId, ToInit};
 use std::{convert::Infallible, io};
 
+/// Sends the VM's stage to a client, and again with each change, until the VM has ended or the
+/// client has gone.
+///
+/// # Errors
+/// Returns an error if the client's connection breaks.
 pub async fn watch(mut to: Outgoing<Reply>, shared: &Shared) -> io::Result<()> {
     let mut stages = shared.stage.subscribe();
     loop {
@@ -32,6 +37,9 @@ pub async fn watch(mut to: Outgoing<Reply>, shared: &Shared) -> io::Result<()> {
 
 /// Sends the container's output to a client from the log, at the client's own pace. `input` is the client's input,
 /// with a flag that says whether the process's input ends with it.
+///
+/// # Errors
+/// Returns an error if the client's connection breaks or the log can't be read.
 pub async fn attach(
     mut input: Option<(Incoming<Request>, bool)>,
     mut to: Outgoing<Reply>,
@@ -111,6 +119,10 @@ async fn feed(
     std::future::pending().await
 }
 
+/// Runs a further process in the container, and passes its streams between guest and client.
+///
+/// # Errors
+/// Returns an error if the client's connection breaks.
 pub async fn exec(
     mut from: Incoming<Request>,
     mut to: Outgoing<Reply>,

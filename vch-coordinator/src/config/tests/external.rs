@@ -1,10 +1,10 @@
-//! External networks: what is taken, and what is refused by field, value and remedy.
+//! External networks: which are accepted, and which are refused with field, value and remedy.
 
 use super::{parse, refusal};
 use protocol::spec::FirewallLevel;
 use vch_ledger::{ExternalAddressing, ExternalNetwork};
 
-/// One network; `more` is behind its own lines.
+/// Returns the table of one network, with the lines in `more` appended.
 fn network(name: &str, interface: &str, subnets: &str, more: &str) -> String {
     format!(
         "[[external]]\nname = \"{name}\"\ninterface = \"{interface}\"\nsubnets = [{subnets}]\n{more}\n"
@@ -230,7 +230,7 @@ fn a_range_is_a_part_of_its_subnet() {
         );
         assert!(refused.contains(words), "{ranges}: {refused}");
     }
-    // The VCH's own address is simply never handed out.
+    // The VCH's own address is never assigned.
     let around = "{ subnet = \"10.2.0.0/16\", address = \"10.2.0.2\", ranges = [\"10.2.0.0/24\"] }";
     assert_eq!(taken(&network("one", "e1", around, "")).len(), 1);
     let dhcp = refusal(&network("one", "e1", around, "addressing = \"dhcp\""));

@@ -1,4 +1,4 @@
-//! The configuration against the links that there are.
+//! Checks configurations against interfaces.
 
 use super::parse;
 use crate::config::{Links, LinksError};
@@ -22,7 +22,7 @@ const GOOD: [(&str, &[&str]); 4] = [
     ("eth2", &["10.2.0.9/16", "10.2.0.2/16"]),
 ];
 
-/// [`GOOD`] with other addresses on one link.
+/// Returns [`GOOD`] with other addresses on one interface.
 fn with<'a>(link: &str, nets: &'a [&'a str]) -> Vec<(&'static str, &'a [&'a str])> {
     let swap = |(name, good): (&'static str, &'static [&'static str])| {
         (name, if name == link { nets } else { good })

@@ -1,4 +1,4 @@
-//! What a running coordinator takes over.
+//! Which changes a running coordinator applies.
 
 use super::{EXTERNAL, parse, whole};
 use crate::config::{ConfigError, LinksError, RereadError};
@@ -84,7 +84,7 @@ fn a_file_that_can_t_be_taken_over_says_why() {
         matches!(restart, RereadError::Restart(ref needed) if needed.field == "dns"),
         "{restart}"
     );
-    // No machine has a link of that name.
+    // No machine has an interface of that name.
     let gone = parse("[management]\ninterface = \"not-there\"\naddress = \"192.0.2.2\"\n");
     let text = whole("[management]\ninterface = \"not-there\"\naddress = \"192.0.2.2\"\n");
     std::fs::write(&file, text).unwrap();

@@ -1,12 +1,12 @@
-//! The settings that error texts name.
+//! Checks the settings that error texts name.
 
 use crate::config::fields::File;
 use regex::Regex;
 use std::{fs, path::Path};
 
-/// Endings of files' names, which stand in backticks too.
+/// Extensions of file names that also appear in backticks.
 const FILES: [&str; 6] = ["json", "toml", "tar", "sock", "ext4", "squashfs"];
-/// Whose error texts a user of vch.toml meets.
+/// The folders whose error texts a user of vch.toml may see.
 const ROOMS: [&str; 11] = [
     "src",
     "dns",
@@ -21,12 +21,12 @@ const ROOMS: [&str; 11] = [
     "store/src",
 ];
 
-/// Whether vch.toml has a setting: `table.field`, or `table.table.field`.
+/// Returns whether vch.toml has a setting `table.field` or `table.table.field`.
 fn is_setting(name: &str) -> bool {
     let Some((table, field)) = name.rsplit_once('.') else {
         return false;
     };
-    // `external` is a table for each network.
+    // `external` is an array with a table for each network.
     let (head, rest) = table.split_once('.').unwrap_or((table, ""));
     let text = match (head, rest) {
         ("external", "") => format!("[[external]]\n{field} = 0\n"),

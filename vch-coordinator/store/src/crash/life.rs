@@ -99,6 +99,9 @@ impl Life {
     }
 
     /// Runs requests until the power fails. The disk is closed when this returns.
+    ///
+    /// # Errors
+    /// Returns [`Difference`] if an answer does not agree with the model.
     pub async fn live(&mut self, disk: &Disk) -> Result<(), Difference> {
         let opened = open(disk, &mut self.dice);
         let lived = match opened {

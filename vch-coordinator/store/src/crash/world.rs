@@ -164,6 +164,9 @@ impl World {
 
     /// Runs one round: opens the store, sends requests until the power fails, and compares what is
     /// on the disk with the model.
+    ///
+    /// # Errors
+    /// Returns [`Difference`] if the disk and the model do not agree.
     pub async fn round(&mut self) -> Result<Round, Difference> {
         // Some lives end while the store is being opened, some after many commits.
         let most = [3, 8, 20][self.dice.below(3)];
@@ -230,6 +233,10 @@ impl World {
     }
 }
 
+/// Opens the store on a simulated disk.
+///
+/// # Errors
+/// Returns [`StoreError`] if the disk fails or its content can't be read.
 pub(crate) fn open(disk: &Disk, dice: &mut Dice) -> Result<(Store, Loaded), StoreError> {
     let database = Database::builder().create_with_backend(disk.clone());
     let database = database.map_err(failed("open"))?;

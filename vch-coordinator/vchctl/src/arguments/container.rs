@@ -1,79 +1,80 @@
-//! Words about containers.
+//! Arguments about containers.
 
 use clap::{Args, Subcommand};
 use control_api::shape;
 
 #[derive(Subcommand)]
 pub enum Container {
-    /// Make a container known, with the channel to its agent
+    /// Add a container to the VCH, with the channel to the agent in its VM
     Add(AddContainer),
-    /// Give a container a place on a network
+    /// Connect a container to a network
     Connect(Connect),
-    /// Take a container from a network
+    /// Disconnect a container from a network
     Disconnect {
-        /// Name or ID
+        /// The container's name or ID
         container: String,
-        /// Name or ID
+        /// The network's name or ID
         network: String,
     },
-    /// Change a container's aliases on a network
+    /// Replace a container's aliases (further DNS names) on a network
     Alias {
-        /// Name or ID
+        /// The container's name or ID
         container: String,
-        /// Name or ID
+        /// The network's name or ID
         network: String,
-        /// All that it has from now on
+        /// The complete new list of aliases; none to remove them all
         aliases: Vec<String>,
     },
-    /// Begin a new life of the container's VM: call before it is started, restored or cloned
+    /// Begin a new run of a container: put its names and ports in force. Call this before its VM is
+    /// started, restored or cloned
     Start {
-        /// Name or ID
+        /// The container's name or ID
         container: String,
     },
-    /// End its life: its names and ports are no longer in force, its addresses stay its own
+    /// End the run of a container: its names and ports are released, it keeps its addresses
     Stop {
-        /// Name or ID
+        /// The container's name or ID
         container: String,
     },
-    /// Give a container another name
+    /// Rename a container
     Rename {
-        /// Name or ID
+        /// The container's name or ID
         container: String,
-        /// Its new name
+        /// The new name
         name: String,
     },
-    /// Say what a container's health check says: where it was connected with --only-healthy, its
-    /// names answer while it is healthy
+    /// Report the result of a container's health check. On networks to which it was connected with
+    /// --only-healthy, DNS answers its names only while it is healthy
     Health {
-        /// Name or ID
+        /// The container's name or ID
         container: String,
-        /// What it is
+        /// The result of the health check
         #[arg(value_parser = ["healthy", "unhealthy"])]
         health: String,
     },
-    /// Limit how much a container may receive, and how much it may send
+    /// Limit the rate at which a container receives, and at which it sends
     Rate(Rate),
-    /// Wait until the agent reports everything up
+    /// Wait until the agent reports that the container's network is configured
     Wait {
-        /// Name or ID
+        /// The container's name or ID
         container: String,
-        /// Seconds to wait
+        /// How many seconds to wait
         #[arg(long, default_value_t = 30)]
         timeout: u32,
     },
     /// List containers
     Ls,
-    /// Show a container whole
+    /// Show a container in detail
     Inspect {
-        /// Name, ID or unique beginning of the ID
+        /// The container's name or ID, or a unique prefix of the ID
         container: String,
     },
-    /// Forget containers
+    /// Remove containers
     Rm {
-        /// Names or IDs
+        /// Names or IDs of containers
         #[arg(required = true)]
         containers: Vec<String>,
-        /// Take them from their networks first
+        /// Also remove containers that are connected to networks
         #[arg(long)]
         force: bool,
     },
@@ -81,34 +82,34 @@ pub enum Container {
 
 #[derive(Args)]
 pub struct AddContainer {
-    /// Its name: letters, digits, `_`, `.` and `-`
+    /// The container's name: letters, digits, `_`, `.` and `-`
     name: String,
-    /// The channel to its agent: hybrid-vsock:PATH:PORT, chardev:PATH, unix, unix:PATH or vsock:CID
+    /// The channel to the agent: hybrid-vsock:PATH:PORT, chardev:PATH, unix, unix:PATH or vsock:CID
     #[arg(long, default_value = "unix")]
     channel: String,
-    /// Its host name (by default its short ID)
+    /// The host name (by default the container's short ID)
     #[arg(long)]
     hostname: Option<String>,
-    /// A name server for names that are not ours (may be repeated)
+    /// A DNS server for names that are not the VCH's own (may be repeated)
     #[arg(long, value_name = "ADDRESS")]
     dns: Vec<String>,
-    /// A search domain (may be repeated)
+    /// A DNS search domain (may be repeated)
     #[arg(long, value_name = "DOMAIN")]
     dns_search: Vec<String>,
-    /// A resolver option, as in ndots:1 (may be repeated)
+    /// A resolver option, such as ndots:1 (may be repeated)
     #[arg(long, value_name = "OPTION")]
     dns_option: Vec<String>,
-    /// A line of its hosts file, name:address (may be repeated)
+    /// An entry in the container's hosts file, NAME:ADDRESS (may be repeated)
     #[arg(long, value_name = "NAME:ADDRESS")]
     add_host: Vec<String>,
-    /// Publish a port: [ADDRESS:][HOST PORT:]PORT[/PROTOCOL], ranges as in 8000-8010:80-90; on an
-    /// external network it is opened (may be repeated)
+    /// Publish a port: [ADDRESS:][HOST PORT:]PORT[/PROTOCOL]. Ranges such as 8000-8010:80-90 are
+    /// possible. On an external network the port is opened (may be repeated)
     #[arg(long, short, value_name = "PORT")]
     publish: Vec<String>,
     /// Expose a port: it is opened on external networks (may be repeated)
     #[arg(long, value_name = "PORT")]
     expose: Vec<String>,
-    /// Publish what is exposed, too, at ports that the VCH chooses
+    /// Also publish exposed ports, at host ports that the VCH chooses
     #[arg(long, short = 'P')]
     publish_all: bool,
 }
@@ -132,35 +133,35 @@ impl AddContainer {
 
 #[derive(Args)]
 pub struct Connect {
-    /// Name or ID
+    /// The container's name or ID
     pub container: String,
-    /// Name or ID
+    /// The network's name or ID
     network: String,
-    /// A static IPv4 address
+    /// A static IPv4 address (by default the VCH chooses one)
     #[arg(long)]
     ip: Option<String>,
-    /// A static IPv6 address
+    /// A static IPv6 address (by default the VCH chooses one)
     #[arg(long)]
     ip6: Option<String>,
-    /// The MAC address
+    /// The MAC address (by default the VCH chooses one)
     #[arg(long)]
     mac: Option<String>,
-    /// A further name on this network (may be repeated)
+    /// A further DNS name of the container on this network (may be repeated)
     #[arg(long)]
     alias: Vec<String>,
-    /// tap, or veth:PATH with the path of a network namespace
+    /// How the VM is attached: tap, or veth:PATH with the path of a network namespace
     #[arg(long, default_value = "tap")]
     attachment: String,
-    /// By what the agent finds the NIC: mac, pci:02.0/00.0 or slot:1
+    /// How the agent finds the NIC in the VM: mac, pci:PATH (such as pci:02.0/00.0) or slot:NUMBER
     #[arg(long, default_value = "mac")]
     nic: String,
-    /// Whose gateway is the container's default: the greatest first
+    /// The priority of this network's gateway: the highest one is the container's default gateway
     #[arg(long, default_value_t = 0, allow_hyphen_values = true)]
     gateway_priority: i32,
-    /// A name that it alone has for another container of the network (may be repeated)
+    /// An alias that only this container has for another container on the network (may be repeated)
     #[arg(long, value_name = "CONTAINER:ALIAS")]
     link: Vec<String>,
-    /// Its names answer only while it is healthy
+    /// Answer the container's names only while it is healthy
     #[arg(long)]
     only_healthy: bool,
     /// How much it may receive, and how much it may send, as in 50mbit

@@ -1,4 +1,4 @@
-//! Words about networks.
+//! Arguments about networks.
 
 use super::key_value;
 use clap::{Args, Subcommand};
@@ -20,26 +20,27 @@ fn dns_ttl(text: &str) -> Result<DnsTtl, String> {
 
 #[derive(Subcommand)]
 pub enum Network {
-    /// Make a bridge network
+    /// Create a bridge network
     Create(CreateNetwork),
     /// List networks
     Ls,
-    /// Show a network whole
+    /// Show a network in detail
     Inspect {
-        /// Name, ID or unique beginning of the ID
+        /// The network's name or ID, or a unique prefix of the ID
         network: String,
     },
     /// Change a network
     Set {
-        /// Name, ID or unique beginning of the ID
+        /// The network's name or ID, or a unique prefix of the ID
         network: String,
-        /// How long answers about its names may be kept: seconds, or `default` for what the configuration says
+        /// How many seconds clients may cache DNS answers about this network's names; `default` for
+        /// the value in vch.toml
         #[arg(long, value_name = "SECONDS", value_parser = dns_ttl)]
         dns_ttl: DnsTtl,
     },
-    /// Remove networks that carry no container
+    /// Remove networks without containers
     Rm {
-        /// Names or IDs
+        /// Names or IDs of networks
         #[arg(required = true)]
         networks: Vec<String>,
     },
@@ -47,39 +48,44 @@ pub enum Network {
 
 #[derive(Args)]
 pub struct CreateNetwork {
-    /// Its name: letters, digits, `_`, `.` and `-`
+    /// The network's name: letters, digits, `_`, `.` and `-`
     name: String,
-    /// A subnet, as in 10.9.0.0/24 or fd00:9::/64 (may be repeated; by default one from the pools)
+    /// A subnet, such as 10.9.0.0/24 or fd00:9::/64 (may be repeated; by default a free one of the
+    /// address pools)
     #[arg(long, value_name = "SUBNET")]
     subnet: Vec<String>,
-    /// The gateway of the subnet at the same place (by default its first address)
+    /// The gateway of a subnet: the first --gateway belongs to the first --subnet, and so on (by
+    /// default the subnet's first address)
     #[arg(long, value_name = "ADDRESS")]
     gateway: Vec<String>,
-    /// From where the subnet at the same place gives automatic addresses
+    /// The part of a subnet from which addresses are assigned automatically; in the order of
+    /// --subnet
     #[arg(long, value_name = "SUBNET")]
     ip_range: Vec<String>,
-    /// An address that is never handed out, in any of the subnets (may be repeated)
+    /// An address that is never assigned, in any of the subnets (may be repeated)
     #[arg(long, value_name = "NAME=ADDRESS", value_parser = key_value)]
     aux_address: Vec<(String, String)>,
-    /// Give it an IPv6 subnet too: one of the VCH's own prefix, unless --subnet names one
+    /// Add an IPv6 subnet: one of the VCH's own prefix, unless --subnet names one
     #[arg(long)]
     ipv6: bool,
-    /// What carries it: a bridge of its own (dedicated), or the one of all shared networks
+    /// The bridge of the network: one of its own (dedicated), or the one that all shared networks
+    /// use (shared)
     #[arg(long, value_parser = ["dedicated", "shared"])]
     segment: Option<String>,
-    /// MTU in bytes
+    /// The MTU in bytes
     #[arg(long)]
     mtu: Option<u32>,
-    /// How long answers about its names may be kept, in seconds (by default as the configuration says)
+    /// How many seconds clients may cache DNS answers about this network's names (by default the
+    /// value in vch.toml)
     #[arg(long, value_name = "SECONDS")]
     dns_ttl: Option<u32>,
-    /// No way out: no default route, no masquerade
+    /// Isolate the network from the outside: no default route, no masquerading
     #[arg(long)]
     internal: bool,
-    /// A note, key=value (may be repeated)
+    /// A label, KEY=VALUE (may be repeated)
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     label: Vec<(String, String)>,
-    /// An option for what carries it, kept as given (may be repeated)
+    /// A driver option, KEY=VALUE (may be repeated)
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     opt: Vec<(String, String)>,
 }
@@ -115,8 +121,8 @@ impl CreateNetwork {
         }
     }
 
-    /// Those of the auxiliary addresses that lie in a subnet; with the first one also those that lie
-    /// in none, so that they are refused by name.
+    /// Returns the auxiliary addresses in a subnet. For the first subnet also returns those that
+    /// are in no subnet, so that the coordinator refuses them by name.
     fn auxiliary(&self, index: usize, subnet: &str) -> BTreeMap<String, String> {
         let within = |subnet: &str, address: &str| {
             let (subnet, address) = (subnet.parse::<IpNet>(), address.parse::<IpAddr>());

@@ -1,31 +1,32 @@
-//! Words about ports.
+//! Arguments about ports.
 
 use clap::{Args, Subcommand};
 use control_api::shape;
 
 #[derive(Subcommand)]
 pub enum Port {
-    /// Publish ports of a container; of a running one at once
+    /// Publish ports of a container; takes effect at once if the container runs
     Add(AddPorts),
-    /// Publish ports no longer; flows of theirs end
+    /// Withdraw published ports, and end their connections
     Rm(RemovePorts),
-    /// List the ports of the VCH that lead to containers now
+    /// List the host ports that lead to containers now
     Ls {
-        /// Of this container only
+        /// Show only this container's ports (name or ID)
         container: Option<String>,
     },
 }
 
 #[derive(Args)]
 pub struct AddPorts {
-    /// Name or ID
+    /// The container's name or ID
     pub container: String,
-    /// [ADDRESS:][HOST PORT:]PORT[/PROTOCOL], as in 80, 8080:80 or 192.0.2.7:8080:80/udp
+    /// Ports to publish: [ADDRESS:][HOST PORT:]PORT[/PROTOCOL], such as 80, 8080:80 or
+    /// 192.0.2.7:8080:80/udp
     ports: Vec<String>,
-    /// Only expose these: they are opened on external networks (may be repeated)
+    /// A port to expose without publishing: it is opened on external networks (may be repeated)
     #[arg(long, value_name = "PORT")]
     expose: Vec<String>,
-    /// For clients of this subnet only (may be repeated)
+    /// Admit only clients of this subnet (may be repeated)
     #[arg(long, value_name = "SUBNET")]
     from: Vec<String>,
 }
@@ -42,11 +43,11 @@ impl AddPorts {
 
 #[derive(Args)]
 pub struct RemovePorts {
-    /// Name or ID
+    /// The container's name or ID
     pub container: String,
-    /// As they were published
+    /// Published ports to withdraw, written as they were published
     ports: Vec<String>,
-    /// As they were exposed (may be repeated)
+    /// An exposed port to withdraw, written as it was exposed (may be repeated)
     #[arg(long, value_name = "PORT")]
     expose: Vec<String>,
 }

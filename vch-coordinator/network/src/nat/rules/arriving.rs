@@ -34,6 +34,9 @@ fn neighbourhood() -> Vec<(&'static str, Rule)> {
 }
 
 /// Returns the chain that frames from a container on an external network pass, with its rules.
+///
+/// # Errors
+/// Returns [`NameError`] if a name is too long for nf_tables.
 pub(super) fn leaving() -> Result<(Chain, Vec<Rule>), NameError> {
     let new = Rule::new;
     let from = Field::InputInterface;
@@ -58,6 +61,9 @@ pub(super) fn leaving() -> Result<(Chain, Vec<Rule>), NameError> {
 
 /// Returns the chain that frames to a container on an external network pass, whatever their sender,
 /// with its rules.
+///
+/// # Errors
+/// Returns [`NameError`] if a name is too long for nf_tables.
 pub(super) fn arriving() -> Result<(Chain, Vec<Rule>), NameError> {
     let new = Rule::new;
     let to = Field::OutputInterface;

@@ -10,6 +10,10 @@ const FIRST: i32 = -300;
 /// `NF_BR_PRI_FILTER_BRIDGED` of linux/netfilter_bridge.h.
 const FILTER: i32 = -200;
 
+/// Returns the chains of the table `bridge vch`, with their rules.
+///
+/// # Errors
+/// Returns [`NameError`] if a name is too long for nf_tables.
 pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     let new = Rule::new;
     let (from, to) = (Field::InputInterface, Field::OutputInterface);

@@ -32,6 +32,9 @@ const LISTENERS: [Datum; 3] = [
 
 /// Returns the anti-spoofing chains with their rules, ordered so that a chain stands before the
 /// rules that jump to it.
+///
+/// # Errors
+/// Returns [`NameError`] if a name is too long for nf_tables.
 pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     let new = Rule::new;
     let mac = [Field::InputInterface, Field::EtherSource];

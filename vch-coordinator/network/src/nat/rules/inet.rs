@@ -77,6 +77,10 @@ fn too_many() -> Vec<(&'static str, Rule)> {
     rules.into_iter().flatten().collect()
 }
 
+/// Returns the chains of the table `inet vch` that filter packets, with their rules.
+///
+/// # Errors
+/// Returns [`NameError`] if a name is too long for nf_tables.
 pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     let mut chains = nat::chains()?;
     let to_gateway = Chain::regular(name!("to_gateway"));

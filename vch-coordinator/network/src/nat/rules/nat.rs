@@ -22,6 +22,10 @@ pub(super) const DNS: Datum = Datum::Service(53);
 /// The VCH's own loopback addresses (RFC 1122, 3.2.1.3).
 const LOOPBACK: (Ipv4Addr, u8) = (Ipv4Addr::new(127, 0, 0, 0), 8);
 
+/// Returns the chains of the table `inet vch` that translate addresses, with their rules.
+///
+/// # Errors
+/// Returns [`NameError`] if a name is too long for nf_tables.
 pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     let new = Rule::new;
     let guard = Chain::filter(

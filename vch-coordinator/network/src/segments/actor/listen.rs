@@ -206,6 +206,10 @@ impl Actor {
         }
     }
 
+    /// Reads the host's routes from the kernel, for the decisions of the ledger.
+    ///
+    /// # Errors
+    /// Returns [`SegmentError`] if the kernel refuses to list them.
     pub(super) async fn learn_routes(&mut self) -> Result<(), SegmentError> {
         let messages = self.kernel.routes().await?;
         let routes = messages.iter().filter_map(Route::parse);

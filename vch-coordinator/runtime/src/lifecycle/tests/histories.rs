@@ -1,4 +1,4 @@
-//! Random histories: requests, failures, shims that do not answer, coordinators that die.
+//! Random histories: requests, failures, shims that do not answer, and coordinators that die.
 
 use super::*;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ const WHEN: [RestartWhen; 4] = [
     RestartWhen::UnlessStopped,
 ];
 
-/// A generator of numbers (xorshift64*), so that a failure can be played again by its seed.
+/// A random number generator (xorshift64*), so that a failure can be reproduced by its seed.
 struct Dice(u64);
 
 impl Dice {
@@ -28,25 +28,25 @@ impl Dice {
     }
 }
 
-/// Store, VM and clients as they are outside of the lifecycle.
+/// The store, the VM and the clients around a lifecycle.
 #[derive(Default)]
 struct Simulated {
-    /// The store: the run as it was stored last, and whether its start is in force.
+    /// The run as it was last stored.
     stored: Life,
     in_force: bool,
     row_gone: bool,
-    /// The VM lives; the lifecycle is not told when it ends, but by an event.
+    /// Whether the VM lives. The lifecycle learns of its end only by an event.
     alive: bool,
-    /// Actions under way.
+    /// Whether [`Action::Prepare`] is under way.
     preparing: bool,
     launching: bool,
     removing: bool,
     readers: bool,
-    /// A store that must be answered before anything else is.
+    /// A pending write of the store, which must be answered before anything else.
     storing: Option<Stored>,
-    /// Requests that are not answered, each with what was asked.
+    /// The requests without an answer.
     open: BTreeMap<RequestId, Request>,
-    /// Starts by nobody's request since the last one by request.
+    /// The number of starts by policy since the last requested start.
     starts: u32,
 }
 
@@ -96,7 +96,7 @@ impl History {
         }
     }
 
-    /// An event that may come now.
+    /// Returns a random event that is possible now.
     fn event(&mut self) -> Event<Error> {
         let simulated = &mut self.simulated;
         if let Some(stored) = simulated.storing.take() {
@@ -178,7 +178,7 @@ impl History {
             }
             Action::Signal(signal, id) => {
                 if signal == SIGKILL && simulated.alive && self.dice.one_in(2) {
-                    // Its end is told by an event, later.
+                    // The end is reported by an event, later.
                 }
                 if let Some(id) = id {
                     simulated.open.remove(&id).expect("answered once");
@@ -228,7 +228,7 @@ impl History {
         }
     }
 
-    /// The coordinator dies, and another one finds what is there.
+    /// Kills the coordinator, and starts another one with what is stored.
     fn die(&mut self) {
         let simulated = &mut self.simulated;
         simulated.open.clear();
@@ -287,7 +287,7 @@ impl History {
         assert!(!runs || self.simulated.alive || self.simulated.storing.is_some());
     }
 
-    /// Lets everything come to its end: nobody asks any more, and nothing fails.
+    /// Lets all operations complete without failures or further requests.
     fn settle(&mut self) {
         for _ in 0..60 {
             if self.simulated.storing.take().is_some() {

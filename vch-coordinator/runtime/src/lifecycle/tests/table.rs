@@ -1,4 +1,5 @@
-//! Every state with every event: `table.txt` is read by people, and changes with the machine.
+//! Checks every state with every event. `table.txt` is for readers, and changes with the state
+//! machine.
 
 use super::*;
 
@@ -16,7 +17,7 @@ const STATES: [&str; 9] = [
     "removed",
 ];
 
-/// A container in a state, as users bring it there.
+/// Returns a container that was brought into a state as users would do it.
 fn world(state: &str) -> World {
     let mut world = match state {
         "created" | "starting" => World::new(RestartWhen::No),

@@ -1,4 +1,4 @@
-//! What a reader of the diagram would ask.
+//! Tests of the questions that the state diagram raises.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn a_container_lives_and_ends() {
         ..Life::default()
     };
     assert_eq!(world.step(launched()), [Action::RecordStart(run)]);
-    // Answered once it is stored.
+    // The request is answered once the end is stored.
     assert_eq!(
         world.step(Event::Recorded),
         [Action::Tell(Told::Start), done(1)]
@@ -90,7 +90,7 @@ fn a_start_by_policy_that_fails_is_tried_again_and_later_each_time() {
     );
     assert_eq!(pauses[11], Duration::from_secs(60));
     assert_eq!(world.lifecycle.run().restarts, 12);
-    // A user ends it.
+    // A user ends the container.
     assert_eq!(world.ask(Request::Stop(Stop::default())).len(), 1);
     assert_eq!(
         (world.state(), world.lifecycle.wakes_at()),
@@ -252,12 +252,13 @@ fn what_an_earlier_coordinator_left_running_is_ended_by_its_shim_s_end_alone() {
                 .is_empty()
         );
         assert_eq!(name(lifecycle.state()), "running");
-        // It ended while no coordinator was there, with code 0: it is no success of its own.
+        // The container ended while no coordinator ran, with code 0. That does not count as a
+        // success of its own.
         lifecycle.step(ended(0), &policy, now);
         lifecycle.step(Event::Recorded, &policy, now);
         assert_eq!(name(lifecycle.state()), state, "{when:?}");
     }
-    // One that has answered ends as any other.
+    // A container whose shim has answered ends like any other.
     let mut lifecycle = Lifecycle::<Error>::new(run, true, now);
     let policy = policy(RestartWhen::OnFailure);
     lifecycle.step(Event::Resumed, &policy, now);
