@@ -41,7 +41,7 @@ impl Served {
         UnixStream::connect(self.socket()).await.unwrap()
     }
 
-    /// What is answered to these bytes, until the connection's end.
+    /// Returns the answer to these bytes, until the connection's end.
     async fn ask(&self, request: &str) -> String {
         let mut stream = self.connect().await;
         // One that is refused early may be closed before all is sent.
