@@ -12,7 +12,7 @@ mod pages;
 mod tail;
 
 pub use detach::Keys;
-pub use hijack::{Hijack, Left, ToClient, end};
+pub use hijack::{Hijack, Left, ToClient, close, end};
 
 use super::{Docker, Parameters, Path};
 use axum::{
@@ -151,7 +151,7 @@ async fn attach(
             None => None,
         };
         let Some(attached) = attached else {
-            return end(to_client).await;
+            return close(from_client, to_client).await;
         };
         if carry(attached, (from_client, to_client), shape, keys).await == Some(Left::Detached) {
             runtime.tell_of(&snapshot, ContainerAction::Detached);
@@ -198,7 +198,7 @@ async fn replayed(mut past: Pages, presence: &Presence, to_client: &mut ToClient
 /// A client's connection, up to the container's end or its own; how the client left, if it did.
 async fn carry(
     attached: Attached,
-    (from_client, mut to_client): (FromClient, ToClient),
+    (mut from_client, mut to_client): (FromClient, ToClient),
     shape: Shape,
     keys: Keys,
 ) -> Option<Left> {
@@ -216,8 +216,11 @@ async fn carry(
         () = out => None,
         left = from_client.feed(attached.input, keys) => Some(left),
     };
-    // The client sees the end of the stream.
-    end(to_client).await;
+    match left {
+        // The client sees the end of the stream.
+        None => close(from_client, to_client).await,
+        Some(_) => end(to_client).await,
+    }
     left
 }
 

@@ -3,7 +3,7 @@
 use super::{
     super::{
         Docker,
-        streams::{Hijack, Keys, Left, Shape, ToClient, end},
+        streams::{Hijack, Keys, Left, Shape, ToClient, close, end},
     },
     register::Claim,
 };
@@ -19,13 +19,13 @@ pub async fn explained(hijack: Hijack, refused: DockerError, shape: Shape) {
     let Some(client) = hijack.taken().await else {
         return;
     };
-    let (_, mut to_client) = client.parts();
+    let (from_client, mut to_client) = client.parts();
     let line = format!("{}\r\n", printable(&refused.message));
     if let Some(piece) = shape.framed(Output::Stdout, line.as_bytes()) {
         // A client that has gone reads nothing.
         let _ = to_client.write_all(&piece).await;
     }
-    end(to_client).await;
+    close(from_client, to_client).await;
 }
 
 /// Keeps how a process ended.
@@ -85,26 +85,35 @@ pub async fn carried(
     let Some(client) = hijack.taken().await else {
         return drained(ending, running).await;
     };
-    let (from_client, to_client) = client.parts();
+    let (mut from_client, to_client) = client.parts();
     let writer = input.then_some(running.streams.writer);
     let left = CancellationToken::new();
     let out = written(running.streams.reader, to_client, shape, &left);
-    let feed = from_client.feed(writer, keys);
     tokio::pin!(out);
-    let (exit, to_client) = tokio::select! {
-        ended = &mut out => ended,
-        how = feed => {
+    let ended = tokio::select! {
+        ended = &mut out => Ok(ended),
+        how = from_client.feed(writer, keys) => Err(how),
+    };
+    match ended {
+        Ok((exit, to_client)) => {
+            ending.ended(exit).await;
+            if let Some(to_client) = to_client {
+                close(from_client, to_client).await;
+            }
+        }
+        Err(how) => {
+            drop(from_client);
             if how == Left::Detached {
                 ending.detached().await;
             }
             // What it is about to read of the shim's is not to be cut in two.
             left.cancel();
-            out.await
+            let (exit, to_client) = out.await;
+            ending.ended(exit).await;
+            if let Some(to_client) = to_client {
+                end(to_client).await;
+            }
         }
-    };
-    ending.ended(exit).await;
-    if let Some(to_client) = to_client {
-        end(to_client).await;
     }
 }
 

@@ -1,7 +1,10 @@
 mod hostile;
 
 use super::*;
-use crate::{answer, streams::Hijack};
+use crate::{
+    answer,
+    streams::{Hijack, close},
+};
 use axum::{
     extract::Request,
     http::HeaderValue,
@@ -154,6 +157,42 @@ async fn output_comes_only_when_the_client_has_read_the_answer_s_head() {
         "{first}"
     );
     assert_eq!(heard(client, "").await, "output");
+    served.end().await;
+}
+
+/// A process may end before it has read what its client typed. A socket that is closed with bytes in it answers by a
+/// reset.
+#[tokio::test]
+async fn a_client_whose_input_nothing_read_sees_the_end_and_no_reset() {
+    let (typed, told) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let awaited = Arc::clone(&typed);
+    let closed = Arc::clone(&told);
+    let started = async move |hijack: Hijack| {
+        let answer = hijack.answer(HeaderValue::from_static("x/y"));
+        tokio::spawn(async move {
+            let (from_client, mut to_client) = hijack.taken().await.unwrap().parts();
+            awaited.notified().await;
+            to_client.write_all(b"output").await.unwrap();
+            close(from_client, to_client).await;
+            closed.notify_one();
+        });
+        answer
+    };
+    let served = Served::of(Router::new().route("/exec/{exec}/start", post(started)));
+    let mut client = served.client().await;
+    let head =
+        "POST /exec/1/start HTTP/1.1\r\nHost: x\r\nUpgrade: tcp\r\nConnection: Upgrade\r\n\r\n";
+    client.write_all(head.as_bytes()).await.unwrap();
+    let mut read = Vec::new();
+    while !read.ends_with(b"\r\n\r\n") {
+        let more = timeout(DEADLINE, client.read_buf(&mut read)).await.unwrap();
+        assert_ne!(more.unwrap(), 0, "it is open");
+    }
+    client.write_all(b"typed\n").await.unwrap();
+    typed.notify_one();
+    // To its end, which is an error where the server resets.
+    assert_eq!(heard(client, "").await, "output");
+    timeout(DEADLINE, told.notified()).await.unwrap();
     served.end().await;
 }
 

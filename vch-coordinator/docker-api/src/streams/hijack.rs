@@ -14,7 +14,11 @@ use axum::{
 use docker_model::DockerError;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
+    time::timeout,
+};
 use vch_http::Peer;
 use vch_shim::StreamWriter;
 
@@ -22,6 +26,8 @@ use super::Keys;
 
 /// Bytes of a client's input that are read at once.
 const READ: usize = 32 << 10;
+/// How long a client that was told of the end may take to close.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// A request whose connection can be taken over.
 pub struct Hijack {
@@ -149,16 +155,16 @@ impl FromClient {
     }
 
     /// Carries the client's input on until the client leaves. One that has said all goes on listening.
-    pub async fn feed(self, input: Option<StreamWriter>, keys: Keys) -> Left {
+    pub async fn feed(&mut self, input: Option<StreamWriter>, keys: Keys) -> Left {
         tokio::select! {
-            left = read(self.reader, input, keys) => left,
+            left = read(&mut self.reader, input, keys) => left,
             () = self.presence.gone() => Left::Gone,
         }
     }
 }
 
 async fn read(
-    mut reader: ReadHalf<TokioIo<Upgraded>>,
+    reader: &mut ReadHalf<TokioIo<Upgraded>>,
     mut input: Option<StreamWriter>,
     mut keys: Keys,
 ) -> Left {
@@ -186,6 +192,17 @@ async fn read(
         let _ = writer.write(&[]).await;
     }
     std::future::pending().await
+}
+
+/// Ends the stream of a client that may still send, and lets it read all of it: a socket that is closed while input
+/// waits in it answers by a reset, for which a client may miss output that is under way (tcp(7); unix(7) has
+/// `ECONNRESET` for it). So the input is read and dropped until the client closes, too, or has had its time.
+pub async fn close(mut from_client: FromClient, to_client: ToClient) {
+    end(to_client).await;
+    let mut buffer = vec![0; READ];
+    let closed = async { while let Ok(1..) = from_client.reader.read(&mut buffer).await {} };
+    // A client that does not close is left behind.
+    let _ = timeout(LINGER, closed).await;
 }
 
 /// Says that nothing more comes.
