@@ -145,3 +145,16 @@ pub(super) fn failed<E: Into<redb::Error>>(action: &'static str) -> impl Fn(E) -
         source: Box::new(source.into()),
     }
 }
+
+/// Why the writer did not do what it was asked.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum WriterError {
+    /// The writer has ended.
+    #[error("the coordinator is stopping or its store has failed: see its log, then ask again")]
+    Ended,
+    /// The disk is full: the transaction was not written, and nothing has changed.
+    #[error(
+        "no space left on the disk of `vch.state_dir`: remove containers or images, or make room there, then ask again"
+    )]
+    Full,
+}

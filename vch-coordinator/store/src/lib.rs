@@ -21,10 +21,12 @@ mod dir;
 mod environment;
 mod error;
 mod facts;
+mod jobs;
 mod lock;
 mod log;
 mod metrics;
 mod migration;
+mod page;
 mod prepare;
 pub mod private;
 mod reserve;
@@ -34,12 +36,11 @@ mod schema;
 mod value;
 mod writer;
 
-pub use changes::{Changes, ChangesError};
+pub use changes::Changes;
 pub use database::{Loaded, Store};
 pub use environment::HostChecks;
-pub use error::StoreError;
+pub use error::{StoreError, WriterError};
+pub use jobs::{Committed, Decision, FollowError, Published, Settled};
 pub use log::Logged;
-pub use writer::{
-    Committed, Decision, FollowError, LedgerHandle, Published, Settled, SpawnedWriter, StartError,
-    WriterError, WriterThread,
-};
+pub use page::ChangesError;
+pub use writer::{LedgerHandle, SpawnedWriter, StartError, WriterThread};

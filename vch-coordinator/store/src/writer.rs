@@ -5,17 +5,19 @@
 
 use super::{
     Changes, ChangesError, Logged, Store, StoreError,
-    changes::{BEHIND, PAGE, Page},
     database::{Group, Loaded},
     environment::{HostChecks, SystemEnvironment},
+    error::WriterError,
+    jobs::{Committed, Decided, Decision, FollowJob, Job, Jobs, Published, Settled},
     metrics::CommitMetrics,
+    page::{BEHIND, PAGE, Page},
 };
 use protocol::message::Report;
-use std::{error::Error, sync::Arc, thread, time::Instant};
+use std::{sync::Arc, thread, time::Instant};
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use vch_ledger::{
-    Answer, Change, Command, ContainerId, Ledger, LoadError, Refusal, Revision, RowKey, Settings,
+    Change, Command, ContainerId, Ledger, LoadError, Refusal, Revision, RowKey, Settings,
     desired::{Delta, follow},
 };
 use vch_log::error_chain;
@@ -26,86 +28,6 @@ use vch_metrics::{RegisterError, Registry};
 const WAITING_JOBS: usize = 1024;
 /// The largest number of jobs that share one commit.
 const GROUP: usize = 256;
-
-/// A transaction that is durable, with what it changes of the desired state.
-#[derive(Debug)]
-pub struct Committed {
-    /// The number of the transaction.
-    pub revision: Revision,
-    /// The ledger's answer to the caller.
-    pub answer: Answer,
-    /// The difference that the transaction makes to the desired state.
-    pub delta: Delta,
-}
-
-/// A command's outcome: committed and published, or refused with nothing changed.
-pub type Decision = Result<Arc<Committed>, Refusal>;
-
-/// A committed transaction, for the follower that makes the VCH's kernel agree with it.
-pub struct Published {
-    /// The transaction.
-    pub committed: Arc<Committed>,
-    /// When it was published.
-    pub at: Instant,
-    /// Receives the outcome once the transaction has been followed.
-    pub settled: oneshot::Sender<Result<(), FollowError>>,
-}
-
-/// The answer to a caller's command.
-type Decided = Result<(Decision, Option<Settled>), WriterError>;
-
-enum Job {
-    Decide(Command, oneshot::Sender<Decided>),
-    Report(
-        ContainerId,
-        Report,
-        oneshot::Sender<Result<(), WriterError>>,
-    ),
-    Read(Box<dyn FnOnce(&Ledger) + Send>),
-    Follow(FollowJob),
-    End,
-}
-
-/// A request for the transactions behind a revision.
-pub(super) struct FollowJob {
-    pub after: Revision,
-    pub answer: oneshot::Sender<Result<Page, ChangesError>>,
-}
-
-/// A handle to the writer's queue that does not keep the writer alive.
-pub(super) struct Jobs(mpsc::WeakSender<Job>);
-
-impl Jobs {
-    /// Sends a follower's job to the writer's thread.
-    ///
-    /// # Errors
-    /// Returns [`WriterError::Ended`] if the writer has ended.
-    pub async fn send(&self, job: FollowJob) -> Result<(), WriterError> {
-        let jobs = self.0.upgrade().ok_or(WriterError::Ended)?;
-        jobs.send(Job::Follow(job))
-            .await
-            .map_err(|_| WriterError::Ended)
-    }
-}
-
-/// Why a transaction is not in force yet: the error of the follower that could not apply it.
-pub type FollowError = Box<dyn Error + Send + Sync>;
-
-/// Resolves with the outcome once a transaction has been followed.
-pub type Settled = oneshot::Receiver<Result<(), FollowError>>;
-
-/// Why the writer did not do what it was asked.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum WriterError {
-    /// The writer has ended.
-    #[error("the coordinator is stopping or its store has failed: see its log, then ask again")]
-    Ended,
-    /// The disk is full: the transaction was not written, and nothing has changed.
-    #[error(
-        "no space left on the disk of `vch.state_dir`: remove containers or images, or make room there, then ask again"
-    )]
-    Full,
-}
 
 /// A handle to the ledger: sends jobs to its writer; cheap to clone.
 #[derive(Clone)]

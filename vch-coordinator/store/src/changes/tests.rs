@@ -3,6 +3,8 @@ use crate::{
     LedgerHandle, SpawnedWriter, Store,
     database::Loaded,
     environment::{HostChecks, SystemEnvironment},
+    log::Bounds,
+    page::BEHIND,
     sample::add,
 };
 use redb::{Database, backends::InMemoryBackend};

@@ -4,7 +4,7 @@ use crate::{
     sample::{add, report},
 };
 use std::path::Path;
-use vch_ledger::CreateNetwork;
+use vch_ledger::{Answer, CreateNetwork};
 
 fn start(dir: &Path) -> SpawnedWriter {
     let (store, loaded) = Store::open(dir).unwrap();
