@@ -134,7 +134,7 @@ async fn create_network(client: &Client, name: &str) {
         ..shape::CreateNetwork::default()
     };
     let made: shape::Answer<shape::Network> = client.post("/v1/networks", &request).await.unwrap();
-    assert_eq!(made.progress, "done");
+    assert_eq!(made.progress, shape::Progress::Done);
 }
 
 async fn add(client: &Client, name: &str) {

@@ -277,7 +277,7 @@ async fn create(client: &Client, name: &str) {
         ..shape::CreateNetwork::default()
     };
     let made: shape::Answer<shape::Network> = client.post("/v1/networks", &request).await.unwrap();
-    assert_eq!(made.progress, "done");
+    assert_eq!(made.progress, shape::Progress::Done);
 }
 
 async fn remove(client: &Client, name: &str) {

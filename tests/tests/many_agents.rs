@@ -99,7 +99,12 @@ fn all_ready(vch: &Coordinator<'_>, members: &[Member]) -> Vec<shape::Container>
     });
     for container in &shown {
         let (state, failures) = (&container.session.state, &container.session.failures);
-        assert_eq!(state, "ready", "{}: {failures:?}", container.name);
+        assert_eq!(
+            *state,
+            shape::Readiness::Ready,
+            "{}: {failures:?}",
+            container.name
+        );
     }
     shown
 }

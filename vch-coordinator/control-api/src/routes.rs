@@ -93,10 +93,9 @@ fn answer<T>(outcome: &Outcome, body: T) -> shape::Answer<T> {
     shape::Answer {
         revision: outcome.committed.revision.0,
         progress: match outcome.progress {
-            Progress::Done => "done",
-            Progress::Pending => "pending",
-        }
-        .to_owned(),
+            Progress::Done => shape::Progress::Done,
+            Progress::Pending => shape::Progress::Pending,
+        },
         body,
     }
 }

@@ -3,56 +3,24 @@
 //! Requests hold text as the user wrote it; the handlers parse it into the ledger's types, so that
 //! each error names the field.
 
+mod request;
+mod row;
+mod words;
+
+pub use request::{
+    AddContainer, Aliases, Connect, CreateNetwork, DnsTtl, Health, Ports, Rename, SubnetRequest,
+};
+pub use row::{
+    AddressCursorRow, Change, ContainerRow, DocumentRow, EndpointRow, NetworkRow, PortBindingRow,
+    RestingAddressRow, Row, SubnetRow, Transaction,
+};
+pub use words::{
+    Addressing, Attachment, Driver, EndpointState, Level, NetworkKind, Progress, Protocol,
+    Readiness, RowKind, Scope, Segment,
+};
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// `POST /v1/networks`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CreateNetwork {
-    /// The network's name.
-    pub name: String,
-    /// Its subnets; without one of IPv4 it gets one from the pools.
-    pub subnets: Vec<SubnetRequest>,
-    /// Give it an IPv6 subnet of the VCH's own ULA prefix where `subnets` has none.
-    pub ipv6: bool,
-    /// `dedicated` or `shared`; by default as the configuration says.
-    pub segment: Option<String>,
-    /// MTU in bytes of every link of it.
-    pub mtu: Option<u32>,
-    /// How long answers about its names may be kept, in seconds; by default as the configuration says.
-    pub dns_ttl: Option<u32>,
-    /// No way out: no default route, no masquerade.
-    pub internal: bool,
-    /// The user's own notes.
-    pub labels: BTreeMap<String, String>,
-    /// Options for what carries it, kept as given.
-    pub options: BTreeMap<String, String>,
-}
-
-/// `PUT /v1/networks/{network}/dns-ttl`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DnsTtl {
-    /// How long answers about its names may be kept, in seconds: at most 86400; absent or null for what the
-    /// configuration says.
-    #[serde(default)]
-    pub seconds: Option<u32>,
-}
-
-/// One subnet of a network to be made.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SubnetRequest {
-    /// The subnet, `address/length`.
-    pub subnet: String,
-    /// The gateway; by default the subnet's first address.
-    pub gateway: Option<String>,
-    /// Where automatic addresses come from; by default the whole subnet.
-    pub range: Option<String>,
-    /// Addresses that are in use by others: name to address.
-    pub auxiliary: BTreeMap<String, String>,
-}
 
 /// A network, as listed and inspected.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,12 +29,12 @@ pub struct Network {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// `bridge`, `external` or `null`.
-    pub driver: String,
-    /// `bridge`, `external` or `none`.
-    pub scope: String,
-    /// `dedicated` or `shared`; absent for what is no bridge network.
-    pub segment: Option<String>,
+    /// What carries it.
+    pub driver: Driver,
+    /// From where it is seen.
+    pub scope: Scope,
+    /// What carries a bridge network; absent for any other.
+    pub segment: Option<Segment>,
     /// What the configuration says of an external network.
     pub external: Option<External>,
     /// Its subnets.
@@ -95,11 +63,10 @@ pub struct Network {
 pub struct External {
     /// Its name servers.
     pub dns: Vec<String>,
-    /// `static` or `dhcp`.
-    pub addressing: String,
-    /// What may pass between it and its containers: `published`, `closed`, `outbound`, `peers` or
-    /// `open`.
-    pub level: String,
+    /// Who gives addresses on it.
+    pub addressing: Addressing,
+    /// What may pass between it and its containers.
+    pub level: Level,
     /// Whether ports that name no address of the VCH are published here.
     pub published: bool,
 }
@@ -118,96 +85,6 @@ pub struct Subnet {
     /// Where automatic addresses come from: `address/length` or `first-last`; empty for the whole
     /// subnet.
     pub ranges: Vec<String>,
-}
-
-/// `POST /v1/containers`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AddContainer {
-    /// The container's name.
-    pub name: String,
-    /// Its host name; by default its short ID, as with Docker.
-    pub hostname: Option<String>,
-    /// The channel to its agent: `hybrid-vsock:PATH:PORT`, `chardev:PATH`, `unix`, `unix:PATH`
-    /// or `vsock:CID`.
-    pub channel: String,
-    /// Name servers asked for it about names that are not ours.
-    pub dns: Vec<String>,
-    /// Search domains.
-    pub dns_search: Vec<String>,
-    /// Resolver options.
-    pub dns_options: Vec<String>,
-    /// Extra lines of its hosts file, `name:address`.
-    pub extra_hosts: Vec<String>,
-    /// Ports to be published, as Docker writes them:
-    /// `[address:][host[-host]:]container[-container][/protocol]`.
-    pub publish: Vec<String>,
-    /// Ports to be exposed: `container[-container][/protocol]`.
-    pub expose: Vec<String>,
-    /// Publish what is exposed, too, at ports that the VCH chooses.
-    pub publish_all: bool,
-}
-
-/// `POST /v1/containers/{container}/ports`: ports that are added; with `DELETE`: those that go.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Ports {
-    /// As in [`AddContainer::publish`].
-    pub publish: Vec<String>,
-    /// As in [`AddContainer::expose`].
-    pub expose: Vec<String>,
-    /// From where the published ones may be used, each `address/length`; empty for everywhere.
-    pub clients: Vec<String>,
-}
-
-/// `POST /v1/containers/{container}/rename`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rename {
-    /// The container's new name.
-    pub name: String,
-}
-
-/// `POST /v1/containers/{container}/health`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Health {
-    /// What its health check says.
-    pub healthy: bool,
-}
-
-/// `PUT /v1/containers/{container}/endpoints/{network}/aliases`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Aliases {
-    /// All that it has from now on.
-    pub aliases: Vec<String>,
-}
-
-/// `POST /v1/containers/{container}/endpoints`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Connect {
-    /// The network's name or ID.
-    pub network: String,
-    /// A static IPv4 address.
-    pub ip: Option<String>,
-    /// A static IPv6 address.
-    pub ip6: Option<String>,
-    /// The MAC address; by default hashed from the endpoint's ID.
-    pub mac: Option<String>,
-    /// Further names on this network.
-    pub aliases: Vec<String>,
-    /// `tap` (default) or `veth:PATH` with the path of a network namespace.
-    pub attachment: Option<String>,
-    /// By what the agent finds the NIC: `mac` (default), `pci:PATH` or `slot:NUMBER`.
-    pub nic: Option<String>,
-    /// Whose gateway is the container's default: the greatest first.
-    pub gateway_priority: i32,
-    /// Names that it alone has for other containers of the network: `container:alias`.
-    pub links: Vec<String>,
-    /// Its names answer only while it is healthy.
-    pub only_healthy: bool,
 }
 
 /// A container, as listed and inspected.
@@ -248,9 +125,8 @@ pub struct Session {
     pub live: bool,
     /// Its name and release, while it is there.
     pub agent: Option<String>,
-    /// `ready` when its newest report shows the newest spec, everything up; `failed` when something
-    /// was refused; else `pending`.
-    pub state: String,
+    /// How it has the newest spec.
+    pub state: Readiness,
     /// Number of the spec that its newest report is about.
     pub reported: Option<u64>,
     /// What it could not do, in its words.
@@ -272,8 +148,8 @@ pub struct Endpoint {
     pub mac: String,
     /// The interface's name in the guest.
     pub interface: String,
-    /// `tap` or `veth`.
-    pub attachment: String,
+    /// By what it is attached to the container.
+    pub attachment: Attachment,
     /// The link on the VCH: what a VM's `-netdev tap,ifname=` names.
     pub link: String,
     /// All names that answer on this network now.
@@ -284,8 +160,8 @@ pub struct Endpoint {
     pub links: Vec<String>,
     /// Whose gateway is the container's default: the greatest first.
     pub gateway_priority: i32,
-    /// `up`, `waiting` (no NIC yet), `failed`, `unsupported` or `pending`.
-    pub state: String,
+    /// How it is in the guest.
+    pub state: EndpointState,
     /// What the guest's kernel has: addresses as its agent last reported.
     pub observed: Vec<String>,
 }
@@ -297,8 +173,8 @@ pub struct Binding {
     pub container: String,
     /// By which of its networks.
     pub network: String,
-    /// `tcp`, `udp` or `sctp`.
-    pub protocol: String,
+    /// The protocol of both ports.
+    pub protocol: Protocol,
     /// Where it answers; absent for the VCH's addresses on the external networks that are the
     /// default for published ports; `0.0.0.0` and `::` are all of the VCH's but those on the
     /// management network and the docker endpoint's.
@@ -337,30 +213,6 @@ pub struct Phase {
     pub uptime_us: Option<u64>,
 }
 
-/// One line of `GET /v1/changes?from=N`: a transaction.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Transaction {
-    /// Its number.
-    pub revision: u64,
-    /// When it was decided, milliseconds since 1970 (UTC).
-    pub at_ms: u64,
-    /// What became of which rows; no row twice.
-    pub changes: Vec<Change>,
-}
-
-/// What became of one row.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Change {
-    /// `network`, `container`, `endpoint`, `resting-address`, `address-cursor` or `port-binding`.
-    pub kind: String,
-    /// What identifies the row among those of its kind.
-    pub key: String,
-    /// What it was; absent for a new one.
-    pub before: Option<serde_json::Value>,
-    /// What it is; absent for one that is gone.
-    pub after: Option<serde_json::Value>,
-}
-
 /// Answer to `POST /v1/containers/{container}/start`: what whoever starts the VM needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Started {
@@ -379,8 +231,8 @@ pub struct Started {
 pub struct Answer<T> {
     /// The ledger's revision in which it was committed.
     pub revision: u64,
-    /// `done`; or `pending`: committed and in force on the VCH, not yet reported by the agent.
-    pub progress: String,
+    /// Whether it is in force everywhere.
+    pub progress: Progress,
     /// What was made.
     #[serde(flatten)]
     pub body: T,

@@ -3,7 +3,7 @@
 mod ports;
 pub mod row;
 
-pub use ports::{binding, ports};
+pub use ports::{binding, ports, protocol};
 
 use super::shape;
 use protocol::spec::FirewallLevel;
@@ -101,20 +101,17 @@ impl EndpointView {
             mac: endpoint.mac.to_string(),
             interface: endpoint.interface.to_string(),
             attachment: match &endpoint.attachment {
-                Attachment::Tap => "tap".to_owned(),
-                Attachment::Veth { .. } => "veth".to_owned(),
+                Attachment::Tap => shape::Attachment::Tap,
+                Attachment::Veth { .. } => shape::Attachment::Veth,
             },
             link: port_name(endpoint.id).to_string(),
             names: endpoint.names.iter().map(ToString::to_string).collect(),
             opened: endpoint.opened.iter().map(ToString::to_string).collect(),
             links: self.links.clone(),
             gateway_priority: endpoint.gateway_priority,
-            state: spec
-                .map_or(EndpointState::Pending, |spec| {
-                    state.endpoint(spec, &endpoint.interface)
-                })
-                .word()
-                .to_owned(),
+            state: spec.map_or(shape::EndpointState::Pending, |spec| {
+                endpoint_state(state.endpoint(spec, &endpoint.interface))
+            }),
             observed: reported
                 .map(|one| one.addresses.iter().map(ToString::to_string).collect())
                 .unwrap_or_default(),
@@ -137,11 +134,10 @@ fn session(container: &Container, state: &SessionState) -> shape::Session {
         live: state.agent.is_some(),
         agent: state.agent.clone(),
         state: match readiness {
-            Readiness::Ready => "ready",
-            Readiness::Pending => "pending",
-            Readiness::Failed(_) => "failed",
-        }
-        .to_owned(),
+            Readiness::Ready => shape::Readiness::Ready,
+            Readiness::Pending => shape::Readiness::Pending,
+            Readiness::Failed(_) => shape::Readiness::Failed,
+        },
         reported: state.report.as_ref().map(|report| report.spec.generation.0),
         failures: state.report.as_ref().map(failures).unwrap_or_default(),
     }
@@ -169,12 +165,22 @@ fn links(ledger: &Ledger, endpoint: &Endpoint) -> Vec<String> {
     endpoint.links.iter().map(shown).collect()
 }
 
-fn segment(network: &Network) -> Option<&'static str> {
+fn endpoint_state(state: EndpointState) -> shape::EndpointState {
+    match state {
+        EndpointState::Up => shape::EndpointState::Up,
+        EndpointState::Waiting => shape::EndpointState::Waiting,
+        EndpointState::Failed => shape::EndpointState::Failed,
+        EndpointState::Unsupported => shape::EndpointState::Unsupported,
+        EndpointState::Pending => shape::EndpointState::Pending,
+    }
+}
+
+fn segment(network: &Network) -> Option<shape::Segment> {
     match network.kind {
         NetworkKind::Bridge(SegmentKind::Dedicated)
-        | NetworkKind::Configuration(SegmentKind::Dedicated) => Some("dedicated"),
+        | NetworkKind::Configuration(SegmentKind::Dedicated) => Some(shape::Segment::Dedicated),
         NetworkKind::Bridge(SegmentKind::Shared)
-        | NetworkKind::Configuration(SegmentKind::Shared) => Some("shared"),
+        | NetworkKind::Configuration(SegmentKind::Shared) => Some(shape::Segment::Shared),
         NetworkKind::None | NetworkKind::External(_) => None,
     }
 }
@@ -183,18 +189,16 @@ fn external(external: &External) -> shape::External {
     shape::External {
         dns: external.dns.iter().map(ToString::to_string).collect(),
         addressing: match external.addressing {
-            ExternalAddressing::Static => "static",
-            ExternalAddressing::Dhcp => "dhcp",
-        }
-        .to_owned(),
+            ExternalAddressing::Static => shape::Addressing::Static,
+            ExternalAddressing::Dhcp => shape::Addressing::Dhcp,
+        },
         level: match external.level {
-            FirewallLevel::Open => "open",
-            FirewallLevel::Closed => "closed",
-            FirewallLevel::Outbound => "outbound",
-            FirewallLevel::Peers => "peers",
-            FirewallLevel::Published => "published",
-        }
-        .to_owned(),
+            FirewallLevel::Open => shape::Level::Open,
+            FirewallLevel::Closed => shape::Level::Closed,
+            FirewallLevel::Outbound => shape::Level::Outbound,
+            FirewallLevel::Peers => shape::Level::Peers,
+            FirewallLevel::Published => shape::Level::Published,
+        },
         published: external.published,
     }
 }
@@ -210,17 +214,17 @@ pub struct NetworkView {
 /// Returns a network with its endpoints. Its options are read later: this runs on the ledger's own thread.
 pub fn network(ledger: &Ledger, network: &Network) -> NetworkView {
     let (driver, scope) = match &network.kind {
-        NetworkKind::Bridge(_) => ("bridge", "bridge"),
-        NetworkKind::None => ("null", "none"),
-        NetworkKind::External(_) => ("external", "external"),
-        NetworkKind::Configuration(_) => ("null", "configuration"),
+        NetworkKind::Bridge(_) => (shape::Driver::Bridge, shape::Scope::Bridge),
+        NetworkKind::None => (shape::Driver::Null, shape::Scope::None),
+        NetworkKind::External(_) => (shape::Driver::External, shape::Scope::External),
+        NetworkKind::Configuration(_) => (shape::Driver::Null, shape::Scope::Configuration),
     };
     let shown = shape::Network {
         id: network.id.to_string(),
         name: network.name.to_string(),
-        driver: driver.to_owned(),
-        scope: scope.to_owned(),
-        segment: segment(network).map(str::to_owned),
+        driver,
+        scope,
+        segment: segment(network),
         external: network.external().map(external),
         subnets: network
             .subnets

@@ -1,25 +1,37 @@
 //! Containers: made, listed, looked at, changed, pruned.
 //!
 //! ```text
-//!   body ──► create (pure) ──► Runtime::create ──► one transaction
-//!   ledger ──► view ──► inspect, list (pure) ──► JSON
+//!   body ──► docker-model: create ──► Runtime::create ──► one transaction
+//!   ledger ──► docker-model: view ──► inspect, list ──► JSON
 //! ```
 
-mod inspect;
-mod list;
 mod stats;
 mod update;
-mod view;
 
 use super::{Docker, Json, Parameters, Path};
-use axum::{Router, extract::State, http::StatusCode, routing};
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing,
+};
 use docker_model::{
     DockerError, Version,
-    containers::{body, create as params},
+    containers::{
+        body, create as params,
+        created::Created,
+        inspect::ContainerInspect,
+        list,
+        summary::ContainerSummary,
+        view::{ContainerView, Sizes},
+    },
     filters::Filters,
-    json, names, time,
+    gates, json, names,
+    prune::{ContainersPruned, some},
+    time::{self, TimeBound},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -28,10 +40,7 @@ use std::{
 use vch_engine::RequestError;
 use vch_ledger::{ContainerName, ContainerRef, Ledger, Network, NetworkId, Refusal};
 use vch_runtime::{ContainerSnapshot, RuntimeError, workload::Status};
-use view::{ContainerView, Sizes};
 
-/// From this version on a container is made for a platform.
-const PLATFORM: Version = Version(41);
 /// Names that are drawn until one is free.
 const TRIES: u32 = 16;
 
@@ -93,7 +102,7 @@ async fn create(
     version: Version,
     parameters: Parameters,
     Json(body): Json<Value>,
-) -> Result<(StatusCode, Json<Value>), DockerError> {
+) -> Result<(StatusCode, Json<Created>), DockerError> {
     let body = body::without_nulls(body);
     if body.as_object().is_none_or(serde_json::Map::is_empty) {
         return Err(DockerError::invalid(
@@ -107,7 +116,7 @@ async fn create(
     };
     let image = docker.image(&body.image)?;
     let platform = parameters.get("platform");
-    if let Some(platform) = platform.filter(|_| version >= PLATFORM) {
+    if let Some(platform) = gates::CREATE_PLATFORM.then(version, platform).flatten() {
         params::check_platform(platform, &body.image, &image)?;
     }
     let host_gateway = docker.requests.ledger_handle.read(host_gateway).await?;
@@ -120,8 +129,8 @@ async fn create(
     let params::Planned { create, warnings } = params::plan(&body, context)?;
     let made = docker.runtime.create(create).await;
     let id = made.map_err(not_made)?;
-    let answer = json!({ "Id": id.to_string(), "Warnings": warnings });
-    Ok((StatusCode::CREATED, Json(answer)))
+    let id = id.to_string();
+    Ok((StatusCode::CREATED, Json(Created { id, warnings })))
 }
 
 /// By 404 clients are told that the image is not there, and pull it: what else is not there is the request's fault.
@@ -171,19 +180,16 @@ impl Docker {
 }
 
 impl Docker {
-    /// What a list shows of all of them, with their sizes.
+    /// All of them with their sizes, the youngest first.
     ///
     /// # Errors
-    /// The coordinator goes down, or what is kept of one can't be read.
-    pub async fn summaries(&self, version: Version) -> Result<Vec<Value>, DockerError> {
+    /// Returns an error if the coordinator goes down, or what is kept of one cannot be read.
+    pub async fn sized_views(&self) -> Result<Vec<ContainerView>, DockerError> {
         let mut views = self.views().await?;
         for view in &mut views {
             view.sizes = Some(self.sizes(&view.snapshot).await);
         }
-        let shown = views
-            .iter()
-            .map(|view| list::summary(view, version, now_ms()));
-        Ok(shown.collect())
+        Ok(views)
     }
 
     async fn sizes(&self, snapshot: &ContainerSnapshot) -> Sizes {
@@ -196,15 +202,11 @@ impl Docker {
     }
 }
 
-fn now_ms() -> u64 {
-    u64::try_from(time::now().as_millis()).unwrap_or(u64::MAX)
-}
-
 async fn list(
     State(docker): State<Docker>,
     version: Version,
     parameters: Parameters,
-) -> Result<Json<Value>, DockerError> {
+) -> Result<Response, DockerError> {
     let limit = match parameters.get("limit") {
         None => 0,
         Some(text) => text.parse::<i64>().map_err(|_| {
@@ -217,18 +219,16 @@ async fn list(
         limit: usize::try_from(limit).unwrap_or(0),
         filters: Filters::parse(parameters.get("filters"))?,
     };
-    let mut views = docker.views().await?;
-    if parameters.flag("size") {
-        for view in &mut views {
-            view.sizes = Some(docker.sizes(&view.snapshot).await);
-        }
-    }
-    let now_ms = now_ms();
+    let views = match parameters.flag("size") {
+        true => docker.sized_views().await?,
+        false => docker.views().await?,
+    };
+    let now_ms = time::now_ms();
     let chosen = list::chosen(&views, &params)?;
-    let shown = chosen
+    let listed = chosen
         .into_iter()
-        .map(|view| list::summary(view, version, now_ms));
-    Ok(Json(shown.collect()))
+        .map(|view| ContainerSummary::of(view, version, now_ms));
+    Ok(Json(listed.collect::<Vec<_>>()).into_response())
 }
 
 async fn inspect(
@@ -236,30 +236,27 @@ async fn inspect(
     version: Version,
     Path(container): Path<String>,
     parameters: Parameters,
-) -> Result<Json<Value>, DockerError> {
+) -> Result<Response, DockerError> {
     let mut view = docker.view(&container).await?;
     if parameters.flag("size") {
         view.sizes = Some(docker.sizes(&view.snapshot).await);
     }
     let execs = docker.execs.of(view.snapshot.container.id);
-    let mut shown = inspect::inspect(&view, version, &execs);
-    if let Some(descriptor) = docker.image_descriptor(&view.snapshot.workload.image, version) {
-        shown["ImageManifestDescriptor"] = descriptor;
-    }
-    Ok(Json(shown))
+    let image = &view.snapshot.workload.image;
+    let shown = ContainerInspect {
+        image_manifest_descriptor: docker.image_descriptor(image, version),
+        ..ContainerInspect::of(&view, version, &execs)
+    };
+    Ok(Json(shown).into_response())
 }
 
 async fn prune(
     State(docker): State<Docker>,
     parameters: Parameters,
-) -> Result<Json<Value>, DockerError> {
+) -> Result<Json<ContainersPruned>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
     filters.only(&["label", "label!", "until"])?;
-    let until = filters.until().map_err(|text| {
-        DockerError::invalid(format!(
-            "invalid filter 'until={text}': give a time or an age"
-        ))
-    })?;
+    let until = filters.until(TimeBound::Prune)?;
     let (mut removed, mut freed) = (Vec::new(), 0);
     for snapshot in docker.runtime.all().await? {
         let created = u128::from(snapshot.container.created_ms);
@@ -280,13 +277,10 @@ async fn prune(
             Err(error) => return Err(error.into()),
         }
     }
-    let removed = match removed.as_slice() {
-        [] => Value::Null,
-        all => json!(all),
-    };
-    Ok(Json(
-        json!({ "ContainersDeleted": removed, "SpaceReclaimed": freed }),
-    ))
+    Ok(Json(ContainersPruned {
+        containers_deleted: some(removed),
+        space_reclaimed: freed,
+    }))
 }
 
 async fn pause() -> DockerError {
@@ -302,6 +296,3 @@ async fn websocket() -> DockerError {
     let remedy = "use `POST /containers/{id}/attach`, as the docker CLI does";
     DockerError::unsupported("attaching by WebSocket", remedy)
 }
-
-#[cfg(test)]
-mod tests;

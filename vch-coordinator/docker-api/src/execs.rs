@@ -18,11 +18,14 @@ use axum::{
     routing,
 };
 use carry::{Ending, carried, drained, explained};
-use docker_model::{DockerError, Version};
+use docker_model::{
+    DockerError, Version,
+    execs::{ExecCreated, ExecInspect, ProcessConfig},
+    gates,
+};
 use protocol::process::{Process, TerminalSize};
 use register::{Claim, Exec, Stage};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use vch_runtime::{
     ContainerSnapshot, RuntimeError,
     event::{ContainerAction, ExecAction},
@@ -112,7 +115,9 @@ async fn create(
             dir: or_own(params.working_dir, &own.dir),
             user: or_own(params.user, &own.user),
             terminal: params.tty.then_some(match params.console_size {
-                Some((rows, columns)) if version >= Version(42) => TerminalSize { rows, columns },
+                Some((rows, columns)) if gates::CONSOLE_SIZE.is_open(version) => {
+                    TerminalSize { rows, columns }
+                }
                 _ => CONSOLE,
             }),
             input: params.attach_stdin,
@@ -125,7 +130,7 @@ async fn create(
         action: created,
     };
     docker.runtime.tell_of(&snapshot, created);
-    Ok((StatusCode::CREATED, Json(json!({"Id": exec}))).into_response())
+    Ok((StatusCode::CREATED, Json(ExecCreated { id: exec })).into_response())
 }
 
 #[derive(Default, Deserialize)]
@@ -166,7 +171,7 @@ async fn start(
         claim,
         console_size: params
             .console_size
-            .filter(|_| params.tty && version >= Version(42)),
+            .filter(|_| params.tty && gates::CONSOLE_SIZE.is_open(version)),
         shape,
         version,
     };
@@ -239,7 +244,7 @@ impl Start {
 fn code(error: &vch_shim::ClientError, version: Version) -> i64 {
     match error {
         vch_shim::ClientError::Refused { code, .. }
-            if code == "not-found" && version >= Version(42) =>
+            if code == "not-found" && gates::EXEC_NOT_FOUND.is_open(version) =>
         {
             127
         }
@@ -282,34 +287,33 @@ async fn resize(
 async fn inspect(
     State(docker): State<Docker>,
     Path(exec): Path<String>,
-) -> Result<Json<Value>, DockerError> {
+) -> Result<Json<ExecInspect>, DockerError> {
     let one = docker.execs.get(&exec)?;
-    let (running, code, pid) = match one.state {
-        Stage::Created | Stage::Starting => (false, Value::Null, 0),
-        Stage::Running(_, pid) => (true, Value::Null, pid),
-        Stage::Ended(code) => (false, code.into(), 0),
+    let (running, exit_code, pid) = match one.state {
+        Stage::Created | Stage::Starting => (false, None, 0),
+        Stage::Running(_, pid) => (true, None, pid),
+        Stage::Ended(code) => (false, Some(code), 0),
     };
-    let (program, arguments) = one.process.args.split_first().unzip();
-    let mut shown = json!({
-        "ID": exec,
-        "Running": running,
-        "ExitCode": code,
-        "ProcessConfig": {
-            "tty": one.process.terminal.is_some(),
-            "entrypoint": program.cloned().unwrap_or_default(),
-            "arguments": arguments.unwrap_or_default(),
-            "privileged": one.process.privileged,
+    let process = one.process;
+    let mut words = process.args.into_iter();
+    let [stdin, stdout, stderr] = one.attach;
+    Ok(Json(ExecInspect {
+        id: exec,
+        running,
+        exit_code,
+        process_config: ProcessConfig {
+            tty: process.terminal.is_some(),
+            entrypoint: words.next().unwrap_or_default(),
+            arguments: words.collect(),
+            privileged: process.privileged,
+            user: process.user,
         },
-        "OpenStdin": one.attach[0],
-        "OpenStderr": one.attach[2],
-        "OpenStdout": one.attach[1],
-        "CanRemove": !running && !code.is_null(),
-        "ContainerID": one.container.to_string(),
-        "DetachKeys": one.detach_keys.unwrap_or_default(),
-        "Pid": pid,
-    });
-    if !one.process.user.is_empty() {
-        shown["ProcessConfig"]["user"] = one.process.user.into();
-    }
-    Ok(Json(shown))
+        open_stdin: stdin,
+        open_stderr: stderr,
+        open_stdout: stdout,
+        can_remove: !running && exit_code.is_some(),
+        container_id: one.container.to_string(),
+        detach_keys: one.detach_keys.unwrap_or_default(),
+        pid,
+    }))
 }

@@ -2,6 +2,7 @@
 
 use super::preflight::Parsed;
 use axum::{
+    body::Bytes,
     extract::FromRequestParts,
     http::{header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
@@ -37,6 +38,13 @@ impl<T: Serialize> IntoResponse for Json<T> {
                 .into_response(),
         }
     }
+}
+
+/// Returns a value as a line of a stream; `None` where it cannot be written.
+pub fn json_line(value: &impl Serialize) -> Option<Bytes> {
+    let mut text = serde_json::to_vec(value).ok()?;
+    text.push(b'\n');
+    Some(text.into())
 }
 
 /// The names in a request's path.

@@ -6,7 +6,6 @@
 mod distribution;
 mod login;
 mod pull;
-mod response;
 mod sharing;
 
 use super::{Docker, Json, Parameters, Path, events::EventKind};
@@ -17,12 +16,26 @@ use axum::{
     response::{IntoResponse, Response},
     routing,
 };
-use docker_model::{DockerError, Version, containers::create, filters::Filters};
-use serde_json::{Value, json};
+use docker_model::{
+    DockerError, Version,
+    containers::{create, summary::ContainerSummary},
+    filters::Filters,
+    gates,
+    images::{
+        self as shown,
+        chosen::chosen,
+        inspect::{ImageInspect, history},
+        manifest::{manifests, platform_descriptor},
+        summary::ImageSummary,
+    },
+    prune::{ImageRemoval, ImagesPruned, some},
+    system::Usage,
+    time::{self, TimeBound},
+};
 use sharing::Sharing;
 use std::{collections::BTreeMap, sync::Arc};
 use vch_image_store::{
-    Image, ImageError, Reference,
+    Descriptor, Image, ImageError, Reference,
     store::{Removed, Use},
 };
 
@@ -47,13 +60,13 @@ impl Docker {
     /// # Errors
     /// There is no such image.
     pub fn image(&self, name: &str) -> Result<create::Image, DockerError> {
-        Ok(response::for_container(&*self.images.find(name)?))
+        Ok(shown::for_container(&*self.images.find(name)?))
     }
 
     /// The manifest of a container's image, where the image is still there and the version shows it.
-    pub fn image_descriptor(&self, id: &str, version: Version) -> Option<Value> {
+    pub fn image_descriptor(&self, id: &str, version: Version) -> Option<Descriptor> {
         let image = self.images.find(id).ok()?;
-        (version >= response::DESCRIBED).then(|| response::platform_descriptor(&image))
+        gates::IMAGE_DESCRIPTOR.then(version, platform_descriptor(&image))
     }
 
     /// Which containers are made of which image.
@@ -88,15 +101,15 @@ impl Docker {
     }
 
     /// The records of a removal, as Docker has them; and tells of them.
-    fn removed(&self, records: &[Removed]) -> Vec<Value> {
+    fn removed(&self, records: &[Removed]) -> Vec<ImageRemoval> {
         let one = |record: &Removed| match record {
             Removed::Untagged(name) => {
                 self.tell_image("untag", name, name);
-                json!({ "Untagged": name })
+                ImageRemoval::Untagged(name.clone())
             }
             Removed::Deleted(id) => {
                 self.tell_image("delete", id, id);
-                json!({ "Deleted": id })
+                ImageRemoval::Deleted(id.clone())
             }
         };
         records.iter().map(one).collect()
@@ -107,37 +120,34 @@ async fn list(
     State(docker): State<Docker>,
     version: Version,
     parameters: Parameters,
-) -> Result<Json<Value>, DockerError> {
+) -> Result<Json<Vec<ImageSummary>>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
     let images = docker.images.list();
     let shared = parameters.flag("shared-size").then(|| Sharing::of(&images));
-    let mut chosen = response::chosen(&docker.images, images, &filters)?;
-    chosen.sort_by_key(|image| std::cmp::Reverse(response::created(image)));
-    let uses = match version >= response::COUNTED {
+    let mut chosen = chosen(&docker.images, images, &filters)?;
+    chosen.sort_by_key(|image| std::cmp::Reverse(shown::created(image)));
+    let uses = match gates::IMAGE_LIST_CONTAINERS.is_open(version) {
         true => Some(docker.uses().await?),
         false => None,
     };
-    let manifests = parameters.flag("manifests");
-    let shown = chosen.iter().map(|image| {
-        let mut summary = response::summary(image, &filters, version);
-        if let Some(uses) = &uses {
-            let used = uses.iter().filter(|one| one.image == image.id).count();
-            summary["Containers"] = json!(used);
-        }
-        if let Some(shared) = &shared {
-            summary["SharedSize"] = json!(shared.bytes(image));
-        }
-        if manifests && version >= response::MANIFESTS {
-            let used = docker_uses(uses.as_deref(), image);
-            summary["Manifests"] = response::manifests(image, &used);
-        }
-        summary
+    let manifested = parameters.flag("manifests") && gates::IMAGE_LIST_MANIFESTS.is_open(version);
+    let listed = chosen.iter().map(|image| ImageSummary {
+        containers: uses.as_deref().map(|uses| count(uses, image)),
+        shared_size: shared.as_ref().map(|shared| shared.bytes(image)),
+        manifests: manifested.then(|| manifests(image, containers(uses.as_deref(), image))),
+        ..ImageSummary::of(image, &filters, version)
     });
-    Ok(Json(shown.collect()))
+    Ok(Json(listed.collect()))
+}
+
+/// Returns how many containers are made of an image.
+fn count(uses: &[Use], image: &Image) -> u64 {
+    let count = uses.iter().filter(|one| one.image == image.id).count();
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// Containers of an image, where they were asked for.
-fn docker_uses(uses: Option<&[Use]>, image: &Image) -> Vec<String> {
+fn containers(uses: Option<&[Use]>, image: &Image) -> Vec<String> {
     let uses = uses.into_iter().flatten();
     let own = uses.filter(|one| one.image == image.id);
     own.map(|one| one.container.clone()).collect()
@@ -166,35 +176,34 @@ async fn one(
     for platform in ["platform", "platforms"].map(|name| parameters.get(name)) {
         platform.map_or(Ok(()), create::only_ours)?;
     }
-    let answer = match (method, what) {
+    match (method, what) {
         (Method::GET, "json") => {
             let image = find()?;
-            let mut answer = response::inspect(&image, version);
-            if parameters.flag("manifests") && version >= response::DESCRIBED {
-                let used = docker_uses(Some(&docker.uses().await?), &image);
-                answer["Manifests"] = response::manifests(&image, &used);
+            let mut answer = ImageInspect::of(&image, version);
+            if parameters.flag("manifests") && gates::IMAGE_DESCRIPTOR.is_open(version) {
+                let used = containers(Some(&docker.uses().await?), &image);
+                answer.manifests = Some(manifests(&image, used));
             }
-            answer
+            Ok(Json(answer).into_response())
         }
-        (Method::GET, "history") => response::history(&*find()?),
+        (Method::GET, "history") => Ok(Json(history(&*find()?)).into_response()),
         (Method::POST, "tag") => {
             tag(&docker, bare, &parameters).await?;
-            return Ok(StatusCode::CREATED.into_response());
+            Ok(StatusCode::CREATED.into_response())
         }
-        (Method::GET, "get") => return Err(save().await),
+        (Method::GET, "get") => Err(save().await),
         (Method::POST, "push") => {
             let remedy = "push it from where it was built";
-            return Err(DockerError::unsupported("pushing images", remedy));
+            Err(DockerError::unsupported("pushing images", remedy))
         }
         (Method::DELETE, _) => {
             let uses = docker.uses().await?;
             let force = parameters.flag("force");
             let records = docker.images.remove(&name, force, uses).await?;
-            json!(docker.removed(&records))
+            Ok(Json(docker.removed(&records)).into_response())
         }
-        _ => return Err(DockerError::page_not_found()),
-    };
-    Ok(Json(answer).into_response())
+        _ => Err(DockerError::page_not_found()),
+    }
 }
 
 async fn tag(docker: &Docker, image: &str, parameters: &Parameters) -> Result<(), DockerError> {
@@ -210,7 +219,7 @@ async fn tag(docker: &Docker, image: &str, parameters: &Parameters) -> Result<()
 async fn prune(
     State(docker): State<Docker>,
     parameters: Parameters,
-) -> Result<Json<Value>, DockerError> {
+) -> Result<Json<ImagesPruned>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
     filters.only(&["dangling", "label", "label!", "until"])?;
     // Without a word only those without a name.
@@ -218,38 +227,28 @@ async fn prune(
         .switch("dangling")
         .map_err(|_| filters.invalid("dangling"))?
         .unwrap_or(true);
-    let until = filters.until().map_err(|text| {
-        DockerError::invalid(format!(
-            "invalid filter 'until={text}': give a time or an age"
-        ))
-    })?;
+    let until = filters.until(TimeBound::Prune)?;
     let wanted = move |image: &Image| {
-        until.is_none_or(|until| response::created(image) < until)
-            && filters.prunes(&response::labels(image))
+        until.is_none_or(|until| shown::created(image) < until)
+            && filters.prunes(&shown::labels(image))
     };
     let uses = docker.uses().await?;
     let (records, freed) = docker.images.prune(all, uses, wanted).await?;
-    let removed = match docker.removed(&records) {
-        none if none.is_empty() => Value::Null,
-        all => json!(all),
-    };
-    Ok(Json(
-        json!({ "ImagesDeleted": removed, "SpaceReclaimed": freed }),
-    ))
+    Ok(Json(ImagesPruned {
+        images_deleted: some(docker.removed(&records)),
+        space_reclaimed: freed,
+    }))
 }
-
-/// From this version on only what is asked for is counted.
-const BY_TYPE: Version = Version(42);
 
 /// `docker system df`.
 async fn usage(
     State(docker): State<Docker>,
     version: Version,
     parameters: Parameters,
-) -> Result<Json<Value>, DockerError> {
+) -> Result<Response, DockerError> {
     let wanted: Vec<&str> = parameters
         .all("type")
-        .filter(|kind| !kind.is_empty() && version >= BY_TYPE)
+        .filter(|kind| !kind.is_empty() && gates::USAGE_TYPE.is_open(version))
         .collect();
     let known = ["container", "image", "volume", "build-cache"];
     if let Some(other) = wanted.iter().find(|kind| !known.contains(kind)) {
@@ -258,7 +257,12 @@ async fn usage(
             "unknown object type: {shown}"
         )));
     }
-    let containers = docker.summaries(version).await?;
+    let wants = |kind: &str| wanted.is_empty() || wanted.contains(&kind);
+    let views = docker.sized_views().await?;
+    let now_ms = time::now_ms();
+    let containers = views
+        .iter()
+        .map(|view| ContainerSummary::of(view, version, now_ms));
     let images: Vec<Arc<Image>> = docker.images.list();
     let layers: BTreeMap<String, u64> = images
         .iter()
@@ -267,40 +271,21 @@ async fn usage(
         .collect();
     let uses = docker.uses().await?;
     let shared = Sharing::of(&images);
-    let shown = images.iter().map(|image| {
-        let mut summary = response::summary(image, &Filters::default(), version);
-        let used = uses.iter().filter(|one| one.image == image.id).count();
-        if let Some(map) = summary.as_object_mut() {
-            map.insert("Containers".to_owned(), json!(used));
-            map.insert("SharedSize".to_owned(), json!(shared.bytes(image)));
-        }
-        summary
+    let listed = images.iter().map(|image| ImageSummary {
+        containers: Some(count(&uses, image)),
+        shared_size: Some(shared.bytes(image)),
+        ..ImageSummary::of(image, &Filters::default(), version)
     });
-    let mut usage = json!({
-        "LayersSize": layers.values().sum::<u64>(),
-        "Images": shown.collect::<Vec<_>>(),
-        "Containers": containers,
-        "Volumes": [],
-        "BuildCache": [],
-    });
-    let of = [
-        ("container", &["Containers"][..]),
-        ("image", &["Images", "LayersSize"]),
-        ("volume", &["Volumes"]),
-        ("build-cache", &["BuildCache"]),
-    ];
-    let unwanted = of
-        .into_iter()
-        .filter(|(kind, _)| !wanted.is_empty() && !wanted.contains(kind));
-    for key in unwanted.flat_map(|(_, keys)| keys) {
-        usage[*key] = match *key {
-            "LayersSize" => json!(0),
-            _ => Value::Null,
-        };
-    }
-    // Gone from the API since 1.42.
-    if let (Some(map), true) = (usage.as_object_mut(), version < Version(42)) {
-        map.insert("BuilderSize".to_owned(), json!(0));
-    }
-    Ok(Json(usage))
+    let usage = Usage {
+        layers_size: match wants("image") {
+            true => layers.values().sum(),
+            false => 0,
+        },
+        images: wants("image").then(|| listed.collect()),
+        containers: wants("container").then(|| containers.collect()),
+        volumes: wants("volume").then_some([]),
+        build_cache: wants("build-cache").then_some([]),
+        builder_size: gates::USAGE_BUILDER.then(version, 0),
+    };
+    Ok(Json(usage).into_response())
 }

@@ -1,6 +1,6 @@
 //! The lives of containers: start, stop, kill, restart, rename, remove, wait.
 
-use super::{Docker, Parameters, Path};
+use super::{Docker, Parameters, Path, extract::json_line};
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -11,12 +11,11 @@ use axum::{
 };
 use docker_model::{
     DockerError, Version,
-    containers::shown::Shown,
+    containers::{created::Waited, shown::Shown},
     error::{NOT_BOUND, bind_failure},
-    names,
+    gates, names,
 };
 use futures_util::stream;
-use serde_json::json;
 use std::{convert::Infallible, time::Duration};
 use vch_engine::RequestError;
 use vch_ledger::{Command, ContainerId, ContainerName, ContainerRef, Refusal};
@@ -117,16 +116,13 @@ fn grace(parameters: &Parameters) -> Result<Option<Duration>, DockerError> {
     Ok(Some(Duration::from_secs(seconds)))
 }
 
-/// From this version on the signal that stops is the request's, where it names one.
-const STOPS_BY_SIGNAL: Version = Version(42);
-
 /// How a request stops a container. `failed` is what dockerd says before an invalid signal.
 ///
 /// # Errors
 /// An invalid time or signal; the container runs on then.
 fn how(parameters: &Parameters, version: Version, failed: &str) -> Result<Stop, DockerError> {
     let named = parameters.get("signal");
-    let named = named.filter(|_| version >= STOPS_BY_SIGNAL);
+    let named = gates::STOP_SIGNAL.then(version, named).flatten();
     let signal = named.map(signal).transpose();
     Ok(Stop {
         grace: grace(parameters)?,
@@ -279,11 +275,8 @@ async fn wait(
     let awaited = docker.runtime.awaited(id, until).await?;
     let text = async move {
         let life = awaited.await;
-        let answer = match version < Version(42) {
-            true => json!({"Error": null, "StatusCode": life.exit_code}),
-            false => json!({"StatusCode": life.exit_code}),
-        };
-        Ok::<_, Infallible>(Bytes::from(format!("{answer}\n")))
+        let line = json_line(&Waited::of(life.exit_code, version));
+        Ok::<_, Infallible>(line.unwrap_or_default())
     };
     let mut response = Body::from_stream(stream::once(text)).into_response();
     let json = HeaderValue::from_static("application/json");

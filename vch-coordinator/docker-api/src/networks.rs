@@ -13,12 +13,15 @@ use docker_model::{
     DockerError, Version,
     containers::shown::Shown,
     filters::Filters,
+    gates,
     networks::{
         endpoint::EndpointSettings,
         options::go_bool,
         params::Create,
         response::{NetworkSummary, scope},
     },
+    prune::{NetworksPruned, some},
+    time::TimeBound,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
@@ -26,9 +29,6 @@ use vch_ledger::{
     Answer, Command, Container, ContainerId, ContainerRef, Ledger, Network, NetworkId, NetworkRef,
     Refusal,
 };
-
-/// Before this version a list shows containers, too.
-const LISTS_WITHOUT_CONTAINERS: Version = Version(28);
 
 pub(super) fn routes() -> Router<Docker> {
     Router::new()
@@ -49,7 +49,7 @@ async fn list(
     let all = docker.requests.ledger_handle.read(move |ledger| {
         let all = listed::listed(ledger, &filters)?;
         let all = all.into_iter().map(|network| {
-            if version < LISTS_WITHOUT_CONTAINERS {
+            if gates::NETWORK_LIST_CONTAINERS.is_open(version) {
                 NetworkSummary::with_containers(ledger, network, version)
             } else {
                 NetworkSummary::bare(ledger, network, version)
@@ -249,20 +249,13 @@ fn not_connected(container: ContainerId, network: &Network) -> DockerError {
     ))
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Pruned {
-    /// dockerd says null of none.
-    networks_deleted: Option<Vec<String>>,
-}
-
 async fn prune(
     State(docker): State<Docker>,
     parameters: Parameters,
-) -> Result<Json<Pruned>, DockerError> {
+) -> Result<Json<NetworksPruned>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
     filters.only(&["label", "label!", "until"])?;
-    let until = until(&filters)?;
+    let until = filters.until(TimeBound::NetworkPrune)?;
     let unused = docker.requests.ledger_handle.read(move |ledger| {
         let networks = ledger.networks().filter(|network| {
             let old = until.is_none_or(|until| Duration::from_millis(network.created_ms) <= until);
@@ -284,8 +277,8 @@ async fn prune(
             Err(error) => return Err(error.into()),
         }
     }
-    let networks_deleted = (!deleted.is_empty()).then_some(deleted);
-    Ok(Json(Pruned { networks_deleted }))
+    let networks_deleted = some(deleted);
+    Ok(Json(NetworksPruned { networks_deleted }))
 }
 
 /// Whether no running container is on a network: what dockerd calls dangling, and prunes.
@@ -293,17 +286,4 @@ fn is_unused(ledger: &Ledger, network: &Network) -> bool {
     let mut endpoints = ledger.endpoints_on(network.id);
     let runs = |id| ledger.container_by_id(id).is_some_and(Container::runs);
     !endpoints.any(|endpoint| runs(endpoint.container))
-}
-
-/// Returns the moment before which a network must have been made.
-fn until(filters: &Filters) -> Result<Option<Duration>, DockerError> {
-    if filters.values("until").nth(1).is_some() {
-        return Err(DockerError::invalid("more than one until filter specified"));
-    }
-    filters.until().map_err(|text| {
-        let shown: String = text.chars().take(80).collect();
-        DockerError::invalid(format!(
-            "failed to parse value as time or duration: \"{shown}\""
-        ))
-    })
 }

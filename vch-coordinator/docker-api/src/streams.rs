@@ -22,7 +22,7 @@ use axum::{
     response::Response,
     routing,
 };
-use docker_model::{DockerError, Version};
+use docker_model::{DockerError, Version, gates};
 use hijack::{FromClient, Presence};
 use lines::LogParams;
 use pages::Pages;
@@ -87,11 +87,13 @@ impl Shape {
 
     /// Its type, which versions before 1.42 do not tell apart.
     pub fn kind(self, version: Version) -> HeaderValue {
-        HeaderValue::from_static(if self.terminal || version < Version(42) {
-            "application/vnd.docker.raw-stream"
-        } else {
-            "application/vnd.docker.multiplexed-stream"
-        })
+        HeaderValue::from_static(
+            if self.terminal || !gates::MULTIPLEXED_STREAM.is_open(version) {
+                "application/vnd.docker.raw-stream"
+            } else {
+                "application/vnd.docker.multiplexed-stream"
+            },
+        )
     }
 }
 

@@ -6,12 +6,17 @@ use axum::{
     http::{HeaderValue, Method, header},
     response::{IntoResponse, Response},
 };
-use docker_model::{DockerError, Version, time};
-use serde_json::{Map, Value, json};
+use docker_model::{
+    DockerError, Version,
+    system::{
+        VersionInfo,
+        info::{Host, Info},
+    },
+    time,
+};
 use std::{fs, path::PathBuf};
 
 const SERVER: &str = concat!("vch-coordinator/", env!("CARGO_PKG_VERSION"), " (linux)");
-const NAME: &str = env!("CARGO_PKG_VERSION");
 const KIB: u64 = 1024;
 
 /// The machine that the VCH runs on, as it was when the coordinator started.
@@ -84,230 +89,30 @@ pub async fn ping(method: Method) -> Response {
     response
 }
 
-fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
+pub async fn version(State(docker): State<Docker>) -> Response {
+    Json(VersionInfo::of(&docker.machine.kernel)).into_response()
 }
 
-pub async fn version(State(docker): State<Docker>) -> Json<Value> {
-    let (oldest, newest) = (Version::OLDEST.to_string(), Version::NEWEST.to_string());
-    let kernel = &docker.machine.kernel;
-    Json(json!({
-        "Platform": { "Name": "Virtual Container Host" },
-        "Components": [{
-            "Name": "Engine",
-            "Version": NAME,
-            "Details": {
-                "ApiVersion": newest,
-                "Arch": architecture(),
-                "BuildTime": "",
-                "Experimental": "false",
-                "GitCommit": "",
-                "GoVersion": "",
-                "KernelVersion": kernel,
-                "MinAPIVersion": oldest,
-                "Os": "linux",
-            },
-        }],
-        "Version": NAME,
-        "ApiVersion": newest,
-        "MinAPIVersion": oldest,
-        "GitCommit": "",
-        "GoVersion": "",
-        "Os": "linux",
-        "Arch": architecture(),
-        "KernelVersion": kernel,
-        "BuildTime": "",
-    }))
-}
-
-/// What dockerd says of itself, for a VCH.
-pub async fn info(
-    State(docker): State<Docker>,
-    asked: Version,
-) -> Result<Json<Value>, DockerError> {
+pub async fn info(State(docker): State<Docker>, version: Version) -> Result<Response, DockerError> {
     let counts = docker.requests.ledger_handle.read(|ledger| {
         let running = ledger.containers().filter(|one| one.runs()).count();
         (ledger.containers().len(), running)
     });
     let (containers, running) = counts.await?;
-    let mut info = Map::new();
-    for part in [
-        of_the_vch(&docker),
-        of_the_machine(&docker.machine),
-        of_containers(),
-    ] {
-        if let Value::Object(part) = part {
-            info.extend(part);
-        }
-    }
-    for (key, count) in [
-        ("Containers", containers),
-        ("ContainersRunning", running),
-        ("ContainersPaused", 0),
-        ("ContainersStopped", containers - running),
-        ("Images", docker.images.list().len()),
-    ] {
-        info.insert(key.to_owned(), count.into());
-    }
-    // Gone from the API since 1.42.
-    if asked < Version(42) {
-        for key in ["KernelMemory", "KernelMemoryTCP"] {
-            info.insert(key.to_owned(), false.into());
-        }
-    }
-    by_version(&mut info, asked);
-    Ok(Json(Value::Object(info)))
-}
-
-/// What the API's versions have taken away and added (the Engine API's version history).
-fn by_version(info: &mut Map<String, Value>, asked: Version) {
-    if asked >= Version(49) {
-        for commit in ["ContainerdCommit", "RuncCommit", "InitCommit"] {
-            if let Some(Value::Object(commit)) = info.get_mut(commit) {
-                commit.remove("Expected");
-            }
-        }
-        info.insert(
-            "FirewallBackend".to_owned(),
-            json!({ "Driver": "nftables" }),
-        );
-    }
-    if asked >= Version(50) {
-        info.remove("BridgeNfIptables");
-        info.remove("BridgeNfIp6tables");
-        info.insert("DiscoveredDevices".to_owned(), json!([]));
-    }
-    if asked >= Version(44) {
-        info.insert("CDISpecDirs".to_owned(), json!([]));
-    }
-}
-
-fn of_the_vch(docker: &Docker) -> Value {
-    json!({
-        "ID": docker.vch.to_string(),
-        "Driver": "squashfs",
-        "DriverStatus": [],
-        "Plugins": {
-            "Volume": [],
-            "Network": ["bridge", "null"],
-            "Authorization": null,
-            "Log": ["json-file"],
-        },
-        "Debug": false,
-        "NFd": 0,
-        "NGoroutines": 0,
-        "NEventsListener": 0,
-        "SystemTime": time::rfc3339(time::now()),
-        "LoggingDriver": "json-file",
-        "IndexServerAddress": "https://index.docker.io/v1/",
-        "RegistryConfig": {
-            "AllowNondistributableArtifactsCIDRs": [],
-            "AllowNondistributableArtifactsHostnames": [],
-            "InsecureRegistryCIDRs": [],
-            "IndexConfigs": {
-                "docker.io": {
-                    "Name": "docker.io",
-                    "Mirrors": [],
-                    "Secure": true,
-                    "Official": true,
-                },
-            },
-            "Mirrors": [],
-        },
-        "CDISpecDirs": [],
-        "GenericResources": null,
-        "HttpProxy": "",
-        "HttpsProxy": "",
-        "NoProxy": "",
-        "Labels": [],
-        "ExperimentalBuild": false,
-        "ServerVersion": NAME,
-        "Swarm": {
-            "NodeID": "",
-            "NodeAddr": "",
-            "LocalNodeState": "inactive",
-            "ControlAvailable": false,
-            "Error": "",
-            "RemoteManagers": null,
-        },
-        "LiveRestoreEnabled": true,
-        "Warnings": null,
-    })
-}
-
-fn of_the_machine(machine: &Machine) -> Value {
-    json!({
-        "IPv4Forwarding": true,
-        "BridgeNfIptables": false,
-        "BridgeNfIp6tables": false,
-        "KernelVersion": machine.kernel,
-        "OperatingSystem": machine.system,
-        "OSVersion": machine.release,
-        "OSType": "linux",
-        "Architecture": std::env::consts::ARCH,
-        "NCPU": machine.processors,
-        "MemTotal": machine.memory,
-        "DockerRootDir": machine.state_dir,
-        "Name": machine.hostname,
-    })
-}
-
-/// Each is a VM: its memory and processors are its own; shares and sets of them and the number
-/// of tasks are limited within it.
-fn of_containers() -> Value {
-    json!({
-        "MemoryLimit": true,
-        "SwapLimit": false,
-        "CpuCfsPeriod": true,
-        "CpuCfsQuota": true,
-        "CPUShares": true,
-        "CPUSet": true,
-        "PidsLimit": true,
-        "OomKillDisable": false,
-        "CgroupDriver": "none",
-        "CgroupVersion": "2",
-        "Runtimes": { "qemu": { "path": "vch-shim" } },
-        "DefaultRuntime": "qemu",
-        "Isolation": "",
-        "InitBinary": "container-init",
-        "ContainerdCommit": { "ID": "", "Expected": "" },
-        "RuncCommit": { "ID": "", "Expected": "" },
-        "InitCommit": { "ID": "", "Expected": "" },
-        "SecurityOptions": ["name=seccomp,profile=default"],
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::by_version;
-    use docker_model::Version;
-    use serde_json::{Map, Value, json};
-
-    #[test]
-    fn an_answer_has_the_keys_of_its_version() {
-        let keys = |asked| {
-            let mut info = Map::new();
-            info.insert("BridgeNfIptables".to_owned(), json!(false));
-            let commit = json!({ "ID": "", "Expected": "" });
-            info.insert("RuncCommit".to_owned(), commit);
-            by_version(&mut info, asked);
-            let info = Value::Object(info);
-            [
-                "/BridgeNfIptables",
-                "/RuncCommit/Expected",
-                "/FirewallBackend",
-                "/CDISpecDirs",
-                "/DiscoveredDevices",
-            ]
-            .map(|key| info.pointer(key).is_some())
-        };
-        assert_eq!(keys(Version(43)), [true, true, false, false, false]);
-        assert_eq!(keys(Version(48)), [true, true, false, true, false]);
-        assert_eq!(keys(Version(49)), [true, false, true, true, false]);
-        assert_eq!(keys(Version(51)), [false, false, true, true, true]);
-    }
+    let machine = &docker.machine;
+    let host = Host {
+        vch: &docker.vch.to_string(),
+        now: &time::rfc3339(time::now()),
+        hostname: &machine.hostname,
+        kernel: &machine.kernel,
+        system: &machine.system,
+        release: &machine.release,
+        memory: machine.memory,
+        processors: machine.processors,
+        state_dir: &machine.state_dir,
+        containers,
+        running,
+        images: docker.images.list().len(),
+    };
+    Ok(Json(Info::of(host, version)).into_response())
 }

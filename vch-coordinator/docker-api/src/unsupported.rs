@@ -6,8 +6,7 @@ use axum::{
     http::StatusCode,
     routing::{any, get, post},
 };
-use docker_model::DockerError;
-use serde_json::{Value, json};
+use docker_model::{DockerError, prune::BuildCachePruned};
 
 /// What is not there, where it would be, and what to do instead.
 const MISSING: &[(&str, &[&str], &str)] = &[
@@ -81,8 +80,8 @@ async fn no_swarm() -> DockerError {
     )
 }
 
-async fn no_plugins() -> Json<Value> {
-    Json(json!([]))
+async fn no_plugins() -> Json<[String; 0]> {
+    Json([])
 }
 
 async fn no_such_plugin(Path(rest): Path<String>) -> DockerError {
@@ -95,6 +94,6 @@ async fn no_such_plugin(Path(rest): Path<String>) -> DockerError {
     DockerError::not_found(format!("plugin \"{name}\" not found"))
 }
 
-async fn prune_build() -> Json<Value> {
-    Json(json!({ "CachesDeleted": null, "SpaceReclaimed": 0 }))
+async fn prune_build() -> Json<BuildCachePruned> {
+    Json(BuildCachePruned::default())
 }

@@ -9,10 +9,11 @@ use axum::{
 use docker_model::{
     DockerError,
     filters::Filters,
-    volumes::{check_name, shown},
+    json::Empty,
+    prune::VolumesPruned,
+    volumes::{VolumeList, check_name, shown},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 pub fn routes() -> Router<Docker> {
     Router::new()
@@ -22,11 +23,11 @@ pub fn routes() -> Router<Docker> {
         .route("/volumes/{volume}", any(no_such_volume))
 }
 
-async fn list(parameters: Parameters) -> Result<Json<Value>, DockerError> {
+async fn list(parameters: Parameters) -> Result<Json<VolumeList>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
     filters.only(&["dangling", "driver", "label", "name"])?;
     filters.switch("dangling")?;
-    Ok(Json(json!({ "Volumes": [], "Warnings": null })))
+    Ok(Json(VolumeList::default()))
 }
 
 #[derive(Default, Deserialize)]
@@ -36,7 +37,7 @@ struct VolumeParams {
     driver: String,
 }
 
-async fn create(Json(params): Json<VolumeParams>) -> Result<Json<Value>, DockerError> {
+async fn create(Json(params): Json<VolumeParams>) -> Result<Json<Empty>, DockerError> {
     if !params.name.is_empty() {
         check_name(&params.name)?;
     }
@@ -50,11 +51,11 @@ async fn create(Json(params): Json<VolumeParams>) -> Result<Json<Value>, DockerE
     Err(DockerError::unsupported("a volume", remedy))
 }
 
-async fn prune(parameters: Parameters) -> Result<Json<Value>, DockerError> {
+async fn prune(parameters: Parameters) -> Result<Json<VolumesPruned>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
     filters.only(&["all", "label", "label!"])?;
     filters.switch("all")?;
-    Ok(Json(json!({ "VolumesDeleted": [], "SpaceReclaimed": 0 })))
+    Ok(Json(VolumesPruned::default()))
 }
 
 async fn no_such_volume(Path(volume): Path<String>) -> DockerError {

@@ -1,6 +1,6 @@
 //! Explains why a container is not ready.
 
-use control_api::shape::{Container, Endpoint};
+use control_api::shape::{Container, Endpoint, EndpointState};
 
 /// Returns one line for each thing that the container still lacks or that failed, with a remedy.
 pub fn lines(container: &Container) -> Vec<String> {
@@ -32,7 +32,7 @@ fn of_endpoint(endpoint: &Endpoint) -> Option<String> {
         link,
         ..
     } = endpoint;
-    (endpoint.state == "waiting").then(|| {
+    (endpoint.state == EndpointState::Waiting).then(|| {
         format!(
             "{interface} on network {network}: no such NIC in the VM yet: plug one with MAC {mac} into link {link}"
         )

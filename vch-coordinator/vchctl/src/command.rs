@@ -178,7 +178,7 @@ async fn remove(client: &Client, format: Format, container: &str, force: bool) -
 async fn wait(client: &Client, format: Format, path: &str) -> Result<Outcome> {
     let one: shape::Container = client.get(path).await?;
     show(format, &one, || table::container(&one));
-    if one.session.state == "ready" {
+    if one.session.state == shape::Readiness::Ready {
         return Ok(Outcome::Done);
     }
     eprintln!("vchctl: {} is not ready:", one.name);
@@ -211,10 +211,11 @@ async fn port(client: &Client, format: Format, command: &Port) -> Result<Outcome
     }
 }
 
-fn outcome(progress: &str) -> Outcome {
+/// How a command ended, by an answer's progress. A word of a newer coordinator's says that the request was carried out.
+fn outcome(progress: &shape::Progress) -> Outcome {
     match progress {
-        "pending" => Outcome::Pending,
-        _ => Outcome::Done,
+        shape::Progress::Pending => Outcome::Pending,
+        shape::Progress::Done | shape::Progress::Other(_) => Outcome::Done,
     }
 }
 

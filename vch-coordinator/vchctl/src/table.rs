@@ -11,8 +11,8 @@ pub fn networks(list: &[shape::Network]) {
         [
             short(&network.id),
             network.name.clone(),
-            network.driver.clone(),
-            network.scope.clone(),
+            network.driver.to_string(),
+            network.scope.to_string(),
             join(network.subnets.iter().map(|subnet| subnet.subnet.clone())),
             network.endpoints.len().to_string(),
         ]
@@ -34,8 +34,8 @@ pub fn network(one: &shape::Network) {
     let mut facts = vec![
         ["Name", &one.name].map(str::to_owned),
         ["ID", &one.id].map(str::to_owned),
-        ["Driver", &one.driver].map(str::to_owned),
-        ["Scope", &one.scope].map(str::to_owned),
+        ["Driver".to_owned(), one.driver.to_string()],
+        ["Scope".to_owned(), one.scope.to_string()],
     ];
     if let Some(link) = &one.link {
         facts.push(["Link", link].map(str::to_owned));
@@ -51,11 +51,11 @@ pub fn network(one: &shape::Network) {
         facts.push(["Subnet".to_owned(), text]);
     }
     if let Some(segment) = &one.segment {
-        facts.push(["Segment", segment].map(str::to_owned));
+        facts.push(["Segment".to_owned(), segment.to_string()]);
     }
     if let Some(external) = &one.external {
-        facts.push(["Level", &external.level].map(str::to_owned));
-        facts.push(["Addressing", &external.addressing].map(str::to_owned));
+        facts.push(["Level".to_owned(), external.level.to_string()]);
+        facts.push(["Addressing".to_owned(), external.addressing.to_string()]);
         facts.push(["DNS".to_owned(), join(external.dns.iter().cloned())]);
     }
     if let Some(mtu) = one.mtu {
@@ -83,7 +83,7 @@ pub fn containers(list: &[shape::Container]) {
         [
             short(&container.id),
             container.name.clone(),
-            container.session.state.clone(),
+            container.session.state.to_string(),
             if container.session.live { "live" } else { "-" }.to_owned(),
             container.channel.clone(),
             join(addresses),
@@ -117,7 +117,7 @@ pub fn container(one: &shape::Container) {
         ]
         .map(str::to_owned),
         ["Generation".to_owned(), one.generation.to_string()],
-        ["State", &session.state].map(str::to_owned),
+        ["State".to_owned(), session.state.to_string()],
         [
             "Agent",
             session.agent.as_deref().unwrap_or("- (no session)"),
@@ -165,7 +165,7 @@ pub fn endpoints<'a>(list: impl IntoIterator<Item = &'a shape::Endpoint>) {
             endpoint.mac.clone(),
             endpoint.interface.clone(),
             format!("{} {}", endpoint.attachment, endpoint.link),
-            endpoint.state.clone(),
+            endpoint.state.to_string(),
         ]
     });
     print(

@@ -2,7 +2,7 @@
 
 use crate::shape;
 use std::net::IpAddr;
-use vch_ledger::{Container, ContainerPort, Ledger, PortBinding, Publish};
+use vch_ledger::{Container, ContainerPort, Ledger, PortBinding, Protocol, Publish};
 
 /// What a container exposes and publishes, as it is written in a request.
 pub fn ports(container: &Container) -> Vec<String> {
@@ -44,11 +44,20 @@ pub fn binding(ledger: &Ledger, binding: &PortBinding) -> Option<shape::Binding>
     Some(shape::Binding {
         container: ledger.container_by_id(binding.container)?.name.to_string(),
         network: ledger.network_by_id(endpoint.network)?.name.to_string(),
-        protocol: binding.host.protocol.to_string(),
+        protocol: protocol(binding.host.protocol),
         address: binding.host.address.map(|address| address.to_string()),
         host_port: binding.host.port,
         container_port: binding.container_port,
         clients: binding.clients.iter().map(ToString::to_string).collect(),
         ephemeral: binding.ephemeral,
     })
+}
+
+/// The protocol of a port.
+pub fn protocol(protocol: Protocol) -> shape::Protocol {
+    match protocol {
+        Protocol::Tcp => shape::Protocol::Tcp,
+        Protocol::Udp => shape::Protocol::Udp,
+        Protocol::Sctp => shape::Protocol::Sctp,
+    }
 }

@@ -1,6 +1,9 @@
 //! The `filters` of lists, prunes and events: names, each with its values.
 
-use crate::{DockerError, time};
+use crate::{
+    DockerError,
+    time::{self, TimeBound},
+};
 use regex::RegexBuilder;
 use serde::Deserialize;
 use std::{
@@ -51,15 +54,17 @@ impl Filters {
         Ok(Self(filters))
     }
 
-    /// Returns the moment of the filter `until`: a time, or an age as of now.
+    /// Returns the time of the filter `until`: a time, or an age as of now.
     ///
     /// # Errors
-    /// Returns the filter's value if it is no moment.
-    pub fn until(&self) -> Result<Option<Duration>, &str> {
-        let Some(text) = self.values("until").next() else {
-            return Ok(None);
-        };
-        time::moment(text, time::now()).map(Some).ok_or(text)
+    /// Returns 400 if it is no time, or if there are several for networks.
+    pub fn until(&self, bound: TimeBound) -> Result<Option<Duration>, DockerError> {
+        let mut values = self.values("until");
+        let text = values.next();
+        if bound == TimeBound::NetworkPrune && values.next().is_some() {
+            return Err(DockerError::invalid("more than one until filter specified"));
+        }
+        bound.read(text, time::now())
     }
 
     /// # Errors

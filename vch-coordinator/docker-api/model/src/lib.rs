@@ -7,13 +7,22 @@
 
 pub mod containers;
 pub mod error;
+pub mod execs;
 pub mod filters;
+pub mod gates;
+pub mod images;
 pub mod json;
 pub mod names;
 pub mod networks;
+pub mod prune;
+pub mod registry;
+pub mod system;
 pub mod time;
 pub mod version;
 pub mod volumes;
 
 pub use error::DockerError;
 pub use version::Version;
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,10 @@
 //! Times as Docker writes and reads them. The calendar is the crate jiff's; the forms are Docker's own: parts of a date
 //! may be missing, an age is Go's, and seconds have up to 19 digits behind the point.
 
+mod bound;
+
+pub use bound::TimeBound;
+
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -27,6 +31,11 @@ fn timestamp(since_1970: Duration) -> Timestamp {
 pub fn now() -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default()
+}
+
+/// Returns the milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    u64::try_from(now().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Parses a moment as clients give it for `since` and `until`: seconds since 1970 with a fraction, an age

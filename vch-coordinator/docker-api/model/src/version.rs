@@ -9,8 +9,9 @@ use std::{convert::Infallible, fmt};
 
 /// The minor number of a version 1.x of Docker's API.
 ///
-/// Versions add keys and parameters: a handler asks for the one of its request and compares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Versions add keys and parameters, and take them away: a handler asks for the one of its request, and a
+/// [`Gate`](crate::gates::Gate) whether the version has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version(pub u32);
 
 impl Version {

@@ -1,6 +1,15 @@
 //! How volumes are written: names, `--volume` and `--volumes-from`.
 
-use crate::DockerError;
+use crate::{DockerError, json::Empty};
+use serde::Serialize;
+
+/// A list of volumes, of which a VCH has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct VolumeList {
+    volumes: [Empty; 0],
+    warnings: Option<Empty>,
+}
 
 /// Returns as much of a text as an error shows.
 pub fn shown(text: &str) -> String {

@@ -7,9 +7,11 @@ use docker_model::{
     containers::{
         body::{HostConfig, without_nulls},
         create,
+        created::Updated,
     },
+    prune::some,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use vch_runtime::{
     ContainerSnapshot, RuntimeError, Update, cgroup_limits,
     workload::{Resources, RestartWhen, VmSize, Workload},
@@ -20,7 +22,7 @@ pub async fn update(
     version: Version,
     Path(container): Path<String>,
     Json(body): Json<Value>,
-) -> Result<Json<Value>, DockerError> {
+) -> Result<Json<Updated>, DockerError> {
     let host: HostConfig = docker_model::json::typed(without_nulls(body))?;
     let id = docker.container(&container).await?;
     let snapshot = docker.runtime.require(id).await?;
@@ -38,11 +40,8 @@ pub async fn update(
         warnings.extend(later(&resources, snapshot.life.vm));
         warnings.extend(in_force(&docker, &snapshot, &resources).await);
     }
-    let warnings = match warnings.is_empty() {
-        true => Value::Null,
-        false => json!(warnings),
-    };
-    Ok(Json(json!({ "Warnings": warnings })))
+    let warnings = some(warnings);
+    Ok(Json(Updated { warnings }))
 }
 
 /// Bounds the running container anew. Returns what is not in force before its next start.

@@ -1,16 +1,20 @@
 //! `GET /events`: a JSON line for each event, of the past as far as it is kept, then as they come.
 
 use super::{DockerEvent, filter::wants};
-use crate::{Docker, Parameters};
+use crate::{Docker, Parameters, extract::json_line};
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::Body,
     extract::State,
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
     routing::get,
 };
-use docker_model::{DockerError, filters::Filters, time};
+use docker_model::{
+    DockerError,
+    filters::Filters,
+    time::{self, TimeBound},
+};
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 use tokio::{
     sync::broadcast::{self, error::RecvError},
@@ -29,8 +33,8 @@ async fn events(
     parameters: Parameters,
 ) -> Result<Response, DockerError> {
     let now = time::now();
-    let since = moment(&parameters, "since", now)?;
-    let until = moment(&parameters, "until", now)?;
+    let bound = |name| TimeBound::Events(name).read(parameters.get(name), now);
+    let (since, until) = (bound("since")?, bound("until")?);
     if let (Some(since), Some(until)) = (since, until)
         && since > until
     {
@@ -57,33 +61,10 @@ async fn events(
     };
     let lines = futures_util::stream::unfold(listening, |mut listening| async {
         let event = listening.next().await?;
-        Some((Ok::<_, Infallible>(line(&event)?), listening))
+        Some((Ok::<_, Infallible>(json_line(&*event)?), listening))
     });
     let kind = [(CONTENT_TYPE, "application/json")];
     Ok((kind, Body::from_stream(lines)).into_response())
-}
-
-fn moment(
-    parameters: &Parameters,
-    name: &str,
-    now: Duration,
-) -> Result<Option<Duration>, DockerError> {
-    let Some(text) = parameters.get(name) else {
-        return Ok(None);
-    };
-    let moment = time::moment(text, now);
-    moment.map(Some).ok_or_else(|| {
-        let shown: String = text.chars().take(80).collect();
-        DockerError::invalid(format!(
-            "failed to parse value for \"{name}\": {shown}: write seconds since 1970, a duration as 10m or a date"
-        ))
-    })
-}
-
-fn line(event: &DockerEvent) -> Option<Bytes> {
-    let mut text = serde_json::to_vec(event).ok()?;
-    text.push(b'\n');
-    Some(text.into())
 }
 
 struct Listening {

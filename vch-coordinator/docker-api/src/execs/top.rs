@@ -5,9 +5,8 @@
 
 use super::super::{Docker, Json, Parameters, Path};
 use axum::extract::State;
-use docker_model::{DockerError, time};
+use docker_model::{DockerError, containers::top::Top, time};
 use protocol::process::Listed;
-use serde_json::{Value, json};
 use std::time::Duration;
 use vch_runtime::{RuntimeError, event::ContainerAction};
 
@@ -113,7 +112,7 @@ pub async fn top(
     State(docker): State<Docker>,
     Path(container): Path<String>,
     parameters: Parameters,
-) -> Result<Json<Value>, DockerError> {
+) -> Result<Json<Top>, DockerError> {
     let columns = columns(parameters.get("ps_args").unwrap_or_default())?;
     let id = docker.container(&container).await?;
     let snapshot = docker.runtime.require(id).await?;
@@ -214,7 +213,7 @@ struct TopContext {
 }
 
 /// The table.
-fn response(columns: &[(String, Column)], processes: &[Listed], context: TopContext) -> Value {
+fn response(columns: &[(String, Column)], processes: &[Listed], context: TopContext) -> Top {
     let first = processes.iter().map(|one| one.started_ms).min();
     let first = first.unwrap_or_default();
     let rows = processes.iter().map(|one| {
@@ -225,8 +224,10 @@ fn response(columns: &[(String, Column)], processes: &[Listed], context: TopCont
             .map(|(_, column)| cell(*column, one, started, context))
             .collect::<Vec<_>>()
     });
-    let titles: Vec<&String> = columns.iter().map(|(title, _)| title).collect();
-    json!({ "Titles": titles, "Processes": rows.collect::<Vec<_>>() })
+    Top {
+        titles: columns.iter().map(|(title, _)| title.clone()).collect(),
+        processes: rows.collect(),
+    }
 }
 
 fn cell(column: Column, one: &Listed, started: Duration, context: TopContext) -> String {

@@ -3,8 +3,7 @@
 use super::super::{Docker, Json, Path};
 use super::pull;
 use axum::{extract::State, http::HeaderMap};
-use docker_model::DockerError;
-use serde_json::{Value, json};
+use docker_model::{DockerError, registry::DistributionInspect};
 use vch_image_store::{ImageError, Reference};
 
 /// Answers with the descriptor of the manifest or index, and with its platforms.
@@ -12,18 +11,11 @@ pub async fn inspect(
     State(docker): State<Docker>,
     Path(path): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, DockerError> {
+) -> Result<Json<DistributionInspect>, DockerError> {
     let name = path.strip_suffix("/json");
     let name = name.ok_or_else(DockerError::page_not_found)?;
     let name: Reference = name.parse().map_err(ImageError::Name)?;
     let credentials = pull::credentials(&headers)?;
     let found = docker.images.inspect_remote(name, credentials).await?;
-    // Go's empty list.
-    let platforms = match found.platforms {
-        none if none.is_empty() => Value::Null,
-        some => json!(some),
-    };
-    Ok(Json(
-        json!({ "Descriptor": found.descriptor, "Platforms": platforms }),
-    ))
+    Ok(Json(found.into()))
 }

@@ -2,9 +2,11 @@
 
 use super::super::{Docker, Json};
 use axum::extract::State;
-use docker_model::DockerError;
+use docker_model::{
+    DockerError,
+    registry::{LOGGED_IN, LoggedIn},
+};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 /// Docker's hub, as the CLI names it, and as images do.
 const HUB: [&str; 2] = ["index.docker.io", "docker.io"];
@@ -49,13 +51,11 @@ impl Auth {
 pub async fn login(
     State(docker): State<Docker>,
     Json(auth): Json<Auth>,
-) -> Result<Json<Value>, DockerError> {
+) -> Result<Json<LoggedIn>, DockerError> {
     let registry = registry(&auth.server)?;
     let credentials = auth.credentials()?.unwrap_or_default();
     docker.images.log_in(registry, credentials).await?;
-    Ok(Json(
-        json!({ "Status": "Login Succeeded", "IdentityToken": "" }),
-    ))
+    Ok(Json(LOGGED_IN))
 }
 
 /// `host`, `host:port`, or either within an address of the web; empty for Docker's hub.

@@ -9,13 +9,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use docker_model::{DockerError, containers::create::only_ours, json, time};
+use docker_model::{
+    DockerError, containers::create::only_ours, images::progress::ProgressLine, json, time,
+};
 use futures_util::{
     FutureExt, StreamExt, TryStreamExt,
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{convert::Infallible, io};
 use tokio::sync::mpsc;
 use tokio_util::io::StreamReader;
@@ -64,7 +66,7 @@ pub async fn create(
         let image = docker.images.import(reader(body), request, &sender).await?;
         let id = image.id.to_string();
         docker.tell_image("import", &id, &id);
-        Ok(Some(json!({ "status": id })))
+        Ok(Some(ProgressLine::Status { status: id }))
     };
     streamed(receiver, work.boxed()).await
 }
@@ -137,7 +139,7 @@ pub async fn load(
     };
     // dockerd has said 200 before it reads the archive.
     let answered = streamed(receiver, work.boxed()).await;
-    Ok(answered.unwrap_or_else(|error| lines(text(&failed(&error.message)))))
+    Ok(answered.unwrap_or_else(|error| lines(text(&[ProgressLine::failed(&error.message)]))))
 }
 
 fn reader(body: Body) -> StreamReader<BoxStream<'static, io::Result<Bytes>>, Bytes> {
@@ -145,7 +147,7 @@ fn reader(body: Body) -> StreamReader<BoxStream<'static, io::Result<Bytes>>, Byt
     StreamReader::new(bytes.boxed())
 }
 
-type Work = BoxFuture<'static, Result<Option<Value>, ImageError>>;
+type Work = BoxFuture<'static, Result<Option<ProgressLine>, ImageError>>;
 
 /// Lines as they come, then what the work ended with. It ends with the client, too.
 ///
@@ -158,7 +160,7 @@ async fn streamed(
     // Both can be asked again: nothing is lost by the one that comes later.
     let (first, rest) = tokio::select! {
         biased;
-        Some(line) = progress.recv() => (serde_json::to_value(line).unwrap_or_default(), Some(work)),
+        Some(line) = progress.recv() => (vec![ProgressLine::Progress(line)], Some(work)),
         done = &mut work => match (done, progress.is_empty()) {
             (Err(error), true) => return Err(error.into()),
             (done, _) => (last(&mut progress, done), None),
@@ -169,7 +171,7 @@ async fn streamed(
         let mut work = work?;
         let (line, rest) = tokio::select! {
             biased;
-            Some(line) = progress.recv() => (serde_json::to_value(line).unwrap_or_default(), Some(work)),
+            Some(line) = progress.recv() => (vec![ProgressLine::Progress(line)], Some(work)),
             done = &mut work => (last(&mut progress, done), None),
         };
         Some((text(&line), (progress, rest)))
@@ -186,34 +188,35 @@ fn lines(body: impl Into<Body>) -> Response {
     response
 }
 
-/// The line of a failure.
-fn failed(message: &str) -> Value {
-    json!({ "errorDetail": { "message": message }, "error": message })
-}
-
-/// A line, or several.
-fn text(line: &Value) -> Bytes {
-    let text: String = match line {
-        Value::Array(lines) => lines.iter().map(|line| format!("{line}\r\n")).collect(),
-        line => format!("{line}\r\n"),
-    };
+/// Lines as they go out.
+fn text(lines: &[ProgressLine]) -> Bytes {
+    let mut text = Vec::new();
+    for line in lines {
+        // Of texts and numbers: each can be written.
+        if serde_json::to_writer(&mut text, line).is_ok() {
+            text.extend_from_slice(b"\r\n");
+        }
+    }
     Bytes::from(text)
 }
 
 /// What is left of the progress, and how it ended.
-fn last(progress: &mut mpsc::Receiver<Progress>, done: Result<Option<Value>, ImageError>) -> Value {
+fn last(
+    progress: &mut mpsc::Receiver<Progress>,
+    done: Result<Option<ProgressLine>, ImageError>,
+) -> Vec<ProgressLine> {
     let mut lines = Vec::new();
     while let Ok(line) = progress.try_recv() {
-        lines.push(serde_json::to_value(line).unwrap_or_default());
+        lines.push(ProgressLine::Progress(line));
     }
     match done {
         Ok(end) => lines.extend(end),
         Err(error) => {
             let message = vch_log::error_chain(&error).to_string();
-            lines.push(failed(&message));
+            lines.push(ProgressLine::failed(&message));
         }
     }
-    Value::Array(lines)
+    lines
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use super::Shape;
 use crate::Parameters;
-use docker_model::{DockerError, time};
+use docker_model::{
+    DockerError,
+    time::{self, TimeBound},
+};
 use protocol::process::Output;
 use std::time::Duration;
 
@@ -38,22 +41,17 @@ impl LogParams {
     }
 
     pub fn of(parameters: &Parameters, shape: Shape) -> Result<Self, DockerError> {
-        let moment = |name: &str| match parameters.get(name) {
-            None | Some("0") => Ok::<_, DockerError>(None),
-            Some(text) => {
-                let moment = time::moment(text, time::now());
-                let moment = moment.ok_or_else(|| {
-                    let text: String = text.chars().take(80).collect();
-                    DockerError::invalid(format!("invalid value for {name:?}: {text}: give seconds since 1970, or an RFC 3339 time"))
-                })?;
-                Ok(Some(u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX)))
-            }
+        let now = time::now();
+        let bound_ns = |name| {
+            let bound = TimeBound::Logs(name).read(parameters.get(name), now)?;
+            let ns = bound.map(|at| u64::try_from(at.as_nanos()).unwrap_or(u64::MAX));
+            Ok::<_, DockerError>(ns)
         };
         Ok(Self {
             timestamps: parameters.flag("timestamps"),
             details: parameters.flag("details"),
-            since_ns: moment("since")?.unwrap_or(0),
-            until_ns: moment("until")?.unwrap_or(u64::MAX),
+            since_ns: bound_ns("since")?.unwrap_or(0),
+            until_ns: bound_ns("until")?.unwrap_or(u64::MAX),
             // As dockerd does, what is no number is all.
             tail: parameters.get("tail").and_then(|text| text.parse().ok()),
             ..Self::all(shape)

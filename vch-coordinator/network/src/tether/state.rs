@@ -46,19 +46,6 @@ pub enum EndpointState {
     Pending,
 }
 
-impl EndpointState {
-    /// Returns the word that the API has for the state.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Waiting => "waiting",
-            Self::Failed => "failed",
-            Self::Unsupported => "unsupported",
-            Self::Pending => "pending",
-        }
-    }
-}
-
 impl SessionState {
     /// Returns whether the VM's network is that of `spec`, or of a later generation of the same
     /// incarnation.

@@ -7,6 +7,7 @@
     reason = "fields of the Docker Engine API under its own names, which its reference explains"
 )]
 
+use crate::containers::written::{DeviceMapping, LogConfig};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -166,14 +167,6 @@ pub struct HostBinding {
     pub host_port: Text,
 }
 
-/// How what it writes is kept.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct LogConfig {
-    pub r#type: Text,
-    pub config: Marks,
-}
-
 /// When it is started again.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -189,15 +182,6 @@ pub struct Ulimit {
     pub name: Text,
     pub soft: i64,
     pub hard: i64,
-}
-
-/// A device of the VM's.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct DeviceMapping {
-    pub path_on_host: Text,
-    pub path_in_container: Text,
-    pub cgroup_permissions: Text,
 }
 
 /// A file system.

@@ -21,7 +21,7 @@ pub use modes::RUNTIME;
 pub use platform::{check as check_platform, only_ours};
 pub use resources::read as resources;
 
-use crate::{DockerError, Version, containers::body::Body};
+use crate::{DockerError, Version, containers::body::Body, gates};
 use protocol::spec::Hostname;
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{AddContainer, Channel, ContainerName};
@@ -81,10 +81,6 @@ pub struct Planned {
     pub warnings: Vec<String>,
 }
 
-/// From this version on a console has a size.
-const CONSOLE_SIZE: Version = Version(42);
-/// From this version on a MAC address is an endpoint's.
-const ENDPOINTS_MAC: Version = Version(44);
 const MAC_WARNING: &str = "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.";
 
 /// Plans a container.
@@ -112,12 +108,12 @@ pub fn plan(body: &Body, context: CreateContext<'_>) -> Result<Planned, DockerEr
     workload.resources = resources;
     process::fill(&mut workload, body, image, version)?;
     host::fill(&mut workload, body)?;
-    if version < CONSOLE_SIZE {
+    if !gates::CONSOLE_SIZE.is_open(version) {
         workload.console_size = None;
     }
     security::fill(&mut workload, host)?;
     mounts::fill(&mut workload, body, image, version, &mut warnings)?;
-    if version >= ENDPOINTS_MAC && !body.mac_address.is_empty() {
+    if gates::SEVERAL_ENDPOINTS.is_open(version) && !body.mac_address.is_empty() {
         warnings.push(MAC_WARNING.to_owned());
     }
     if context.name.as_str().parse::<Hostname>().is_err() {

@@ -1,7 +1,8 @@
 //! What of a container is only shown again: a document with the container's workload, which no other module reads.
 
+use crate::containers::written::{WrittenConfig, WrittenHost};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use vch_runtime::workload::Workload;
 
@@ -10,9 +11,9 @@ use vch_runtime::workload::Workload;
 #[serde(default)]
 pub struct Shown {
     /// `HostConfig` as far as it is shown as it was written: by Docker's own field names.
-    pub host: Map<String, Value>,
+    pub host: WrittenHost,
     /// `Config`, the same.
-    pub config: Map<String, Value>,
+    pub config: WrittenConfig,
     /// `ExposedPorts`: those that the image and the user name.
     pub exposed: Vec<String>,
     /// `PortBindings`: port, then host address and host port.
@@ -41,7 +42,8 @@ impl Shown {
 
     /// Returns the document.
     pub fn document(&self) -> Value {
-        json!(self)
+        // Of texts, numbers and lists: it can be written.
+        serde_json::to_value(self).unwrap_or_default()
     }
 
     /// Writes into a document what the user wrote of an endpoint on a network.

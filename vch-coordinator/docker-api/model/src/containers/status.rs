@@ -1,6 +1,6 @@
 //! A container's state, in Docker's words: pure.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::time::Duration;
 use vch_runtime::{
     ContainerSnapshot, Health, HealthStatus,
@@ -79,44 +79,85 @@ pub fn age(time: Duration) -> String {
 }
 
 /// `State` of inspect.
-pub fn state(snapshot: &ContainerSnapshot, health: Option<&Health>) -> Value {
-    let life = &snapshot.life;
-    let restarting = life.status == Status::Restarting;
-    let mut state = json!({
-        "Status": word(life),
-        // dockerd calls one that waits to be started again running, too.
-        "Running": restarting || life.status == Status::Running,
-        "Paused": false,
-        "Restarting": restarting,
-        "OOMKilled": life.out_of_memory,
-        "Dead": false,
-        "Pid": life.pid,
-        "ExitCode": life.exit_code,
-        "Error": life.error,
-        "StartedAt": moment(life.started_ms),
-        "FinishedAt": moment(life.finished_ms),
-    });
-    if let (Some(health), Some(map)) = (health, state.as_object_mut()) {
-        let ns = |ns: u128| {
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ContainerState<'a> {
+    status: &'static str,
+    running: bool,
+    paused: bool,
+    restarting: bool,
+    #[serde(rename = "OOMKilled")]
+    oom_killed: bool,
+    dead: bool,
+    pid: u32,
+    exit_code: i32,
+    error: &'a str,
+    started_at: String,
+    finished_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<HealthState<'a>>,
+}
+
+/// How it is, by its health check.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct HealthState<'a> {
+    status: &'static str,
+    failing_streak: i64,
+    log: Vec<HealthLog<'a>>,
+}
+
+/// A result of a health check.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct HealthLog<'a> {
+    start: String,
+    end: String,
+    exit_code: i64,
+    output: &'a str,
+}
+
+impl<'a> ContainerState<'a> {
+    /// Returns how a container is.
+    pub fn of(snapshot: &'a ContainerSnapshot) -> Self {
+        let life = &snapshot.life;
+        let restarting = life.status == Status::Restarting;
+        Self {
+            status: word(life),
+            // dockerd calls one that waits to be started again running, too.
+            running: restarting || life.status == Status::Running,
+            paused: false,
+            restarting,
+            oom_killed: life.out_of_memory,
+            dead: false,
+            pid: life.pid,
+            exit_code: life.exit_code,
+            error: &life.error,
+            started_at: moment(life.started_ms),
+            finished_at: moment(life.finished_ms),
+            health: snapshot.health.as_ref().map(HealthState::of),
+        }
+    }
+}
+
+impl<'a> HealthState<'a> {
+    fn of(health: &'a Health) -> Self {
+        let at = |ns: u128| {
             let ns = u64::try_from(ns).unwrap_or(u64::MAX);
             rfc3339(Duration::from_nanos(ns))
         };
-        let log = health.log.iter().map(|result| {
-            json!({
-                "Start": ns(result.start_ns),
-                "End": ns(result.end_ns),
-                "ExitCode": result.code,
-                "Output": result.output,
-            })
+        let log = health.log.iter().map(|result| HealthLog {
+            start: at(result.start_ns),
+            end: at(result.end_ns),
+            exit_code: result.code,
+            output: &result.output,
         });
-        let shown = json!({
-            "Status": health.status.as_str(),
-            "FailingStreak": health.failing,
-            "Log": log.collect::<Vec<_>>(),
-        });
-        map.insert("Health".to_owned(), shown);
+        Self {
+            status: health.status.as_str(),
+            failing_streak: health.failing,
+            log: log.collect(),
+        }
     }
-    state
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ const KEY: &str = "looking for beginning of object key string";
 /// Checks that `text` is one JSON value and nothing else.
 ///
 /// # Errors
-/// [`SyntaxError`], at the first byte that does not fit.
+/// Returns where the first byte is that does not fit, and why.
 pub fn check(text: &[u8]) -> Result<(), SyntaxError> {
     let mut scanner = Scanner {
         text,

@@ -5,7 +5,7 @@
     reason = "fields of the Docker Engine API under its own names, which its reference explains"
 )]
 
-use crate::{DockerError, Version};
+use crate::{DockerError, Version, gates};
 use protocol::spec::{Hostname, InterfaceName, MacAddress};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -79,7 +79,7 @@ impl EndpointSettings {
         if let Some(mac) = mac.filter(|mac| !mac.is_empty()) {
             request.mac = Some(mac_address(mac)?);
         }
-        if version >= Version(48) {
+        if gates::ENDPOINT_PRIORITY.is_open(version) {
             let priority = self.gw_priority.unwrap_or(0);
             request.gateway_priority = i32::try_from(priority).map_err(|_| {
                 DockerError::invalid(format!("gw-priority {priority} is too large: use 32 bits"))

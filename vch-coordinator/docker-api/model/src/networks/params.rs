@@ -3,6 +3,7 @@
 use crate::{
     DockerError, Version,
     error::predefined_name,
+    gates,
     networks::{
         endpoint::OWN_OPTIONS,
         ipam::{self, Ipam},
@@ -71,7 +72,9 @@ impl Create {
         check_driver(self.driver.as_deref().unwrap_or_default())?;
         self.check_swarm()?;
         let configuration = self.configuration()?;
-        let enabled = self.enable_ipv4.filter(|_| version >= Version(48));
+        let enabled = gates::NETWORK_IPV4
+            .then(version, self.enable_ipv4)
+            .flatten();
         let ipam = self.ipam.unwrap_or_default();
         let driver = ipam.driver.as_deref().unwrap_or_default();
         if !matches!(driver, "" | "default") {

@@ -6,7 +6,7 @@
 )]
 
 use crate::{
-    Version,
+    Version, gates,
     networks::{
         ipam::IpamConfig,
         options::{
@@ -112,8 +112,8 @@ impl NetworkSummary {
             scope: scope(network),
             driver: driver(network),
             // `none` has both families in dockerd's eyes: nothing is kept from it.
-            enable_ipv4: (version >= Version(48))
-                .then(|| has(true) || network.kind == NetworkKind::None),
+            enable_ipv4: gates::NETWORK_IPV4
+                .then(version, has(true) || network.kind == NetworkKind::None),
             enable_ipv6: has(false),
             ipam: ShownIpam {
                 driver: "default",

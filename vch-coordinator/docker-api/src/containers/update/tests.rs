@@ -1,4 +1,5 @@
 use super::*;
+use serde_json::json;
 use vch_runtime::workload::RestartPolicy;
 
 fn planned(host: Value, workload: &Workload) -> Result<Update, DockerError> {

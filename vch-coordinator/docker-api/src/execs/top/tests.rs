@@ -1,4 +1,5 @@
 use super::*;
+use serde_json::{Value, json};
 
 fn processes() -> [Listed; 2] {
     let one = |pid, parent, uid, started_ms, words: &str| Listed {
@@ -24,7 +25,8 @@ fn table(options: &str) -> Value {
         memory_kib: 256 << 10,
         now: Duration::from_secs(3_720),
     };
-    response(&columns(options).unwrap(), &processes(), context)
+    let table = response(&columns(options).unwrap(), &processes(), context);
+    serde_json::to_value(table).unwrap()
 }
 
 #[test]

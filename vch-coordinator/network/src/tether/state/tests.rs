@@ -71,9 +71,13 @@ fn every_interface_must_be_up() {
     let waiting = interface("eth1", InterfaceState::Waiting);
     let state = reported(id(1, 1), vec![up, waiting]);
     assert_eq!(state.readiness(id(1, 1)), Readiness::Pending);
-    for (name, word) in [("eth0", "up"), ("eth1", "waiting"), ("eth2", "pending")] {
+    for (name, expected) in [
+        ("eth0", EndpointState::Up),
+        ("eth1", EndpointState::Waiting),
+        ("eth2", EndpointState::Pending),
+    ] {
         let name = name.parse().unwrap();
-        assert_eq!(state.endpoint(id(1, 1), &name).word(), word);
+        assert_eq!(state.endpoint(id(1, 1), &name), expected);
     }
 }
 
@@ -100,9 +104,12 @@ fn failures_are_told_in_words_with_the_kernels_reason() {
     );
     assert!(words[1].starts_with("eth1: this agent has no capability"));
     assert_eq!(words[2], "the hosts file is a folder");
-    for (name, word) in [("eth0", "failed"), ("eth1", "unsupported")] {
+    for (name, expected) in [
+        ("eth0", EndpointState::Failed),
+        ("eth1", EndpointState::Unsupported),
+    ] {
         let name = name.parse().unwrap();
-        assert_eq!(state.endpoint(id(1, 1), &name).word(), word);
+        assert_eq!(state.endpoint(id(1, 1), &name), expected);
     }
 }
 

@@ -3,14 +3,12 @@
 use crate::{
     DockerError, Version,
     containers::body::Body,
+    gates,
     networks::endpoint::{EndpointSettings, linked, mac_address},
 };
 use std::collections::BTreeMap;
 use vch_ledger::Connect;
 
-/// From this version on a container can be made with several networks, and a MAC address is a
-/// endpoint's.
-const SEVERAL: Version = Version(44);
 /// The network that `default` means.
 pub const DEFAULT: &str = "bridge";
 
@@ -20,7 +18,7 @@ pub const DEFAULT: &str = "bridge";
 /// In dockerd's words where it has the case.
 pub fn wanted(body: &Body, version: Version) -> Result<Vec<Connect>, DockerError> {
     let settings = settings(body)?;
-    if settings.len() > 1 && version < SEVERAL {
+    if settings.len() > 1 && !gates::SEVERAL_ENDPOINTS.is_open(version) {
         let names: Vec<&str> = settings.keys().map(String::as_str).collect();
         let names = names.join(", ");
         return Err(DockerError::invalid(format!(
@@ -109,7 +107,7 @@ fn endpoint(
     }
     let mut endpoint = settings.connect("".into(), name.into(), version)?;
     // Before 1.44 a new container's MAC address was its own, not its endpoint's.
-    if version < SEVERAL {
+    if !gates::SEVERAL_ENDPOINTS.is_open(version) {
         endpoint.mac = None;
     }
     Ok(endpoint)

@@ -38,8 +38,8 @@ const NONE: &str = "none";
 /// Whether a container's log can be read.
 pub fn is_read(workload: &Workload) -> bool {
     let shown = Shown::of(workload);
-    let driver = shown.host.get("LogConfig");
-    driver.is_none_or(|driver| driver["Type"] != NONE)
+    let log = shown.host.log_config;
+    log.is_none_or(|log| log.r#type != NONE)
 }
 
 /// The options of a container's log, by which it is kept.

@@ -6,13 +6,12 @@ use crate::{
         body::{Body, HostConfig, Mount, TmpfsOptions},
         create::{Image, refused::refuse},
     },
+    gates,
     volumes::{check_bind, check_from},
 };
 use vch_runtime::{size_bytes, workload::Workload};
 
 const VOLUMES: &str = "volumes are not there yet: copy what the container needs into its image, or use a tmpfs (`--tmpfs`)";
-/// From this version on dockerd checks that options are those of the mount's type.
-const STRICT: Version = Version(42);
 /// ext4 with its journal needs some.
 const LEAST_DISK: u64 = 16 << 20;
 /// What a sparse file of a VCH's disk may promise.
@@ -126,7 +125,7 @@ fn destination(path: &str) -> Result<(), String> {
 fn check_mount(mount: &Mount, version: Version) -> Result<(), DockerError> {
     let kind: String = mount.r#type.chars().take(40).collect();
     let tmpfs = kind == "tmpfs";
-    if version >= STRICT {
+    if gates::MOUNT_TYPE_CHECKED.is_open(version) {
         for (field, given, of) in [
             ("VolumeOptions", mount.volume_options.is_some(), "volume"),
             ("BindOptions", mount.bind_options.is_some(), "bind"),

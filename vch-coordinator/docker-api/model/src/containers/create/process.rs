@@ -7,6 +7,7 @@ use crate::{
         create::{Image, mounts::clean},
     },
     error::invalid_signal,
+    gates,
 };
 use vch_runtime::{
     signal_number,
@@ -15,8 +16,6 @@ use vch_runtime::{
 
 /// dockerd's: shorter times make no sense.
 const LEAST_NS: i64 = 1_000_000;
-/// From this version on a check has a pace of its own while a container starts.
-const START_INTERVAL: Version = Version(44);
 
 /// Fills in what is run, by whom, where and with what.
 ///
@@ -47,7 +46,7 @@ pub fn fill(
     }
     workload.stop_timeout = body.stop_timeout;
     let own = body.healthcheck.clone().map(|mut own| {
-        if version < START_INTERVAL {
+        if !gates::HEALTH_START_INTERVAL.is_open(version) {
             own.start_interval = 0;
         }
         own

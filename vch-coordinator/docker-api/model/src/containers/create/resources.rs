@@ -3,6 +3,7 @@
 use crate::{
     DockerError, Version,
     containers::{body::HostConfig, create::refused::refuse},
+    gates,
 };
 use std::{num::NonZero, ops::RangeInclusive, thread};
 use vch_runtime::workload::Resources;
@@ -17,8 +18,6 @@ const PERIODS_US: RangeInclusive<i64> = 1_000..=1_000_000;
 const LEAST_QUOTA_US: i64 = 1_000;
 /// Docker's bounds of a block weight.
 const WEIGHTS: RangeInclusive<i64> = 10..=1_000;
-/// From this version on a limit of the kernel's memory is ignored, as by dockerd.
-const NO_KERNEL_MEMORY: Version = Version(42);
 /// A VM has one node of memory.
 const MEMORY_NODES: usize = 1;
 
@@ -129,7 +128,7 @@ fn discarded(host: &HostConfig, version: Version, warnings: &mut Vec<String>) {
     if host.memory_swappiness.is_some_and(|value| value != -1) {
         warnings.push("Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.".to_owned());
     }
-    if host.kernel_memory > 0 && version < NO_KERNEL_MEMORY {
+    if host.kernel_memory > 0 && gates::KERNEL_MEMORY.is_open(version) {
         warnings.push("Your kernel does not support kernel memory limit capabilities or the cgroup is not mounted. Limitation discarded.".to_owned());
     }
     if host.oom_kill_disable == Some(true) {

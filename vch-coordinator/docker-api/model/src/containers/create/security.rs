@@ -2,10 +2,7 @@
 
 use crate::{
     DockerError,
-    containers::{
-        body::{DeviceMapping, HostConfig},
-        create::refused::refuse,
-    },
+    containers::{body::HostConfig, create::refused::refuse, written::DeviceMapping},
 };
 use vch_runtime::{
     capability_number,

@@ -6,13 +6,12 @@ use crate::{
         body::{Body, HostBinding},
         create::{Image, endpoints::network},
         shown::Shown,
+        written::{WrittenConfig, WrittenHost},
     },
+    gates,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-
-/// From this version on there are annotations.
-const ANNOTATIONS: Version = Version(43);
 
 /// What inspect shows beside what is in force.
 pub fn shown(body: &Body, image: &Image, version: Version) -> Shown {
@@ -37,9 +36,9 @@ pub fn shown(body: &Body, image: &Image, version: Version) -> Shown {
         // Of the container as a whole it was up to 1.43; it is its first endpoint's.
         let first = endpoints
             .entry(network(&host.network_mode).to_owned())
-            .or_insert_with(|| json!({}));
+            .or_insert_with(|| Value::Object(Map::new()));
         if let Some(settings) = first.as_object_mut() {
-            settings.insert("MacAddress".to_owned(), json!(body.mac_address));
+            settings.insert("MacAddress".to_owned(), body.mac_address.as_str().into());
         }
     }
     Shown {
@@ -62,76 +61,40 @@ pub fn shown(body: &Body, image: &Image, version: Version) -> Shown {
     }
 }
 
-/// Without what is nothing.
-fn given(all: Value) -> Map<String, Value> {
-    let Value::Object(mut all) = all else {
-        return Map::new();
-    };
-    all.retain(|_, value| match value {
-        Value::Null => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(list) => !list.is_empty(),
-        Value::Object(map) => !map.is_empty(),
-        _ => true,
-    });
-    all
-}
-
-fn host_config(body: &Body, version: Version) -> Map<String, Value> {
+fn host_config(body: &Body, version: Version) -> WrittenHost {
     let host = &body.host_config;
-    let devices = host.devices.iter().map(|device| {
-        json!({
-            "PathOnHost": device.path_on_host,
-            "PathInContainer": device.path_in_container,
-            "CgroupPermissions": device.cgroup_permissions,
-        })
-    });
-    let mut all = given(json!({
-        "ContainerIDFile": host.container_id_file,
-        "LogConfig": match host.log_config.r#type.as_str() {
-            "" => Value::Null,
-            driver => json!({ "Type": driver, "Config": host.log_config.config }),
-        },
-        "VolumeDriver": host.volume_driver,
-        "ConsoleSize": host.console_size.filter(|_| version >= crate::containers::create::CONSOLE_SIZE),
-        "Annotations": match version < ANNOTATIONS {
-            true => Value::Null,
-            false => json!(host.annotations),
-        },
-        "IpcMode": host.ipc_mode,
-        "UsernsMode": host.userns_mode,
-        "Isolation": host.isolation,
-        "SecurityOpt": host.security_opt,
-        "StorageOpt": host.storage_opt,
-        "Tmpfs": host.tmpfs,
-        "Mounts": host.mounts,
-        "Devices": devices.collect::<Vec<_>>(),
-        "Init": host.init,
-        "CpuCount": (host.cpu_count != 0).then_some(host.cpu_count),
-    }));
-    // An empty list says something here: nothing is covered.
-    for (field, list) in [
-        ("MaskedPaths", &host.masked_paths),
-        ("ReadonlyPaths", &host.readonly_paths),
-    ] {
-        if let Some(list) = list {
-            all.insert(field.to_owned(), json!(list));
-        }
+    let annotations = gates::CREATE_ANNOTATIONS.then(version, &host.annotations);
+    WrittenHost {
+        container_id_file: host.container_id_file.clone(),
+        log_config: Some(host.log_config.clone()).filter(|log| !log.r#type.is_empty()),
+        volume_driver: host.volume_driver.clone(),
+        console_size: gates::CONSOLE_SIZE
+            .then(version, host.console_size)
+            .flatten(),
+        annotations: annotations.cloned().unwrap_or_default(),
+        ipc_mode: host.ipc_mode.clone(),
+        userns_mode: host.userns_mode.clone(),
+        isolation: host.isolation.clone(),
+        security_opt: host.security_opt.clone(),
+        storage_opt: host.storage_opt.clone(),
+        tmpfs: host.tmpfs.clone(),
+        mounts: host.mounts.clone(),
+        devices: host.devices.clone(),
+        init: host.init,
+        cpu_count: (host.cpu_count != 0).then_some(host.cpu_count),
+        masked_paths: host.masked_paths.clone(),
+        readonly_paths: host.readonly_paths.clone(),
     }
-    all
 }
 
-fn config(body: &Body, image: &Image) -> Map<String, Value> {
-    let volumes: Map<String, Value> = body
-        .volumes
-        .keys()
-        .chain(&image.volumes)
-        .map(|path| (path.clone(), json!({})))
-        .collect();
-    given(json!({
-        "NetworkDisabled": body.network_disabled.then_some(true),
-        "OnBuild": body.on_build,
-        "Shell": body.shell.list(),
-        "Volumes": volumes,
-    }))
+fn config(body: &Body, image: &Image) -> WrittenConfig {
+    let volumes = body.volumes.keys().chain(&image.volumes);
+    WrittenConfig {
+        network_disabled: body.network_disabled.then_some(true),
+        on_build: body.on_build.clone(),
+        shell: body.shell.list().to_vec(),
+        volumes: volumes
+            .map(|path| (path.clone(), Value::Object(Map::new())))
+            .collect(),
+    }
 }

@@ -1,4 +1,5 @@
 use crate::containers::shown::*;
+use serde_json::json;
 
 /// The document of a container that release 0.1.0 made.
 const V0_1_0: &str = include_str!("../../../../../runtime/src/workload/v0_1_0.json");

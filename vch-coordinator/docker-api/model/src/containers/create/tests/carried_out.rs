@@ -80,7 +80,8 @@ fn a_log_that_nobody_reads_is_kept_as_one_without_options() {
     };
     let none = driver("none", &options);
     assert!(none.log.is_empty());
-    assert_eq!(Shown::of(&none).host["LogConfig"]["Config"], options);
+    let log = Shown::of(&none).host.log_config.unwrap();
+    assert_eq!(serde_json::to_value(log.config).unwrap(), options);
     assert!(!is_log_read(&none));
     assert!(is_log_read(&driver("local", &json!({}))));
     assert!(is_log_read(&driver("", &json!({}))));

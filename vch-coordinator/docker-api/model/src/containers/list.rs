@@ -1,14 +1,14 @@
-//! `GET /containers/json`: which containers, and what is shown of each: pure.
+//! `GET /containers/json`: which containers.
 
-use super::{inspect, view::ContainerView};
-use docker_model::{DockerError, Version, containers::status, filters::Filters};
-use serde_json::{Map, Value, json};
+use crate::{
+    DockerError,
+    containers::{status, view::ContainerView},
+    filters::Filters,
+};
 use std::ops::RangeInclusive;
 use vch_ledger::Protocol;
-use vch_runtime::workload::{Status, Workload};
+use vch_runtime::workload::Status;
 
-/// From this version on a list shows annotations.
-const ANNOTATIONS: Version = Version(46);
 const KNOWN: &[&str] = &[
     "ancestor",
     "before",
@@ -204,80 +204,4 @@ fn ports(view: &ContainerView, filters: &Filters) -> bool {
         });
     let asks = filters.has("publish") || filters.has("expose");
     publish && expose && (view.snapshot.container.runs() || !asks)
-}
-
-/// What a list shows of one.
-pub fn summary(view: &ContainerView, version: Version, now_ms: u64) -> Value {
-    let snapshot = &view.snapshot;
-    let workload = &*snapshot.workload;
-    let mut settings = Map::new();
-    settings.insert(
-        "Networks".to_owned(),
-        Value::Object(view.endpoints(version)),
-    );
-    let mut shown = json!({
-        "Id": snapshot.container.id.to_string(),
-        "Names": [format!("/{}", snapshot.container.name)],
-        "Image": workload.image_name,
-        "ImageID": workload.image,
-        "Command": command(workload),
-        "Created": snapshot.container.created_ms / 1_000,
-        "Ports": bound(view),
-        "Labels": workload.labels,
-        "State": status::word(&snapshot.life),
-        "Status": status::line(&snapshot.life, snapshot.health.as_ref(), now_ms),
-        "HostConfig": { "NetworkMode": workload.network_mode },
-        "NetworkSettings": settings,
-        "Mounts": inspect::mounts(&view.shown),
-    });
-    let annotations = view.shown.host.get("Annotations");
-    if let Some(annotations) = annotations.filter(|_| version >= ANNOTATIONS) {
-        shown["HostConfig"]["Annotations"] = annotations.clone();
-    }
-    if let (Some(map), Some(sizes)) = (shown.as_object_mut(), &view.sizes) {
-        // dockerd leaves out what is 0.
-        let known = [("SizeRw", sizes.written), ("SizeRootFs", sizes.all())];
-        for (key, size) in known.into_iter().filter(|(_, size)| *size > 0) {
-            map.insert(key.to_owned(), json!(size));
-        }
-    }
-    shown
-}
-
-/// Its words, an argument with a space in quotes.
-fn command(workload: &Workload) -> String {
-    let words = workload.entrypoint.iter().chain(&workload.command);
-    let quoted = words
-        .enumerate()
-        .map(|(index, word)| match word.contains(' ') && index > 0 {
-            true => format!("'{word}'"),
-            false => word.clone(),
-        });
-    quoted.collect::<Vec<_>>().join(" ")
-}
-
-/// What is bound, and what is only exposed.
-fn bound(view: &ContainerView) -> Vec<Value> {
-    if !view.snapshot.container.runs() {
-        return Vec::new();
-    }
-    let bindings = view.snapshot.bindings.iter().flat_map(|binding| {
-        view.host_ips(binding).map(|address| {
-            json!({
-                "IP": address,
-                "PrivatePort": binding.container_port,
-                "PublicPort": binding.host.port,
-                "Type": binding.host.protocol.to_string(),
-            })
-        })
-    });
-    let bound = |number| {
-        let mut bindings = view.snapshot.bindings.iter();
-        bindings.any(|binding| binding.container_number() == number)
-    };
-    let ports = view.snapshot.container.ports.iter().map(|port| port.number);
-    let exposed = ports
-        .filter(|number| !bound(*number))
-        .map(|number| json!({ "PrivatePort": number.port, "Type": number.protocol.to_string() }));
-    exposed.chain(bindings).collect()
 }

@@ -1,162 +1,25 @@
-use super::*;
-use docker_model::containers::{
-    body::{Body, without_nulls},
-    create::{CreateContext, Image, plan},
+use crate::{
+    Version,
+    containers::{
+        inspect::ContainerInspect, list, status, summary::ContainerSummary, view::ContainerView,
+    },
+    filters::Filters,
+    names,
 };
-use vch_ledger::{Command, CreateNetwork, DocumentKind, Environment, Settings, VchId};
-use vch_runtime::{ContainerRows, Documents, workload::Life};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use vch_ledger::Command;
 
+mod golden;
 mod recreate;
+mod world;
 
-/// A VCH's ledger with the networks that it begins with, and a network `web` with IPv6.
-struct World {
-    ledger: Ledger,
-    count: u64,
-    now_ms: u64,
-}
-
-impl World {
-    fn new() -> Self {
-        let settings = Settings::of(VchId([7; 16]));
-        let mut world = Self {
-            ledger: Ledger::new(settings),
-            count: 0,
-            now_ms: 1_700_000_000_000,
-        };
-        world.in_environment(|ledger, environment| {
-            ledger.bootstrap(environment).unwrap();
-        });
-        let mut web = CreateNetwork::named("web".parse().unwrap());
-        web.ipv6 = true;
-        world.decide(Command::CreateNetwork(web));
-        world
-    }
-
-    fn in_environment(&mut self, what: impl FnOnce(&mut Ledger, &mut Environment<'_>)) {
-        let count = &mut self.count;
-        let mut random = |bytes: &mut [u8]| {
-            for byte in bytes {
-                *count = count
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                *byte = count.to_be_bytes()[0];
-            }
-        };
-        let mut environment = Environment {
-            random: &mut random,
-            now_ms: self.now_ms,
-            host_overlap: &|_| None,
-            listener: &|_| None,
-        };
-        what(&mut self.ledger, &mut environment);
-    }
-
-    fn decide(&mut self, command: Command) {
-        self.in_environment(|ledger, environment| {
-            ledger.decide(command, environment).unwrap();
-        });
-    }
-
-    /// As the runtime makes it.
-    fn create(&mut self, name: &str, body: Value) {
-        self.now_ms += 1_000;
-        let body: Body = serde_json::from_value(without_nulls(body)).unwrap();
-        let image = Image {
-            id: format!("sha256:{}", "ab".repeat(32)),
-            command: vec!["serve".to_owned()],
-            ..Image::default()
-        };
-        let context = CreateContext {
-            version: Version::NEWEST,
-            name: name.parse().unwrap(),
-            image: &image,
-            host_gateway: None,
-        };
-        let create = plan(&body, context).unwrap().create;
-        let mut commands = vec![
-            Command::AddContainer(create.add),
-            Command::Document {
-                container: name.into(),
-                kind: DocumentKind::Workload,
-                text: serde_json::to_string(&create.workload).unwrap(),
-            },
-        ];
-        commands.extend(create.connect.into_iter().map(|mut connect| {
-            connect.container = name.into();
-            Command::Connect(connect)
-        }));
-        self.decide(Command::Batch(commands));
-    }
-
-    fn start(&mut self, name: &str) {
-        let life = Life {
-            status: Status::Running,
-            started_ms: self.now_ms,
-            pid: 77,
-            ..Life::default()
-        };
-        self.decide(Command::StartContainer(name.into()));
-        self.life(name, &life);
-    }
-
-    fn end(&mut self, name: &str, exit_code: i32) {
-        let life = Life {
-            status: Status::Exited,
-            exit_code,
-            started_ms: self.now_ms,
-            finished_ms: self.now_ms,
-            ..Life::default()
-        };
-        self.decide(Command::StopContainer(name.into()));
-        self.life(name, &life);
-    }
-
-    fn life(&mut self, name: &str, life: &Life) {
-        self.decide(Command::Document {
-            container: name.into(),
-            kind: DocumentKind::Life,
-            text: serde_json::to_string(life).unwrap(),
-        });
-    }
-
-    fn view(&self, name: &str) -> ContainerView {
-        let id = self.ledger.container(&name.into()).unwrap().id;
-        self.view_of(ContainerRows::of(&self.ledger, id).unwrap())
-    }
-
-    fn view_of(&self, rows: ContainerRows) -> ContainerView {
-        let snapshot = rows.decode(&Documents::default()).unwrap();
-        let endpoints = snapshot.endpoints.iter();
-        let ids = endpoints.map(|(_, endpoint)| endpoint.network).collect();
-        let networks = ContainerView::networks_of(&self.ledger, &ids);
-        ContainerView::of(snapshot, Arc::new(networks))
-    }
-
-    /// The youngest first.
-    fn views(&self) -> Vec<ContainerView> {
-        let all = ContainerRows::all(&self.ledger).into_iter();
-        let mut all: Vec<ContainerView> = all.map(|rows| self.view_of(rows)).collect();
-        all.sort_by_key(|view| std::cmp::Reverse(view.snapshot.container.created_ms));
-        all
-    }
-
-    fn listed(&self, all: bool, limit: usize, filters: &Value) -> Vec<String> {
-        let views = self.views();
-        let params = list::ListParams {
-            all,
-            limit,
-            filters: Filters::parse(Some(&filters.to_string())).unwrap(),
-        };
-        let chosen = list::chosen(&views, &params).unwrap();
-        let names = chosen
-            .iter()
-            .map(|view| view.snapshot.container.name.to_string());
-        names.collect()
-    }
-}
+use world::World;
 
 fn inspected(world: &World, name: &str, version: u32) -> Value {
-    inspect::inspect(&world.view(name), Version(version), &[])
+    let view = world.view(name);
+    let shown = ContainerInspect::of(&view, Version(version), &[]);
+    serde_json::to_value(shown).unwrap()
 }
 
 fn keys(value: &Value) -> BTreeSet<&str> {
@@ -181,10 +44,7 @@ fn inspect_of_a_running_container_shows_its_endpoints_and_none_of_one_that_ended
     );
     let created = inspected(&world, "server", 41);
     assert_eq!(created["State"]["Status"], "created");
-    assert_eq!(
-        created["State"]["StartedAt"],
-        docker_model::containers::status::NEVER
-    );
+    assert_eq!(created["State"]["StartedAt"], status::NEVER);
     assert_eq!(
         created["NetworkSettings"]["Networks"]["web"]["IPAddress"],
         ""
@@ -387,7 +247,10 @@ fn a_summary_is_what_ps_prints() {
         json!({ "Image": "busybox", "Cmd": ["sleep", "9"], "ExposedPorts": { "80/tcp": {} } });
     world.create("one", body);
     let now_ms = world.now_ms + 5_000;
-    let summary = |world: &World| list::summary(&world.view("one"), Version(41), now_ms);
+    let summary = |world: &World| {
+        let view = world.view("one");
+        serde_json::to_value(ContainerSummary::of(&view, Version(41), now_ms)).unwrap()
+    };
     assert_eq!(summary(&world)["Ports"], json!([]));
     world.start("one");
     let shown = summary(&world);

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Bodies that together have every option that a VCH takes.
-fn every_option() -> Vec<(&'static str, Value)> {
+pub fn every_option() -> Vec<(&'static str, Value)> {
     let plain = json!({ "Image": "busybox" });
     let own = json!({
         "Image": "busybox", "Hostname": "box", "Domainname": "d.example", "User": "7:8", "Tty": true,

@@ -1,0 +1,245 @@
+//! What Docker shows of a container's endpoints and ports.
+
+#![expect(
+    missing_docs,
+    reason = "fields of the Docker Engine API under its own names, which its reference explains"
+)]
+
+use crate::{Version, containers::view::ContainerView, gates, json::Ordered};
+use ipnet::IpNet;
+use serde::Serialize;
+use serde_json::Value;
+use std::net::IpAddr;
+use vch_ledger::{Endpoint, Network, NetworkId};
+
+/// A container's endpoint. What is a [`Value`] is shown as the user wrote it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ContainerEndpoint {
+    #[serde(rename = "IPAMConfig")]
+    pub ipam_config: Value,
+    pub links: Value,
+    pub aliases: Value,
+    #[serde(rename = "NetworkID")]
+    pub network_id: String,
+    #[serde(flatten)]
+    pub address: EndpointAddress,
+    pub driver_opts: Value,
+    /// Null where the names are those of the default bridge's containers, which are not sought.
+    #[serde(rename = "DNSNames", skip_serializing_if = "Option::is_none")]
+    pub dns_names: Option<Option<Vec<String>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gw_priority: Option<i32>,
+}
+
+/// The addresses of an endpoint: empty while its container does not run, as by dockerd.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct EndpointAddress {
+    #[serde(rename = "EndpointID")]
+    pub endpoint_id: String,
+    pub gateway: String,
+    #[serde(rename = "IPAddress")]
+    pub ip_address: String,
+    #[serde(rename = "IPPrefixLen")]
+    pub ip_prefix_len: u8,
+    #[serde(rename = "IPv6Gateway")]
+    pub ipv6_gateway: String,
+    #[serde(rename = "GlobalIPv6Address")]
+    pub global_ipv6_address: String,
+    #[serde(rename = "GlobalIPv6PrefixLen")]
+    pub global_ipv6_prefix_len: u8,
+    pub mac_address: String,
+}
+
+/// A port of the VCH that leads to a container's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ShownBinding {
+    pub host_ip: String,
+    pub host_port: String,
+}
+
+impl ContainerView {
+    /// `Networks`: what the endpoints are, by network name.
+    pub fn endpoints(&self, version: Version) -> Ordered<ContainerEndpoint> {
+        let endpoints = self.snapshot.endpoints.iter();
+        let mut all: Ordered<ContainerEndpoint> = endpoints
+            .map(|(name, endpoint)| (name.to_string(), self.endpoint(endpoint, version)))
+            .collect();
+        for endpoint in &self.snapshot.workload.awaited {
+            let asked = self.asked(&endpoint.network, version);
+            all.insert(endpoint.network.clone(), asked);
+        }
+        for (name, id) in &self.snapshot.container.missing {
+            let asked = ContainerEndpoint {
+                network_id: id.to_string(),
+                ..self.asked(name.as_str(), version)
+            };
+            all.insert(name.to_string(), asked);
+        }
+        if all.is_empty() && self.snapshot.workload.network_mode == "none" {
+            all.insert("none".to_owned(), ContainerEndpoint::empty(version));
+        }
+        all
+    }
+
+    /// An endpoint that it does not have: as the user asked for it.
+    fn asked(&self, network: &str, version: Version) -> ContainerEndpoint {
+        let empty = ContainerEndpoint::empty(version);
+        let Some(written) = self.written(network, None) else {
+            return empty;
+        };
+        let as_written = |key: &str| written.get(key).cloned().unwrap_or_default();
+        ContainerEndpoint {
+            ipam_config: as_written("IPAMConfig"),
+            links: as_written("Links"),
+            aliases: as_written("Aliases"),
+            driver_opts: as_written("DriverOpts"),
+            ..empty
+        }
+    }
+
+    fn endpoint(&self, endpoint: &Endpoint, version: Version) -> ContainerEndpoint {
+        let network = self.networks.get(&endpoint.network);
+        let written =
+            network.and_then(|network| self.written(network.name.as_str(), Some(network.id)));
+        let as_written = |key: &str| {
+            let value = written.as_ref().and_then(|written| written.get(key));
+            value.cloned().unwrap_or_default()
+        };
+        let mut aliases: Vec<String> = endpoint.aliases.iter().map(ToString::to_string).collect();
+        let user_defined = network.is_some_and(|network| network.name.as_str() != "bridge");
+        let runs = self.snapshot.container.runs();
+        let started = runs || self.snapshot.life.started_ms > 0;
+        // From the first start on.
+        if user_defined && started && gates::ALIAS_SHORT_ID.is_open(version) {
+            aliases.push(self.snapshot.container.id.short());
+        }
+        let dns_names = || user_defined.then(|| self.dns_names(endpoint));
+        let address = match runs {
+            true => EndpointAddress::of(endpoint, network),
+            // As dockerd has it: what was asked for, up to the first end.
+            false => match as_written("MacAddress") {
+                Value::String(mac_address) if !started => EndpointAddress {
+                    mac_address,
+                    ..EndpointAddress::default()
+                },
+                _ => EndpointAddress::default(),
+            },
+        };
+        ContainerEndpoint {
+            ipam_config: as_written("IPAMConfig"),
+            links: as_written("Links"),
+            aliases: match aliases.is_empty() {
+                true => Value::Null,
+                false => aliases.into(),
+            },
+            // dockerd finds a container's networks when it starts first; its clients may tell by this.
+            network_id: match started {
+                true => endpoint.network.to_string(),
+                false => String::new(),
+            },
+            address,
+            driver_opts: as_written("DriverOpts"),
+            dns_names: gates::ENDPOINT_DNS_NAMES.is_open(version).then(dns_names),
+            gw_priority: gates::ENDPOINT_PRIORITY.then(version, endpoint.gateway_priority),
+        }
+    }
+
+    /// Returns the names of an endpoint that dockerd has too: all but `NAME.NETWORK`, which answers here
+    /// in addition.
+    fn dns_names(&self, endpoint: &Endpoint) -> Vec<String> {
+        let network = self.networks.get(&endpoint.network);
+        let own = network.map(|network| {
+            format!("{}.{}", self.snapshot.container.name, network.name).to_ascii_lowercase()
+        });
+        let names = endpoint.names.iter();
+        let shown = names.filter(|name| {
+            own.as_deref() != Some(name.as_str()) || endpoint.aliases.contains(name)
+        });
+        shown.map(ToString::to_string).collect()
+    }
+
+    /// What the user wrote of an endpoint, by the network's name or ID.
+    fn written(&self, network: &str, id: Option<NetworkId>) -> Option<Value> {
+        let written = &self.shown.endpoints;
+        let id = id.map(|id| id.to_string()).unwrap_or_default();
+        let own = |name: &str| {
+            name == network
+                || (name == "default" && network == "bridge")
+                || (name.len() >= 12 && id.starts_with(name))
+        };
+        let (_, text) = written.iter().find(|(name, _)| own(name))?;
+        serde_json::from_str(text).ok()
+    }
+
+    /// `Ports` of inspect: each port, with where it is bound while it runs.
+    pub fn ports(&self) -> Ordered<Option<Vec<ShownBinding>>> {
+        if !self.snapshot.container.runs() {
+            return Ordered::default();
+        }
+        let exposed = self.snapshot.container.ports.iter();
+        let mut all: Ordered<Option<Vec<ShownBinding>>> = exposed
+            .map(|port| (port.number.to_string(), None))
+            .collect();
+        for binding in &self.snapshot.bindings {
+            let key = binding.container_number().to_string();
+            let bound = self.host_ips(binding).map(|host_ip| ShownBinding {
+                host_ip,
+                host_port: binding.host.port.to_string(),
+            });
+            match all.get_mut(&key) {
+                Some(Some(list)) => list.extend(bound),
+                Some(unbound) => *unbound = Some(bound.collect()),
+                None => all.insert(key, Some(bound.collect())),
+            }
+        }
+        all
+    }
+}
+
+impl ContainerEndpoint {
+    /// An endpoint of which nothing is known.
+    fn empty(version: Version) -> Self {
+        Self {
+            dns_names: gates::ENDPOINT_DNS_NAMES.then(version, None),
+            gw_priority: gates::ENDPOINT_PRIORITY.then(version, 0),
+            ..Self::default()
+        }
+    }
+}
+
+impl EndpointAddress {
+    /// The addresses of a running container's endpoint.
+    fn of(endpoint: &Endpoint, network: Option<&Network>) -> Self {
+        let mut all = Self {
+            endpoint_id: endpoint.id.to_string(),
+            mac_address: endpoint.mac.to_string(),
+            ..Self::default()
+        };
+        for address in &endpoint.addresses {
+            let gateway = network.and_then(|network| gateway(network, address.addr()));
+            let gateway = gateway.map(|gateway| gateway.to_string());
+            let gateway = gateway.unwrap_or_default();
+            let (text, length) = (address.addr().to_string(), address.prefix_len());
+            match address {
+                IpNet::V4(_) => {
+                    (all.ip_address, all.ip_prefix_len, all.gateway) = (text, length, gateway);
+                }
+                IpNet::V6(_) => {
+                    all.ipv6_gateway = gateway;
+                    (all.global_ipv6_address, all.global_ipv6_prefix_len) = (text, length);
+                }
+            }
+        }
+        all
+    }
+}
+
+fn gateway(network: &Network, address: IpAddr) -> Option<IpAddr> {
+    if network.internal {
+        return None;
+    }
+    network.subnet_of(address)?.gateway
+}

@@ -1,0 +1,17 @@
+//! The processes of a container, as `docker top` shows them.
+
+#![expect(
+    missing_docs,
+    reason = "fields of the Docker Engine API under its own names, which its reference explains"
+)]
+
+use serde::Serialize;
+
+/// A table of processes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Top {
+    pub titles: Vec<String>,
+    /// A row each, by the titles.
+    pub processes: Vec<Vec<String>>,
+}

@@ -1,0 +1,99 @@
+//! Images: which are asked for, what is shown of them, and what a container takes after its own.
+
+pub mod chosen;
+pub mod inspect;
+pub mod manifest;
+mod named;
+pub mod progress;
+pub mod summary;
+
+use crate::{containers::create, time};
+use serde_json::Value;
+use std::{collections::BTreeMap, time::Duration};
+use vch_image_store::{Descriptor, Image};
+use vch_runtime::workload::HealthCheck;
+
+/// When it was made; 1970 where it does not say.
+pub fn created(image: &Image) -> Duration {
+    let text = image.config.created.as_deref().unwrap_or_default();
+    time::moment(text, Duration::ZERO).unwrap_or_default()
+}
+
+/// The image's marks.
+pub fn labels(image: &Image) -> BTreeMap<String, String> {
+    let run = image.config.config.as_ref();
+    run.and_then(|run| run.labels.clone()).unwrap_or_default()
+}
+
+/// What points at its manifest in the store.
+fn descriptor(image: &Image) -> Descriptor {
+    let Descriptor {
+        media_type,
+        digest,
+        size,
+        ..
+    } = &image.manifest;
+    Descriptor {
+        media_type: media_type.clone(),
+        digest: *digest,
+        size: *size,
+        platform: None,
+        annotations: BTreeMap::new(),
+    }
+}
+
+/// What a container made of it takes after it.
+pub fn for_container(image: &Image) -> create::Image {
+    let run = image.config.config.clone().unwrap_or_default();
+    let ports = run.exposed_ports.unwrap_or_default();
+    create::Image {
+        id: image.id.to_string(),
+        user: run.user,
+        exposed: ports.into_keys().collect(),
+        environment: run.env.unwrap_or_default(),
+        entrypoint: run.entrypoint.unwrap_or_default(),
+        command: run.cmd.unwrap_or_default(),
+        dir: run.working_dir,
+        labels: run.labels.unwrap_or_default(),
+        stop_signal: run.stop_signal.unwrap_or_default(),
+        health: run.others.get("Healthcheck").and_then(health),
+        volumes: run.volumes.unwrap_or_default().into_keys().collect(),
+        platform: platform(image),
+    }
+}
+
+/// The image's operating system, architecture and variant.
+fn platform(image: &Image) -> [String; 3] {
+    let config = &image.config;
+    let text = |text: &str| text.to_ascii_lowercase();
+    [
+        text(&config.os),
+        text(&config.architecture),
+        text(
+            config
+                .others
+                .get("variant")
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
+        ),
+    ]
+}
+
+fn health(value: &Value) -> Option<HealthCheck> {
+    let number = |key: &str| value.get(key).and_then(Value::as_i64).unwrap_or(0);
+    let test = value.get("Test")?.as_array()?;
+    let test = test
+        .iter()
+        .filter_map(|word| Some(word.as_str()?.to_owned()));
+    Some(HealthCheck {
+        test: test.collect(),
+        interval_ns: number("Interval"),
+        timeout_ns: number("Timeout"),
+        start_period_ns: number("StartPeriod"),
+        start_interval_ns: number("StartInterval"),
+        retries: number("Retries"),
+    })
+}
+
+#[cfg(test)]
+mod tests;

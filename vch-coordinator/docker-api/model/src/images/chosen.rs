@@ -1,0 +1,47 @@
+//! Which images a list's filters let through.
+
+use crate::{
+    DockerError,
+    filters::Filters,
+    images::{
+        created, labels,
+        named::{is_meant, names},
+    },
+    time::TimeBound,
+};
+use std::{sync::Arc, time::Duration};
+use vch_image_store::{Image, Store};
+
+/// Those that pass the filters.
+///
+/// # Errors
+/// A filter that is none.
+pub fn chosen(
+    store: &Store,
+    images: Vec<Arc<Image>>,
+    filters: &Filters,
+) -> Result<Vec<Arc<Image>>, DockerError> {
+    filters.only(&["dangling", "label", "before", "since", "reference", "until"])?;
+    let dangling = filters
+        .switch("dangling")
+        .map_err(|_| filters.invalid("dangling"))?;
+    let bound = |name: &str| -> Result<Option<Duration>, DockerError> {
+        match filters.values(name).next() {
+            None => Ok(None),
+            Some(text) => Ok(Some(created(&*store.find(text)?))),
+        }
+    };
+    let (before, since) = (bound("before")?, bound("since")?);
+    let until = filters.until(TimeBound::List)?;
+    let own = |image: &Arc<Image>| {
+        let at = created(image);
+        let (tags, _) = names(image);
+        dangling.is_none_or(|wanted| wanted == tags.is_empty())
+            && before.is_none_or(|before| at < before)
+            && since.is_none_or(|since| at > since)
+            && until.is_none_or(|until| at < until)
+            && filters.labels("label", &labels(image))
+            && (!filters.has("reference") || tags.iter().any(|tag| is_meant(filters, tag)))
+    };
+    Ok(images.into_iter().filter(own).collect())
+}
