@@ -8,7 +8,8 @@ fn connect(settings: Value, version: Version) -> Result<Connect, DockerError> {
 
 #[test]
 fn what_the_cli_sends_becomes_a_command() {
-    // As `docker network connect --ip --ip6 --alias --link --gw-priority --driver-opt` sends it.
+    // The settings that `docker network connect --ip --ip6 --alias --link --gw-priority
+    // --driver-opt` sends.
     let settings = json!({
         "IPAMConfig": {"IPv4Address": "10.1.0.9", "IPv6Address": "fd00::9"},
         "Links": ["db:sql", "cache"], "Aliases": ["www"], "MacAddress": "02-00-00-00-00-09",
@@ -27,7 +28,7 @@ fn what_the_cli_sends_becomes_a_command() {
     assert_eq!(newest.mac.unwrap().to_string(), "02:00:00:00:00:09");
     assert_eq!(newest.gateway_priority, 7);
 
-    // What an older version does not have is not read of it.
+    // Fields that an older version lacks are ignored for it.
     let oldest = connect(settings, Version::OLDEST).unwrap();
     assert_eq!((oldest.mac, oldest.gateway_priority), (newest.mac, 0));
 }
@@ -102,6 +103,6 @@ fn what_can_t_be_is_refused() {
         assert_eq!(error.status.as_u16(), status);
         assert!(error.message.contains(words), "{}", error.message);
     }
-    // An option of another driver is stored and does nothing.
+    // An option of another driver is stored without effect.
     connect(json!({"DriverOpts": {"a": "b"}}), Version::NEWEST).unwrap();
 }
