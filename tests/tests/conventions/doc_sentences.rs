@@ -1,12 +1,9 @@
 //! Doc comments name their subject, and comments have no figures of speech for a component.
 
 use std::fs;
-use std::path::Path;
 
 use lab::{paths, sources};
 
-/// Folders whose comments are not yet as the conventions ask.
-const EXEMPT: [&str; 2] = ["vch-coordinator/control-api", "vch-coordinator/docker-api"];
 /// The words with which no doc comment of a function begins: they leave out the verb and the subject.
 const OPENERS: [&str; 8] = [
     "What", "Those", "Whoever", "Somebody", "It", "Whose", "Who", "Of",
@@ -27,25 +24,12 @@ fn doc_comments_of_functions_begin_with_a_verb_and_no_comment_has_a_banned_word(
     ] {
         for file in sources::rust(&root.join(dir)).unwrap() {
             let name = file.strip_prefix(&root).unwrap();
-            if EXEMPT.iter().any(|exempt| name.starts_with(exempt)) {
-                continue;
-            }
             let text = fs::read_to_string(&file).unwrap();
             let faults = faults(&text).into_iter();
             found.extend(faults.map(|(line, fault)| format!("{}:{line}: {fault}", name.display())));
         }
     }
     assert!(found.is_empty(), "{found:#?}");
-}
-
-#[test]
-fn exempt_folders_are_there_and_need_the_exemption() {
-    for exempt in EXEMPT {
-        let files = sources::rust(&paths::workspace().join(exempt)).unwrap();
-        let has_faults = |file: &Path| !faults(&fs::read_to_string(file).unwrap()).is_empty();
-        let needed = files.iter().any(|file| has_faults(file));
-        assert!(needed, "{exempt} needs no exemption any more");
-    }
 }
 
 #[test]

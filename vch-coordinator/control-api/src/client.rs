@@ -12,37 +12,37 @@ use std::{
 use thiserror::Error;
 use tokio::net::UnixStream;
 
-/// Most bytes of an answer: a listing of some hundred thousand endpoints.
+/// The maximum length of an answer in bytes: a list of some hundred thousand endpoints.
 const MAX_ANSWER: usize = 256 << 20;
 
-/// Speaks to one coordinator; each call is a connection of its own.
+/// A client of one coordinator. Each call opens its own connection.
 #[derive(Clone, Debug)]
 pub struct Client {
     socket: PathBuf,
 }
 
-/// Why a call has no answer to show.
+/// Why a call failed.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// Nobody listens at the socket.
+    /// No coordinator listens at the socket.
     #[error(
         "cannot reach a coordinator at {}: start one with `vch-coordinator --config FILE`, or name its socket with --socket",
         socket.display()
     )]
     Unreachable {
-        /// The socket.
+        /// The path of the socket.
         socket: PathBuf,
-        /// Why.
+        /// The error of connecting.
         #[source]
         source: io::Error,
     },
-    /// The coordinator refused; its own words.
+    /// The coordinator refused the request, with this problem.
     #[error("{}", .0.message)]
     Refused(Problem),
-    /// The conversation broke off.
+    /// The connection broke.
     #[error("the coordinator's answer broke off")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The answer was not what this client understands.
+    /// This client does not understand the answer.
     #[error(
         "the coordinator's answer is not understood: are client and coordinator of one release?"
     )]
@@ -50,19 +50,25 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// A client of the coordinator that listens at a Unix socket.
+    /// Creates a client of the coordinator that listens at a Unix socket. Does not connect yet.
     pub fn new(socket: impl AsRef<Path>) -> Self {
         Self {
             socket: socket.as_ref().to_owned(),
         }
     }
 
-    /// `GET`, decoded.
+    /// Sends a `GET` request and decodes the answer.
+    ///
+    /// # Errors
+    /// Returns [`ClientError`] if the coordinator is not reachable, refuses the request or gives an unexpected answer.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.call(Method::GET, path, Bytes::new()).await
     }
 
-    /// `POST` of a body, decoded.
+    /// Sends a `POST` request with a body and decodes the answer.
+    ///
+    /// # Errors
+    /// Returns [`ClientError`] if the coordinator is not reachable, refuses the request or gives an unexpected answer.
     pub async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -72,12 +78,18 @@ impl Client {
         self.call(Method::POST, path, body.into()).await
     }
 
-    /// `DELETE`, decoded.
+    /// Sends a `DELETE` request and decodes the answer.
+    ///
+    /// # Errors
+    /// Returns [`ClientError`] if the coordinator is not reachable, refuses the request or gives an unexpected answer.
     pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.call(Method::DELETE, path, Bytes::new()).await
     }
 
-    /// `PUT` of a body, decoded.
+    /// Sends a `PUT` request with a body and decodes the answer.
+    ///
+    /// # Errors
+    /// Returns [`ClientError`] if the coordinator is not reachable, refuses the request or gives an unexpected answer.
     pub async fn put<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -87,7 +99,11 @@ impl Client {
         self.call(Method::PUT, path, body.into()).await
     }
 
-    /// `DELETE` of what a body names, decoded.
+    /// Sends a `DELETE` request with a body that names the objects to remove, and decodes the
+    /// answer.
+    ///
+    /// # Errors
+    /// Returns [`ClientError`] if the coordinator is not reachable, refuses the request or gives an unexpected answer.
     pub async fn delete_with<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -97,7 +113,11 @@ impl Client {
         self.call(Method::DELETE, path, body.into()).await
     }
 
-    /// `GET` of lines, each told as it comes, until the coordinator ends them.
+    /// Sends a `GET` request and passes each line of the answer to `tell` as it arrives, until the
+    /// coordinator ends the answer.
+    ///
+    /// # Errors
+    /// Returns [`ClientError`] if the coordinator is not reachable, refuses the request or the connection breaks.
     pub async fn lines(&self, path: &str, tell: impl FnMut(&str)) -> Result<(), ClientError> {
         let stream = self.connect().await?;
         let lines = lines(stream, path, tell).await;
@@ -146,7 +166,7 @@ fn request(method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes
     Ok(request.body(Full::new(body))?)
 }
 
-/// Tells each line of an answer; gives the body of one that is no success.
+/// Passes each line of a successful answer to `tell`; returns the body of an unsuccessful one.
 async fn lines(
     stream: UnixStream,
     path: &str,
@@ -184,7 +204,7 @@ async fn exchange(
 ) -> Result<(StatusCode, Bytes), BoxError> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = request(method, path, body)?;
-    // The connection moves the bytes; it ends when the sender is dropped.
+    // The connection transfers the bytes, and ends when the sender is dropped.
     let conversation = async move {
         let response = sender.send_request(request).await?;
         let status = response.status();

@@ -1,4 +1,4 @@
-//! What the API is given by the coordinator that serves it.
+//! The interfaces that the coordinator implements for the API.
 
 use crate::ApiError;
 use futures_util::future::BoxFuture;
@@ -6,9 +6,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use vch_engine::Outcome;
 use vch_ledger::{BridgeOptions, Network, Refusal};
 
-/// Reads and shows the options that networks are given by name. This API passes them on and does not read them.
+/// Parses and shows the named options of networks. The API passes them through without interpreting
+/// them.
 pub trait NetworkOptions: Send + Sync {
-    /// Returns what options mean to the ledger, and the document in which they are kept.
+    /// Parses options into those that the ledger knows, and the document in which all of them are
+    /// kept.
     ///
     /// # Errors
     /// Returns the ledger's refusal if there are too many options, or one is too long.
@@ -17,16 +19,15 @@ pub trait NetworkOptions: Send + Sync {
         options: BTreeMap<String, String>,
     ) -> Result<(BridgeOptions, Arc<str>), Refusal>;
 
-    /// Returns the options of a network, as they were given.
+    /// Returns the options of a network as they were given.
     fn of(&self, network: &Network) -> BTreeMap<String, String>;
 }
 
-/// Reads the coordinator's configuration again.
+/// Reloads the coordinator's configuration.
 pub trait Reload: Send + Sync {
-    /// Takes over what the file says now; the answer lists the external networks that changed.
+    /// Reloads the configuration file. The outcome lists the external networks that changed.
     ///
     /// # Errors
-    /// Returns [`ApiError::configuration`] if the file can't be taken over, or the error of the ledger's command;
-    /// nothing has changed then.
+    /// Returns [`ApiError::configuration`] if the file can't be applied, or the error of the ledger's command. Nothing has changed then.
     fn reload(&self) -> BoxFuture<'_, Result<Outcome, ApiError>>;
 }

@@ -28,12 +28,11 @@
 //! | `POST /v1/reload` | [`shape::Answer`] of [`shape::Reloaded`] |
 //! | `GET /v1/changes?from=N&follow=true` | a line for each [`shape::Transaction`] behind revision N |
 //!
-//! `{network}` and `{container}` are a full ID, a name or a unique beginning of an ID. Whatever is
-//! no success answers [`shape::Problem`] with a stable code: 400 for what can't be, 403 for what
-//! must not be, 404, 405, 409 for what another object forbids, 410 for changes that are not kept any
-//! more, 500 for an effect that failed (the
-//! request was undone), 503 while the coordinator stops. Of [`MAX_CONNECTIONS`] and more connections
-//! at once the last ones wait.
+//! `{network}` and `{container}` are a full ID, a name, or a unique prefix of an ID. Every unsuccessful
+//! answer is a [`shape::Problem`] with a stable code: 400 for an invalid request, 403 for one that is not
+//! permitted, 404, 405, 409 for a conflict with another object, 410 for changes that are no longer kept,
+//! 500 if the VCH or the guest could not carry out the request (which was undone), 503 while the
+//! coordinator is stopping. Connections beyond [`MAX_CONNECTIONS`] wait.
 
 pub mod client;
 mod environment;
@@ -64,37 +63,39 @@ use vch_ledger::VchId;
 use vch_runtime::Runtime;
 use vch_store::HostChecks;
 
-/// Most bytes of a request's body: a network's labels and options at their bounds fit.
+/// The maximum length of a request's body in bytes: enough for a network with all labels and
+/// options that are allowed.
 const MAX_BODY: usize = 2 << 20;
 
-/// Most bytes of a request's head.
+/// The maximum length of a request's head in bytes.
 const MAX_HEAD: usize = 64 << 10;
-/// Most headers of a request.
+/// The maximum number of headers of a request.
 const MAX_HEADERS: usize = 100;
 
-/// Most connections at once: each follower of changes and each waiting request holds one.
+/// The maximum number of connections at once. Each follower of changes and each waiting request
+/// holds one.
 pub const MAX_CONNECTIONS: usize = 512;
 
-/// What the handlers work with.
+/// The state that the handlers share.
 #[derive(Clone)]
 pub struct Api {
-    /// Carries commands out, and looks at the ledger.
+    /// Carries out commands, and reads the ledger.
     pub requests: Requests,
-    /// Who the VCH is.
+    /// The VCH's identity.
     pub vch: VchId,
-    /// What does not agree with the ledger at present.
+    /// The objects that do not agree with the ledger at present.
     pub drift: Drift,
     /// The containers that this VCH runs itself.
     pub runtime: Runtime,
-    /// Reads the configuration again.
+    /// Reloads the configuration.
     pub reload: Arc<dyn Reload>,
-    /// Reads and shows networks' options.
+    /// Parses and shows networks' options.
     pub options: Arc<dyn NetworkOptions>,
-    /// What else is on the machine.
+    /// Checks of the host's routes and listening ports.
     pub host: HostChecks,
 }
 
-/// Why the API does not listen.
+/// Why the API's socket cannot be opened.
 #[derive(Debug, Error)]
 #[error("cannot listen on {}: set `api.socket` to a path in a folder that can be written", path.display())]
 pub struct ListenError {
@@ -103,8 +104,11 @@ pub struct ListenError {
     source: io::Error,
 }
 
-/// Binds the API's socket, mode 0600. A socket that a dead coordinator left is replaced: the
-/// store's lock has shown that it is dead.
+/// Binds the API's socket with mode 0600. Replaces a socket that a crashed coordinator left; the
+/// lock of the store guarantees that no other coordinator runs.
+///
+/// # Errors
+/// Returns [`ListenError`] if the socket cannot be bound.
 pub fn listen(path: &Path) -> Result<UnixListener, ListenError> {
     let bind = || {
         if let Some(dir) = path.parent() {
@@ -118,7 +122,8 @@ pub fn listen(path: &Path) -> Result<UnixListener, ListenError> {
     })
 }
 
-/// Serves the API's routes to the clients of its socket until `stop`, and gives what is under way then a moment to end.
+/// Serves the API's routes to the clients of its socket until `stop`. Requests that are under way
+/// then get a moment to complete.
 pub async fn serve(listener: UnixListener, routes: Router, stop: CancellationToken) {
     let head = Head {
         bytes: MAX_HEAD,
@@ -129,7 +134,7 @@ pub async fn serve(listener: UnixListener, routes: Router, stop: CancellationTok
     server.serve_unix(listener).await;
 }
 
-/// All routes.
+/// Returns a router with all routes.
 pub fn router(api: Api) -> Router {
     use routing::{delete, get, post, put};
     Router::new()

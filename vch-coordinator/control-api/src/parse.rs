@@ -1,4 +1,4 @@
-//! A request's text becomes the ledger's types, or an error that names the field.
+//! Parses the texts of requests into the ledger's types. Errors name the field.
 
 mod ports;
 
@@ -14,7 +14,7 @@ use vch_ledger::{
     CreateNetwork, Dns, DnsTtl, DnsTtlError, Rate, SegmentKind, SubnetRequest,
 };
 
-/// Most ports of one request: the ledger has a bound of its own for what a container may have.
+/// The maximum number of ports in one request. The ledger has a separate limit for each container.
 const MAX_PORTS: usize = 4_096;
 
 type Parsed<T> = Result<T, ApiError>;
@@ -41,7 +41,8 @@ where
     texts.iter().map(|text| field(name, text)).collect()
 }
 
-/// Servers that can be asked: refused here, and not when the container's first endpoint is made.
+/// Parses DNS servers. Refuses addresses that cannot be asked here, instead of when the container's
+/// first endpoint is made.
 fn dns_servers(texts: &[String]) -> Parsed<Vec<IpAddr>> {
     let servers: Vec<IpAddr> = list("dns", texts)?;
     for (at, (server, text)) in servers.iter().zip(texts).enumerate() {
@@ -57,7 +58,7 @@ fn dns_servers(texts: &[String]) -> Parsed<Vec<IpAddr>> {
     Ok(servers)
 }
 
-/// Parses a network to be made, without its options.
+/// Parses the request to create a network, without its options.
 pub fn create_network(request: shape::CreateNetwork) -> Parsed<CreateNetwork> {
     let subnet = |subnet: &shape::SubnetRequest| {
         let auxiliary = subnet
@@ -89,7 +90,7 @@ pub fn create_network(request: shape::CreateNetwork) -> Parsed<CreateNetwork> {
     })
 }
 
-/// How long answers about a network's names may be kept.
+/// Parses a DNS TTL in seconds.
 pub fn dns_ttl(field: &str, seconds: Option<u32>) -> Parsed<Option<DnsTtl>> {
     let ttl = seconds.map(|seconds| {
         seconds.try_into().map_err(|error: DnsTtlError| {
@@ -111,7 +112,7 @@ fn segment(text: &str) -> Parsed<SegmentKind> {
     }
 }
 
-/// A container to be made known.
+/// Parses the request to add a container.
 pub fn add_container(request: &shape::AddContainer) -> Parsed<AddContainer> {
     Ok(AddContainer {
         name: field("name", &request.name)?,
@@ -138,7 +139,7 @@ pub fn add_container(request: &shape::AddContainer) -> Parsed<AddContainer> {
     })
 }
 
-/// Ports that are to be added, or to go.
+/// Parses the ports to add or to remove.
 pub fn ports(request: &shape::Ports) -> Parsed<Vec<ContainerPort>> {
     let clients: Vec<IpNet> = list("clients", &request.clients)?;
     let mut all = Vec::new();
@@ -156,17 +157,17 @@ pub fn ports(request: &shape::Ports) -> Parsed<Vec<ContainerPort>> {
     Ok(all)
 }
 
-/// All aliases of an endpoint.
+/// Parses the aliases of an endpoint.
 pub fn aliases(request: &shape::Aliases) -> Parsed<Vec<Hostname>> {
     list("aliases", &request.aliases)
 }
 
-/// How much an endpoint may receive, and how much it may send.
+/// Parses the rate of what an endpoint may receive, and of what it may send.
 pub fn rate(request: &shape::Rate) -> Parsed<Option<Rate>> {
     optional("rate", request.rate.as_ref())
 }
 
-/// A container's new name.
+/// Parses a container's new name.
 pub fn rename(request: &shape::Rename) -> Parsed<ContainerName> {
     field("name", &request.name)
 }
@@ -201,7 +202,7 @@ fn channel(text: &str) -> Parsed<Channel> {
     })
 }
 
-/// An endpoint on a network to be given to a container.
+/// Parses the request to connect a container to a network.
 pub fn connect(container: &str, request: &shape::Connect) -> Parsed<Connect> {
     let ip: Option<std::net::Ipv4Addr> = optional("ip", request.ip.as_ref())?;
     let ip6: Option<std::net::Ipv6Addr> = optional("ip6", request.ip6.as_ref())?;

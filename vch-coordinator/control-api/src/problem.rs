@@ -1,4 +1,4 @@
-//! Errors as answers.
+//! Errors as answers of the API.
 
 use super::shape::Problem;
 use axum::{
@@ -14,7 +14,7 @@ use vch_log::error_chain;
 use vch_runtime::RuntimeError;
 use vch_store::{ChangesError, WriterError};
 
-/// An answer that is no success.
+/// An unsuccessful answer.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
@@ -32,15 +32,16 @@ impl ApiError {
         }
     }
 
-    /// A value of the request that can't be.
+    /// Returns 400: a value of the request is not valid.
     pub fn invalid(field: &str, value: &str, remedy: &str) -> Self {
-        // What is shown of a value is bounded.
+        // The length of the shown value is limited.
         let shown: String = value.chars().take(200).collect();
         let message = format!("field `{field}` cannot be `{shown}`: {remedy}");
         Self::new(StatusCode::BAD_REQUEST, "invalid-field", message)
     }
 
-    /// What was asked for was made, and removed by another request before it could be shown.
+    /// Returns 404: the object was created, and another request removed it before it could be
+    /// shown.
     pub fn gone() -> Self {
         let message = "it was removed by another request in the same moment: ask again";
         Self::new(
@@ -50,13 +51,13 @@ impl ApiError {
         )
     }
 
-    /// Returns that the configuration is not taken over, with all of the reasons.
+    /// Returns 400: the configuration cannot be applied, with all of the reasons.
     pub fn configuration(error: &(dyn Error + 'static)) -> Self {
         let message = error_chain(error);
         Self::new(StatusCode::BAD_REQUEST, "configuration-refused", message)
     }
 
-    /// Nothing answers at this path.
+    /// Returns 404: the path does not exist.
     pub fn no_such_route(method: &str, path: &str) -> Self {
         let path: String = path.chars().take(200).collect();
         let message = format!(
@@ -65,7 +66,7 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "no-such-route", message)
     }
 
-    /// The path is there, but not for this method.
+    /// Returns 405: the path exists, but not for this method.
     pub fn no_such_method(method: &str, path: &str) -> Self {
         let path: String = path.chars().take(200).collect();
         let message =
@@ -75,7 +76,7 @@ impl ApiError {
 }
 
 impl ApiError {
-    /// What its reader gets.
+    /// Returns the problem that the client receives.
     pub fn problem(self) -> Problem {
         self.problem
     }

@@ -1,4 +1,5 @@
-//! One function a route: parse, carry out or look, show.
+//! The routes: each function parses a request, carries it out or reads the ledger, and returns the
+//! answer.
 
 pub mod changes;
 pub mod containers;
@@ -23,7 +24,7 @@ type Body<T> = Result<Json<T>, JsonRejection>;
 type Reply<T> = Result<Json<T>, ApiError>;
 type Made<T> = Result<(StatusCode, Json<shape::Answer<T>>), ApiError>;
 
-/// The names in a request's path; what can't be read is a problem like any other.
+/// The parameters in a request's path. A path that cannot be parsed is answered with a problem.
 pub struct Path<T>(T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
@@ -64,7 +65,7 @@ pub async fn status(State(api): State<Api>) -> Reply<shape::Status> {
     }))
 }
 
-/// Routes that came behind a network: it was made where there was none.
+/// Returns one warning for each route of the VCH that overlaps a network and was added after it.
 fn overlaps(ledger: &Ledger, overlap: &dyn Fn(&IpNet) -> Option<IpNet>) -> Vec<String> {
     let bridges = ledger.networks().filter(|network| network.is_bridge());
     let subnets = bridges.flat_map(|one| one.subnets.iter().map(|subnet| (&one.name, subnet.net)));

@@ -1,7 +1,7 @@
-//! The JSON of the native API, version 1: what travels between the coordinator and its clients.
+//! The JSON types of the native API, version 1, which the coordinator and its clients exchange.
 //!
-//! Requests hold text as the user wrote it; the handlers parse it into the ledger's types, so that
-//! each error names the field.
+//! Requests contain text as the user wrote it. The handlers parse it into the ledger's types, so that each
+//! error names the field.
 
 mod request;
 mod row;
@@ -26,64 +26,64 @@ use std::collections::BTreeMap;
 /// A network, as listed and inspected.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Network {
-    /// 64 hexadecimal digits.
+    /// The network's ID: 64 hexadecimal digits.
     pub id: String,
-    /// Its name.
+    /// The network's name.
     pub name: String,
-    /// What carries it.
+    /// What the network's link is.
     pub driver: Driver,
-    /// From where it is seen.
+    /// From where the network is reachable.
     pub scope: Scope,
-    /// What carries a bridge network; absent for any other.
+    /// The segment of a bridge network; absent for other networks.
     pub segment: Option<Segment>,
-    /// What the configuration says of an external network.
+    /// The configuration of an external network; absent for other networks.
     pub external: Option<External>,
-    /// Its subnets.
+    /// The network's subnets.
     pub subnets: Vec<Subnet>,
-    /// MTU in bytes; absent where the kernel's default holds.
+    /// The MTU in bytes; absent for the kernel's default.
     pub mtu: Option<u32>,
-    /// How long answers about its names may be kept, in seconds; absent where the configuration says it.
+    /// The DNS TTL of the network's names, in seconds; absent for the configuration's.
     #[serde(default)]
     pub dns_ttl: Option<u32>,
-    /// Whether it has no way out.
+    /// Whether the network is isolated from the outside.
     pub internal: bool,
-    /// The user's own notes.
+    /// The user's labels.
     pub labels: BTreeMap<String, String>,
-    /// Options for what carries it.
+    /// The network's options.
     pub options: BTreeMap<String, String>,
-    /// When it was made, seconds since 1970 (UTC).
+    /// When the network was created, in seconds since 1970 (UTC).
     pub created: u64,
-    /// The VCH's link that carries it; absent for `none`.
+    /// The VCH's link of the network; absent for `none`.
     pub link: Option<String>,
-    /// Who is on it: by container name.
+    /// The network's endpoints, by container name.
     pub endpoints: BTreeMap<String, Endpoint>,
 }
 
-/// What the configuration says of an external network.
+/// The configuration of an external network.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct External {
-    /// Its name servers.
+    /// The network's name servers.
     pub dns: Vec<String>,
-    /// Who gives addresses on it.
+    /// Who assigns the network's addresses.
     pub addressing: Addressing,
-    /// What may pass between it and its containers.
+    /// The traffic that may pass between the network and its containers.
     pub level: Level,
-    /// Whether ports that name no address of the VCH are published here.
+    /// Whether ports without an address are published on this network.
     pub published: bool,
 }
 
-/// One subnet of a network.
+/// A subnet of a network.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Subnet {
-    /// `address/length`.
+    /// The subnet, as `address/length`.
     pub subnet: String,
-    /// The next hop of its containers' default route: on a bridge network the VCH.
+    /// The gateway of the containers' default route; on a bridge network, the VCH.
     pub gateway: Option<String>,
-    /// The VCH's own address there.
+    /// The VCH's own address in the subnet.
     pub vch: Option<String>,
-    /// Addresses that are never handed out: name to address.
+    /// Addresses that are never assigned, by name.
     pub auxiliary: BTreeMap<String, String>,
-    /// Where automatic addresses come from: `address/length` or `first-last`; empty for the whole
+    /// The ranges of automatic addresses, as `address/length` or `first-last`; empty for the whole
     /// subnet.
     pub ranges: Vec<String>,
 }
@@ -91,204 +91,207 @@ pub struct Subnet {
 /// A container, as listed and inspected.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Container {
-    /// 64 hexadecimal digits.
+    /// The container's ID: 64 hexadecimal digits.
     pub id: String,
-    /// Its name.
+    /// The container's name.
     pub name: String,
-    /// Its host name.
+    /// The container's host name.
     pub hostname: String,
-    /// The channel to its agent.
+    /// The channel to the container's agent.
     pub channel: String,
-    /// The present life of its VM, 32 hexadecimal digits; absent before the first start.
+    /// The identity of the present run, 32 hexadecimal digits; absent before the first start.
     pub incarnation: Option<String>,
-    /// Number of its newest spec.
+    /// The number of the container's newest spec.
     pub generation: u64,
-    /// Whether it runs: its names and ports are in force as long as it does.
+    /// Whether the container runs; its names and ports are in force while it does.
     pub running: bool,
-    /// What its health check says.
+    /// Whether the container's health check succeeds.
     pub healthy: bool,
-    /// What is known of its agent.
+    /// The state of the session with the container's agent.
     pub session: Session,
-    /// The ports that it exposes and publishes, as they are written in a request.
+    /// The ports that the container exposes and publishes, as written in requests.
     pub ports: Vec<String>,
-    /// The ports of the VCH that lead to it now.
+    /// The ports of the VCH that lead to the container now.
     pub bindings: Vec<Binding>,
-    /// Its endpoints on networks: by network name.
+    /// The container's endpoints, by network name.
     pub endpoints: BTreeMap<String, Endpoint>,
-    /// When it was added, seconds since 1970 (UTC).
+    /// When the container was added, in seconds since 1970 (UTC).
     pub created: u64,
 }
 
-/// What is known of a container's agent.
+/// The state of the session with a container's agent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Session {
-    /// Whether it is there now.
+    /// Whether the agent is connected.
     pub live: bool,
-    /// Its name and release, while it is there.
+    /// The agent's name and release, while it is connected.
     pub agent: Option<String>,
-    /// How it has the newest spec.
+    /// Whether the agent has applied the newest spec.
     pub state: Readiness,
-    /// Number of the spec that its newest report is about.
+    /// The number of the spec that the newest report is about.
     pub reported: Option<u64>,
-    /// What it could not do, in its words.
+    /// The failures that the agent reported, in its words.
     pub failures: Vec<String>,
 }
 
 /// A container's endpoint on a network.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// 64 hexadecimal digits.
+    /// The endpoint's ID: 64 hexadecimal digits.
     pub id: String,
     /// The container's name.
     pub container: String,
     /// The network's name.
     pub network: String,
-    /// Its addresses, each `address/length`.
+    /// The endpoint's addresses, as `address/length`.
     pub addresses: Vec<String>,
-    /// Its MAC address.
+    /// The endpoint's MAC address.
     pub mac: String,
-    /// The interface's name in the guest.
+    /// The name of the interface in the guest.
     pub interface: String,
-    /// By what it is attached to the container.
+    /// How the endpoint is attached to the container.
     pub attachment: Attachment,
-    /// The link on the VCH: what a VM's `-netdev tap,ifname=` names.
+    /// The endpoint's link on the VCH; for a VM, the value for `-netdev tap,ifname=`.
     pub link: String,
-    /// All names that answer on this network now.
+    /// All names of the endpoint that are in force on this network.
     pub names: Vec<String>,
-    /// The ports that are open to an external network now, as in `80/tcp`.
+    /// The ports that are open to an external network now, such as `80/tcp`.
     pub opened: Vec<String>,
-    /// Names that it alone has for others: `container:alias`.
+    /// Names that only this container has for others, as `container:alias`.
     pub links: Vec<String>,
-    /// Whose gateway is the container's default: the greatest first.
+    /// The priority of this network's gateway: the highest one is the container's default gateway.
     pub gateway_priority: i32,
     /// The rate to which its traffic is limited each way, as in `50mbit`; absent if it is not limited.
     #[serde(default)]
     pub rate: Option<String>,
-    /// How it is in the guest.
+    /// The state of the endpoint in the guest.
     pub state: EndpointState,
-    /// What the guest's kernel has: addresses as its agent last reported.
+    /// The addresses in the guest's kernel, as its agent last reported.
     pub observed: Vec<String>,
 }
 
-/// A port of the VCH that leads to a container's.
+/// A port of the VCH that leads to a container.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Binding {
     /// The container's name.
     pub container: String,
-    /// By which of its networks.
+    /// The network through which the port leads.
     pub network: String,
     /// The protocol of both ports.
     pub protocol: Protocol,
-    /// Where it answers; absent for the VCH's addresses on the external networks that are the
-    /// default for published ports; `0.0.0.0` and `::` are all of the VCH's but those on the
-    /// management network and the docker endpoint's.
+    /// The address of the port; absent for the VCH's addresses on the external networks on which
+    /// ports are published by default. `0.0.0.0` and `::` stand for all addresses of the VCH except
+    /// those on the management network and the Docker endpoint.
     pub address: Option<String>,
-    /// The port there.
+    /// The port of the VCH.
     pub host_port: u16,
     /// The container's port.
     pub container_port: u16,
-    /// From where it may be used, each `address/length`; empty for everywhere.
+    /// The subnets whose clients may use the port, as `address/length`; empty for all clients.
     pub clients: Vec<String>,
-    /// The VCH chose the port.
+    /// Whether the VCH chose the port.
     pub ephemeral: bool,
 }
 
-/// Answer to `POST /v1/reload`: networks by name.
+/// The answer to `POST /v1/reload`: networks that changed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Reloaded {
-    /// Those that are new.
+    /// Names of the networks that were added.
     pub added: Vec<String>,
-    /// Those that were otherwise before.
+    /// Names of the networks that were changed.
     pub changed: Vec<String>,
-    /// IDs of those that are gone.
+    /// IDs of the networks that were removed.
     pub removed: Vec<String>,
 }
 
-/// One entry of `GET /v1/containers/{container}/trace`: a phase of the last start that is at its end.
+/// An entry of `GET /v1/containers/{container}/trace`: a completed phase of the last start.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Phase {
-    /// `asked`, `disks`, `committed`, `turn` (the coordinator; as many VMs boot at once as it has
-    /// processors); `launched`, `qemu`, `init` (the shim);
-    /// `init`, `devices`, `mounted`, `agent`, `network`, `process` (as the shim hears them of the guest).
+    /// The phase. From the coordinator: `asked`, `disks`, `committed`, `turn` (the wait for one of
+    /// the permits to boot, one for each processor). From the shim: `launched`, `qemu`, `init`.
+    /// From the guest, as received by the shim: `init`, `devices`, `mounted`, `agent`, `network`,
+    /// `process`.
     pub name: String,
-    /// When, by the VCH's clock: microseconds since 1970 (UTC).
+    /// When the phase ended, in microseconds since 1970 (UTC) by the VCH's clock.
     pub at_us: u64,
-    /// When, by the guest's clock: microseconds since it booted.
+    /// When the phase ended, in microseconds since the guest booted by the guest's clock.
     pub uptime_us: Option<u64>,
 }
 
-/// Answer to `POST /v1/containers/{container}/start`: what whoever starts the VM needs.
+/// The answer to `POST /v1/containers/{container}/start`: the data that the program that runs the
+/// VM needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Started {
     /// The container's ID.
     pub id: String,
-    /// The new life of its VM.
+    /// The identity of the new run.
     pub incarnation: String,
-    /// The channel to its agent.
+    /// The channel to the container's agent.
     pub channel: String,
-    /// Its NICs.
+    /// The container's endpoints, each with its NIC.
     pub endpoints: Vec<Endpoint>,
 }
 
-/// How far a request has come when it is answered.
+/// The answer to a request that changes something.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Answer<T> {
-    /// The ledger's revision in which it was committed.
+    /// The ledger's revision of the change.
     pub revision: u64,
-    /// Whether it is in force everywhere.
+    /// Whether the change is in force everywhere.
     pub progress: Progress,
-    /// What was made.
+    /// The object that was created or changed.
     #[serde(flatten)]
     pub body: T,
 }
 
-/// `GET /v1/status`.
+/// The answer to `GET /v1/status`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
     /// The coordinator's release.
     pub version: String,
-    /// Its process.
+    /// The coordinator's process number.
     pub pid: u32,
     /// The VCH's random ID.
     pub vch: String,
-    /// The ledger's revision.
+    /// The ledger's newest revision.
     pub revision: u64,
-    /// Networks, containers, endpoints in the ledger.
+    /// The number of networks in the ledger.
     pub networks: usize,
-    /// Containers in the ledger.
+    /// The number of containers in the ledger.
     pub containers: usize,
-    /// Endpoints in the ledger.
+    /// The number of endpoints in the ledger.
     pub endpoints: usize,
-    /// Live sessions.
+    /// The number of live sessions.
     pub sessions: usize,
-    /// Ports of the VCH that lead to containers.
+    /// The number of the VCH's ports that lead to containers.
     pub bindings: usize,
-    /// In words: routes of the VCH that overlap a network's subnet (who uses that network is not
-    /// reached, or reaches another server), and containers that can't be read or are not known.
+    /// Warnings: routes of the VCH that overlap a network's subnet (its users are unreachable, or
+    /// reach another server), and containers that cannot be read or are unknown.
     pub warnings: Vec<String>,
-    /// Directories of containers that the ledger did not know when the coordinator started: kept in
-    /// `lost/` of the state directory. Older releases don't tell.
+    /// Directories of containers that the ledger did not know when the coordinator started. They
+    /// are kept in `lost/` in the state directory. Older releases do not report them.
     #[serde(default)]
     pub lost: Vec<String>,
-    /// Effects that do not yet agree with the ledger and are being retried, in words.
+    /// Objects that do not agree with the ledger yet and are retried, in words.
     pub unsettled: Vec<String>,
-    /// Why the host's kernel bounds no VM; `None` where it does, or the VCH starts none.
+    /// Why VMs run without limits of the host's kernel; `None` if they have limits, or if the VCH
+    /// starts no VMs.
     #[serde(default)]
     pub vms_unlimited: Option<String>,
 }
 
-/// Every answer that is no success.
+/// The body of every unsuccessful answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Problem {
-    /// Stable word for programs.
+    /// A stable code for programs.
     pub code: String,
-    /// For a person: field, value and remedy.
+    /// A message for people, with field, value and remedy.
     pub message: String,
 }
 
-/// Answer to a removal.
+/// The answer to a removal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Removed {
-    /// What is gone: its ID.
+    /// The ID of the removed object.
     pub id: String,
 }

@@ -1,4 +1,4 @@
-//! Rows of the ledger and what agents report, as the API shows them.
+//! Converts rows of the ledger and reports of agents to the API's types.
 
 mod ports;
 pub mod row;
@@ -15,14 +15,14 @@ use vch_ledger::{
 };
 use vch_network::tether::{EndpointState, Readiness, SessionState, Tether, failures};
 
-/// A container with its endpoints, taken out of the ledger.
+/// A container with its endpoints, read from the ledger.
 pub struct ContainerRows {
     pub container: Container,
     pub endpoints: Vec<EndpointView>,
     pub bindings: Vec<shape::Binding>,
 }
 
-/// An endpoint with the names of both its ends.
+/// An endpoint with the names of its container and its network.
 pub struct EndpointView {
     pub endpoint: Endpoint,
     pub container: Container,
@@ -144,7 +144,8 @@ fn session(container: &Container, state: &SessionState) -> shape::Session {
     }
 }
 
-/// As it is written in a request; a Unix channel with the path that the coordinator chose.
+/// Returns the channel as it is written in a request; a Unix channel with the path that the
+/// coordinator chose.
 pub fn channel(container: &Container, tether: &Tether) -> String {
     match &container.channel {
         Channel::Unix { path } => {
@@ -204,15 +205,16 @@ fn external(external: &External) -> shape::External {
     }
 }
 
-/// A network with its endpoints, taken out of the ledger.
+/// A network with its endpoints, read from the ledger.
 pub struct NetworkView {
-    /// What is shown of it, still without options and endpoints.
+    /// The network as it is shown, still without options and endpoints.
     pub shown: shape::Network,
     pub row: Network,
     pub endpoints: Vec<EndpointView>,
 }
 
-/// Returns a network with its endpoints. Its options are read later: this runs on the ledger's own thread.
+/// Returns a network with its endpoints. Its options are added later, since this runs on the
+/// ledger's thread.
 pub fn network(ledger: &Ledger, network: &Network) -> NetworkView {
     let (driver, scope) = match &network.kind {
         NetworkKind::Bridge(_) => (shape::Driver::Bridge, shape::Scope::Bridge),

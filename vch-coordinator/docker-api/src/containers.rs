@@ -1,4 +1,4 @@
-//! Containers: made, listed, looked at, changed, pruned.
+//! Containers: create, list, inspect, prune.
 //!
 //! ```text
 //!   body ──► docker-model: create ──► Runtime::create ──► one transaction
@@ -41,7 +41,7 @@ use vch_engine::RequestError;
 use vch_ledger::{ContainerName, ContainerRef, Ledger, Network, NetworkId, Refusal};
 use vch_runtime::{ContainerSnapshot, RuntimeError, workload::Status};
 
-/// Names that are drawn until one is free.
+/// The maximum number of tries to find a free random name.
 const TRIES: u32 = 16;
 
 pub fn routes() -> Router<Docker> {
@@ -64,10 +64,10 @@ pub fn routes() -> Router<Docker> {
 }
 
 impl Docker {
-    /// A container that this VCH runs, with its networks.
+    /// Returns the view of a container, with its networks.
     ///
     /// # Errors
-    /// There is none.
+    /// Returns 404 if this VCH runs no such container.
     async fn view(&self, named: &str) -> Result<ContainerView, DockerError> {
         let id = self.container(named).await?;
         let snapshot = self.runtime.require(id).await?;
@@ -75,7 +75,10 @@ impl Docker {
         Ok(ContainerView::of(snapshot, networks))
     }
 
-    /// All of them, the youngest first.
+    /// Returns the views of all containers, newest first.
+    ///
+    /// # Errors
+    /// Returns an error if the coordinator is stopping.
     async fn views(&self) -> Result<Vec<ContainerView>, DockerError> {
         let all = self.runtime.all().await?;
         let networks = self.networks_of(&all).await?;
@@ -85,7 +88,10 @@ impl Docker {
             .collect())
     }
 
-    /// The networks that containers have endpoints on.
+    /// Reads the networks of containers' endpoints.
+    ///
+    /// # Errors
+    /// Returns an error if the coordinator is stopping.
     async fn networks_of(
         &self,
         containers: &[ContainerSnapshot],
@@ -133,7 +139,8 @@ async fn create(
     Ok((StatusCode::CREATED, Json(Created { id, warnings })))
 }
 
-/// By 404 clients are told that the image is not there, and pull it: what else is not there is the request's fault.
+/// Converts an error of create. Clients take a 404 for a missing image and pull it, so everything
+/// else that is missing is a 400.
 fn not_made(error: RuntimeError) -> DockerError {
     let linked = match &error {
         RuntimeError::Request(RequestError::Refused(Refusal::ContainerNotFound(name))) => {
@@ -151,7 +158,7 @@ fn not_made(error: RuntimeError) -> DockerError {
     }
 }
 
-/// The VCH on the default bridge.
+/// Returns the VCH's address on the default bridge.
 fn host_gateway(ledger: &Ledger) -> Option<IpAddr> {
     let bridge = ledger.network(&"bridge".into()).ok()?;
     bridge.subnets.iter().find_map(|subnet| subnet.gateway)
@@ -180,10 +187,10 @@ impl Docker {
 }
 
 impl Docker {
-    /// All of them with their sizes, the youngest first.
+    /// Returns the views of all containers with their sizes, newest first.
     ///
     /// # Errors
-    /// Returns an error if the coordinator goes down, or what is kept of one cannot be read.
+    /// Returns an error if the coordinator is stopping, or if the sizes can't be read.
     pub async fn sized_views(&self) -> Result<Vec<ContainerView>, DockerError> {
         let mut views = self.views().await?;
         for view in &mut views {
@@ -196,7 +203,7 @@ impl Docker {
         let image = self.images.find(&snapshot.workload.image);
         Sizes {
             written: self.runtime.written(snapshot.container.id).await,
-            // One that was removed by force meanwhile.
+            // The image may have been removed by force meanwhile.
             image: image.map_or(0, |image| image.bytes),
         }
     }
@@ -215,7 +222,7 @@ async fn list(
     };
     let params = list::ListParams {
         all: parameters.flag("all"),
-        // -1 is none.
+        // -1 means no limit.
         limit: usize::try_from(limit).unwrap_or(0),
         filters: Filters::parse(parameters.get("filters"))?,
     };
@@ -272,7 +279,7 @@ async fn prune(
                 removed.push(id.to_string());
                 freed += written;
             }
-            // It was started or removed meanwhile.
+            // The container was started or removed meanwhile.
             Err(RuntimeError::Running { .. } | RuntimeError::NotOurs(_)) => {}
             Err(error) => return Err(error.into()),
         }

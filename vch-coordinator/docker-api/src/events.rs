@@ -1,9 +1,9 @@
-//! What happens on the VCH, as `docker events` tells it.
+//! Events of the VCH, as `docker events` shows them.
 //!
 //! ```text
 //!   ledger's changes ──► follow (networks: create, connect, …) ──┐
 //!   Runtime::events ───► follow (containers: start, die, …) ─────┼─► Events ─┬─► the last 256
-//!   images ──────────────────────────────────────────────────────┘           └─► whoever listens
+//!   images ──────────────────────────────────────────────────────┘           └─► subscribers
 //! ```
 
 mod container;
@@ -23,12 +23,13 @@ use std::{
 };
 use tokio::sync::broadcast;
 
-/// As many as dockerd keeps for those who ask for the past.
+/// How many past events are kept for clients that ask for them, as in dockerd.
 const KEPT: usize = 256;
-/// Events that a slow listener may be behind by; those beyond it he misses, as by dockerd.
+/// How many events a slow subscriber may lag behind. A subscriber that lags more loses events, as
+/// in dockerd.
 const BEHIND: usize = 1_024;
 
-/// What something happened to.
+/// The kind of object that an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventKind {
@@ -41,7 +42,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// As it is written.
+    /// Returns the word in Docker's JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Container => "container",
@@ -51,22 +52,22 @@ impl EventKind {
     }
 }
 
-/// Something happened.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DockerEvent {
-    /// To what sort of thing.
+    /// The kind of the object.
     pub kind: EventKind,
-    /// What, in Docker's words.
+    /// The action in Docker's words.
     pub action: String,
-    /// To which: a full id, or an image's name.
+    /// The object: a full ID, or an image's name.
     pub id: String,
-    /// What else is known; `name`, and a container's `image`, among it.
+    /// Further attributes, including `name` and a container's `image`.
     pub attributes: BTreeMap<String, String>,
-    /// When, since 1970.
+    /// The time since 1970.
     pub at: Duration,
 }
 
-/// An event as dockerd writes it.
+/// An event as dockerd serializes it.
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,7 +98,7 @@ struct Actor<'a> {
 
 impl Serialize for DockerEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // The fields of before API 1.22, which dockerd still writes for these two.
+        // dockerd still writes the fields from before API 1.22 for these two kinds.
         let old = matches!(self.kind, EventKind::Container | EventKind::Image);
         let image = self.attributes.get("image");
         let image = image.filter(|_| self.kind == EventKind::Container);
@@ -119,7 +120,7 @@ impl Serialize for DockerEvent {
     }
 }
 
-/// Where events are told and heard; cheap to clone.
+/// The past events and the channel of new ones. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Events(Arc<Hub>);
 
@@ -139,7 +140,7 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Tells whoever listens, now or later.
+    /// Sends an event to present and future subscribers.
     pub fn tell(&self, event: DockerEvent) {
         let event = Arc::new(event);
         let mut past = self.past();
@@ -147,11 +148,12 @@ impl Events {
             past.pop_front();
         }
         past.push_back(Arc::clone(&event));
-        // Within the lock, so that who listens has each event once. Most often nobody does.
+        // Sent while the lock is held, so that a new subscriber gets each event exactly once.
+        // Usually there are no subscribers.
         let _ = self.0.sender.send(event);
     }
 
-    /// Tells it of now.
+    /// Sends an event that happened now.
     pub fn tell_now(
         &self,
         kind: EventKind,
@@ -168,7 +170,8 @@ impl Events {
         });
     }
 
-    /// What is kept of the past, and all from now on: without a gap, and none twice.
+    /// Subscribes to events, and returns the past events that are kept, and a receiver of all later
+    /// ones, without gap or repetition.
     pub fn listen(&self) -> (Vec<Arc<DockerEvent>>, broadcast::Receiver<Arc<DockerEvent>>) {
         let past = self.past();
         let receiver = self.0.sender.subscribe();
@@ -176,7 +179,7 @@ impl Events {
     }
 
     fn past(&self) -> MutexGuard<'_, VecDeque<Arc<DockerEvent>>> {
-        // Nothing in between can panic and leave it half changed.
+        // No code panics while it holds the lock, and the data would stay consistent in any case.
         self.0.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

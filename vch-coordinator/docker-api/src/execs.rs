@@ -1,4 +1,4 @@
-//! Processes beside a container's own: `docker exec`, and `docker top`.
+//! Execs: `docker exec` and `docker top`.
 
 mod carry;
 mod register;
@@ -33,7 +33,7 @@ use vch_runtime::{
 };
 use vch_store::WriterError;
 
-/// What dockerd's console has where the client says nothing.
+/// dockerd's terminal size if the client sends none.
 const CONSOLE: TerminalSize = TerminalSize {
     rows: 24,
     columns: 80,
@@ -164,7 +164,7 @@ async fn start(
     let shape = Shape {
         out: asked.attach[1],
         err: asked.attach[2],
-        // What the client is ready for, whatever the process has.
+        // The client's choice applies, whatever the process has.
         terminal: params.tty,
     };
     let start = Start {
@@ -175,15 +175,16 @@ async fn start(
         shape,
         version,
     };
-    // A client that goes meanwhile leaves the process running, and known: so this is a task of its own.
+    // The process must keep running and stay known if the client goes away, so this is a separate
+    // task.
     let tasks = docker.tasks.clone();
     let started = tasks.spawn(start.run(docker, snapshot, hijack)).await;
     let started = started.map_err(|error| DockerError::failed(error.to_string()))?;
-    // The coordinator stops.
+    // The coordinator is stopping.
     started.ok_or(WriterError::Ended)?
 }
 
-/// A process that is about to be started.
+/// An exec that is about to be started.
 struct Start {
     claim: Claim,
     console_size: Option<(u16, u16)>,
@@ -192,7 +193,10 @@ struct Start {
 }
 
 impl Start {
-    /// Starts it, and leaves it to a task that follows it up to its end.
+    /// Starts the process, and a task that follows it to its end.
+    ///
+    /// # Errors
+    /// Returns dockerd's error if the process can't be started.
     async fn run(
         self,
         docker: Docker,
@@ -240,7 +244,8 @@ impl Start {
     }
 }
 
-/// Docker's code of a process that did not start; releases that speak up to 1.41 have one for all.
+/// Returns Docker's exit code for a process that was not started. API versions up to 1.41 have one
+/// code for all reasons.
 fn code(error: &vch_shim::ClientError, version: Version) -> i64 {
     match error {
         vch_shim::ClientError::Refused { code, .. }
@@ -257,7 +262,7 @@ fn refused(error: &vch_shim::ClientError) -> DockerError {
     let message =
         format!("VM runtime exec failed: unable to start container process: {error}: unknown");
     match error {
-        // Docker's daemon looks the user up itself, before its runtime is asked.
+        // dockerd itself resolves the user, before it asks its runtime.
         vch_shim::ClientError::Refused { code, .. } if code == "user" => {
             DockerError::invalid(error.to_string())
         }

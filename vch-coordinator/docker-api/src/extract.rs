@@ -1,4 +1,4 @@
-//! What handlers read of a request, with dockerd's words for what can't be read.
+//! Extractors of request data, with dockerd's messages for invalid data.
 
 use super::preflight::Parsed;
 use axum::{
@@ -10,10 +10,11 @@ use axum::{
 use docker_model::{DockerError, json};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Most parameters of a query.
+/// The maximum number of parameters in a query.
 const MAX_PARAMETERS: usize = 64;
 
-/// A JSON body, which `preflight` has checked, or a JSON answer with dockerd's new line behind it.
+/// A JSON request body, which `preflight` has checked, or a JSON response, which ends with a
+/// newline as dockerd's.
 pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Json<T> {
@@ -21,7 +22,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Json<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, DockerError> {
         let parsed = parts.extensions.remove::<Parsed>();
-        // A route that takes JSON and is not in the list of `preflight`: a mistake of ours.
+        // The route takes JSON but is not in the list of `preflight`, which is a programming error.
         let parsed = parsed.ok_or_else(|| DockerError::failed("this body was not read"))?;
         json::typed(parsed.into_value()).map(Self)
     }
@@ -40,14 +41,14 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// Returns a value as a line of a stream; `None` where it cannot be written.
+/// Serializes a value as a line of a stream; `None` if it cannot be serialized.
 pub fn json_line(value: &impl Serialize) -> Option<Bytes> {
     let mut text = serde_json::to_vec(value).ok()?;
     text.push(b'\n');
     Some(text.into())
 }
 
-/// The names in a request's path.
+/// The parameters in a request's path.
 pub struct Path<T>(pub T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
@@ -60,26 +61,27 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The parameters of a query, as they were given.
+/// The parameters of a query as they were given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// The first of this name; `None` where it is missing or empty, which dockerd takes for the same.
+    /// Returns the first parameter of this name; `None` if it is missing or empty, which are the
+    /// same for dockerd.
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut named = self.0.iter().filter(|(key, _)| key == name);
         let (_, value) = named.next()?;
         Some(value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// All of this name.
+    /// Returns all parameters of this name.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = self.0.iter().filter(move |(key, _)| key == name);
         named.map(|(_, value)| value.as_str())
     }
 
-    /// A switch, as dockerd reads most of them: off where it is missing, empty, `0`, `no`, `false` or
-    /// `none`, else on.
+    /// Returns the value of a boolean parameter, as dockerd parses most of them: false if it is
+    /// missing, empty, `0`, `no`, `false` or `none`, and true otherwise.
     pub fn flag(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| {
             let value = value.trim().to_ascii_lowercase();

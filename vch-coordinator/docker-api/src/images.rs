@@ -1,7 +1,7 @@
-//! Images: pulled, loaded, listed, inspected, named, removed.
+//! Images: pull, load, list, inspect, tag, remove.
 //!
-//! What comes in is read by the store's own process without privileges; its progress goes to the client
-//! as it comes, one JSON line each.
+//! The image store's unprivileged process parses incoming data. Its progress is sent to the client as it
+//! arrives, one JSON line each.
 
 mod distribution;
 mod login;
@@ -50,26 +50,30 @@ pub fn routes() -> Router<Docker> {
         .route("/images/load", routing::post(pull::load))
         .route("/images/get", routing::get(save))
         .route("/system/df", routing::get(usage))
-        // A name may have slashes: what is asked of it stands behind its last one.
+        // An image's name may contain slashes; the operation follows the last one.
         .route("/images/{*name}", routing::any(one))
 }
 
 impl Docker {
-    /// What a container made of an image takes after it.
+    /// Returns the data that a container of the image inherits.
     ///
     /// # Errors
-    /// There is no such image.
+    /// Returns 404 if there is no such image.
     pub fn image(&self, name: &str) -> Result<create::Image, DockerError> {
         Ok(shown::for_container(&*self.images.find(name)?))
     }
 
-    /// The manifest of a container's image, where the image is still there and the version shows it.
+    /// Returns the descriptor of a container's image; `None` if the image was removed or the
+    /// version does not show it.
     pub fn image_descriptor(&self, id: &str, version: Version) -> Option<Descriptor> {
         let image = self.images.find(id).ok()?;
         gates::IMAGE_DESCRIPTOR.then(version, platform_descriptor(&image))
     }
 
-    /// Which containers are made of which image.
+    /// Returns which containers use which images.
+    ///
+    /// # Errors
+    /// Returns an error if the coordinator is stopping.
     async fn uses(&self) -> Result<Vec<Use>, DockerError> {
         let all = self.runtime.all().await?;
         let one = |snapshot: vch_runtime::ContainerSnapshot| {
@@ -93,14 +97,14 @@ impl Docker {
         Ok(all.into_iter().filter_map(one).chain(unreadable).collect())
     }
 
-    /// Tells that something happened to an image.
+    /// Sends an event about an image.
     fn tell_image(&self, action: &str, id: &str, name: &str) {
         let attributes = BTreeMap::from([("name".to_owned(), name.to_owned())]);
         self.events
             .tell_now(EventKind::Image, action, id, attributes);
     }
 
-    /// The records of a removal, as Docker has them; and tells of them.
+    /// Converts the records of a removal to Docker's, and sends their events.
     fn removed(&self, records: &[Removed]) -> Vec<ImageRemoval> {
         let one = |record: &Removed| match record {
             Removed::Untagged(name) => {
@@ -140,13 +144,13 @@ async fn list(
     Ok(Json(listed.collect()))
 }
 
-/// Returns how many containers are made of an image.
+/// Returns how many containers use an image.
 fn count(uses: &[Use], image: &Image) -> u64 {
     let count = uses.iter().filter(|one| one.image == image.id).count();
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-/// Containers of an image, where they were asked for.
+/// Returns the containers that use an image; empty if `uses` is `None`.
 fn containers(uses: Option<&[Use]>, image: &Image) -> Vec<String> {
     let uses = uses.into_iter().flatten();
     let own = uses.filter(|one| one.image == image.id);
@@ -163,7 +167,7 @@ async fn save() -> DockerError {
     DockerError::unsupported("saving images", remedy)
 }
 
-/// What is asked of one image, by the method and what stands behind its name.
+/// Dispatches a request about one image by its method and the last part of its path.
 async fn one(
     State(docker): State<Docker>,
     version: Version,
@@ -222,7 +226,7 @@ async fn prune(
 ) -> Result<Json<ImagesPruned>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
     filters.only(&["dangling", "label", "label!", "until"])?;
-    // Without a word only those without a name.
+    // Without `dangling`, only images without a name are removed.
     let all = !filters
         .switch("dangling")
         .map_err(|_| filters.invalid("dangling"))?
@@ -240,7 +244,7 @@ async fn prune(
     }))
 }
 
-/// `docker system df`.
+/// Handles `docker system df`.
 async fn usage(
     State(docker): State<Docker>,
     version: Version,

@@ -1,5 +1,5 @@
-//! The Docker Engine API, a face over the same ledger: what it shows comes from the ledger's rows, the
-//! containers' documents and the images alone; it keeps no truth of its own.
+//! The Docker Engine API, a second interface to the same ledger. All data that it shows come from
+//! the ledger's rows, the containers' documents and the images; it has no state of its own.
 //!
 //! ```text
 //!   docker CLI ──TLS or Unix socket──► server ──► version (off the path) ──► router ──► handlers
@@ -7,8 +7,8 @@
 //!        events ◄── ledger's changes, Runtime's events              Requests, Runtime
 //! ```
 //!
-//! Versions 1.24 to 1.51; each handler asks for its request's [`docker_model::Version`]. Errors are [`DockerError`]s
-//! in dockerd's words. What a VCH does not have is refused by `unsupported`, by name.
+//! Versions 1.24 to 1.51; each handler takes its request's [`docker_model::Version`]. Errors are
+//! [`DockerError`]s with dockerd's messages. `unsupported` refuses features that a VCH lacks, by name.
 
 mod containers;
 pub mod events;
@@ -45,32 +45,33 @@ use vch_engine::Requests;
 use vch_ledger::VchId;
 use vch_runtime::{Runtime, Tasks};
 
-/// Most bytes of a body that a handler takes whole and that is no JSON. Handlers of images, whose bodies are
-/// streams, bound them themselves.
+/// The maximum length in bytes of a body that is not JSON and that a handler reads completely.
+/// Handlers of images, whose bodies are streams, have their own limits.
 const MAX_BODY: usize = 64 << 10;
 
-/// What the handlers work with.
+/// The state that the handlers share.
 #[derive(Clone)]
 pub struct Docker {
-    /// Carries commands out, and looks at the ledger.
+    /// Carries out commands, and reads the ledger.
     pub requests: Requests,
     /// Starts and changes containers.
     pub runtime: Runtime,
-    /// What containers are made of.
+    /// The images of containers.
     pub images: vch_image_store::Store,
-    /// Processes beside containers' own.
+    /// The execs.
     pub execs: Execs,
-    /// Who the VCH is.
+    /// The VCH's identity.
     pub vch: VchId,
-    /// What it runs on.
+    /// The machine that the VCH runs on.
     pub machine: Arc<Machine>,
-    /// What happens on it.
+    /// The events of the VCH.
     pub events: Events,
-    /// What goes on beside the requests: connections that were taken over, and processes that are followed.
+    /// The tasks that outlive their requests: connections that were taken over, and processes that
+    /// are followed.
     pub tasks: Tasks,
 }
 
-/// All routes, each with and without a version before it.
+/// Returns a router with all routes, each with and without a version in its path.
 pub fn router(docker: Docker) -> Router {
     let routes = Router::new()
         .route("/_ping", routing::get(system::ping))
@@ -94,11 +95,11 @@ pub fn router(docker: Docker) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::map_response(system::with_headers))
         .with_state(docker);
-    // Outside of the routes: a router chooses by the path that it finds.
+    // This is outside of the router, since a router chooses the route by the path that it receives.
     Router::new().fallback(move |request: Request| answer(routes.clone(), request))
 }
 
-/// What goes on beside the requests, until the coordinator stops.
+/// Runs the background work of the API until the coordinator stops.
 pub async fn follow(docker: Docker) {
     events::follow(docker.events, docker.requests.ledger_handle, docker.runtime).await;
 }

@@ -1,4 +1,4 @@
-//! The lives of containers: start, stop, kill, restart, rename, remove, wait.
+//! Container lifecycle: start, stop, kill, restart, rename, remove, wait.
 
 use super::{Docker, Parameters, Path, extract::json_line};
 use axum::{
@@ -36,10 +36,11 @@ pub fn routes() -> Router<Docker> {
 }
 
 impl Docker {
-    /// The container that a client names: by name, with or without dockerd's slash, or by ID.
+    /// Returns the ID of a container that a client names: by its name, with or without dockerd's
+    /// slash, or by its ID.
     ///
     /// # Errors
-    /// There is none, or several begin so.
+    /// Returns 404 if no container matches, and 400 if several IDs begin so.
     pub async fn container(&self, named: &str) -> Result<ContainerId, DockerError> {
         let bare = named.strip_prefix('/').unwrap_or(named);
         let container = ContainerRef::from(bare);
@@ -52,7 +53,8 @@ impl Docker {
 }
 
 impl Docker {
-    /// dockerd names the container's first endpoint where a port of it can't be had.
+    /// Returns dockerd's error for a port that cannot be bound, which names the container's first
+    /// endpoint.
     async fn not_bound(&self, id: ContainerId, why: &str) -> DockerError {
         let first = self.runtime.require(id).await.ok().and_then(|snapshot| {
             let (_, endpoint) = snapshot.endpoints.first()?;
@@ -71,7 +73,7 @@ async fn start(
     Path(container): Path<String>,
     body: Bytes,
 ) -> Result<StatusCode, DockerError> {
-    // As dockerd lets it pass: `{}` or `null`, which old clients send.
+    // As in dockerd, a body of `{}` or `null`, which old clients send, is accepted.
     if body.len() > 7 {
         return Err(DockerError::invalid(
             "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24",
@@ -86,7 +88,7 @@ async fn start(
                 None => refusal.into(),
             };
             match docker.runtime.not_started(id, &error.message).await {
-                // One that removes itself is gone by now.
+                // A container that is removed at its end no longer exists.
                 Ok(()) | Err(RuntimeError::NotOurs(_)) => Err(error),
                 Err(other) => Err(other.into()),
             }
@@ -95,7 +97,7 @@ async fn start(
     }
 }
 
-/// 304 says that it was so already.
+/// Returns 204, or 304 if nothing changed.
 fn done(changed: bool) -> StatusCode {
     if changed {
         StatusCode::NO_CONTENT
@@ -104,7 +106,10 @@ fn done(changed: bool) -> StatusCode {
     }
 }
 
-/// Seconds between the signal that stops and the one that kills; -1 waits for ever.
+/// Parses the seconds between the stop signal and SIGKILL; -1 means to wait without limit.
+///
+/// # Errors
+/// Returns 400 if the text is not a number.
 fn grace(parameters: &Parameters) -> Result<Option<Duration>, DockerError> {
     let Some(text) = parameters.get("t") else {
         return Ok(None);
@@ -116,10 +121,11 @@ fn grace(parameters: &Parameters) -> Result<Option<Duration>, DockerError> {
     Ok(Some(Duration::from_secs(seconds)))
 }
 
-/// How a request stops a container. `failed` is what dockerd says before an invalid signal.
+/// Parses how a request stops a container. `failed` precedes dockerd's message about an invalid
+/// signal.
 ///
 /// # Errors
-/// An invalid time or signal; the container runs on then.
+/// Returns 400 for an invalid time or signal. The container keeps running then.
 fn how(parameters: &Parameters, version: Version, failed: &str) -> Result<Stop, DockerError> {
     let named = parameters.get("signal");
     let named = gates::STOP_SIGNAL.then(version, named).flatten();
@@ -227,7 +233,7 @@ async fn remove(
 ) -> Result<StatusCode, DockerError> {
     let id = docker.container(&container).await?;
     if parameters.flag("link") {
-        // dockerd's words.
+        // dockerd's message.
         return Err(DockerError::conflict(
             "Conflict, cannot remove the default link name of the container",
         ));
@@ -236,7 +242,7 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What dockerd has below a container's name: the names by which it finds others.
+/// Handles the removal of a link, which dockerd treats as a container's further name.
 async fn remove_link(
     State(docker): State<Docker>,
     Path((container, link)): Path<(String, String)>,
@@ -254,7 +260,8 @@ async fn remove_link(
     }
 }
 
-/// The head goes out at once, the body at the end: the CLI asks before it starts the container.
+/// Waits for a container. Sends the response's head at once and the body at the end, since the CLI
+/// sends this request before it starts the container.
 async fn wait(
     State(docker): State<Docker>,
     version: Version,

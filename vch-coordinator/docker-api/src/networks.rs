@@ -1,4 +1,4 @@
-//! Networks: one function a route.
+//! Networks: one function for each route.
 
 mod listed;
 
@@ -60,7 +60,7 @@ async fn list(
     Ok(Json(all.await??))
 }
 
-/// `verbose` has nothing to add: only swarm's networks have more to show.
+/// Handles inspect. `verbose` has no effect: it only adds data of swarm networks.
 async fn inspect(
     State(docker): State<Docker>,
     version: Version,
@@ -86,7 +86,10 @@ async fn inspect(
     Ok(Json(shown.await??))
 }
 
-/// The network that a client names; where several are meant, with dockerd's count of them.
+/// Returns the network that a client names.
+///
+/// # Errors
+/// Returns dockerd's error if no network matches, or with their number if several do.
 fn find<'a>(ledger: &'a Ledger, name: &str) -> Result<&'a Network, DockerError> {
     match ledger.network(&NetworkRef::from(name)) {
         Err(Refusal::NetworkAmbiguous(name)) => {
@@ -162,7 +165,7 @@ async fn connect(
     let settings = body.endpoint_config.unwrap_or_default();
     let aliased = settings.aliases().next().is_some();
     let meant = docker.requests.ledger_handle.read(move |ledger| {
-        // dockerd looks for the container first.
+        // dockerd checks the container first.
         let container = ledger.container(&container)?.id;
         let network = find(ledger, &name)?;
         if aliased && network.predefined && network.is_bridge() {
@@ -193,7 +196,8 @@ async fn connect(
 struct Disconnection {
     #[serde(default)]
     container: String,
-    /// For endpoints whose containers are lost, which the ledger does not have: it changes the words.
+    /// Whether to disconnect an endpoint whose container is lost. The ledger has no such endpoints,
+    /// so that this only changes the error message.
     #[serde(default)]
     force: bool,
 }
@@ -219,7 +223,7 @@ async fn disconnect(
             missing.any(|(missed, id)| missed.as_str() == name || id.to_string() == name)
         };
         let network = match find(ledger, &name) {
-            // It was removed while the container was stopped.
+            // The network was removed while the container was stopped.
             Err(_) if missed(&name) => {
                 return Ok((container.id, name.as_str().into(), name, Ok(())));
             }
@@ -275,7 +279,7 @@ async fn prune(
         let command = Command::RemoveNetwork(network.into());
         match docker.requests.carry_out(command).await {
             Ok(_) => deleted.push(name),
-            // Somebody has begun to use it, or removed it himself.
+            // The network is in use or was removed meanwhile.
             Err(vch_engine::RequestError::Refused(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -284,7 +288,7 @@ async fn prune(
     Ok(Json(NetworksPruned { networks_deleted }))
 }
 
-/// Whether no running container is on a network: what dockerd calls dangling, and prunes.
+/// Returns whether a network has no running container: dockerd calls it dangling, and prunes it.
 fn is_unused(ledger: &Ledger, network: &Network) -> bool {
     let mut endpoints = ledger.endpoints_on(network.id);
     let runs = |id| ledger.container_by_id(id).is_some_and(Container::runs);

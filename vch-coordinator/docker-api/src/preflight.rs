@@ -1,8 +1,8 @@
-//! Looks at each request before any handler does: its version, its path, and its JSON body.
+//! Checks each request before its handler: the version, the path, and the JSON body.
 //!
-//! A handler behind this has a body that is one JSON value of bounded size and depth, so that a request
-//! which can't be read is a 400 in dockerd's words, whatever else is wrong with it: a container that is
-//! not there, a feature that a VCH does not have.
+//! A handler then has a body that is one JSON value of limited size and depth. A request that cannot be
+//! parsed is a 400 with dockerd's message, whatever else is wrong with it, such as a container that does
+//! not exist or a feature that a VCH lacks.
 
 use super::raw::RawStart;
 use axum::{
@@ -24,16 +24,19 @@ use tokio::{
     time::timeout,
 };
 
-/// Most bytes of a JSON body: a container with every list at its bounds has some 600 KiB.
+/// The maximum length of a JSON body in bytes: a container with every list at its limit has about
+/// 600 KiB.
 const MAX_BODY: usize = 2 << 20;
-/// Bytes of a body that every connection may hold at once; beyond them it needs one of [`LARGE_BODIES`].
+/// The length of a body in bytes that every connection may hold; a longer body needs one of
+/// [`LARGE_BODIES`].
 const SMALL_BODY: usize = 64 << 10;
-/// Most bodies beyond [`SMALL_BODY`] at once: parsed, one takes some 64 MiB at worst.
+/// The maximum number of bodies longer than [`SMALL_BODY`] at once: parsed, one takes about 64 MiB
+/// in the worst case.
 const LARGE_BODIES: usize = 4;
-/// For a body to come in, once its head is there.
+/// The maximum time for a body to arrive after its head.
 const BODY_DEADLINE: Duration = Duration::from_secs(60);
 
-/// The routes whose body is JSON, by their paths.
+/// The paths of routes with a JSON body.
 const JSON_ROUTES: [&str; 12] = [
     "/auth",
     "/commit",
@@ -49,7 +52,7 @@ const JSON_ROUTES: [&str; 12] = [
     "/swarm/init",
 ];
 const EXEC_START: &str = "/exec/{exec}/start";
-/// Of these the ones whose body may be missing, as for dockerd.
+/// The routes whose JSON body may be missing, as in dockerd.
 const MAY_BE_EMPTY: [&str; 4] = [
     EXEC_START,
     "/auth",
@@ -57,7 +60,7 @@ const MAY_BE_EMPTY: [&str; 4] = [
     "/containers/{container}/update",
 ];
 
-/// A request's JSON body; `null` where there is none.
+/// A request's JSON body; `null` if it has none.
 #[derive(Clone)]
 pub struct Parsed {
     value: Value,
@@ -65,13 +68,13 @@ pub struct Parsed {
 }
 
 impl Parsed {
-    /// The value.
+    /// Returns the value.
     pub fn into_value(self) -> Value {
         self.value
     }
 }
 
-/// Room for large bodies.
+/// The permits for large bodies.
 #[derive(Clone)]
 pub struct Room(Arc<Semaphore>);
 
@@ -81,12 +84,12 @@ impl Default for Room {
     }
 }
 
-/// Takes the version and a slash at the end off the path.
+/// Removes the version and a trailing slash from the path.
 ///
 /// # Errors
-/// The version is not one of ours.
+/// Returns dockerd's error if the version is not supported.
 pub fn addressed(mut request: Request) -> Result<Request, DockerError> {
-    // How `server` marks what starts a raw stream without having asked for it.
+    // `server` marks a request in this way that starts a raw stream without an upgrade.
     if request.method() == Method::CONNECT {
         *request.method_mut() = Method::POST;
         request.extensions_mut().insert(RawStart);
@@ -94,15 +97,15 @@ pub fn addressed(mut request: Request) -> Result<Request, DockerError> {
     let mut request = version::strip(request)?;
     if let Some(path_and_query) = without_slash(request.uri()) {
         *request.uri_mut() = path_and_query.parse().map_err(|_| {
-            // A part of what was a path is one.
+            // A part of a valid path is a valid path.
             DockerError::page_not_found()
         })?;
     }
     Ok(request)
 }
 
-/// Makes a response fit a request that starts a raw stream without having asked for one: a success has no
-/// length, and behind a failure nothing of HTTP is looked for any more.
+/// Adapts a response to a request that starts a raw stream without an upgrade: a success has no
+/// length, and after a failure the connection is not used for HTTP any more.
 pub fn raw(mut response: Response) -> Response {
     let success = response.status().is_success();
     let headers = response.headers_mut();
@@ -126,7 +129,7 @@ fn without_slash(uri: &Uri) -> Option<String> {
     })
 }
 
-/// Reads and checks the body of a request whose route has one.
+/// Reads and checks the body of a request whose route has a JSON body.
 pub async fn checked(
     State(room): State<Room>,
     path: MatchedPath,
@@ -159,7 +162,7 @@ async fn parsed(
     room: &Room,
 ) -> Result<Parsed, DockerError> {
     let nothing = length.is_none_or(|length| length == 0) && body.is_end_stream();
-    // A type may be missing where there is nothing that it is of.
+    // The content type may be missing if there is no body.
     if kind.is_some() || !nothing {
         check_kind(kind.as_deref().unwrap_or_default())?;
     }
@@ -179,13 +182,16 @@ async fn parsed(
         });
     }
     json::check(&text).map_err(|error| DockerError::invalid(error.to_string()))?;
-    // As Go does with what is no UTF-8.
+    // Like Go, replaces invalid UTF-8.
     let value = serde_json::from_str(&String::from_utf8_lossy(&text));
     let value = value.map_err(|error| DockerError::invalid(format!("invalid JSON: {error}")))?;
     Ok(Parsed { value, _room: room })
 }
 
-/// dockerd's words.
+/// Checks the content type.
+///
+/// # Errors
+/// Returns dockerd's error if it is not JSON.
 fn check_kind(kind: &str) -> Result<(), DockerError> {
     const JSON: &str = "application/json";
     let bare = kind.split(';').next().unwrap_or_default().trim();
@@ -208,7 +214,11 @@ fn too_large() -> DockerError {
 
 type BodyPermit = Option<Arc<OwnedSemaphorePermit>>;
 
-/// At most [`MAX_BODY`] bytes, and beyond [`SMALL_BODY`] with a permit.
+/// Reads a body of at most [`MAX_BODY`] bytes; one longer than [`SMALL_BODY`] needs a permit, which
+/// is returned with it.
+///
+/// # Errors
+/// Returns an error if the body is too long or does not arrive in time.
 async fn read(body: Body, room: &Room) -> Result<(Vec<u8>, BodyPermit), DockerError> {
     let mut chunks = body.into_data_stream();
     let (mut text, mut held) = (Vec::new(), None);

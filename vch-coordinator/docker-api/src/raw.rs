@@ -1,21 +1,22 @@
-//! Lets clients that never ask for an upgrade have their raw streams all the same.
+//! Supports raw streams for clients that request no upgrade.
 //!
 //! `POST /containers/{id}/attach` and `POST /exec/{id}/start` turn their connection into a raw stream. Newer
-//! clients say so (`Upgrade: tcp`), and hyper hands the connection over. Older and smaller ones do not: they
-//! take a `200 OK` without a length and go on in both directions. HTTP has one request of that kind,
-//! `CONNECT`: a success has no length, and the connection is a tunnel behind it. So [`RawStarts`] stands
-//! between the socket and hyper, follows where requests begin, and changes the method of these requests to
-//! `CONNECT`; `preflight` changes it back.
+//! clients request it (`Upgrade: tcp`), and hyper hands over the connection. Older and simpler clients do
+//! not: they accept a `200 OK` without a length and continue in both directions. HTTP has one request of
+//! this kind, `CONNECT`: a success has no length, and the connection is a tunnel afterwards. Therefore
+//! [`RawStarts`], between the socket and hyper, follows where requests begin and changes the method of these
+//! requests to `CONNECT`; `preflight` changes it back.
 //!
 //! ```text
 //!   socket ──► POST /exec/7/start ──► RawStarts ──► CONNECT /exec/7/start ──► hyper ──► preflight ──► POST
 //! ```
 //!
-//! What it does not understand it passes on as it is: hyper refuses it.
+//! Bytes that it cannot parse are passed on unchanged, and hyper refuses them.
 //!
-//! It knows, too, whether a body is under way. A client that is answered before it has sent all of one, as where
-//! an image is refused, would find its connection closed while it writes, and say that instead of the answer: so
-//! what it sends is read and dropped for a while (RFC 9112, 9.6).
+//! It also knows whether a body is being received. If a client receives an answer before it has sent its
+//! complete body, for example when an image is refused, and its connection is closed while it writes, it
+//! reports that instead of the answer. Therefore the rest of the body is read and discarded for a short
+//! time (RFC 9112, 9.6).
 
 use std::{
     io,
@@ -29,33 +30,34 @@ use tokio::{
 };
 use vch_http::Filter;
 
-/// Marks a request that starts a raw stream and did not ask for an upgrade.
+/// Marks a request that starts a raw stream and requests no upgrade.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RawStart;
 
-/// Most bytes of a head that is looked at; hyper takes no longer one either.
+/// The maximum length of a head in bytes, as in hyper.
 pub(crate) const MAX_HEAD: usize = 64 << 10;
-/// Most headers of a request.
+/// The maximum number of headers of a request.
 pub(crate) const MAX_HEADERS: usize = 100;
-/// Most bytes of a line that says how long a chunk is: 16 digits and an extension.
+/// The maximum length in bytes of the line with a chunk's length: 16 digits and an extension.
 const MAX_CHUNK_LINE: usize = 4 << 10;
 const READ: usize = 8 << 10;
-/// How long the rest of a body is dropped, behind an answer that did not wait for it.
+/// How long the rest of a body is discarded after an answer that did not wait for it.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Marks the requests for raw streams of a connection.
 #[derive(Default)]
 pub(crate) struct RawStarts {
     follow: Follow,
-    /// What hyper has not read yet, from `read` on.
+    /// The bytes that hyper has not read yet, from `read` on.
     ready: Vec<u8>,
     read: usize,
-    /// When what is left of a body is not dropped any longer; nothing goes to the client any more then.
+    /// When discarding the rest of a body ends; from its beginning on, nothing more is written to
+    /// the client.
     lingers: Option<Pin<Box<Sleep>>>,
 }
 
 impl RawStarts {
-    /// Reads what the client sends, and drops it, until it closes or has had its time.
+    /// Reads and discards the client's bytes until it closes the connection or the time is over.
     fn poll_linger<S: AsyncRead + Unpin>(
         &mut self,
         mut stream: Pin<&mut S>,
@@ -76,18 +78,18 @@ impl RawStarts {
     }
 }
 
-/// Where in its requests a connection is.
+/// The position of a connection within its requests.
 #[derive(Debug)]
 enum Follow {
-    /// In a head, of which so much is there.
+    /// In a head, of which these bytes have arrived.
     Head(Vec<u8>),
-    /// In a body of so many bytes more.
+    /// In a body with this many more bytes.
     Length(u64),
-    /// In the line before a chunk, or in the lines behind the last one.
+    /// In the line before a chunk, or in the lines after the last one.
     ChunkLine { line: Vec<u8>, last: bool },
-    /// In a chunk, its end of line included.
+    /// In a chunk, including the end of its line.
     Chunk(u64),
-    /// In what is not followed: a raw stream, or no HTTP.
+    /// After the last request that is followed: in a raw stream, or in bytes that are not HTTP.
     Raw,
 }
 
@@ -98,7 +100,7 @@ impl Default for Follow {
 }
 
 impl Follow {
-    /// Whether a body has begun and not come to its end.
+    /// Returns whether a body has begun and not ended.
     fn is_within_a_body(&self) -> bool {
         matches!(
             self,
@@ -106,7 +108,7 @@ impl Follow {
         )
     }
 
-    /// Passes bytes on to `to`; a head only when it is whole.
+    /// Passes bytes on to `to`; a head only when it is complete.
     fn pass(&mut self, mut bytes: &[u8], to: &mut Vec<u8>) {
         while !bytes.is_empty() {
             let taken = match self {
@@ -160,7 +162,7 @@ impl Follow {
         }
     }
 
-    /// The client has said all: what of a head is there goes on.
+    /// Handles the end of the client's bytes: an incomplete head is passed on.
     fn end(&mut self, to: &mut Vec<u8>) {
         if let Self::Head(head) = std::mem::replace(self, Self::Raw) {
             to.extend_from_slice(&head);
@@ -175,8 +177,8 @@ fn chunk_line() -> Follow {
     }
 }
 
-/// Adds to a head up to its end, and says how many bytes that were. Ends of lines before a request
-/// (RFC 9112, 2.2) go on at once.
+/// Adds bytes to a head up to its end, and returns how many. Ends of lines before a request (RFC
+/// 9112, 2.2) are passed on at once.
 fn add_to_head(head: &mut Vec<u8>, bytes: &[u8], to: &mut Vec<u8>) -> usize {
     for (index, byte) in bytes.iter().enumerate() {
         if head.is_empty() && matches!(byte, b'\r' | b'\n') {
@@ -200,7 +202,7 @@ enum Method {
     AsItIs,
 }
 
-/// What follows a head, and whether it starts a raw stream without asking for one.
+/// Returns what follows a head, and whether the request starts a raw stream without an upgrade.
 fn judged(head: &[u8]) -> (Follow, Method) {
     let not_followed = (Follow::Raw, Method::AsItIs);
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
@@ -237,7 +239,7 @@ fn judged(head: &[u8]) -> (Follow, Method) {
     (follow, Method::AsItIs)
 }
 
-/// Behind a line of a chunked body.
+/// Returns the position after a line of a chunked body.
 fn after_line(line: &[u8], last: bool) -> Follow {
     let text = String::from_utf8_lossy(line);
     let text = text.trim_end_matches(['\r', '\n']);
@@ -256,15 +258,15 @@ fn after_line(line: &[u8], last: bool) -> Follow {
             line: Vec::new(),
             last: true,
         },
-        // Behind its bytes its line ends.
+        // A chunk is followed by the end of its line.
         Ok(length) => length.checked_add(2).map_or(Follow::Raw, Follow::Chunk),
         Err(_) => Follow::Raw,
     }
 }
 
-/// Whether a request's target is attach or the start of an exec, of any version.
+/// Returns whether a request's target is attach or the start of an exec, in any version.
 fn starts_raw(target: &str) -> bool {
-    // A target may be a whole URL (RFC 9112, 3.2.2).
+    // A target may be a complete URL (RFC 9112, 3.2.2).
     let path = match target.split_once("://") {
         Some((_, rest)) => rest.split_once('/').map_or("", |(_, path)| path),
         None => target.strip_prefix('/').unwrap_or(target),
@@ -299,7 +301,7 @@ impl Filter for RawStarts {
                 return Poll::Ready(Ok(()));
             }
             if matches!(self.follow, Follow::Raw) {
-                // Nothing waits any more: the space is given back.
+                // Nothing is buffered any more, so the memory is released.
                 self.ready = Vec::new();
                 self.read = 0;
                 return stream.poll_read(context, buffer);

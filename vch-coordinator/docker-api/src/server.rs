@@ -1,9 +1,8 @@
-//! Where Docker's clients are listened for: the docker endpoint by TCP and mutual TLS, and a Unix
-//! socket.
+//! The listeners of the Docker API: the Docker endpoint by TCP and mutual TLS, and a Unix socket.
 //!
-//! The TCP socket is bound to the endpoint's address *and* link (`SO_BINDTODEVICE`): a packet that comes in by
-//! another link, even for that address, finds no listener. Without certificates nothing listens there: a client of this
-//! API controls the whole VCH.
+//! The TCP socket is bound to the endpoint's address *and* interface (`SO_BINDTODEVICE`): a packet that
+//! arrives on another interface, even for that address, finds no listener. Without certificates there is no
+//! TCP listener, since a client of this API controls the whole VCH.
 
 use crate::raw::{MAX_HEAD, MAX_HEADERS, RawStarts};
 use axum::Router;
@@ -18,50 +17,50 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio_util::sync::CancellationToken;
 use vch_http::{Certificates, Head, Server, TlsError, TlsFiles};
 
-/// Most connections of Docker's clients at once, by each listener: each `docker run`, `logs -f` and `events`
-/// holds one or two. By TCP only those count that have shown a certificate.
+/// The maximum number of connections of each listener at once: each `docker run`, `logs -f` and
+/// `events` holds one or two. TCP clients count only after the TLS handshake.
 pub const MAX_CONNECTIONS: usize = 1_024;
 const BACKLOG: u32 = 1_024;
 
-/// The docker endpoint: where clients by TCP find the VCH.
+/// The TCP endpoint of the Docker API.
 #[derive(Clone, Copy, Debug)]
 pub struct TcpEndpoint<'a> {
-    /// The link at which they come in.
+    /// The interface.
     pub interface: &'a InterfaceName,
-    /// An address of that link, and the port.
+    /// An address of that interface, and the port.
     pub address: SocketAddr,
-    /// What lets them in.
+    /// The certificates.
     pub tls: &'a TlsFiles,
 }
 
-/// Why Docker's clients are not listened for.
+/// Why a listener of the Docker API cannot be opened.
 #[derive(Debug, Error)]
 pub enum DockerListenError {
-    /// The certificates.
+    /// A certificate is not usable.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The endpoint's address and link.
+    /// The endpoint's address and interface cannot be listened on.
     #[error(
         "cannot listen on {address} of {interface}: free the port, or set another `docker_endpoint.port`"
     )]
     Tcp {
         /// The address.
         address: SocketAddr,
-        /// The link.
+        /// The interface.
         interface: String,
-        /// Why.
+        /// The error of listening.
         #[source]
         source: io::Error,
     },
-    /// The Unix socket.
+    /// The Unix socket cannot be listened on.
     #[error(
         "cannot listen on {}: set `docker_endpoint.socket` to a path in a folder that can be written",
         path.display()
     )]
     Unix {
-        /// The socket.
+        /// The path of the socket.
         path: PathBuf,
-        /// Why.
+        /// The error of listening.
         #[source]
         source: io::Error,
     },
@@ -74,10 +73,10 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Listens at an endpoint for clients by TCP, and at a Unix socket, as far as each is given.
+    /// Opens the TCP endpoint and the Unix socket, if they are given.
     ///
     /// # Errors
-    /// Returns [`DockerListenError`] if a certificate can't be read or a listener can't be opened; none is open then.
+    /// Returns [`DockerListenError`] if a certificate can't be read or a listener can't be opened. None is open then.
     pub fn open(
         tcp: Option<TcpEndpoint<'_>>,
         socket: Option<&Path>,
@@ -98,18 +97,19 @@ impl Listeners {
         Ok(Self { tcp, unix })
     }
 
-    /// Returns whether there is anything to serve.
+    /// Returns whether a listener is open.
     pub fn are_open(&self) -> bool {
         self.tcp.is_some() || self.unix.is_some()
     }
 
-    /// Returns the certificates, which can be read again; `None` if no listener is open for TCP.
+    /// Returns the certificates, which can be reloaded; `None` if there is no TCP listener.
     pub fn certificates(&self) -> Option<Certificates> {
         let (_, certificates) = self.tcp.as_ref()?;
         Some(certificates.clone())
     }
 
-    /// Serves until `stop`, and gives what is under way then a moment to end.
+    /// Serves the listeners until `stop`. Requests that are under way then get a moment to
+    /// complete.
     pub async fn serve(self, app: Router, stop: CancellationToken) {
         let head = Head {
             bytes: MAX_HEAD,
@@ -151,8 +151,11 @@ fn listen(endpoint: TcpEndpoint<'_>) -> Result<TcpListener, DockerListenError> {
     })
 }
 
-/// Listens at a Unix socket of mode 0660 and root's, as dockerd's. A socket that a dead coordinator left is replaced:
-/// the store's lock has shown that it is dead.
+/// Opens a Unix socket with mode 0660, owned by root, as dockerd's. Replaces a socket that a
+/// crashed coordinator left; the lock of the store guarantees that no other coordinator runs.
+///
+/// # Errors
+/// Returns [`DockerListenError`] if the socket can't be bound.
 fn listen_unix(path: &Path) -> Result<UnixListener, DockerListenError> {
     let bind = || {
         if let Some(dir) = path.parent() {

@@ -1,8 +1,8 @@
-//! What a container writes and reads, by a client's connection: attach, logs, resize.
+//! A container's streams by a client's connection: attach, logs, resize.
 //!
-//! A connection that asks for it (`Upgrade: tcp`) is taken over and carries bytes both ways; without
-//! that the output is an ordinary answer. Without a terminal each piece has dockerd's head of 8 bytes:
-//! stream, three zeroes, length (big endian).
+//! A connection whose request asks for it (`Upgrade: tcp`) is taken over and transfers bytes in both
+//! directions; otherwise the output is an ordinary response body. Without a terminal each piece has dockerd's
+//! header of 8 bytes: stream, three zeroes, length (big endian).
 
 mod detach;
 mod hijack;
@@ -40,7 +40,7 @@ pub fn routes() -> Router<Docker> {
         .route(&at("/resize"), routing::post(resize))
 }
 
-/// Which streams a client wants, and whether they come in pieces with heads.
+/// Which streams a client requests, and whether they are multiplexed.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     pub out: bool,
@@ -49,7 +49,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// As a request names them.
+    /// Parses the shape from a request.
     fn of(parameters: &Parameters, snapshot: &ContainerSnapshot) -> Self {
         Self {
             out: parameters.flag("stdout"),
@@ -58,7 +58,7 @@ impl Shape {
         }
     }
 
-    /// Whether the client wants a stream.
+    /// Returns whether the client requests a stream.
     pub fn wants(self, stream: Output) -> bool {
         match stream {
             Output::Stdout => self.out,
@@ -66,7 +66,7 @@ impl Shape {
         }
     }
 
-    /// A piece as it goes out; `None` for a stream that nobody wants.
+    /// Returns a piece of output in the requested form; `None` for a stream that was not requested.
     pub fn framed(self, stream: Output, bytes: &[u8]) -> Option<Vec<u8>> {
         if !self.wants(stream) {
             return None;
@@ -85,7 +85,7 @@ impl Shape {
         Some(piece)
     }
 
-    /// Its type, which versions before 1.42 do not tell apart.
+    /// Returns the content type, which versions before 1.42 do not distinguish.
     pub fn kind(self, version: Version) -> HeaderValue {
         HeaderValue::from_static(
             if self.terminal || !gates::MULTIPLEXED_STREAM.is_open(version) {
@@ -105,7 +105,7 @@ async fn attach(
     hijack: Result<Hijack, DockerError>,
 ) -> Result<Response, DockerError> {
     let written = parameters.get("detachKeys");
-    // Looked at before the container is looked for.
+    // dockerd checks the keys before the container.
     Keys::of(written, false)?;
     let id = docker.container(&container).await?;
     let snapshot = docker.runtime.require(id).await?;
@@ -115,7 +115,7 @@ async fn attach(
     let hijack = hijack?;
     let (wants_past, wants_more) = (parameters.flag("logs"), parameters.flag("stream"));
     let dir = docker.runtime.log_dir(id);
-    // What a running container wrote and what it writes comes from one source, without a gap.
+    // Past and new output of a running container come from one source, without a gap.
     let whole = wants_past && wants_more && snapshot.container.runs();
     let from = if whole { Some(first(&dir)?) } else { None };
     let past = if wants_past && !whole {
@@ -123,7 +123,8 @@ async fn attach(
     } else {
         None
     };
-    // Before the client knows: a container that it starts then is not missed.
+    // Attaches before the client receives the answer, so that no start that it then requests is
+    // missed.
     let attaching = if wants_more {
         Some(docker.runtime.attach(id, from, input).await?)
     } else {
@@ -161,7 +162,10 @@ async fn attach(
     Ok(answer)
 }
 
-/// The first record of a log.
+/// Returns the position of the first record of a log.
+///
+/// # Errors
+/// Returns an error if the log can't be read.
 fn first(dir: &FilePath) -> Result<Position, DockerError> {
     let reader = Reader::from_start(dir).map_err(|error| unreadable(&error))?;
     Ok(reader.position())
@@ -171,7 +175,7 @@ fn unreadable(error: &io::Error) -> DockerError {
     DockerError::failed(format!("the container's log cannot be read: {error}"))
 }
 
-/// Sends what was written before; whether the client took all of it.
+/// Sends past output. Returns whether the client received all of it.
 async fn replayed(mut past: Pages, presence: &Presence, to_client: &mut ToClient) -> bool {
     loop {
         let page = match past.turn().await {
@@ -195,7 +199,8 @@ async fn replayed(mut past: Pages, presence: &Presence, to_client: &mut ToClient
     }
 }
 
-/// A client's connection, up to the container's end or its own; how the client left, if it did.
+/// Transfers the streams until the container ends or the client leaves. Returns how the client
+/// left, if it did.
 async fn carry(
     attached: Attached,
     (mut from_client, mut to_client): (FromClient, ToClient),
@@ -224,7 +229,10 @@ async fn carry(
     left
 }
 
-/// `h` and `w` of a request, in dockerd's words where they are no sizes.
+/// Parses `h` and `w` of a request.
+///
+/// # Errors
+/// Returns dockerd's error if they are not sizes.
 pub fn size(parameters: &Parameters) -> Result<TerminalSize, DockerError> {
     let number = |name: &str, what: &str| {
         let text = parameters.get(name).unwrap_or_default();

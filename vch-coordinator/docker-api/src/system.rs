@@ -1,4 +1,4 @@
-//! What the VCH is, for whoever asks before anything else.
+//! Information about the VCH and its machine.
 
 use super::{Docker, Json};
 use axum::{
@@ -32,7 +32,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Looks at /proc (proc(5)) and os-release(5); what they do not say is empty.
+    /// Reads /proc (proc(5)) and os-release(5). Data that they lack are empty.
     pub fn observe(state_dir: PathBuf) -> Self {
         let line = |path: &str| {
             let text = fs::read_to_string(path).unwrap_or_default();
@@ -61,7 +61,7 @@ impl Machine {
     }
 }
 
-/// What dockerd puts on every answer.
+/// Adds dockerd's headers to a response.
 pub async fn with_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let mut set = |name: &'static str, value: &'static str| {
@@ -74,7 +74,7 @@ pub async fn with_headers(mut response: Response) -> Response {
     response
 }
 
-/// `HEAD` is answered alike, without a body.
+/// Handles `GET` and `HEAD` of `/_ping`.
 pub async fn ping(method: Method) -> Response {
     let kind = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
     let headers = [

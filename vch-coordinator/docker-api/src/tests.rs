@@ -5,7 +5,7 @@ use axum::{
 };
 use docker_model::Version;
 
-/// The routes that need no coordinator behind them.
+/// Sends a request to the routes that need no coordinator.
 async fn ask(method: Method, path: &str) -> (StatusCode, axum::http::HeaderMap, String) {
     let routes = Router::new()
         .route("/_ping", routing::get(system::ping))

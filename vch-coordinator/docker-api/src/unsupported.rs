@@ -1,4 +1,4 @@
-//! What dockerd has and a VCH has not: each is refused by its name, with what to do instead.
+//! Features of dockerd that a VCH lacks. Each is refused by its name, with a remedy.
 
 use super::{Docker, Json, Path};
 use axum::{
@@ -8,7 +8,7 @@ use axum::{
 };
 use docker_model::{DockerError, prune::BuildCachePruned};
 
-/// What is not there, where it would be, and what to do instead.
+/// The unsupported features, their paths, and what to do instead.
 const MISSING: &[(&str, &[&str], &str)] = &[
     (
         "swarm mode",
@@ -27,7 +27,7 @@ const MISSING: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// What only a manager of a swarm has.
+/// The paths that only a swarm manager serves.
 const OF_MANAGERS: [&str; 13] = [
     "/swarm",
     "/swarm/update",
@@ -44,7 +44,8 @@ const OF_MANAGERS: [&str; 13] = [
     "/configs/{*rest}",
 ];
 
-/// Their routes; and what clients ask of the build cache in passing, of which there is none.
+/// Returns the routes of unsupported features, and the empty answers about the build cache, for
+/// which clients ask in passing.
 pub fn routes() -> Router<Docker> {
     let mut routes = Router::new();
     for (feature, paths, remedy) in MISSING {
@@ -64,7 +65,7 @@ pub fn routes() -> Router<Docker> {
         .route("/build/prune", post(prune_build))
 }
 
-/// dockerd's words where it is no manager.
+/// Returns dockerd's error if it is not a swarm manager.
 async fn no_manager() -> DockerError {
     DockerError::new(
         StatusCode::SERVICE_UNAVAILABLE,
@@ -72,7 +73,7 @@ async fn no_manager() -> DockerError {
     )
 }
 
-/// dockerd's words where it is in no swarm.
+/// Returns dockerd's error if it is not in a swarm.
 async fn no_swarm() -> DockerError {
     DockerError::new(
         StatusCode::SERVICE_UNAVAILABLE,

@@ -1,5 +1,5 @@
-//! Volumes, which are not there yet: what is no volume is refused as by dockerd, what is one as a feature that
-//! is not offered.
+//! Volumes, which are not supported yet: an invalid volume is refused as by dockerd, a valid one as
+//! an unsupported feature.
 
 use super::{Docker, Json, Parameters, Path};
 use axum::{

@@ -1,6 +1,6 @@
 //! Merges layers into one tree (OCI image-spec, layer.md), and writes the tree as one archive.
 //!
-//! Nothing is ever unpacked: [`Tree`] knows names and where each file's data stands; [`emit`] reads the
+//! Nothing is ever unpacked: [`Tree`] knows names and where each file's data stands; [`emit()`] reads the
 //! layers a second time and writes what has survived. A path is only ever a key in this tree, so none can
 //! lead out of it.
 

@@ -199,7 +199,7 @@ enum RangeError {
     HostBits(IpNet),
     /// The range is not inside this subnet.
     #[error("it is not inside subnet {0}: write a part of it")]
-    Outside(IpNet),
+    OtherSubnet(IpNet),
 }
 
 /// Parses a range of addresses in the subnet `net`: `10.2.1.0/24` or `10.2.2.10-10.2.2.20`.
@@ -223,7 +223,7 @@ fn range(text: &str, net: IpNet) -> Result<AddressRange, RangeError> {
     if net.contains(&range.first()) && net.contains(&range.last()) {
         Ok(range)
     } else {
-        Err(RangeError::Outside(net))
+        Err(RangeError::OtherSubnet(net))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Ports, as Docker writes them: `[address:][host[-host]:]container[-container][/protocol]`.
+//! Parses ports in Docker's form: `[address:][host[-host]:]container[-container][/protocol]`.
 
 use super::{ApiError, Parsed};
 use ipnet::IpNet;
@@ -8,12 +8,13 @@ use std::{
 };
 use vch_ledger::{ContainerPort, PortNumber, Protocol, Publish};
 
-/// Most ports of one range.
+/// The maximum number of ports in one range.
 const MAX_RANGE: usize = 1_024;
 
 const REMEDY: &str = "write [address:][host port:]container port[/protocol], as in 80, 8080:80, 192.0.2.7:8080:80/udp, [2001:db8::7]:8080:80 or 8000-8010:80-90";
 
-/// Published ports, one for each of a range. All may be used from `clients` only, if there are any.
+/// Parses published ports; a range gives one for each port. If `clients` is not empty, only these
+/// subnets may use them.
 pub fn published(field: &str, text: &str, clients: &[IpNet]) -> Parsed<Vec<ContainerPort>> {
     let refuse = |remedy: &str| ApiError::invalid(field, text, remedy);
     let (body, protocol) = protocol(field, text)?;
@@ -25,7 +26,7 @@ pub fn published(field: &str, text: &str, clients: &[IpNet]) -> Parsed<Vec<Conta
     };
     let inside = range(field, text, inside)?;
     let host = host.map(|host| range(field, text, host)).transpose()?;
-    // Several ports of the VCH for one of the container: the first that is free at each start.
+    // Several host ports for one container port: the first free one is used at each start.
     let several = host
         .as_ref()
         .filter(|host| host.len() > 1 && inside.len() == 1);
@@ -52,7 +53,7 @@ pub fn published(field: &str, text: &str, clients: &[IpNet]) -> Parsed<Vec<Conta
     Ok(inside.enumerate().map(port).collect())
 }
 
-/// Exposed ports: `container[-container][/protocol]`.
+/// Parses exposed ports: `container[-container][/protocol]`.
 pub fn exposed(field: &str, text: &str) -> Parsed<Vec<ContainerPort>> {
     let (body, protocol) = protocol(field, text)?;
     let ports = range(field, text, body)?;
@@ -79,7 +80,7 @@ fn protocol<'a>(field: &str, text: &'a str) -> Parsed<(&'a str, Protocol)> {
     }
 }
 
-/// The address in front, and what stands behind it.
+/// Splits the address off the front of a port, and returns it with the rest.
 fn address<'a>(field: &str, text: &str, body: &'a str) -> Parsed<(Option<IpAddr>, &'a str)> {
     let refuse = || ApiError::invalid(field, text, REMEDY);
     if let Some(rest) = body.strip_prefix('[') {

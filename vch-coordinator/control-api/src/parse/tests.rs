@@ -3,7 +3,7 @@ use axum::response::IntoResponse;
 use proptest::prelude::*;
 use protocol::transport::PrivilegedPort;
 
-/// The problem, as its reader gets it.
+/// Returns the problem that a client receives.
 fn problem(error: &ApiError) -> String {
     format!("{error:?}")
 }

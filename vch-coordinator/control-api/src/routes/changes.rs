@@ -16,15 +16,15 @@ use vch_store::{Changes, ChangesError, Logged};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct From {
-    /// The revision behind which the changes begin.
+    /// The revision after which the changes begin.
     from: u64,
-    /// Go on with what is still to come; else end with what there is.
+    /// Whether to wait for further changes; otherwise the answer ends with the present ones.
     #[serde(default)]
     follow: bool,
 }
 
-/// Each transaction behind a revision as one line. A stream that can't go on ends with a line that is
-/// a [`shape::Problem`].
+/// Streams the transactions after a revision, one line each. If the stream cannot continue, its
+/// last line is a [`shape::Problem`].
 pub async fn follow_changes(
     State(api): State<Api>,
     query: Result<Query<From>, QueryRejection>,
@@ -56,7 +56,7 @@ pub async fn follow_changes(
 
 struct Stream {
     changes: Changes,
-    /// Where it ends, if it does.
+    /// The last revision of the stream; `None` if it does not end.
     until: Option<Revision>,
     ended: bool,
     options: Arc<dyn NetworkOptions>,
@@ -73,7 +73,7 @@ impl Stream {
             }
             match self.changes.next().await {
                 Ok(logged) => return line(&transaction(&logged, &*self.options)),
-                // It goes on from what is kept.
+                // Continues with the transactions in the store.
                 Err(ChangesError::Lagged { .. }) => {}
                 Err(error) => {
                     self.ended = true;

@@ -1,4 +1,4 @@
-//! Containers, and their lives.
+//! Containers and their lifecycle.
 
 use super::{Api, ApiError, Body, Made, Path, Reply, answer, made, removed};
 use crate::{parse, shape, view::ContainerRows};
@@ -15,7 +15,7 @@ use std::time::Duration;
 use vch_ledger::{Answer, Command, ContainerId, ContainerRef, NetworkRef, Refusal};
 use vch_network::tether::Readiness;
 
-/// Longest that a client may wait for readiness, in seconds.
+/// The maximum time that a client may wait for readiness, in seconds.
 const MAX_WAIT: u32 = 600;
 
 pub async fn list_containers(State(api): State<Api>) -> Reply<Vec<shape::Container>> {
@@ -86,8 +86,8 @@ pub async fn remove_container(
     Ok(Json(answer(&outcome, removed(&container))))
 }
 
-/// A body says nothing here, but it is taken: of a request that is answered before its body has
-/// come the server can't keep the connection, and a client that still sends it fails.
+/// Begins a new run of a container. The request's body is ignored but read: otherwise the server
+/// could not keep the connection, and a client that is still sending the body would fail.
 pub async fn start_container(
     State(api): State<Api>,
     Path(container): Path<String>,
@@ -117,7 +117,7 @@ pub async fn start_container(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Waiting {
-    /// Seconds.
+    /// How long to wait, in seconds.
     #[serde(default)]
     timeout: u32,
 }
@@ -137,13 +137,13 @@ pub async fn wait_container(
         .container
         .id;
     let ready = wait_until_ready(&api, id);
-    // Ready or not, what is known then is the answer.
+    // Ready or not, the present state is the answer.
     let _ = tokio::time::timeout(Duration::from_secs(seconds.into()), ready).await;
     let rows = look_at_container(&api, id.into()).await?;
     Ok(Json(rows.show(&api.requests.tether)))
 }
 
-/// Ends when the newest spec is reported ready or failed, or when the container is gone.
+/// Waits until the newest spec is reported as ready or failed, or until the container is removed.
 async fn wait_until_ready(api: &Api, id: ContainerId) -> Result<(), ApiError> {
     let Some(mut state) = api.requests.tether.state(id) else {
         return Ok(());
@@ -177,7 +177,7 @@ pub async fn trace_container(
     Ok(Json(shown.collect()))
 }
 
-/// Says nothing of its body, as for a start.
+/// Ends a container's run. The request's body is ignored, as for a start.
 pub async fn stop_container(
     State(api): State<Api>,
     Path(container): Path<String>,
@@ -243,7 +243,7 @@ pub async fn set_rate(
     Ok(Json(answer(&outcome, rows.show(&api.requests.tether))))
 }
 
-/// Carries a command out that changes a container, and shows what it is then.
+/// Carries out a command that changes a container, and returns the container's new state.
 async fn carry_out(api: &Api, command: Command) -> Reply<shape::Answer<shape::Container>> {
     let outcome = api.requests.carry_out(command).await?;
     let (Answer::Stopped { container }

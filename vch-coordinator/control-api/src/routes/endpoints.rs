@@ -24,7 +24,7 @@ async fn show(api: &Api, endpoint: EndpointId) -> Result<shape::Endpoint, ApiErr
         let endpoint = ledger.endpoint(endpoint)?;
         EndpointView::of(ledger, endpoint)
     });
-    // Somebody else may have disconnected it in the same moment.
+    // Another request may have disconnected the container meanwhile.
     let endpoint = endpoint.await?.ok_or_else(ApiError::gone)?;
     Ok(endpoint.show(&api.requests.tether))
 }
@@ -40,7 +40,7 @@ pub async fn disconnect(
     let outcome = api.requests.carry_out(command).await?;
     let gone = match &outcome.committed.answer {
         Answer::Disconnected { endpoint, .. } => removed(endpoint),
-        // There is no endpoint any more: the network was removed while the container was stopped.
+        // The endpoint no longer exists: the network was removed while the container was stopped.
         Answer::Forgotten { network, .. } => removed(network),
         _ => return Err(ApiError::gone()),
     };

@@ -40,7 +40,8 @@ async fn look_at_network(api: &Api, network: NetworkRef) -> Result<shape::Networ
     Ok(show_network(api, rows.await??))
 }
 
-/// Completes a network by what is not read on the ledger's own thread: its options, and its endpoints' sessions.
+/// Completes a network with data that is not read on the ledger's thread: its options, and the
+/// sessions of its endpoints.
 fn show_network(api: &Api, view: NetworkView) -> shape::Network {
     let mut network = view.shown;
     network.options = api.options.of(&view.row);

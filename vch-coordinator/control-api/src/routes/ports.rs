@@ -8,7 +8,7 @@ use crate::{
 use axum::{Json, extract::State};
 use vch_ledger::{Answer, Command, ContainerId, ContainerRef, Refusal};
 
-/// Of all containers, by the VCH's port.
+/// Lists the published ports of all containers, ordered by the VCH's port.
 pub async fn list_ports(State(api): State<Api>) -> Reply<Vec<shape::Binding>> {
     let all = api.requests.ledger_handle.read(|ledger| {
         let bindings = ledger.bindings();

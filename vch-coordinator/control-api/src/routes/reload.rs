@@ -1,4 +1,4 @@
-//! The configuration, read again.
+//! The reload of the configuration.
 
 use super::{Api, ApiError, Reply, answer};
 use crate::shape;
@@ -9,7 +9,7 @@ use axum::{
 };
 use vch_ledger::{Answer, NetworkId};
 
-/// A body says nothing here, as for a start.
+/// Reloads the configuration. The request's body is ignored, as for a start.
 pub async fn reload(
     State(api): State<Api>,
     _body: Result<Bytes, BytesRejection>,

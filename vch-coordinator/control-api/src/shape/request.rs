@@ -1,43 +1,44 @@
-//! Requests: text as the user wrote it. The handlers parse it into the ledger's types, so that each error names the field.
+//! Requests, with text as the user wrote it. The handlers parse it into the ledger's types, so that
+//! each error names the field.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// `POST /v1/networks`.
+/// The body of `POST /v1/networks`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CreateNetwork {
     /// The network's name.
     pub name: String,
-    /// Its subnets; without one of IPv4 it gets one from the pools.
+    /// The network's subnets. Without an IPv4 subnet the network gets one from the pools.
     pub subnets: Vec<SubnetRequest>,
-    /// Give it an IPv6 subnet of the VCH's own ULA prefix where `subnets` has none.
+    /// Whether to add an IPv6 subnet of the VCH's own ULA prefix if `subnets` has none.
     pub ipv6: bool,
-    /// `dedicated` or `shared`; by default as the configuration says.
+    /// The segment, `dedicated` or `shared`; by default the configuration's.
     pub segment: Option<String>,
-    /// MTU in bytes of every link of it.
+    /// The MTU of all links of the network, in bytes.
     pub mtu: Option<u32>,
-    /// How long answers about its names may be kept, in seconds; by default as the configuration says.
+    /// The DNS TTL of the network's names, in seconds; by default the configuration's.
     pub dns_ttl: Option<u32>,
-    /// No way out: no default route, no masquerade.
+    /// Whether to isolate the network from the outside: no default route, no masquerading.
     pub internal: bool,
-    /// The user's own notes.
+    /// The user's labels.
     pub labels: BTreeMap<String, String>,
-    /// Options for what carries it, kept as given.
+    /// The network's options, which are stored as given.
     pub options: BTreeMap<String, String>,
 }
 
-/// `PUT /v1/networks/{network}/dns-ttl`.
+/// The body of `PUT /v1/networks/{network}/dns-ttl`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DnsTtl {
-    /// How long answers about its names may be kept, in seconds: at most 86400; absent or null for what the
-    /// configuration says.
+    /// The DNS TTL of the network's names, in seconds, at most 86400; absent or null for the
+    /// configuration's.
     #[serde(default)]
     pub seconds: Option<u32>,
 }
 
-/// One subnet of a network to be made.
+/// A subnet of a network to create.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SubnetRequest {
@@ -45,41 +46,42 @@ pub struct SubnetRequest {
     pub subnet: String,
     /// The gateway; by default the subnet's first address.
     pub gateway: Option<String>,
-    /// Where automatic addresses come from; by default the whole subnet.
+    /// The range of automatic addresses; by default the whole subnet.
     pub range: Option<String>,
-    /// Addresses that are in use by others: name to address.
+    /// Addresses that other hosts use, by name.
     pub auxiliary: BTreeMap<String, String>,
 }
 
-/// `POST /v1/containers`.
+/// The body of `POST /v1/containers`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AddContainer {
     /// The container's name.
     pub name: String,
-    /// Its host name; by default its short ID, as with Docker.
+    /// The container's host name; by default its short ID, as in Docker.
     pub hostname: Option<String>,
-    /// The channel to its agent: `hybrid-vsock:PATH:PORT`, `chardev:PATH`, `unix`, `unix:PATH`
-    /// or `vsock:CID`.
+    /// The channel to the container's agent: `hybrid-vsock:PATH:PORT`, `chardev:PATH`, `unix`,
+    /// `unix:PATH` or `vsock:CID`.
     pub channel: String,
-    /// Name servers asked for it about names that are not ours.
+    /// Upstream name servers for names that are not the VCH's own.
     pub dns: Vec<String>,
     /// Search domains.
     pub dns_search: Vec<String>,
     /// Resolver options.
     pub dns_options: Vec<String>,
-    /// Extra lines of its hosts file, `name:address`.
+    /// Further lines of the container's hosts file, as `name:address`.
     pub extra_hosts: Vec<String>,
-    /// Ports to be published, as Docker writes them:
+    /// Ports to publish, in Docker's form:
     /// `[address:][host[-host]:]container[-container][/protocol]`.
     pub publish: Vec<String>,
-    /// Ports to be exposed: `container[-container][/protocol]`.
+    /// Ports to expose: `container[-container][/protocol]`.
     pub expose: Vec<String>,
-    /// Publish what is exposed, too, at ports that the VCH chooses.
+    /// Whether to publish exposed ports too, at ports that the VCH chooses.
     pub publish_all: bool,
 }
 
-/// `POST /v1/containers/{container}/ports`: ports that are added; with `DELETE`: those that go.
+/// The body of `POST /v1/containers/{container}/ports`, which adds ports, and of `DELETE`, which
+/// removes them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ports {
@@ -87,11 +89,12 @@ pub struct Ports {
     pub publish: Vec<String>,
     /// As in [`AddContainer::expose`].
     pub expose: Vec<String>,
-    /// From where the published ones may be used, each `address/length`; empty for everywhere.
+    /// The subnets whose clients may use the published ports, as `address/length`; empty for all
+    /// clients.
     pub clients: Vec<String>,
 }
 
-/// `POST /v1/containers/{container}/rename`.
+/// The body of `POST /v1/containers/{container}/rename`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rename {
@@ -99,23 +102,23 @@ pub struct Rename {
     pub name: String,
 }
 
-/// `POST /v1/containers/{container}/health`.
+/// The body of `POST /v1/containers/{container}/health`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Health {
-    /// What its health check says.
+    /// Whether the container's health check succeeds.
     pub healthy: bool,
 }
 
-/// `PUT /v1/containers/{container}/endpoints/{network}/aliases`.
+/// The body of `PUT /v1/containers/{container}/endpoints/{network}/aliases`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Aliases {
-    /// All that it has from now on.
+    /// The complete new list of aliases.
     pub aliases: Vec<String>,
 }
 
-/// `PUT /v1/containers/{container}/rate`.
+/// The body of `PUT /v1/containers/{container}/rate`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rate {
@@ -126,7 +129,7 @@ pub struct Rate {
     pub network: Option<String>,
 }
 
-/// `POST /v1/containers/{container}/endpoints`.
+/// The body of `POST /v1/containers/{container}/endpoints`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Connect {
@@ -138,17 +141,18 @@ pub struct Connect {
     pub ip6: Option<String>,
     /// The MAC address; by default hashed from the endpoint's ID.
     pub mac: Option<String>,
-    /// Further names on this network.
+    /// Further names of the container on this network.
     pub aliases: Vec<String>,
     /// `tap` (default) or `veth:PATH` with the path of a network namespace.
     pub attachment: Option<String>,
-    /// By what the agent finds the NIC: `mac` (default), `pci:PATH` or `slot:NUMBER`.
+    /// How the agent finds the NIC: `mac` (default), `pci:PATH` or `slot:NUMBER`.
     pub nic: Option<String>,
-    /// Whose gateway is the container's default: the greatest first.
+    /// The priority of this network's gateway: the highest one is the container's default gateway.
     pub gateway_priority: i32,
-    /// Names that it alone has for other containers of the network: `container:alias`.
+    /// Names that only this container has for other containers of the network, as
+    /// `container:alias`.
     pub links: Vec<String>,
-    /// Its names answer only while it is healthy.
+    /// Whether the endpoint's names are in force only while the container is healthy.
     pub only_healthy: bool,
     /// The rate to which its traffic is limited each way, as tc(8) writes rates: `50mbit`; absent or null for no limit.
     pub rate: Option<String>,

@@ -1,36 +1,36 @@
-//! The stream of changes: transactions, each with the rows that it changed. `vchctl` prints the lines as they come, so
-//! that these types are only written.
+//! The stream of changes: transactions with the rows that they changed. `vchctl` prints the lines
+//! as they arrive, so that these types are only serialized.
 
 use super::{External, NetworkKind, Protocol, RowKind, Segment};
 use ipnet::IpNet;
 use serde::Serialize;
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// One line of `GET /v1/changes?from=N`: a transaction.
+/// A line of `GET /v1/changes?from=N`: a transaction.
 #[derive(Clone, Debug, Serialize)]
 pub struct Transaction {
-    /// Its number.
+    /// The transaction's number.
     pub revision: u64,
-    /// When it was decided, milliseconds since 1970 (UTC).
+    /// When the transaction was decided, in milliseconds since 1970 (UTC).
     pub at_ms: u64,
-    /// What became of which rows; no row twice.
+    /// The changes of rows, at most one for each row.
     pub changes: Vec<Change>,
 }
 
-/// What became of one row.
+/// A change of a row.
 #[derive(Clone, Debug, Serialize)]
 pub struct Change {
-    /// What the row is.
+    /// The kind of the row.
     pub kind: RowKind,
-    /// What identifies the row among those of its kind.
+    /// The row's key, which is unique among rows of its kind.
     pub key: String,
-    /// What it was; null for a new one.
+    /// The row before the change; null for a new row.
     pub before: Option<Row>,
-    /// What it is; null for one that is gone.
+    /// The row after the change; null for a removed row.
     pub after: Option<Row>,
 }
 
-/// A row of the ledger, every field in words.
+/// A row of the ledger with all of its fields.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Row {
@@ -40,90 +40,90 @@ pub enum Row {
     Container(Box<ContainerRow>),
     /// A container's endpoint on a network.
     Endpoint(Box<EndpointRow>),
-    /// An address that was given back.
+    /// An address that was released.
     RestingAddress(RestingAddressRow),
-    /// Where the search for a subnet's next address goes on.
+    /// The position at which the search for a subnet's next address continues.
     AddressCursor(AddressCursorRow),
     /// A published port that is in force.
     PortBinding(PortBindingRow),
-    /// A text that is kept with a container.
+    /// A document of a container.
     Document(DocumentRow),
 }
 
 /// A network.
 #[derive(Clone, Debug, Serialize)]
 pub struct NetworkRow {
-    /// Its name.
+    /// The network's name.
     pub name: String,
-    /// What it is.
+    /// The network's kind.
     pub kind: NetworkKind,
-    /// What carries it; null for what is no bridge network.
+    /// The segment of a bridge network; null for other networks.
     pub segment: Option<Segment>,
     /// The VCH's link to an external network.
     pub interface: Option<String>,
-    /// What the configuration says of an external network.
+    /// The configuration of an external network.
     pub external: Option<External>,
-    /// Whether the VCH made it itself.
+    /// Whether the VCH created the network itself.
     pub predefined: bool,
-    /// Its subnets.
+    /// The network's subnets.
     pub subnets: Vec<SubnetRow>,
-    /// MTU in bytes.
+    /// The MTU in bytes.
     pub mtu: Option<u32>,
-    /// How long answers about its names may be kept, in seconds.
+    /// The DNS TTL of the network's names, in seconds.
     pub dns_ttl: Option<u32>,
-    /// Whether it has no way out.
+    /// Whether the network is isolated from the outside.
     pub internal: bool,
-    /// The user's own notes.
+    /// The user's labels.
     pub labels: BTreeMap<String, String>,
-    /// Options for what carries it.
+    /// The network's options.
     pub options: BTreeMap<String, String>,
-    /// When it was made, milliseconds since 1970 (UTC).
+    /// When the network was created, in milliseconds since 1970 (UTC).
     pub created_ms: u64,
 }
 
-/// One subnet of a network.
+/// A subnet of a network.
 #[derive(Clone, Debug, Serialize)]
 pub struct SubnetRow {
-    /// `address/length`.
+    /// The subnet, as `address/length`.
     pub subnet: IpNet,
-    /// The next hop of its containers' default route.
+    /// The gateway of the containers' default route.
     pub gateway: Option<IpAddr>,
-    /// The VCH's own address in it.
+    /// The VCH's own address in the subnet.
     pub vch: Option<IpAddr>,
-    /// Where automatic addresses come from; empty for the whole subnet.
+    /// The ranges of automatic addresses; empty for the whole subnet.
     pub ranges: Vec<String>,
-    /// Addresses that are never handed out, by name.
+    /// Addresses that are never assigned, by name.
     pub auxiliary: BTreeMap<String, IpAddr>,
 }
 
 /// A container.
 #[derive(Clone, Debug, Serialize)]
 pub struct ContainerRow {
-    /// Its name.
+    /// The container's name.
     pub name: String,
-    /// Its host name.
+    /// The container's host name.
     pub hostname: String,
-    /// The channel to its agent.
+    /// The channel to the container's agent.
     pub channel: String,
-    /// Name servers asked for it about names that are not the VCH's.
+    /// Upstream name servers for names that are not the VCH's own.
     pub dns: Vec<IpAddr>,
     /// Search domains.
     pub dns_search: Vec<String>,
     /// Resolver options.
     pub dns_options: Vec<String>,
-    /// Extra lines of its hosts file: addresses by name.
+    /// Further lines of the container's hosts file: addresses by name.
     pub extra_hosts: BTreeMap<String, Vec<String>>,
-    /// The ports that it exposes and publishes, as they are written in a request.
+    /// The ports that the container exposes and publishes, as written in requests.
     pub ports: Vec<String>,
-    /// Whether what it exposes is published, too.
+    /// Whether exposed ports are published, too.
     pub publish_all: bool,
-    /// Whether its health check fails.
+    /// Whether the container's health check fails.
     pub unhealthy: bool,
-    /// The present life of its VM; null before the first start and after a stop.
+    /// The identity of the present run; null before the first start and after a stop.
     pub incarnation: Option<String>,
-    /// Number of its newest spec.
+    /// The number of the container's newest spec.
     pub generation: u64,
-    /// When it was added, milliseconds since 1970 (UTC).
+    /// When the container was added, in milliseconds since 1970 (UTC).
     pub created_ms: u64,
 }
 
@@ -134,25 +134,25 @@ pub struct EndpointRow {
     pub container: String,
     /// The network's ID.
     pub network: String,
-    /// Its addresses, each `address/length`.
+    /// The endpoint's addresses, as `address/length`.
     pub addresses: Vec<String>,
-    /// Its MAC address.
+    /// The endpoint's MAC address.
     pub mac: String,
-    /// Further names that were asked for.
+    /// The aliases that were requested.
     pub aliases: Vec<String>,
-    /// All names that answer on this network.
+    /// All names of the endpoint that are in force on this network.
     pub names: Vec<String>,
-    /// The name that its addresses lead back to.
+    /// The name that reverse lookups of the addresses return.
     pub pointer: String,
-    /// The interface's name in the guest.
+    /// The name of the interface in the guest.
     pub interface: String,
     /// `tap`, or `veth:PATH` with the path of a network namespace.
     pub attachment: String,
-    /// Whose gateway is the container's default: the greatest first.
+    /// The priority of this network's gateway: the highest one is the container's default gateway.
     pub gateway_priority: i32,
-    /// Names that it alone has for other containers: IDs by name.
+    /// Names that only this container has for other containers: container IDs by name.
     pub links: BTreeMap<String, String>,
-    /// Whether its names answer only while it is healthy.
+    /// Whether the endpoint's names are in force only while the container is healthy.
     pub only_healthy: bool,
     /// The ports that are open to an external network.
     pub opened: Vec<String>,
@@ -161,25 +161,25 @@ pub struct EndpointRow {
     pub rate: Option<String>,
 }
 
-/// An address that was given back and waits before it is handed out again.
+/// An address that was released and is not assigned again yet.
 #[derive(Clone, Debug, Serialize)]
 pub struct RestingAddressRow {
     /// The network's ID.
     pub network: String,
     /// The address.
     pub address: IpAddr,
-    /// Number of the transaction that gave it back.
+    /// The number of the transaction that released the address.
     pub since: u64,
 }
 
-/// Where the search for a subnet's next address goes on.
+/// The position at which the search for a subnet's next address continues.
 #[derive(Clone, Debug, Serialize)]
 pub struct AddressCursorRow {
     /// The network's ID.
     pub network: String,
     /// The subnet's own address.
     pub subnet: IpAddr,
-    /// The first address to be looked at.
+    /// The first address to try.
     pub next: IpAddr,
 }
 
@@ -188,31 +188,32 @@ pub struct AddressCursorRow {
 pub struct PortBindingRow {
     /// The container's ID.
     pub container: String,
-    /// The ID of the endpoint that it leads to.
+    /// The ID of the endpoint that the port leads to.
     pub endpoint: String,
     /// The protocol of both ports.
     pub protocol: Protocol,
-    /// Where it answers; null for the VCH's addresses on networks that are the default for published ports.
+    /// The address of the port; null for the VCH's addresses on networks on which ports are
+    /// published by default.
     pub address: Option<IpAddr>,
-    /// The port there.
+    /// The port of the VCH.
     pub host_port: u16,
     /// The container's port.
     pub container_port: u16,
-    /// The container's addresses that it leads to.
+    /// The container's addresses that the port leads to.
     pub target: Vec<IpAddr>,
-    /// From where it may be used; empty for everywhere.
+    /// The subnets whose clients may use the port; empty for all clients.
     pub clients: Vec<String>,
     /// Whether the VCH chose the port.
     pub ephemeral: bool,
 }
 
-/// A text that is kept with a container.
+/// A document of a container.
 #[derive(Clone, Debug, Serialize)]
 pub struct DocumentRow {
     /// The container's ID.
     pub container: String,
-    /// Which of its documents.
+    /// The kind of the document.
     pub document: String,
-    /// What it says.
+    /// The document's text.
     pub text: String,
 }

@@ -1,66 +1,65 @@
-//! Closed sets of words in answers, each an enum that the coordinator and its clients share.
+//! The enumerations in answers, which the coordinator and its clients share.
 //!
-//! Each has `Other`, which keeps a word that this release does not know: `vchctl` of one release shows and prints the
-//! answers of a newer coordinator as they are, and does not fail at a word that it need not understand. A coordinator
-//! itself says no such word.
+//! Each has the variant `Other`, which keeps a word that this release does not know, so that an older
+//! `vchctl` can show the answers of a newer coordinator. A coordinator never sends such a word.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What carries a network.
+/// The kind of a network's link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
     /// A bridge of the VCH.
     Bridge,
-    /// A link of the VCH to a network outside.
+    /// A link of the VCH to an external network.
     External,
-    /// Nothing.
+    /// No link.
     Null,
     /// A word of another release.
     #[serde(untagged)]
     Other(String),
 }
 
-/// From where a network is seen.
+/// From where a network is reachable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// From the VCH.
     Bridge,
-    /// From outside.
+    /// From external hosts.
     External,
     /// From nowhere.
     None,
-    /// From nowhere: other networks are made of it.
+    /// From nowhere: the network is a template for other networks.
     Configuration,
     /// A word of another release.
     #[serde(untagged)]
     Other(String),
 }
 
-/// What a network's row is.
+/// The kind of a network's row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NetworkKind {
     /// A bridge network.
     Bridge,
-    /// The network of containers that want none.
+    /// The network of containers without a network.
     None,
-    /// A network outside, as the configuration declares it.
+    /// An external network of the configuration.
     External,
-    /// What other networks are made of.
+    /// A template for other networks.
     Configuration,
     /// A word of another release.
     #[serde(untagged)]
     Other(String),
 }
 
-/// What carries a bridge network.
+/// The segment of a bridge network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Segment {
-    /// A bridge of its own.
+    /// The network's own bridge.
     Dedicated,
     /// The bridge of all shared networks.
     Shared,
@@ -69,73 +68,73 @@ pub enum Segment {
     Other(String),
 }
 
-/// Who gives the addresses of an external network.
+/// Who assigns the addresses of an external network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Addressing {
     /// The VCH, from the ranges of the subnets.
     Static,
-    /// A DHCP server on it.
+    /// A DHCP server on the network.
     Dhcp,
     /// A word of another release.
     #[serde(untagged)]
     Other(String),
 }
 
-/// What may pass between an external network and its containers.
+/// The traffic that may pass between an external network and its containers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// What a container began, and what its opened ports let in.
+    /// Flows that a container began, and flows to its opened ports.
     Published,
-    /// Nothing, either way.
+    /// No traffic.
     Closed,
-    /// What a container began.
+    /// Flows that a container began.
     Outbound,
-    /// That, and other containers of the network.
+    /// Flows that a container began, and flows between containers of the network.
     Peers,
-    /// Everything, both ways.
+    /// All traffic.
     Open,
     /// A word of another release.
     #[serde(untagged)]
     Other(String),
 }
 
-/// How a container's agent has the newest spec.
+/// Whether a container's agent has applied the newest spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Readiness {
-    /// Its newest report shows the newest spec, everything up.
+    /// The newest report shows that the newest spec is applied and everything is up.
     Ready,
-    /// It has not reported that yet.
+    /// The agent has not reported that yet.
     Pending,
-    /// Something was refused.
+    /// A part was refused.
     Failed,
     /// A word of another release.
     #[serde(untagged)]
     Other(String),
 }
 
-/// How an endpoint is in the guest.
+/// The state of an endpoint in the guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EndpointState {
-    /// As the spec says, and up.
+    /// The endpoint is configured as in the spec, and up.
     Up,
-    /// Its NIC is not there yet.
+    /// The endpoint's NIC is not plugged yet.
     Waiting,
-    /// Something was refused.
+    /// A part was refused.
     Failed,
-    /// The agent cannot do it.
+    /// The agent does not support it.
     Unsupported,
-    /// No report about it yet.
+    /// No report about the endpoint has arrived yet.
     Pending,
     /// A word of another release.
     #[serde(untagged)]
     Other(String),
 }
 
-/// By what an endpoint is attached to its container.
+/// How an endpoint is attached to its container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Attachment {
@@ -167,16 +166,16 @@ pub enum Protocol {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Progress {
-    /// In force.
+    /// The change is in force.
     Done,
-    /// Committed and in force on the VCH, not yet reported by the agent.
+    /// The change is committed and in force on the VCH, and not yet reported by the agent.
     Pending,
     /// A word of another release.
     #[serde(untagged)]
     Other(String),
 }
 
-/// What a changed row is.
+/// The kind of a changed row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowKind {
@@ -186,20 +185,20 @@ pub enum RowKind {
     Container,
     /// A container's endpoint on a network.
     Endpoint,
-    /// An address that was given back and waits before it is handed out again.
+    /// An address that was released and is not assigned again yet.
     RestingAddress,
-    /// Where the search for a subnet's next address goes on.
+    /// The position at which the search for a subnet's next address continues.
     AddressCursor,
     /// A published port that is in force.
     PortBinding,
-    /// A text that is kept with a container.
+    /// A document of a container.
     Document,
     /// A word of another release.
     #[serde(untagged)]
     Other(String),
 }
 
-/// Displays each as the word that it is in JSON.
+/// Implements `Display` for the enumerations, by their words in JSON.
 macro_rules! displayed_as_words {
     ($($words:ty),* $(,)?) => {$(
         impl fmt::Display for $words {

@@ -1,10 +1,10 @@
-//! Ports, as the API shows them.
+//! Converts ports to the API's types.
 
 use crate::shape;
 use std::net::IpAddr;
 use vch_ledger::{Container, ContainerPort, Ledger, PortBinding, Protocol, Publish};
 
-/// What a container exposes and publishes, as it is written in a request.
+/// Returns the ports that a container exposes and publishes, as they are written in requests.
 pub fn ports(container: &Container) -> Vec<String> {
     container.ports.iter().map(port).collect()
 }
@@ -38,7 +38,7 @@ fn port(port: &ContainerPort) -> String {
     text
 }
 
-/// A published port that is in force. `None` while its container is being removed.
+/// Returns a published port that is in force; `None` while its container is being removed.
 pub fn binding(ledger: &Ledger, binding: &PortBinding) -> Option<shape::Binding> {
     let endpoint = ledger.endpoint(binding.endpoint)?;
     Some(shape::Binding {
@@ -53,7 +53,7 @@ pub fn binding(ledger: &Ledger, binding: &PortBinding) -> Option<shape::Binding>
     })
 }
 
-/// The protocol of a port.
+/// Returns the protocol of a port.
 pub fn protocol(protocol: Protocol) -> shape::Protocol {
     match protocol {
         Protocol::Tcp => shape::Protocol::Tcp,

@@ -1,4 +1,4 @@
-//! Rows as whoever follows the changes reads them: every field, in words.
+//! Converts rows to the form in which followers of changes receive them: with all fields.
 
 use super::{external, ports, protocol, segment};
 use crate::{NetworkOptions, shape};
@@ -7,7 +7,7 @@ use vch_ledger::{
     Attachment, Change, Container, Endpoint, Network, NetworkKind, PortBinding, Row, RowKey, Subnet,
 };
 
-/// What became of one row.
+/// Returns a change of a row.
 pub fn change(change: &Change, options: &dyn NetworkOptions) -> shape::Change {
     let (kind, key) = key(&change.key);
     shape::Change {

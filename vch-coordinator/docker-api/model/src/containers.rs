@@ -1,4 +1,4 @@
-//! Containers: what is asked for, what Docker alone shows again, and how one is shown.
+//! Containers: requests, the data that only Docker's API shows again, and responses.
 //!
 //! ```text
 //!   body ──► create ──► Runtime::create ──► one transaction

@@ -1,4 +1,4 @@
-//! Errors as dockerd has them: a status and a sentence.
+//! Errors as in dockerd: a status and a message.
 
 mod below;
 
@@ -13,13 +13,13 @@ use vch_engine::RequestError;
 use vch_ledger::{HostPort, PortRefusal, Refusal, RefusalKind};
 use vch_store::WriterError;
 
-/// An answer that is no success: `{"message": "..."}` with dockerd's status and, where dockerd has the
-/// same case, its words.
+/// An unsuccessful response: `{"message": "..."}` with dockerd's status and, if dockerd has the
+/// same case, dockerd's message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DockerError {
-    /// The status.
+    /// The HTTP status.
     pub status: StatusCode,
-    /// What the client shows behind "Error response from daemon: ".
+    /// The message, which the CLI shows after "Error response from daemon: ".
     pub message: String,
 }
 
@@ -29,7 +29,7 @@ struct Message<'a> {
 }
 
 impl DockerError {
-    /// Any status.
+    /// Returns an error with this status.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -37,32 +37,32 @@ impl DockerError {
         }
     }
 
-    /// 400: the request itself can't be.
+    /// Returns 400: the request is not valid.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// 403: it must not be.
+    /// Returns 403: the request is not permitted.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
-    /// 404: what was named is not there.
+    /// Returns 404: the object does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
-    /// 409: something else is in its way.
+    /// Returns 409: the request conflicts with the present state.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, message)
     }
 
-    /// 500: it was tried, and failed.
+    /// Returns 500: the operation failed.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
-    /// 501: a feature of dockerd's that a VCH does not have, and what to do instead.
+    /// Returns 501: dockerd has this feature and a VCH does not, with a remedy.
     pub fn unsupported(feature: &str, remedy: &str) -> Self {
         Self::new(
             StatusCode::NOT_IMPLEMENTED,
@@ -70,31 +70,32 @@ impl DockerError {
         )
     }
 
-    /// What dockerd answers where it has no route.
+    /// Returns dockerd's 404 for a path without a route.
     pub fn page_not_found() -> Self {
         Self::not_found("page not found")
     }
 
-    /// What was asked for was made, and removed by another request before it could be shown.
+    /// Returns 404: the object was created, and another request removed it before it could be
+    /// shown.
     pub fn gone() -> Self {
         Self::conflict("it was removed by another request in the same moment: ask again")
     }
 }
 
-/// Returns 400: a signal that is not known, in dockerd's words.
+/// Returns 400: the signal is unknown, in dockerd's words.
 pub fn invalid_signal(named: &str) -> DockerError {
     let shown: String = named.chars().take(100).collect();
     DockerError::invalid(format!("invalid signal: {shown}"))
 }
 
-/// A text that a terminal shows and does not obey: the CLI prints messages as they come, and a guest, an image
-/// or a registry may have written a part of them.
+/// Replaces characters that a terminal would interpret. The CLI prints messages as they arrive, and
+/// a guest, an image or a registry may have written a part of them.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
             '\n' | '\t' => shown.push(character),
-            // What changes the order of what stands beside it (Unicode, UAX 9).
+            // These characters change the direction of the text around them (Unicode, UAX 9).
             '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
                 shown.extend(character.escape_unicode());
             }
@@ -111,7 +112,7 @@ impl IntoResponse for DockerError {
         let message = Message {
             message: &printable,
         };
-        // Strings alone: they always can be written.
+        // Strings can always be serialized.
         let mut text = serde_json::to_string(&message).unwrap_or_default();
         text.push('\n');
         let mut response = Response::new(Body::from(text));
@@ -126,7 +127,8 @@ impl From<Refusal> for DockerError {
     fn from(refusal: Refusal) -> Self {
         let message = words(&refusal);
         let status = match refusal.kind() {
-            // dockerd's own status for these, whatever their kind is elsewhere.
+            // dockerd answers these with this status, although their kind has another one
+            // elsewhere.
             _ if bind_failure(&refusal).is_some() => StatusCode::INTERNAL_SERVER_ERROR,
             _ if matches!(refusal, Refusal::NotConnected { .. }) => {
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -141,10 +143,11 @@ impl From<Refusal> for DockerError {
     }
 }
 
-/// How dockerd begins where a port can't be had.
+/// The beginning of dockerd's message if a port cannot be bound.
 pub const NOT_BOUND: &str = "driver failed programming external connectivity";
 
-/// Why a port of the VCH can't be had; `None` where something else is refused.
+/// Returns the reason that a port of the VCH cannot be bound; `None` if the refusal is about
+/// something else.
 pub fn bind_failure(refusal: &Refusal) -> Option<String> {
     match refusal {
         Refusal::Port(PortRefusal::Taken { host, .. }) => Some(format!(
@@ -161,12 +164,12 @@ pub fn bind_failure(refusal: &Refusal) -> Option<String> {
     }
 }
 
-/// dockerd's words where it has the case, else the ledger's own. What stands behind them there as a
-/// remedy is of `vchctl`, and left out.
+/// Returns dockerd's message if dockerd has the case, or else the ledger's. The ledger's remedies
+/// are about `vchctl` and are left out.
 fn words(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NetworkNotFound(name) => format!("network {name} not found"),
-        // What dockerd says of the network, and what it does not say: which one it was.
+        // dockerd's message about the network, extended by the network's name.
         Refusal::NetworkMissing { network, id, .. } => format!(
             "failed to set up container networking: network {id} not found: {network} was removed meanwhile: connect the container to a network of that name, or disconnect it"
         ),
@@ -210,13 +213,14 @@ fn words(refusal: &Refusal) -> String {
     }
 }
 
-/// dockerd names no protocol, and all of the VCH's addresses so.
+/// Returns an address and port as dockerd writes them: without a protocol, and with its wildcard
+/// for all addresses of the VCH.
 fn address_and_port(host: &HostPort) -> String {
     let address = host.address.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
     SocketAddr::new(address, host.port).to_string()
 }
 
-/// dockerd breaks the line behind this head.
+/// Breaks the line after dockerd's heading, as dockerd does.
 fn in_lines(text: &str) -> String {
     const HEAD: &str = "invalid network config: ";
     match text.strip_prefix(HEAD) {
@@ -225,7 +229,7 @@ fn in_lines(text: &str) -> String {
     }
 }
 
-/// What dockerd says of a name that is its own; with a space at its end.
+/// Returns dockerd's message about a predefined name, with a trailing space.
 pub fn predefined_name(name: &str) -> String {
     format!("operation is not permitted on predefined {name} network ")
 }

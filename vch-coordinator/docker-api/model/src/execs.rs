@@ -1,4 +1,4 @@
-//! Processes beside a container's own, as they are shown.
+//! Execs as Docker shows them.
 
 #![expect(
     missing_docs,
@@ -7,21 +7,21 @@
 
 use serde::Serialize;
 
-/// One was made.
+/// The response to the creation of an exec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ExecCreated {
     pub id: String,
 }
 
-/// All that is known of one.
+/// The complete description of an exec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ExecInspect {
     #[serde(rename = "ID")]
     pub id: String,
     pub running: bool,
-    /// Null before its end.
+    /// The exit code; null before the end.
     pub exit_code: Option<i64>,
     pub process_config: ProcessConfig,
     pub open_stdin: bool,
@@ -34,7 +34,7 @@ pub struct ExecInspect {
     pub pid: u32,
 }
 
-/// What it runs.
+/// The configuration of the process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProcessConfig {
     pub tty: bool,

@@ -1,4 +1,4 @@
-//! The `filters` of lists, prunes and events: names, each with its values.
+//! The `filters` of lists, prunes and events: values by name.
 
 use crate::{
     DockerError,
@@ -11,16 +11,16 @@ use std::{
     time::Duration,
 };
 
-/// Most filters of a request, and most values of one.
+/// The maximum number of filters in a request, and of values of one filter.
 const MAX_FILTERS: usize = 64;
-/// Bytes that a value's pattern may need once it is compiled.
+/// The maximum size in bytes of a compiled pattern.
 const MAX_PATTERN: usize = 1 << 18;
 
-/// Filters by name. Different names must all agree, of a name's values one.
+/// Filters by name. All names must match, and of each name at least one value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filters(BTreeMap<String, BTreeSet<String>>);
 
-/// As it was before API 1.22, too.
+/// The values of a filter, in the present form and in the form before API 1.22.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Values {
@@ -29,10 +29,11 @@ enum Values {
 }
 
 impl Filters {
-    /// Reads `{"name":{"value":true}}` or `{"name":["value"]}`; without any there are none.
+    /// Parses `{"name":{"value":true}}` or `{"name":["value"]}`. Without a text there are no
+    /// filters.
     ///
     /// # Errors
-    /// It is neither.
+    /// Returns 400 if the text is neither.
     pub fn parse(json: Option<&str>) -> Result<Self, DockerError> {
         let Some(json) = json else {
             return Ok(Self::default());
@@ -67,8 +68,10 @@ impl Filters {
         bound.read(text, time::now())
     }
 
+    /// Checks that all filters are among the known ones.
+    ///
     /// # Errors
-    /// The first name that is none of these.
+    /// Returns 400 with the first unknown name.
     pub fn only(&self, known: &[&str]) -> Result<(), DockerError> {
         match self.0.keys().find(|name| !known.contains(&name.as_str())) {
             None => Ok(()),
@@ -79,32 +82,33 @@ impl Filters {
         }
     }
 
-    /// The values of a name; none where it is not there.
+    /// Returns the values of a name; none if there is no such filter.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.get(name).into_iter().flatten().map(String::as_str)
     }
 
-    /// Whether there is a value of the name.
+    /// Returns whether the filter has a value.
     pub fn has(&self, name: &str) -> bool {
         self.values(name).next().is_some()
     }
 
-    /// Whether one of the values is the text, or there is none.
+    /// Returns whether a value equals the text, or the filter has no values.
     pub fn exact(&self, name: &str, text: &str) -> bool {
         !self.has(name) || self.values(name).any(|value| value == text)
     }
 
-    /// Whether one of the values is the text or a pattern that is found in it, or there is none.
+    /// Returns whether a value equals the text or is a pattern that matches a part of it, or the
+    /// filter has no values.
     pub fn pattern(&self, name: &str, text: &str) -> bool {
         self.exact(name, text) || self.values(name).any(|value| found(value, text))
     }
 
-    /// Whether the text begins with one of the values, or there is none.
+    /// Returns whether the text begins with a value, or the filter has no values.
     pub fn prefix(&self, name: &str, text: &str) -> bool {
         !self.has(name) || self.values(name).any(|value| text.starts_with(value))
     }
 
-    /// Whether each value is there, as `key` or as `key=value`.
+    /// Returns whether the labels contain each value, written as `key` or as `key=value`.
     pub fn labels(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
         self.values(name)
             .all(|wanted| match wanted.split_once('=') {
@@ -113,22 +117,22 @@ impl Filters {
             })
     }
 
-    /// What `label` and `label!` of a prune say together.
+    /// Returns whether an object with these labels matches `label` and `label!` of a prune.
     pub fn prunes(&self, labels: &BTreeMap<String, String>) -> bool {
         let kept = self.has("label!") && self.labels("label!", labels);
         self.labels("label", labels) && !kept
     }
 
-    /// What dockerd says of values that a filter can't have.
+    /// Returns dockerd's error for values that a filter does not accept.
     pub fn invalid(&self, name: &str) -> DockerError {
         let values: Vec<&str> = self.values(name).collect();
         DockerError::invalid(format!("invalid filter '{name}=[{}]'", values.join(" ")))
     }
 
-    /// A filter that is a switch; `None` where it is not there.
+    /// Returns the value of a boolean filter; `None` if there is no such filter.
     ///
     /// # Errors
-    /// It has several values, or another one.
+    /// Returns 400 if the filter has several values or another value.
     pub fn switch(&self, name: &str) -> Result<Option<bool>, DockerError> {
         let mut values = self.values(name);
         let (Some(value), more) = (values.next(), values.next()) else {
@@ -149,8 +153,9 @@ impl Filters {
     }
 }
 
-/// A pattern of RE2, which this crate's are but for names of classes; one that is none matches
-/// nothing, as in dockerd. Its cost is linear in the text.
+/// Returns whether a pattern of RE2 matches a part of the text. This crate's syntax is the same
+/// except for names of classes. As in dockerd, an invalid pattern matches nothing. The cost is
+/// linear in the length of the text.
 fn found(pattern: &str, text: &str) -> bool {
     let pattern = RegexBuilder::new(pattern).size_limit(MAX_PATTERN).build();
     pattern.is_ok_and(|pattern| pattern.is_match(text))

@@ -1,11 +1,12 @@
-//! What differs between versions of the API, each a named gate: the only place that knows from or up to which version
-//! something is there. Source: the Engine API's version history, and what dockerd answers.
+//! The differences between versions of the API, each a named gate. Only this module knows from or
+//! up to which version a feature exists. Source: the Engine API's version history, and dockerd's
+//! answers.
 //!
-//! Versions have no order for anything else, so that no other module can compare them.
+//! Versions have no other order, so that no other module can compare them.
 
 use crate::Version;
 
-/// Something of the API that not every version has.
+/// A feature of the API that only some versions have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gate {
     first: u32,
@@ -24,12 +25,12 @@ impl Gate {
         Self { first: 0, last }
     }
 
-    /// Returns whether a version has it.
+    /// Returns whether a version has the feature.
     pub fn is_open(self, version: Version) -> bool {
         (self.first..=self.last).contains(&version.0)
     }
 
-    /// Returns a value that is read or shown only in the versions that have it.
+    /// Returns a value that is read or shown only in versions with the feature; `None` in others.
     pub fn then<T>(self, version: Version, value: T) -> Option<T> {
         self.is_open(version).then_some(value)
     }
@@ -39,27 +40,27 @@ impl Gate {
 pub const NETWORK_LIST_CONTAINERS: Gate = Gate::up_to(27);
 /// 1.41: a container is created for a `platform`.
 pub const CREATE_PLATFORM: Gate = Gate::since(41);
-/// 1.42: limits of the kernel's memory are ignored, and `/info` no longer tells of them.
+/// 1.42: limits of the kernel's memory are ignored, and `/info` no longer shows them.
 pub const KERNEL_MEMORY: Gate = Gate::up_to(41);
 /// 1.42: the answer of a wait no longer has a null `Error`.
 pub const WAIT_ERROR: Gate = Gate::up_to(41);
 /// 1.42: `/system/df` no longer has `BuilderSize`.
 pub const USAGE_BUILDER: Gate = Gate::up_to(41);
-/// 1.42: `/system/df` counts only what its `type` asks for.
+/// 1.42: `/system/df` counts only the objects in its `type`.
 pub const USAGE_TYPE: Gate = Gate::since(42);
-/// 1.42: a console is created with a size (`ConsoleSize`), of containers and of processes beside them.
+/// 1.42: the terminal of a container or an exec is created with a size (`ConsoleSize`).
 pub const CONSOLE_SIZE: Gate = Gate::since(42);
 /// 1.42: options of a mount must be those of its type.
 pub const MOUNT_TYPE_CHECKED: Gate = Gate::since(42);
-/// 1.42: a process beside a container's own that is not found has the exit code 127.
+/// 1.42: an exec whose program is not found has the exit code 127.
 pub const EXEC_NOT_FOUND: Gate = Gate::since(42);
-/// 1.42: a container is stopped and restarted by the request's `signal`.
+/// 1.42: stop and restart take a `signal`.
 pub const STOP_SIGNAL: Gate = Gate::since(42);
-/// 1.42: the content type tells a stream with heads before its pieces from a raw one.
+/// 1.42: the content type distinguishes a multiplexed stream from a raw one.
 pub const MULTIPLEXED_STREAM: Gate = Gate::since(42);
 /// 1.43: a container is created with `Annotations`.
 pub const CREATE_ANNOTATIONS: Gate = Gate::since(43);
-/// 1.44: a health check has a pace of its own while a container starts (`StartInterval`).
+/// 1.44: a health check has a separate interval while a container starts (`StartInterval`).
 pub const HEALTH_START_INTERVAL: Gate = Gate::since(44);
 /// 1.44: a container is created with endpoints on several networks, and a MAC address is an endpoint's.
 pub const SEVERAL_ENDPOINTS: Gate = Gate::since(44);
@@ -86,7 +87,7 @@ pub const ENDPOINT_PRIORITY: Gate = Gate::since(48);
 pub const NETWORK_IPV4: Gate = Gate::since(48);
 /// 1.49: `/info` has a `FirewallBackend`.
 pub const INFO_FIREWALL: Gate = Gate::since(49);
-/// 1.49: commits of `/info` no longer have what is `Expected`.
+/// 1.49: commits in `/info` no longer have `Expected`.
 pub const INFO_EXPECTED: Gate = Gate::up_to(48);
 /// 1.50: `/info` no longer has `BridgeNfIptables` and `BridgeNfIp6tables`.
 pub const INFO_BRIDGE_NF: Gate = Gate::up_to(49);

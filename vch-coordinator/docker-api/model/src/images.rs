@@ -1,4 +1,4 @@
-//! Images: which are asked for, what is shown of them, and what a container takes after its own.
+//! Images: requests, responses, and the data that a container inherits.
 
 pub mod chosen;
 pub mod inspect;
@@ -13,19 +13,19 @@ use std::{collections::BTreeMap, time::Duration};
 use vch_image_store::{Descriptor, Image};
 use vch_runtime::workload::HealthCheck;
 
-/// When it was made; 1970 where it does not say.
+/// Returns when an image was created; 1970 if it does not say.
 pub fn created(image: &Image) -> Duration {
     let text = image.config.created.as_deref().unwrap_or_default();
     time::moment(text, Duration::ZERO).unwrap_or_default()
 }
 
-/// The image's marks.
+/// Returns the image's labels.
 pub fn labels(image: &Image) -> BTreeMap<String, String> {
     let run = image.config.config.as_ref();
     run.and_then(|run| run.labels.clone()).unwrap_or_default()
 }
 
-/// What points at its manifest in the store.
+/// Returns the descriptor of the image's manifest in the store.
 fn descriptor(image: &Image) -> Descriptor {
     let Descriptor {
         media_type,
@@ -42,7 +42,7 @@ fn descriptor(image: &Image) -> Descriptor {
     }
 }
 
-/// What a container made of it takes after it.
+/// Returns the data that a container of the image inherits.
 pub fn for_container(image: &Image) -> create::Image {
     let run = image.config.config.clone().unwrap_or_default();
     let ports = run.exposed_ports.unwrap_or_default();
@@ -62,7 +62,7 @@ pub fn for_container(image: &Image) -> create::Image {
     }
 }
 
-/// The image's operating system, architecture and variant.
+/// Returns the image's operating system, architecture and variant.
 fn platform(image: &Image) -> [String; 3] {
     let config = &image.config;
     let text = |text: &str| text.to_ascii_lowercase();

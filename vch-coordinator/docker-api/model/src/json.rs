@@ -1,5 +1,5 @@
-//! JSON bodies as dockerd reads them: Go's words for what is no JSON, and Go's rules for what fits a field. And objects
-//! as it writes them.
+//! JSON as dockerd reads and writes it: Go's error messages, Go's rules for fields, and Go's order
+//! of keys.
 
 mod ordered;
 mod read;
@@ -11,11 +11,11 @@ pub use syntax::check;
 
 use serde::Serialize;
 
-/// An object without keys: what Go's sets of names have for each.
+/// An object without keys, as Go serializes the members of a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Empty {}
 
-/// Where something is kept on the host, of which a VCH shows the name alone.
+/// The storage driver of an image or container, of which a VCH shows only the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct GraphDriver {
@@ -23,7 +23,7 @@ pub struct GraphDriver {
     name: &'static str,
 }
 
-/// Images, and containers' file systems.
+/// The storage driver of images and containers.
 pub const GRAPH_DRIVER: GraphDriver = GraphDriver {
     data: None,
     name: "squashfs",

@@ -1,9 +1,9 @@
-//! What Docker's clients ask for and are told, as values: requests are parsed into the ledger's and the runtime's own
-//! parameters, or refused in dockerd's words; nothing here does I/O.
+//! The requests and responses of Docker's API as values: requests are parsed into parameters of the
+//! ledger and the runtime, or refused with dockerd's messages. There is no I/O in this package.
 //!
 //! Source: the Docker Engine API, versions 1.24 to 1.51, as dockerd answers it.
 //!
-//! Architecture invariant: this package and `docker-api`, which serves it, are the only ones that know Docker.
+//! Architecture invariant: only this package and `docker-api`, which serves it, know Docker.
 
 pub mod containers;
 pub mod error;

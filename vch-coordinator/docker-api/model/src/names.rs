@@ -1,4 +1,4 @@
-//! Names of containers that were given none: an adjective and somebody who built networks.
+//! Names for containers without a name: an adjective and the name of a person who built networks.
 
 use crate::DockerError;
 use vch_ledger::{ContainerName, MAX_NAME};
@@ -44,16 +44,17 @@ const PEOPLE: [&str; 32] = [
     "zimmermann",
 ];
 
-/// A name that was chosen, with or without a slash before it.
+/// Parses a name that the client chose, with or without a leading slash.
 ///
 /// # Errors
-/// It is none, in dockerd's words.
+/// Returns dockerd's error if the name is not valid.
 pub fn chosen(text: &str) -> Result<ContainerName, DockerError> {
     let bare = text.strip_prefix('/').unwrap_or(text);
     bare.parse().map_err(|_| invalid(text))
 }
 
-/// dockerd's words, and of a name that is too long, how long it may be.
+/// Returns dockerd's error for an invalid name; for a name that is too long, with the maximum
+/// length.
 pub fn invalid(text: &str) -> DockerError {
     let shown: String = text.chars().take(200).collect();
     let bytes = text.strip_prefix('/').unwrap_or(text).len();
@@ -67,7 +68,7 @@ pub fn invalid(text: &str) -> DockerError {
     })
 }
 
-/// The name that a number stands for; beyond the first few tries with digits behind it.
+/// Returns the name for a random number; after a few tries with digits appended.
 pub fn drawn(number: u64, tries: u32) -> String {
     let pick = |list: &[&'static str], by: u64| -> &'static str {
         let at = usize::try_from(by % list.len() as u64).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Networks and endpoints: what is asked for, the options by their names, and what is shown.
+//! Networks and endpoints: requests, options by their names, and responses.
 
 pub mod endpoint;
 pub mod ipam;

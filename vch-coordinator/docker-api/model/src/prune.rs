@@ -1,4 +1,4 @@
-//! What prunes and removals took away.
+//! The objects that prunes and removals removed.
 
 #![expect(
     missing_docs,
@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-/// Returns a list, or `None` where Go has an empty one and writes null.
+/// Returns a list; `None`, which is null as for an empty list of Go, if it is empty.
 pub fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
@@ -26,12 +26,12 @@ pub struct ImagesPruned {
     pub space_reclaimed: u64,
 }
 
-/// What became of an image.
+/// A record of an image's removal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum ImageRemoval {
-    /// A name is gone.
+    /// A name was removed.
     Untagged(String),
-    /// The image is gone: its ID.
+    /// The image with this ID was removed.
     Deleted(String),
 }
 
@@ -41,7 +41,7 @@ pub struct NetworksPruned {
     pub networks_deleted: Option<Vec<String>>,
 }
 
-/// A VCH has no volumes.
+/// The response to a prune of volumes, of which a VCH has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct VolumesPruned {
@@ -49,7 +49,7 @@ pub struct VolumesPruned {
     pub space_reclaimed: u64,
 }
 
-/// A VCH builds no images.
+/// The response to a prune of the build cache, of which a VCH has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct BuildCachePruned {

@@ -1,4 +1,4 @@
-//! What registries are asked for.
+//! Responses about registries.
 
 #![expect(
     missing_docs,
@@ -8,12 +8,12 @@
 use serde::Serialize;
 use vch_image_store::{Descriptor, Distribution, Platform};
 
-/// What a registry has under a name.
+/// The description of an image in a registry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DistributionInspect {
     pub descriptor: Descriptor,
-    /// Go's empty list is null.
+    /// The platforms; `None`, which is null, if the list is empty.
     pub platforms: Option<Vec<Platform>>,
 }
 
@@ -26,7 +26,7 @@ impl From<Distribution> for DistributionInspect {
     }
 }
 
-/// A registry knows a user.
+/// The response to a successful login.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct LoggedIn {
@@ -34,7 +34,7 @@ pub struct LoggedIn {
     pub identity_token: &'static str,
 }
 
-/// The answer to a user and a password.
+/// The response to a successful login with user and password.
 pub const LOGGED_IN: LoggedIn = LoggedIn {
     status: "Login Succeeded",
     identity_token: "",

@@ -1,4 +1,4 @@
-//! What the VCH is and has, for clients that ask before anything else.
+//! Responses about the VCH itself.
 
 #![expect(
     missing_docs,
@@ -10,10 +10,10 @@ pub mod info;
 use crate::{Version, containers::summary::ContainerSummary, images::summary::ImageSummary};
 use serde::Serialize;
 
-/// The release of the coordinator, which is the engine's here.
+/// The release of the coordinator, which is shown as the engine's.
 pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
 
-/// `GET /version`.
+/// The response to `GET /version`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct VersionInfo<'a> {
@@ -61,7 +61,7 @@ pub struct Details<'a> {
 }
 
 impl<'a> VersionInfo<'a> {
-    /// Returns the versions of the VCH, which runs on a kernel.
+    /// Returns the versions of a VCH on a kernel of this release.
     pub fn of(kernel: &'a str) -> Self {
         let (oldest, newest) = (Version::OLDEST.to_string(), Version::NEWEST.to_string());
         Self {
@@ -96,7 +96,7 @@ impl<'a> VersionInfo<'a> {
     }
 }
 
-/// As Go names it.
+/// Returns Go's name of the architecture.
 fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -105,7 +105,7 @@ fn architecture() -> &'static str {
     }
 }
 
-/// `GET /system/df`: what is not asked for is null.
+/// The response to `GET /system/df`. Parts that were not requested are null.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Usage<'a> {

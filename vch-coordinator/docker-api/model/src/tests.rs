@@ -1,4 +1,4 @@
-//! The bytes of short answers, as dockerd's clients have read them of every release.
+//! The bytes of short responses, which dockerd's clients have always relied on.
 
 use crate::{
     Version,

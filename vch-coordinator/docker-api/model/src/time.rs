@@ -1,5 +1,6 @@
-//! Times as Docker writes and reads them. The calendar is the crate jiff's; the forms are Docker's own: parts of a date
-//! may be missing, an age is Go's, and seconds have up to 19 digits behind the point.
+//! Times as Docker writes and parses them. The crate jiff provides the calendar; the formats are
+//! Docker's own: a date may lack parts, an age is a Go duration, and seconds may have up to 19
+//! decimal places.
 
 mod bound;
 
@@ -10,17 +11,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY: i64 = 86_400;
 
-/// Returns a time as [`rfc3339`] does, with nine digits behind the second, as dockerd dates the lines of logs.
+/// Returns a time like [`rfc3339`], always with nine decimal places, as dockerd dates lines of
+/// logs.
 pub fn rfc3339_fixed(since_1970: Duration) -> String {
     format!("{:.9}", timestamp(since_1970))
 }
 
-/// Returns a time in RFC 3339, in UTC, as Go prints it: without zeros at the fraction's end.
+/// Returns a time in RFC 3339, in UTC, without trailing zeros in the fraction, as Go prints it.
 pub fn rfc3339(since_1970: Duration) -> String {
     timestamp(since_1970).to_string()
 }
 
-/// Returns a time as the crate jiff has it; one behind the year 9999 is the last of that year.
+/// Converts a time to the crate jiff's type; a time after the year 9999 becomes the last one of
+/// that year.
 fn timestamp(since_1970: Duration) -> Timestamp {
     let since_1970 = SignedDuration::try_from(since_1970);
     let timestamp = since_1970.and_then(Timestamp::from_duration);
@@ -38,18 +41,20 @@ pub fn now_ms() -> u64 {
     u64::try_from(now().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Parses a moment as clients give it for `since` and `until`: seconds since 1970 with a fraction, an age
-/// as Go writes durations (`1h30m`), or a date in RFC 3339, of which parts may be missing.
+/// Parses a time as clients write it for `since` and `until`: seconds since 1970 with a fraction, a
+/// Go duration (`1h30m`) before `now`, or a date in RFC 3339, which may lack parts; `None` if it is
+/// not valid.
 pub fn moment(text: &str, now: Duration) -> Option<Duration> {
     seconds(text)
         .or_else(|| Some(now.saturating_sub(age(text)?)))
         .or_else(|| date(text))
 }
 
-/// Digits of a fraction, of which the first nine count: dockerd reads it as a number of 64 bits.
+/// The number of digits of a fraction, of which the first nine count: dockerd parses it as a 64-bit
+/// number.
 const FRACTION: usize = 19;
 
-/// Parses `1136073845.000000001`: the fraction's digits are nanoseconds from the left.
+/// Parses `1136073845.000000001`: seconds and nanoseconds.
 fn seconds(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
@@ -60,7 +65,7 @@ fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::new(whole.parse().ok()?, nanos))
 }
 
-/// Parses a duration as Go's `time.ParseDuration` does, but no negative one.
+/// Parses a duration as Go's `time.ParseDuration` does, except for negative ones.
 pub fn age(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut sum = Duration::ZERO;
@@ -85,8 +90,8 @@ pub fn age(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(sum)
 }
 
-/// Parses `2006-01-02`, `2006-01-02T15:04`, `…:05`, `….999`, each with `Z`, an offset or nothing, which
-/// means UTC.
+/// Parses `2006-01-02`, `2006-01-02T15:04`, `…:05`, `….999`, each with `Z`, an offset, or nothing
+/// for UTC.
 fn date(text: &str) -> Option<Duration> {
     let (day, time) = text.split_once('T').unwrap_or((text, ""));
     let (day, offset) = match (time.is_empty(), day.strip_suffix('Z')) {
@@ -104,7 +109,8 @@ fn date(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(midnight).ok()?) + clock)
 }
 
-/// Returns the seconds from 1970 to a day, in UTC; `None` where the calendar has no such day.
+/// Returns the seconds from 1970 to the beginning of a day in UTC; `None` if the calendar has no
+/// such day.
 fn midnight(year: i64, month: i64, day: i64) -> Option<i64> {
     let (year, month, day) = (year.try_into(), month.try_into(), day.try_into());
     let day = Date::new(year.ok()?, month.ok()?, day.ok()?).ok()?;
@@ -112,7 +118,7 @@ fn midnight(year: i64, month: i64, day: i64) -> Option<i64> {
     Some(midnight.timestamp().as_second())
 }
 
-/// Splits a clock's text from its offset, in seconds by which it is ahead of UTC.
+/// Splits a time of day from its offset, which is in seconds east of UTC.
 fn split_offset(time: &str) -> Option<(&str, i64)> {
     if let Some(clock) = time.strip_suffix('Z') {
         return Some((clock, 0));

@@ -1,4 +1,4 @@
-//! The API's versions: which one a request is of.
+//! The API version of a request.
 
 use crate::DockerError;
 use axum::{
@@ -9,15 +9,15 @@ use std::{convert::Infallible, fmt};
 
 /// The minor number of a version 1.x of Docker's API.
 ///
-/// Versions add keys and parameters, and take them away: a handler asks for the one of its request, and a
-/// [`Gate`](crate::gates::Gate) whether the version has them.
+/// Versions add and remove keys and parameters: a handler takes the version of its request and asks a
+/// [`Gate`](crate::gates::Gate) whether the version has a feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version(pub u32);
 
 impl Version {
-    /// The oldest one that is answered: what dockerd 25 to 28 answer, too.
+    /// The oldest supported version, which is also the oldest of dockerd 25 to 28.
     pub const OLDEST: Self = Self(24);
-    /// The newest one: what dockerd 28.5 answers and its CLI speaks.
+    /// The newest supported version, which dockerd 28.5 and its CLI use.
     pub const NEWEST: Self = Self(51);
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// A request's own version; without one in its path the newest, as dockerd takes it.
+/// The version in a request's path; the newest one if the path has none, as in dockerd.
 impl<S: Send + Sync> FromRequestParts<S> for Version {
     type Rejection = Infallible;
 
@@ -36,10 +36,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Version {
     }
 }
 
-/// Takes the version off a request's path, and keeps it in its extensions.
+/// Removes the version from a request's path and stores it in the request's extensions.
 ///
 /// # Errors
-/// It is not one of ours, in dockerd's words.
+/// Returns dockerd's error if the version is not supported.
 pub fn strip<B>(mut request: Request<B>) -> Result<Request<B>, DockerError> {
     let path_and_query = request.uri().path_and_query();
     let path_and_query = path_and_query.map_or("/", PathAndQuery::as_str);
@@ -48,13 +48,13 @@ pub fn strip<B>(mut request: Request<B>) -> Result<Request<B>, DockerError> {
     };
     let version = parse(written)?;
     let uri: Result<Uri, _> = rest.parse();
-    // A part of what was a path is one.
+    // A part of a valid path is a valid path.
     *request.uri_mut() = uri.map_err(|_| DockerError::page_not_found())?;
     request.extensions_mut().insert(version);
     Ok(request)
 }
 
-/// `/v1.41/info?x=y` is `1.41` and `/info?x=y`.
+/// Splits `/v1.41/info?x=y` into `1.41` and `/info?x=y`; `None` if the path has no version.
 fn split(path_and_query: &str) -> Option<(&str, &str)> {
     let (written, _) = path_and_query.strip_prefix("/v")?.split_once('/')?;
     let is_version =
@@ -63,7 +63,7 @@ fn split(path_and_query: &str) -> Option<(&str, &str)> {
 }
 
 fn parse(written: &str) -> Result<Version, DockerError> {
-    // What is longer is no version of anybody's, and not to be repeated.
+    // A longer text is not a version and is not repeated completely.
     let shown: String = written.chars().take(32).collect();
     let mut numbers = written.split('.').map(|part| part.parse().unwrap_or(0));
     let number: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));

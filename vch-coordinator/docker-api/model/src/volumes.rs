@@ -1,4 +1,4 @@
-//! How volumes are written: names, `--volume` and `--volumes-from`.
+//! The syntax of volumes: names, `--volume` and `--volumes-from`.
 
 use crate::{DockerError, json::Empty};
 use serde::Serialize;
@@ -11,15 +11,15 @@ pub struct VolumeList {
     warnings: Option<Empty>,
 }
 
-/// Returns as much of a text as an error shows.
+/// Returns the part of a text that an error shows.
 pub fn shown(text: &str) -> String {
     text.chars().take(200).collect()
 }
 
-/// Passes what can be the name of a volume.
+/// Checks that a text can be the name of a volume.
 ///
 /// # Errors
-/// Returns 400 in dockerd's words if it is too short or has other characters.
+/// Returns dockerd's 400 if it is too short or has other characters.
 pub fn check_name(name: &str) -> Result<(), DockerError> {
     if name.len() == 1 {
         return Err(DockerError::invalid(format!(
@@ -39,10 +39,11 @@ pub fn check_name(name: &str) -> Result<(), DockerError> {
     )))
 }
 
-/// Passes `source:target` and `source:target:mode`, and a target alone, as Docker's `--volume` writes them.
+/// Checks a volume in the form of Docker's `--volume`: `target`, `source:target` or
+/// `source:target:mode`.
 ///
 /// # Errors
-/// In dockerd's words; `check_target` says what is wrong with a path at which something is to be mounted.
+/// Returns dockerd's error if the text is not valid, or the error of `check_target`, which checks a mount point.
 pub fn check_bind(
     bind: &str,
     check_target: impl Fn(&str) -> Result<(), String>,
@@ -52,7 +53,7 @@ pub fn check_bind(
     let (source, target, mode) = match parts[..] {
         ["", ..] => return Err(DockerError::invalid(invalid)),
         [target] => (None, target, ""),
-        // A mode without a source is none of a volume's.
+        // A mode is not possible without a source.
         [_, target] if is_mode(target) => return Err(DockerError::invalid(invalid)),
         [source, target] => (Some(source), target, ""),
         [source, target, mode] => (Some(source), target, mode),
@@ -83,10 +84,10 @@ pub fn check_bind(
     }
 }
 
-/// Passes `container` and `container:mode`, as Docker's `--volumes-from` writes them.
+/// Checks `container` or `container:mode`, the form of Docker's `--volumes-from`.
 ///
 /// # Errors
-/// In dockerd's words.
+/// Returns dockerd's error if the text is not valid.
 pub fn check_from(from: &str) -> Result<(), DockerError> {
     if from.is_empty() {
         return Err(DockerError::invalid(
@@ -103,7 +104,7 @@ pub fn check_from(from: &str) -> Result<(), DockerError> {
     }
 }
 
-/// Whether each word is one of a mode's, and none is of a kind that was there before.
+/// Returns whether a text consists of words of a mode, at most one of each kind.
 fn is_mode(text: &str) -> bool {
     const KINDS: [&[&str]; 5] = [
         &["rw", "ro"],

@@ -1,4 +1,4 @@
-//! `GET /containers/{id}/stats`: what a container uses, once or every second.
+//! `GET /containers/{id}/stats`: a container's resource usage, once or every second.
 
 use super::super::{Docker, Json, Parameters, Path, extract::json_line};
 use axum::{
@@ -17,7 +17,7 @@ use std::{convert::Infallible, time::Duration};
 use vch_ledger::ContainerId;
 use vch_runtime::ContainerSnapshot;
 
-/// Between two looks, as dockerd's.
+/// The interval of samples, as in dockerd.
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub async fn stats(
@@ -54,7 +54,8 @@ pub async fn stats(
 }
 
 impl Docker {
-    /// The next line of a stream, and what comes after it: nothing once the container has ended.
+    /// Returns the next line of a stream, and the sample for the following line; `None` as sample
+    /// once the container has ended.
     async fn line(&self, id: ContainerId, before: &Sample) -> Option<(Bytes, Option<Sample>)> {
         let snapshot = self.runtime.get(id).await.ok()??;
         let now = self.sample(&snapshot).await;
@@ -63,7 +64,7 @@ impl Docker {
         Some((line, next))
     }
 
-    /// Nothing, for one that does not run or is about to end.
+    /// Takes a sample; an empty one if the container does not run or is about to end.
     async fn sample(&self, snapshot: &ContainerSnapshot) -> Sample {
         let client = match snapshot.container.runs() {
             true => self.runtime.client(snapshot).ok(),

@@ -1,4 +1,4 @@
-//! `POST /containers/{id}/update`: the restart policy, memory, processors and other bounds.
+//! `POST /containers/{id}/update`: the restart policy, memory, processors and other limits.
 
 use super::super::{Docker, Json, Path};
 use axum::extract::State;
@@ -44,7 +44,11 @@ pub async fn update(
     Ok(Json(Updated { warnings }))
 }
 
-/// Bounds the running container anew. Returns what is not in force before its next start.
+/// Sets the limits of the running container. Returns a warning for each limit that takes effect
+/// only at its next start.
+///
+/// # Errors
+/// Returns an error if the limits can't be set.
 async fn in_force(
     docker: &Docker,
     snapshot: &ContainerSnapshot,
@@ -63,7 +67,7 @@ async fn in_force(
     }
 }
 
-/// What a running VM can't have.
+/// Returns a warning for each limit that exceeds the running VM.
 fn later(resources: &Resources, vm: VmSize) -> Vec<String> {
     let mut warnings = Vec::new();
     let memory_mib = u64::try_from(resources.memory).unwrap_or(0) >> 20;
@@ -85,7 +89,10 @@ fn later(resources: &Resources, vm: VmSize) -> Vec<String> {
     warnings
 }
 
-/// What of a workload changes, and what is to be said of it.
+/// Returns the changes of the workload, and warnings about them.
+///
+/// # Errors
+/// Returns dockerd's error if a field is not valid.
 fn plan(
     host: &HostConfig,
     workload: &Workload,

@@ -1,10 +1,11 @@
-//! What happens to containers, in Docker's words.
+//! Converts events of containers to Docker's.
 
 use super::{DockerEvent, EventKind};
 use std::time::Duration;
 use vch_runtime::event::{ContainerAction, ContainerEvent, ExecAction};
 
-/// Returns a container's event as Docker tells it: with its labels, and what belongs to the action, as attributes.
+/// Returns Docker's event for a container's event, with the container's labels and the action's
+/// data as attributes.
 pub(super) fn event_of(event: &ContainerEvent) -> DockerEvent {
     let (action, own) = words(&event.action);
     let mut attributes = event.labels.clone();
@@ -67,7 +68,8 @@ fn exec_words(exec: &str, action: &ExecAction) -> (String, ActionAttributes) {
     (word, attributes)
 }
 
-/// A command as events tell of it: dockerd's space stands behind a program without arguments, too.
+/// Returns a command as it is shown in events. As in dockerd, a program without arguments is
+/// followed by a space.
 fn command(args: &[String]) -> String {
     let (program, arguments) = args.split_first().unzip();
     let arguments: &[String] = arguments.unwrap_or_default();

@@ -1,9 +1,10 @@
-//! Which events a listener wants to hear of.
+//! Filters events.
 
 use super::{DockerEvent, EventKind};
 use docker_model::filters::Filters;
 
-/// As dockerd: each name that is given must agree; one of a name's values.
+/// Returns whether an event matches the filters, as in dockerd: all names must match, and of each
+/// name one value.
 pub(super) fn wants(filters: &Filters, event: &DockerEvent) -> bool {
     let name = event.attributes.get("name").map_or("", String::as_str);
     let named = |kind: EventKind| {
@@ -17,13 +18,14 @@ pub(super) fn wants(filters: &Filters, event: &DockerEvent) -> bool {
         && named(EventKind::Network)
         && is_of_image(filters, event, name)
         && filters.labels("label", &event.attributes)
-        // Of these there are none here: who asks for one hears nothing.
+        // A VCH has none of these objects, so a filter for one matches nothing.
         && ["config", "daemon", "node", "plugin", "secret", "service", "volume"]
             .iter()
             .all(|kind| !filters.has(kind))
 }
 
-/// What has a colon behind it is meant with whatever follows.
+/// Returns whether an action matches the filter. A value without a colon also matches actions with
+/// one.
 fn does(filters: &Filters, action: &str) -> bool {
     let open = ["health_status", "exec_create", "exec_start"];
     let mut values = filters.values("event");
@@ -34,7 +36,7 @@ fn does(filters: &Filters, action: &str) -> bool {
     }
 }
 
-/// An image is meant with or without its tag.
+/// Returns whether an event is about an image with this name, with or without its tag.
 fn is_of_image(filters: &Filters, event: &DockerEvent, name: &str) -> bool {
     let image = event.attributes.get("image").map_or("", String::as_str);
     let image = if event.kind == EventKind::Image {

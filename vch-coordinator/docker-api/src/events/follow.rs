@@ -1,4 +1,4 @@
-//! From what the ledger and the runtime say to Docker's events.
+//! Converts the changes of the ledger and the events of the runtime to Docker's events.
 
 use super::{DockerEvent, EventKind, Events, container::event_of};
 use docker_model::networks::response::driver;
@@ -14,7 +14,7 @@ use vch_ledger::{
 use vch_runtime::{Runtime, event::ContainerEvent};
 use vch_store::{Changes, ChangesError, LedgerHandle, Logged, WriterError};
 
-/// Tells what happens, until the writer ends.
+/// Sends events until the store's writer ends.
 pub async fn follow(events: Events, ledger_handle: LedgerHandle, runtime: Runtime) {
     let listened = runtime.events().listen();
     let containers = of_containers(&events, listened);
@@ -46,7 +46,7 @@ async fn of_networks(events: &Events, ledger_handle: &LedgerHandle) -> Result<()
     loop {
         match changes.next().await {
             Ok(logged) => seen.tell(&logged, events),
-            // It goes on from what is kept.
+            // Continues with the transactions in the store.
             Err(ChangesError::Lagged { .. }) => {}
             Err(ChangesError::Compacted { .. }) => {
                 tracing::warn!("some events of networks are not told: too many at once");
@@ -67,7 +67,7 @@ async fn look(ledger_handle: &LedgerHandle) -> Result<(Revision, Seen), WriterEr
     whole.await
 }
 
-/// What of the ledger events are made of, as of the last transaction that was told.
+/// The data of the ledger that events need, as of the last transaction that was handled.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     networks: BTreeMap<NetworkId, Attributes>,
@@ -102,8 +102,8 @@ impl Seen {
         }
     }
 
-    /// Tells a transaction: networks come first and go last, and an endpoint is one while its container
-    /// runs, as in dockerd.
+    /// Sends the events of a transaction. Networks come first and are removed last, and an endpoint
+    /// counts only while its container runs, as in dockerd.
     pub(super) fn tell(&mut self, logged: &Logged, events: &Events) {
         let at = Duration::from_millis(logged.at_ms);
         let tell = |action: &str, id: NetworkId, attributes: Attributes| {
@@ -144,7 +144,7 @@ impl Seen {
         }
     }
 
-    /// The endpoints of these containers, of those of them that run.
+    /// Returns the endpoints of those of these containers that run.
     fn in_force(&self, containers: &BTreeSet<ContainerId>) -> InForce {
         let known = containers.iter();
         let known = known.filter_map(|id| Some((*id, self.containers.get(id)?)));
@@ -178,7 +178,7 @@ impl Seen {
     }
 }
 
-/// Whose endpoints a transaction may have changed.
+/// Returns the containers whose endpoints a transaction may have changed.
 fn concerned(changes: &[Change]) -> BTreeSet<ContainerId> {
     let mut concerned = BTreeSet::new();
     for change in changes {

@@ -1,4 +1,4 @@
-//! `GET /events`: a JSON line for each event, of the past as far as it is kept, then as they come.
+//! `GET /events`: a JSON line for each event, first the past ones that are kept, then new ones.
 
 use super::{DockerEvent, filter::wants};
 use crate::{Docker, Parameters, extract::json_line};
@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// Longer than anybody listens: a century.
+/// A time without end for practical purposes: a century.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 pub(crate) fn routes() -> Router<Docker> {
@@ -82,7 +82,7 @@ impl Listening {
         loop {
             match timeout_at(self.end, self.live.recv()).await.ok()? {
                 Ok(event) if wants(&self.filters, &event) => return Some(event),
-                // What a slow listener has missed he is not told, as by dockerd.
+                // A slow subscriber is not told that it lost events, as in dockerd.
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,
             }

@@ -5,7 +5,7 @@ use vch_ledger::{
 };
 use vch_store::{Logged, sample};
 
-/// Decides, and gives what would be logged of it.
+/// Carries a command out, and returns its transaction.
 fn decide(ledger: &mut Ledger, command: Command) -> Logged {
     let mut count = ledger.revision().0;
     let mut random = |bytes: &mut [u8]| {

@@ -1,4 +1,5 @@
-//! What a process beside a container's own writes and reads, by a client's connection, up to its end.
+//! Transfers the streams of an exec between the process and the client's connection, until the
+//! process ends.
 
 use super::{
     super::{
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use vch_runtime::event::{ContainerAction, ExecAction};
 use vch_shim::{Running, StreamItem, StreamReader};
 
-/// A connection that was taken over hears why nothing came of it as output, as from dockerd.
+/// Writes an error as output to a connection that was taken over, as dockerd does.
 pub async fn explained(hijack: Hijack, refused: DockerError, shape: Shape) {
     let Some(client) = hijack.taken().await else {
         return;
@@ -22,13 +23,13 @@ pub async fn explained(hijack: Hijack, refused: DockerError, shape: Shape) {
     let (from_client, mut to_client) = client.parts();
     let line = format!("{}\r\n", printable(&refused.message));
     if let Some(piece) = shape.framed(Output::Stdout, line.as_bytes()) {
-        // A client that has gone reads nothing.
+        // A client that has gone does not read it.
         let _ = to_client.write_all(&piece).await;
     }
     close(from_client, to_client).await;
 }
 
-/// Keeps how a process ended.
+/// Stores how a process ended.
 pub struct Ending {
     pub docker: Docker,
     pub claim: Claim,
@@ -55,7 +56,7 @@ impl Ending {
     }
 }
 
-/// Without a client: what it writes is not read, and its input is at its end: it runs on.
+/// Runs a process without a client: its output is discarded, and its input is closed.
 pub async fn drained(ending: Ending, running: Running) {
     drop(running.streams.writer);
     let mut reader = running.streams.reader;
@@ -63,7 +64,7 @@ pub async fn drained(ending: Ending, running: Running) {
     ending.ended(exit).await;
 }
 
-/// Up to its end; what it writes goes nowhere.
+/// Discards a process's output until its end. Returns how it ended.
 async fn unread(reader: &mut StreamReader) -> Option<Exit> {
     loop {
         match reader.next().await {
@@ -74,7 +75,8 @@ async fn unread(reader: &mut StreamReader) -> Option<Exit> {
     }
 }
 
-/// A client's connection, up to the process's end; one that goes leaves the process running.
+/// Transfers the streams until the process ends. If the client goes away, the process keeps
+/// running.
 pub async fn carried(
     ending: Ending,
     running: Running,
@@ -106,7 +108,7 @@ pub async fn carried(
             if how == Left::Detached {
                 ending.detached().await;
             }
-            // What it is about to read of the shim's is not to be cut in two.
+            // Cancelling must not interrupt the reading of the shim's message.
             left.cancel();
             let (exit, to_client) = out.await;
             ending.ended(exit).await;
@@ -117,8 +119,8 @@ pub async fn carried(
     }
 }
 
-/// Carries a process's output to its client until the process ends; nowhere any more once the client has
-/// left, which is no reason for the process to wait.
+/// Transfers a process's output to its client until the process ends. After the client has left,
+/// the output is discarded, so that the process need not wait.
 async fn written(
     mut reader: StreamReader,
     to_client: ToClient,
@@ -145,7 +147,7 @@ async fn written(
             (Ok(StreamItem::Output(stream, bytes)), Some(to_client)) => {
                 if let Some(piece) = shape.framed(stream, &bytes) {
                     tokio::select! {
-                        // One whose connection broke is found to have left.
+                        // A broken connection is noticed as a client that left.
                         _ = to_client.write_all(&piece) => {}
                         () = left.cancelled() => {}
                     }

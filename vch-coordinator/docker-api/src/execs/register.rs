@@ -1,4 +1,4 @@
-//! What was asked to be run beside containers' own processes.
+//! The register of execs.
 
 use docker_model::DockerError;
 use protocol::process::{Process, ProcessId};
@@ -9,13 +9,13 @@ use std::{
 };
 use vch_ledger::ContainerId;
 
-/// Most that are remembered; the oldest that do not run are forgotten first.
+/// The maximum number of execs. If it is exceeded, the oldest one that does not run is forgotten.
 const MOST: usize = 4096;
 
-/// The exit code of a process whose end is not known: Docker's for one that could not be started.
+/// The exit code of a process whose end is unknown: Docker's for one that could not be started.
 const GIVEN_UP: i64 = 126;
 
-/// What was asked for, until the coordinator ends.
+/// The execs that were created since the coordinator started.
 #[derive(Clone, Debug, Default)]
 pub struct Execs(Arc<Mutex<ExecTable>>);
 
@@ -25,24 +25,24 @@ struct ExecTable {
     execs: BTreeMap<String, Exec>,
 }
 
-/// A process, as it was asked for.
+/// An exec as it was requested.
 #[derive(Clone, Debug)]
 pub struct Exec {
-    /// Counts them; given when it is added.
+    /// The sequence number of the exec, set when it is added.
     pub number: u64,
     pub container: ContainerId,
     pub process: Process,
-    /// To standard input, output, error.
+    /// Whether to attach to standard input, output, error.
     pub attach: [bool; 3],
     pub detach_keys: Option<String>,
     pub state: Stage,
 }
 
-/// How far it is.
+/// The stage of an exec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     Created,
-    /// It is being started.
+    /// The process is being started.
     Starting,
     Running(ProcessId, u32),
     Ended(i64),
@@ -50,17 +50,20 @@ pub enum Stage {
 
 impl Execs {
     fn table(&self) -> MutexGuard<'_, ExecTable> {
-        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        // No code panics while it holds the lock, and the data would stay consistent in any case.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers one; its ID.
+    /// Adds an exec, and returns its ID.
+    ///
+    /// # Errors
+    /// Returns an error if no random ID can be drawn, or if too many execs run.
     pub fn add(&self, exec: Exec) -> Result<String, DockerError> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|error| DockerError::failed(error.to_string()))?;
         let mut id = String::new();
         for byte in bytes {
-            // Writing into a String does not fail.
+            // Writing to a String cannot fail.
             let _ = write!(id, "{byte:02x}");
         }
         let mut table = self.table();
@@ -81,16 +84,19 @@ impl Execs {
         Ok(id)
     }
 
-    /// The one of an ID.
+    /// Returns the exec with an ID.
+    ///
+    /// # Errors
+    /// Returns 404 if there is no such exec.
     pub fn get(&self, id: &str) -> Result<Exec, DockerError> {
         let found = self.table().execs.get(id).cloned();
         found.ok_or_else(|| unknown(id))
     }
 
-    /// The one of an ID, which cannot be started a second time from now on.
+    /// Returns the exec with an ID for its start. It cannot be started a second time from now on.
     ///
     /// # Errors
-    /// 404 if there is no such exec, 409 if it was started before.
+    /// Returns 404 if there is no such exec, and 409 if it was started before.
     pub fn claim(&self, id: &str) -> Result<Claim, DockerError> {
         let mut table = self.table();
         let exec = table.execs.get_mut(id).ok_or_else(|| unknown(id))?;
@@ -119,7 +125,7 @@ impl Execs {
         }
     }
 
-    /// The IDs of a container's processes that run.
+    /// Returns the IDs of a container's execs that run.
     pub fn of(&self, container: ContainerId) -> Vec<String> {
         let table = self.table();
         let own = table.execs.iter().filter(|(_, exec)| {
@@ -129,13 +135,13 @@ impl Execs {
     }
 }
 
-/// A process that is being started or runs. One that is given up before its end was told counts as ended:
-/// nothing that was begun stays in the register for ever.
+/// An exec that is being started or runs. If it is dropped before the end is known, the exec counts
+/// as ended, so that no exec stays in the register forever.
 #[derive(Debug)]
 pub struct Claim {
     execs: Execs,
     id: String,
-    /// As it was asked for.
+    /// The exec as it was requested.
     pub exec: Exec,
     done: bool,
 }
@@ -145,7 +151,7 @@ impl Claim {
         &self.id
     }
 
-    /// It may be started again: its container does not run.
+    /// Allows the exec to be started again, because its container does not run.
     pub fn put_back(mut self) {
         self.done = true;
         self.execs.set(&self.id, Stage::Created);

@@ -1,7 +1,7 @@
-//! `docker top`: a container's processes, in columns as ps(1) names them.
+//! `docker top`: a container's processes, in columns named as by ps(1).
 //!
-//! dockerd runs the ps of its host; here the VM tells its processes, and ps's selection is always all of
-//! the container's.
+//! dockerd runs the ps of its host. Here the VM reports its processes; ps's options for the selection of
+//! processes have no effect, since all of the container's are shown.
 
 use super::super::{Docker, Json, Parameters, Path};
 use axum::extract::State;
@@ -33,7 +33,7 @@ enum Column {
     Words,
 }
 
-/// ps's names for them (its STANDARD FORMAT SPECIFIERS), the title, and what it is.
+/// The columns: ps's names (its STANDARD FORMAT SPECIFIERS), the title, and the column.
 const COLUMNS: &[(&str, &str, Column)] = &[
     ("user", "USER", Column::User),
     ("euser", "EUSER", Column::User),
@@ -72,7 +72,7 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     ("command", "COMMAND", Column::Words),
     ("cmd", "CMD", Column::Words),
 ];
-/// Those of `ps -f`.
+/// The columns of `ps -f`.
 const FULL: &[(&str, Column)] = &[
     ("UID", Column::User),
     ("PID", Column::Pid),
@@ -83,7 +83,7 @@ const FULL: &[(&str, Column)] = &[
     ("TIME", Column::Time),
     ("CMD", Column::Words),
 ];
-/// Those of `ps ax`.
+/// The columns of `ps ax`.
 const BSD: &[(&str, Column)] = &[
     ("PID", Column::Pid),
     ("TTY", Column::Terminal),
@@ -91,7 +91,7 @@ const BSD: &[(&str, Column)] = &[
     ("TIME", Column::BsdTime),
     ("COMMAND", Column::Words),
 ];
-/// Those of `ps u`.
+/// The columns of `ps u`.
 const BY_USER: &[(&str, Column)] = &[
     ("USER", Column::User),
     ("PID", Column::Pid),
@@ -105,7 +105,7 @@ const BY_USER: &[(&str, Column)] = &[
     ("TIME", Column::BsdTime),
     ("COMMAND", Column::Words),
 ];
-/// As Linux cuts a process's name (TASK_COMM_LEN, less its end).
+/// The maximum length of a process's name in Linux (TASK_COMM_LEN without the final zero).
 const NAME: usize = 15;
 
 pub async fn top(
@@ -132,17 +132,17 @@ pub async fn top(
     Ok(Json(response(&columns, &processes, context)))
 }
 
-/// What ps's options ask for.
+/// Parses ps's options into columns with their titles.
 ///
 /// # Errors
-/// An option or a column that is not there; and, in dockerd's words, no column for the process's number.
+/// Returns 400 for an unknown option or column, and dockerd's error if no column has the process's number.
 fn columns(options: &str) -> Result<Vec<(String, Column)>, DockerError> {
     let mut words = options.split_ascii_whitespace();
     let mut chosen = Vec::new();
     let mut usual = FULL;
     while let Some(word) = words.next() {
         let letters = word.strip_prefix('-').unwrap_or(word);
-        // BSD's options, which ps takes with a dash as well where there is no user `x`.
+        // BSD options, which ps also accepts with a dash if there is no user `x`.
         if letters.starts_with(['a', 'u', 'x'])
             && letters.chars().all(|letter| "auxw".contains(letter))
         {
@@ -180,7 +180,10 @@ fn columns(options: &str) -> Result<Vec<(String, Column)>, DockerError> {
     }
 }
 
-/// `pid`, or with a title of one's own: `pid=NUMBER`.
+/// Parses a column, `pid`, optionally with its own title, `pid=NUMBER`.
+///
+/// # Errors
+/// Returns 400 if the column is unknown.
 fn column(wanted: &str) -> Result<(String, Column), DockerError> {
     let (name, title) = match wanted.split_once('=') {
         Some((name, title)) => (name, Some(title.to_owned())),
@@ -202,17 +205,17 @@ fn column(wanted: &str) -> Result<(String, Column), DockerError> {
     }
 }
 
-/// What is known of the container beside its processes.
+/// Data of the container that the table needs beside its processes.
 #[derive(Clone, Copy)]
 struct TopContext {
-    /// When its first process started, since 1970.
+    /// When the container's first process started, in milliseconds since 1970.
     started_ms: u64,
-    /// Of its VM.
+    /// The memory of the container's VM.
     memory_kib: u64,
     now: Duration,
 }
 
-/// The table.
+/// Returns the table.
 fn response(columns: &[(String, Column)], processes: &[Listed], context: TopContext) -> Top {
     let first = processes.iter().map(|one| one.started_ms).min();
     let first = first.unwrap_or_default();
@@ -235,7 +238,7 @@ fn cell(column: Column, one: &Listed, started: Duration, context: TopContext) ->
     let [virtual_kib, resident_kib] = one.memory_kib;
     match column {
         Column::User if one.uid == 0 => "root".to_owned(),
-        // Names are in the container's files.
+        // User names are only in the container's files.
         Column::User | Column::Uid => one.uid.to_string(),
         Column::Pid => one.pid.to_string(),
         Column::Parent => one.parent.to_string(),
@@ -276,7 +279,7 @@ fn cell(column: Column, one: &Listed, started: Duration, context: TopContext) ->
     }
 }
 
-/// With one digit behind the point.
+/// Returns a percentage with one decimal place.
 fn percent(part: u128, whole: u128) -> String {
     let tenths = part.saturating_mul(1000) / whole.max(1);
     format!("{}.{}", tenths / 10, tenths % 10)

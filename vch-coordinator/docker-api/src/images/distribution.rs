@@ -1,4 +1,4 @@
-//! `GET /distribution/NAME/json`: what a registry has under a name, without pulling it.
+//! `GET /distribution/NAME/json`: describes an image in a registry without pulling it.
 
 use super::super::{Docker, Json, Path};
 use super::pull;
@@ -6,7 +6,7 @@ use axum::{extract::State, http::HeaderMap};
 use docker_model::{DockerError, registry::DistributionInspect};
 use vch_image_store::{ImageError, Reference};
 
-/// Answers with the descriptor of the manifest or index, and with its platforms.
+/// Returns the descriptor of the manifest or index, and its platforms.
 pub async fn inspect(
     State(docker): State<Docker>,
     Path(path): Path<String>,

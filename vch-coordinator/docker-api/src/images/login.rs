@@ -1,4 +1,4 @@
-//! `docker login`: whether a registry knows a user.
+//! `docker login`: checks credentials with a registry.
 
 use super::super::{Docker, Json};
 use axum::extract::State;
@@ -8,12 +8,12 @@ use docker_model::{
 };
 use serde::Deserialize;
 
-/// Docker's hub, as the CLI names it, and as images do.
+/// Docker Hub, as the CLI names it, and as images do.
 const HUB: [&str; 2] = ["index.docker.io", "docker.io"];
-/// Of a DNS name and a port.
+/// The maximum length of a DNS name with a port.
 const MAX_HOST: usize = 253 + 6;
 
-/// What a client knows of a user.
+/// The credentials that a client sends.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "lowercase")]
 pub struct Auth {
@@ -28,10 +28,10 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// User and password, if there are any.
+    /// Returns user and password; `None` if there are none.
     ///
     /// # Errors
-    /// There is a token in their place.
+    /// Returns 400 if the client sent a token instead.
     pub fn credentials(self) -> Result<Option<(String, String)>, DockerError> {
         let tokens = [
             ("identitytoken", &self.identity),
@@ -58,7 +58,10 @@ pub async fn login(
     Ok(Json(LOGGED_IN))
 }
 
-/// `host`, `host:port`, or either within an address of the web; empty for Docker's hub.
+/// Parses the name of a registry: `host`, `host:port`, or a URL with either; empty for Docker Hub.
+///
+/// # Errors
+/// Returns 400 if the text is not such a name.
 fn registry(server: &str) -> Result<String, DockerError> {
     let bare = ["https://", "http://"]
         .iter()

@@ -1,4 +1,4 @@
-//! Pulls and loads images: `docker pull`, `docker import`, `docker load`.
+//! `docker pull`, `docker import` and `docker load`.
 
 use super::super::{Docker, Parameters};
 use super::login::Auth;
@@ -23,7 +23,8 @@ use tokio::sync::mpsc;
 use tokio_util::io::StreamReader;
 use vch_image_store::{ImageError, Import, Progress, Reference};
 
-/// Lines of progress that a slow client may be behind by; then the work waits for him.
+/// How many lines of progress a slow client may lag behind; beyond that, the work waits for the
+/// client.
 const BEHIND: usize = 16;
 
 pub async fn create(
@@ -37,7 +38,7 @@ pub async fn create(
     }
     if let Some(image) = parameters.get("fromImage") {
         let tag = parameters.get("tag").unwrap_or_default();
-        // The form in which old clients ask for all tags.
+        // Old clients ask for all tags in this form.
         let image = image.strip_suffix(':').unwrap_or(image);
         let name = Reference::from_parts(image, tag).map_err(ImageError::Name)?;
         let all = tag.is_empty() && Reference::is_repository(image);
@@ -71,7 +72,7 @@ pub async fn create(
     streamed(receiver, work.boxed()).await
 }
 
-/// Pulls an image, or those of all tags of its repository (`docker pull --all-tags`).
+/// Pulls an image, or the images of all tags of its repository (`docker pull --all-tags`).
 async fn pull(
     docker: Docker,
     name: Reference,
@@ -95,7 +96,10 @@ async fn pull(
     streamed(receiver, work.boxed()).await
 }
 
-/// What the client's configuration has for the registry: `X-Registry-Auth`, base64url of JSON.
+/// Parses the client's credentials for the registry: `X-Registry-Auth`, JSON in base64url.
+///
+/// # Errors
+/// Returns 400 if the header is not valid.
 pub(super) fn credentials(headers: &HeaderMap) -> Result<Option<(String, String)>, DockerError> {
     let Some(written) = headers.get("X-Registry-Auth") else {
         return Ok(None);
@@ -110,7 +114,7 @@ pub(super) fn credentials(headers: &HeaderMap) -> Result<Option<(String, String)
     let auth = decoded.and_then(|text| serde_json::from_slice(&text).ok());
     let auth = match auth {
         Some(Value::Null) => Some(Auth::default()),
-        // By Go's rules: clients write null for what they do not have.
+        // By Go's rules: clients write null for missing values.
         auth => auth.and_then(|auth| json::typed(auth).ok()),
     };
     let auth = auth.ok_or_else(|| {
@@ -137,7 +141,7 @@ pub async fn load(
         }
         Ok(None)
     };
-    // dockerd has said 200 before it reads the archive.
+    // dockerd answers 200 before it reads the archive.
     let answered = streamed(receiver, work.boxed()).await;
     Ok(answered.unwrap_or_else(|error| lines(text(&[ProgressLine::failed(&error.message)]))))
 }
@@ -149,15 +153,16 @@ fn reader(body: Body) -> StreamReader<BoxStream<'static, io::Result<Bytes>>, Byt
 
 type Work = BoxFuture<'static, Result<Option<ProgressLine>, ImageError>>;
 
-/// Lines as they come, then what the work ended with. It ends with the client, too.
+/// Returns a response of progress lines, followed by the result of the work. The work is cancelled
+/// if the client goes away.
 ///
 /// # Errors
-/// It failed before there was anything to tell: that is the answer itself.
+/// Returns the error of the work if it fails before the first progress.
 async fn streamed(
     mut progress: mpsc::Receiver<Progress>,
     mut work: Work,
 ) -> Result<Response, DockerError> {
-    // Both can be asked again: nothing is lost by the one that comes later.
+    // Both futures can be polled again, so that none loses its result.
     let (first, rest) = tokio::select! {
         biased;
         Some(line) = progress.recv() => (vec![ProgressLine::Progress(line)], Some(work)),
@@ -180,7 +185,7 @@ async fn streamed(
     Ok(lines(Body::from_stream(whole.map(Ok::<_, Infallible>))))
 }
 
-/// An answer of lines of JSON.
+/// Returns a response of JSON lines.
 fn lines(body: impl Into<Body>) -> Response {
     let mut response = body.into().into_response();
     let json = HeaderValue::from_static("application/json");
@@ -188,11 +193,11 @@ fn lines(body: impl Into<Body>) -> Response {
     response
 }
 
-/// Lines as they go out.
+/// Serializes progress lines.
 fn text(lines: &[ProgressLine]) -> Bytes {
     let mut text = Vec::new();
     for line in lines {
-        // Of texts and numbers: each can be written.
+        // Texts and numbers can always be serialized.
         if serde_json::to_writer(&mut text, line).is_ok() {
             text.extend_from_slice(b"\r\n");
         }
@@ -200,7 +205,7 @@ fn text(lines: &[ProgressLine]) -> Bytes {
     Bytes::from(text)
 }
 
-/// What is left of the progress, and how it ended.
+/// Returns the remaining progress and the result.
 fn last(
     progress: &mut mpsc::Receiver<Progress>,
     done: Result<Option<ProgressLine>, ImageError>,
@@ -236,7 +241,7 @@ mod tests {
         let encoded = |text: &str| URL_SAFE.encode(text);
         let mine = of(&encoded(r#"{"username":"me","password":"p>?s"}"#));
         assert_eq!(mine, Some(Some(("me".to_owned(), "p>?s".to_owned()))));
-        // As the crate bollard writes them.
+        // The crate bollard writes them in this form.
         let null =
             r#"{"username":"me","password":"p","auth":null,"email":null,"identitytoken":null}"#;
         let mine = of(&encoded(null));

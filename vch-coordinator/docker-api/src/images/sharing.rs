@@ -1,4 +1,4 @@
-//! Which layers several images have.
+//! Which layers several images share.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,11 +6,11 @@ use std::{
 };
 use vch_image_store::{Digest, Image};
 
-/// How many images have each layer.
+/// The number of images with each layer.
 pub struct Sharing(BTreeMap<Digest, usize>);
 
 impl Sharing {
-    /// Counts them.
+    /// Counts the images of each layer.
     pub fn of(images: &[Arc<Image>]) -> Self {
         let mut counts = BTreeMap::new();
         for image in images {
@@ -21,7 +21,8 @@ impl Sharing {
         Self(counts)
     }
 
-    /// Bytes of an image's packed layers that another image has too: on disk they are there once.
+    /// Returns the bytes of an image's packed layers that other images also have. The disk has them
+    /// once.
     pub fn bytes(&self, image: &Image) -> u64 {
         let shared = |layer: &Digest| self.0.get(layer).is_some_and(|count| *count > 1);
         let layers = layers(image).into_iter();
@@ -32,7 +33,7 @@ impl Sharing {
     }
 }
 
-/// Each once, with its bytes.
+/// Returns the image's layers without repetition, with their sizes in bytes.
 fn layers(image: &Image) -> BTreeSet<(Digest, u64)> {
     let layers = image.layers.iter();
     layers.map(|layer| (layer.digest, layer.size)).collect()

@@ -1,4 +1,4 @@
-//! Which networks a list's filters let through.
+//! Selects networks by the filters of a list.
 
 use super::is_unused;
 use docker_model::{
@@ -10,10 +10,10 @@ use vch_ledger::{Ledger, Network};
 
 const KNOWN: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];
 
-/// The networks that the filters let through, by name.
+/// Returns the networks that match the filters, by name.
 ///
 /// # Errors
-/// A filter that there is not, or a value that it can't have.
+/// Returns dockerd's error for an unknown filter or a value that it does not accept.
 pub fn listed<'a>(ledger: &'a Ledger, filters: &Filters) -> Result<Vec<&'a Network>, DockerError> {
     filters.only(&KNOWN)?;
     let dangling = filters.switch("dangling")?;
@@ -21,7 +21,7 @@ pub fn listed<'a>(ledger: &'a Ledger, filters: &Filters) -> Result<Vec<&'a Netwo
         if !matches!(kind, "builtin" | "custom") {
             let shown: String = kind.chars().take(80).collect();
             let message = format!("invalid filter: 'type'='{shown}'");
-            // dockerd 20.10's status, as for other values that it reads late.
+            // The status of dockerd 20.10, as for other values that it parses late.
             return Err(DockerError::failed(message));
         }
     }
@@ -33,7 +33,7 @@ pub fn listed<'a>(ledger: &'a Ledger, filters: &Filters) -> Result<Vec<&'a Netwo
             } else {
                 "custom"
             };
-            // In use is what a prune keeps.
+            // A prune keeps networks that are in use.
             let unused = || !network.predefined && is_unused(ledger, network);
             filters.exact("driver", driver(network))
                 && filters.pattern("name", network.name.as_str())

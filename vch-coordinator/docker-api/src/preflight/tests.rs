@@ -9,7 +9,7 @@ use futures_util::stream;
 use std::convert::Infallible;
 use tower::ServiceExt;
 
-/// A handler that is reached says so.
+/// Returns a router whose handlers report that they were reached.
 fn app() -> Router {
     let reached = async |super::super::Json(body): super::super::Json<Value>| body.to_string();
     let mut routes = Router::new();

@@ -1,7 +1,7 @@
 use super::{Follow, MAX_HEAD, starts_raw};
 use proptest::prelude::*;
 
-/// What comes out, the input given in pieces of `size`.
+/// Returns the output for an input that is given in pieces of `size`.
 fn passed(input: &[u8], size: usize) -> Vec<u8> {
     let mut follow = Follow::Head(Vec::new());
     let mut out = Vec::new();
@@ -68,7 +68,8 @@ fn one_that_asks_and_what_is_no_http_pass_as_they_are() {
 }
 
 proptest! {
-    /// Whatever comes, nothing is lost and nothing but a method is changed; pieces make no difference.
+    /// Checks that no byte is lost, that only methods are changed, and that pieces make no
+    /// difference.
     #[test]
     fn pieces_make_no_difference(
         input in proptest::collection::vec(

@@ -24,7 +24,7 @@ use vch_runtime::Tasks;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A server at a socket in a directory of its own, until it is dropped.
+/// A server at a socket in its own directory, until it is dropped.
 struct Served {
     dir: tempfile::TempDir,
     stop: CancellationToken,
@@ -35,7 +35,7 @@ impl Served {
     fn of(app: Router) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("docker.sock");
-        // What a dead coordinator left.
+        // The socket that a crashed coordinator left.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         let listeners = Listeners {
             tcp: None,
@@ -60,7 +60,7 @@ impl Served {
     }
 }
 
-/// Answers four bytes with the same in reverse.
+/// Reverses four bytes of input.
 async fn reversed(hijack: Hijack) -> Response {
     let answer = hijack.answer(HeaderValue::from_static("x/y"));
     tokio::spawn(async move {
@@ -104,7 +104,7 @@ async fn a_client_that_asks_for_no_upgrade_has_its_raw_stream_all_the_same() {
         "POST /exec/1/start HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\nabcd",
         "POST /v1.24/containers/c/attach?stream=1 HTTP/1.1\r\nHost: x\r\n\r\nabcd",
         "POST /containers/c/attach HTTP/1.0\r\n\r\nabcd",
-        // One that is kept from a request before.
+        // The connection is kept after another request.
         "GET /_ping HTTP/1.1\r\nHost: x\r\n\r\nPOST /exec/1/start HTTP/1.1\r\nHost: x\r\n\r\nabcd",
     ] {
         let heard = heard(served.client().await, request).await;
@@ -122,9 +122,9 @@ async fn a_client_that_asks_for_no_upgrade_has_its_raw_stream_all_the_same() {
     served.end().await;
 }
 
-/// The lost output of an exec: a client of Python's reads the answer's head through a buffer of 8 KiB and then
-/// goes on at the socket. What lay behind the head when it was read is lost. Here the output is ready before
-/// the client reads at all.
+/// Reproduces the lost output of an exec: a Python client reads the answer's head through a buffer
+/// of 8 KiB and then continues with the socket, so that output that was read with the head is lost.
+/// Here the output is ready before the client reads at all.
 #[tokio::test]
 async fn output_comes_only_when_the_client_has_read_the_answer_s_head() {
     let written = Arc::new(Notify::new());
@@ -217,7 +217,7 @@ async fn a_stream_whose_client_has_gone_is_told() {
         .unwrap();
     let mut first = [0; 15];
     client.read_exact(&mut first).await.unwrap();
-    // One that has said all is not one that has gone.
+    // A client that has closed its writing side has not gone.
     client.shutdown().await.unwrap();
     let early = timeout(Duration::from_millis(300), gone.notified()).await;
     assert!(early.is_err(), "it still listens");
@@ -226,7 +226,7 @@ async fn a_stream_whose_client_has_gone_is_told() {
     served.end().await;
 }
 
-/// As where an image is refused, of which the client has sent no more than its head.
+/// Checks a refused image, of which the client has sent only the head.
 #[tokio::test]
 async fn a_client_that_is_refused_before_its_body_is_there_hears_why() {
     let refuses = async || DockerError::failed("too little room").into_response();
@@ -247,7 +247,7 @@ async fn a_client_that_is_refused_before_its_body_is_there_hears_why() {
             .unwrap()
             .unwrap();
         assert_eq!(&first, b"HTTP/1.1 500 ");
-        // Go's client writes on while it reads, and gives up where it can't.
+        // Go's client writes while it reads, and fails if it cannot write.
         let written = timeout(DEADLINE, client.write_all(&body)).await;
         written.unwrap().unwrap();
         let rest = heard(client, "").await;
@@ -296,7 +296,7 @@ async fn a_connection_that_was_taken_over_ends_with_its_tasks() {
         let more = timeout(DEADLINE, client.read_buf(&mut read)).await.unwrap();
         assert_ne!(more.unwrap(), 0, "it is open");
     }
-    // The server does not wait for it; the owner of its task does.
+    // The owner of the task waits for it, not the server.
     served.end().await;
     timeout(DEADLINE, tasks.close()).await.unwrap();
     assert_eq!(heard(client, "").await, "");

@@ -1,26 +1,26 @@
-//! The keys by which a client leaves a container running: Docker's `--detach-keys`.
+//! The keys by which a client detaches from a container: Docker's `--detach-keys`.
 
 use docker_model::DockerError;
 
 /// ctrl-p, ctrl-q.
 const DEFAULT: &[u8] = &[16, 17];
-/// More are nobody's.
+/// The maximum number of keys.
 const MOST: usize = 32;
 
-/// Watches a client's input for them.
+/// Looks for the detach keys in a client's input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
     keys: Vec<u8>,
-    /// So many of them came, and were kept back.
+    /// The number of keys that have arrived and are held back.
     seen: usize,
 }
 
 impl Keys {
-    /// As the client wrote them; Docker's own where it wrote none. Without a terminal no keys are typed, but
-    /// what was written must be keys all the same.
+    /// Parses detach keys; without a text returns Docker's default. Without a terminal there are no
+    /// keys, but the text must be valid nevertheless.
     ///
     /// # Errors
-    /// They are none.
+    /// Returns 400 if the text is not valid.
     pub fn of(written: Option<&str>, terminal: bool) -> Result<Self, DockerError> {
         let keys = match written {
             None | Some("") => DEFAULT.to_vec(),
@@ -41,7 +41,7 @@ impl Keys {
         Ok(Self { keys, seen: 0 })
     }
 
-    /// What of some input is the container's, and whether the client leaves.
+    /// Returns the part of an input that is for the container, and whether the client detaches.
     pub fn pass(&mut self, input: &[u8]) -> (Vec<u8>, bool) {
         if self.keys.is_empty() {
             return (input.to_vec(), false);
@@ -65,7 +65,8 @@ impl Keys {
     }
 }
 
-/// A letter, `DEL`, or `ctrl-` and one of `a` to `z`, `@`, `[`, `\`, `]`, `^`, `_`.
+/// Parses a key: a letter, `DEL`, or `ctrl-` and one of `a` to `z`, `@`, `[`, `\`, `]`, `^`, `_`;
+/// `None` if it is not valid.
 fn key(text: &str) -> Option<u8> {
     let single = |text: &str| match text.as_bytes() {
         [byte] => Some(*byte),

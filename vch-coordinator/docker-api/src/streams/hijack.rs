@@ -1,4 +1,4 @@
-//! A connection that becomes a raw stream: `attach` and the start of an exec.
+//! Connections that become raw streams: `attach` and the start of an exec.
 
 use crate::raw::RawStart;
 use axum::{
@@ -24,7 +24,7 @@ use vch_shim::StreamWriter;
 
 use super::Keys;
 
-/// Bytes of a client's input that are read at once.
+/// The maximum number of bytes of a client's input that are read at once.
 const READ: usize = 32 << 10;
 /// How long a client that was told of the end may take to close.
 const LINGER: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// A request whose connection can be taken over.
 pub struct Hijack {
     upgrade: OnUpgrade,
-    /// Whether the client asked for an upgrade; others are answered without one.
+    /// Whether the client requested an upgrade.
     asked: bool,
     peer: Option<Peer>,
 }
@@ -55,7 +55,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Hijack {
 }
 
 impl Hijack {
-    /// The answer behind which bytes go both ways: 101, or 200 for a client that did not ask.
+    /// Returns the response after which bytes go in both directions: 101, or 200 for a client that
+    /// requested no upgrade.
     pub fn answer(&self, kind: HeaderValue) -> Response {
         let mut response = Response::new(Body::empty());
         let headers = response.headers_mut();
@@ -65,17 +66,18 @@ impl Hijack {
             headers.insert(CONTENT_TYPE, kind);
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         } else {
-            // dockerd says so to these clients whatever follows.
+            // dockerd sends this type to such clients in any case.
             let raw = HeaderValue::from_static("application/vnd.docker.raw-stream");
             headers.insert(CONTENT_TYPE, raw);
         }
         response
     }
 
-    /// Both directions, once the client has read the answer's head; `None` if it has gone.
+    /// Takes the connection over, once the client has read the response's head; `None` if the
+    /// client has gone.
     ///
-    /// What is sent behind a head that was not read yet may be lost at the client: Python's reads the
-    /// head by a buffer, which takes more than the head if more is there, and then goes on at the socket.
+    /// Bytes that are sent before the head was read may be lost in the client: Python's client reads the head
+    /// through a buffer, which also takes bytes after the head, and then continues with the socket.
     pub async fn taken(self) -> Option<Taken> {
         let upgraded = self.upgrade.await.ok()?;
         if let Some(peer) = &self.peer {
@@ -97,17 +99,17 @@ pub struct Taken {
     peer: Option<Peer>,
 }
 
-/// Why a client's input is not read any more.
+/// Why a client's input ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
-    /// By its keys.
+    /// The client detached by its keys.
     Detached,
-    /// Its connection is closed or broken.
+    /// The client's connection is closed or broken.
     Gone,
 }
 
 impl Taken {
-    /// Its parts: what comes from the client, what goes to it, and whether it is there.
+    /// Splits the connection into the client's input and the output to the client.
     pub fn parts(self) -> (FromClient, ToClient) {
         let from_client = FromClient {
             reader: self.reader,
@@ -119,27 +121,27 @@ impl Taken {
 
 #[cfg(test)]
 impl Taken {
-    /// Its two directions.
+    /// Splits the connection into its two directions.
     pub fn halves(self) -> (ReadHalf<TokioIo<Upgraded>>, ToClient) {
         (self.reader, self.writer)
     }
 }
 
-/// What goes to a client.
+/// The output to a client.
 pub type ToClient = WriteHalf<TokioIo<Upgraded>>;
 
-/// What comes from a client.
+/// The input from a client.
 pub struct FromClient {
     reader: ReadHalf<TokioIo<Upgraded>>,
     presence: Presence,
 }
 
-/// Whether a client is there, which is looked at without reading.
+/// Checks whether a client is still connected, without reading.
 #[derive(Clone)]
 pub struct Presence(Option<Peer>);
 
 impl Presence {
-    /// Resolves when the client has gone.
+    /// Waits until the client has gone.
     pub async fn gone(&self) {
         match &self.0 {
             Some(peer) => peer.gone().await,
@@ -149,12 +151,13 @@ impl Presence {
 }
 
 impl FromClient {
-    /// Whether it is there.
+    /// Returns a check whether the client is still connected.
     pub fn presence(&self) -> Presence {
         self.presence.clone()
     }
 
-    /// Carries the client's input on until the client leaves. One that has said all goes on listening.
+    /// Transfers the client's input until the client leaves. A client that has closed its writing
+    /// side still receives output.
     pub async fn feed(&mut self, input: Option<StreamWriter>, keys: Keys) -> Left {
         tokio::select! {
             left = read(&mut self.reader, input, keys) => left,
@@ -180,7 +183,7 @@ async fn read(
             && !bytes.is_empty()
             && writer.write(&bytes).await.is_err()
         {
-            // The container has ended: its output says so.
+            // The container has ended, which its output shows.
             input = None;
         }
         if detached {
@@ -188,7 +191,7 @@ async fn read(
         }
     }
     if let Some(mut writer) = input {
-        // It has ended then.
+        // Writing fails only if the process has ended.
         let _ = writer.write(&[]).await;
     }
     std::future::pending().await
@@ -205,8 +208,8 @@ pub async fn close(mut from_client: FromClient, to_client: ToClient) {
     let _ = timeout(LINGER, closed).await;
 }
 
-/// Says that nothing more comes.
+/// Closes the output to a client.
 pub async fn end(mut writer: ToClient) {
-    // A client that has gone does not hear it.
+    // A client that has gone does not notice it.
     let _ = writer.shutdown().await;
 }

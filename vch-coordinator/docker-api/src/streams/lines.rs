@@ -1,4 +1,4 @@
-//! What of a log a client wants: by stream, time and number of lines, with times before them.
+//! Selects log lines by stream, time and number, and adds times to them.
 
 use super::Shape;
 use crate::Parameters;
@@ -9,26 +9,27 @@ use docker_model::{
 use protocol::process::Output;
 use std::time::Duration;
 
-/// Bytes of a longer line that are one frame: what dockerd's copier of logs reads at once.
+/// The maximum length of a frame in bytes, as in dockerd's log copier.
 const FRAME: usize = 16 << 10;
 
-/// What a client wants.
+/// The log lines that a client requests.
 #[derive(Clone, Copy, Debug)]
 pub struct LogParams {
     pub shape: Shape,
     pub timestamps: bool,
-    /// The log's own marks before each line, of which there are none: dockerd's space behind them.
+    /// Whether to show the log's attributes before each line. A VCH has none, so that only
+    /// dockerd's space is added.
     pub details: bool,
-    /// Nanoseconds since 1970.
+    /// The earliest time, in nanoseconds since 1970.
     pub since_ns: u64,
-    /// The same.
+    /// The latest time, in nanoseconds since 1970.
     pub until_ns: u64,
-    /// The last lines; all where it is none.
+    /// The number of last lines; `None` for all.
     pub tail: Option<usize>,
 }
 
 impl LogParams {
-    /// All that was written, as it was.
+    /// Returns the parameters for the complete output.
     pub fn all(shape: Shape) -> Self {
         Self {
             shape,
@@ -52,7 +53,7 @@ impl LogParams {
             details: parameters.flag("details"),
             since_ns: bound_ns("since")?.unwrap_or(0),
             until_ns: bound_ns("until")?.unwrap_or(u64::MAX),
-            // As dockerd does, what is no number is all.
+            // As in dockerd, a text that is not a number means all lines.
             tail: parameters.get("tail").and_then(|text| text.parse().ok()),
             ..Self::all(shape)
         })
@@ -67,7 +68,7 @@ impl LogParams {
     }
 }
 
-/// A stream's index in a list of two.
+/// Returns the index of a stream in arrays of two.
 pub fn index(stream: Output) -> usize {
     match stream {
         Output::Stdout => 0,
@@ -75,19 +76,19 @@ pub fn index(stream: Output) -> usize {
     }
 }
 
-/// When what has just come was written.
+/// Returns the time that is shown for output that has just arrived.
 pub fn now_ns() -> u64 {
     u64::try_from(time::now().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Shows what was written as a client wants it. With heads before the pieces, each line is a piece of its own, as with
-/// dockerd: clients take a piece for a line.
+/// Converts output to the requested form. If the streams are multiplexed, each line is a separate
+/// frame, as in dockerd: clients take a frame for a line.
 #[derive(Clone)]
 pub struct Pieces {
     params: LogParams,
-    /// Whether a stream is within a line, by its index.
+    /// Whether each stream is within a line, by index.
     inside: [bool; 2],
-    /// What of a stream's line is there so far, by its index.
+    /// The incomplete line of each stream, by index.
     held: [LineStart; 2],
 }
 
@@ -99,7 +100,7 @@ struct LineStart {
 }
 
 impl Pieces {
-    /// As it goes out: nothing where it is not wanted.
+    /// Returns output in the requested form; empty if it is not requested.
     pub fn shown(&mut self, stream: Output, at_ns: u64, bytes: &[u8]) -> Vec<u8> {
         let outside = at_ns < self.params.since_ns || at_ns > self.params.until_ns;
         if outside || !self.params.shape.wants(stream) {
@@ -123,7 +124,7 @@ impl Pieces {
         text
     }
 
-    /// What is there of lines without an end, when nothing more comes.
+    /// Returns the incomplete lines at the end of the output.
     pub fn rest(&mut self) -> Vec<u8> {
         let mut rest = self.released(Output::Stdout);
         rest.append(&mut self.released(Output::Stderr));

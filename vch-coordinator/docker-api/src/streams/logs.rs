@@ -1,4 +1,4 @@
-//! `docker logs`: what a container wrote, and with `follow` what it writes from then on.
+//! `docker logs`: a container's past output, and with `follow` its further output.
 
 use super::{
     LogParams, Shape,
@@ -20,9 +20,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use vch_ledger::ContainerId;
 use vch_runtime::{Outputs, RuntimeError, Until};
 
-/// Longer than any client follows: a century.
+/// A time without end for practical purposes: a century.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
-/// How long the end of an answer waits for the end of the container, behind its last output: the VM says it at once.
+/// How long the end of a response waits for the end of the container after its last output, which
+/// the VM reports at once.
 const ENDS: Duration = Duration::from_secs(10);
 
 pub async fn logs(
@@ -56,18 +57,18 @@ pub async fn logs(
     Ok(([(CONTENT_TYPE, shape.kind(version))], body).into_response())
 }
 
-/// Where the answer of a client that follows is.
+/// The state of a response that follows the output.
 enum Following {
     Past(Docker, ContainerId, Box<Pages>),
-    /// The last one is ready when the container has ended.
+    /// The container's output is followed. The future completes when the container has ended.
     Now(Outputs, Pieces, BoxFuture<'static, ()>),
-    /// It runs no longer: what it wrote last may have come since the last page.
+    /// The container has ended. Output after the last page may still have to be read.
     Rest(Box<Pages>),
     End,
 }
 
-/// What was written, then what is written, up to the container's end or the moment that was asked for. As with dockerd,
-/// a client that has read all of it finds a container that has ended, which it can remove.
+/// Streams past and further output until the container ends or the requested time. As in dockerd, a
+/// client that has read everything finds a container that has ended and can be removed.
 fn followed(
     docker: Docker,
     id: ContainerId,
@@ -96,7 +97,8 @@ fn followed(
                         },
                     }
                 }
-                // Asked first: one that always has more to say would be listened to for ever.
+                // Checked first, since a container that always has output would otherwise be
+                // followed forever.
                 Following::Now(..) if Instant::now() >= end => return Ok(None),
                 Following::Now(mut output, mut pieces, ended) => {
                     let next = match timeout_at(end, output.next()).await {
@@ -104,7 +106,7 @@ fn followed(
                         Err(_) => return Ok(Some((pieces.rest(), Following::End))),
                     };
                     let Some((stream, bytes)) = next else {
-                        // Later than this, the client is told of no end.
+                        // After this time, the response ends without the container's end.
                         let _ = timeout(ENDS, ended).await;
                         return Ok(Some((pieces.rest(), Following::End)));
                     };
@@ -128,7 +130,7 @@ fn followed(
     })
 }
 
-/// What comes behind the last page.
+/// What follows the last page.
 enum On {
     Now(Box<Following>),
     /// The container does not run.
@@ -140,7 +142,7 @@ enum On {
 async fn on(docker: &Docker, id: ContainerId, pages: &Pages) -> io::Result<On> {
     let (from, pieces) = pages.position();
     let followed = async {
-        // Before its output is followed: no end is missed.
+        // Subscribed before the output is followed, so that no end is missed.
         let ended = docker.runtime.awaited(id, Until::NextExit).await?;
         let output = docker.runtime.log_on(id, from).await?;
         Ok(output.map(|output| Following::Now(output, pieces, ended.map(drop).boxed())))

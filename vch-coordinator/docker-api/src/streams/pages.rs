@@ -1,5 +1,5 @@
-//! A log as an answer's body: a page at a time, read where blocking does no harm, and only when the client
-//! has taken what was read before. A request that is given up reads no further page.
+//! A log as a response body: one page at a time, read on a thread where blocking is possible, and
+//! only when the client has received the previous page. A cancelled request reads no further page.
 
 use super::{
     Shape,
@@ -11,34 +11,36 @@ use futures_util::{Stream, stream};
 use std::{io, path::PathBuf};
 use vch_shim::log::{Position, Reader, Record};
 
-/// A page is at its end behind so many bytes.
+/// The length in bytes at which a page ends.
 const PAGE: usize = 64 << 10;
-/// Most bytes of the log that are read for a page, of which nothing may be wanted.
+/// The maximum number of log bytes that are read for a page, since possibly none of them are
+/// requested.
 const READ: u64 = 4 << 20;
-/// Bytes of a record that are shown at once: with a time before each of them they are 32 times as many.
+/// The number of bytes of a record that are converted at once: with a time before each of them they
+/// become 32 times as many.
 const PIECE: usize = 4 << 10;
 
-/// What a log has, as a client wants it.
+/// The requested pages of a log.
 pub struct Pages {
     dir: PathBuf,
     reader: Reader,
     pieces: Pieces,
     shape: Shape,
-    /// What was written later, in nanoseconds since 1970, is not wanted.
+    /// The latest time of requested output, in nanoseconds since 1970.
     until_ns: u64,
     search: Option<Search>,
     tail: Option<Tail>,
-    /// A record of which a part is shown.
+    /// A record that is partly converted.
     record: Option<(Record, usize)>,
-    /// Whether somebody goes on behind the last page.
+    /// Whether the output is followed after the last page.
     followed: bool,
 }
 
 impl Pages {
-    /// Of the log in a directory.
+    /// Opens the log in a directory.
     ///
     /// # Errors
-    /// The directory can't be read.
+    /// Returns an error if the directory can't be read.
     pub fn of(dir: PathBuf, params: LogParams) -> io::Result<Self> {
         let search = params.tail.map(|most| Search::of(&dir, most, params.shape));
         Ok(Self {
@@ -54,7 +56,7 @@ impl Pages {
         })
     }
 
-    /// A line without an end is not shown: it goes on behind the last page.
+    /// Holds back an incomplete last line, since it continues after the last page.
     pub fn followed(self) -> Self {
         Self {
             followed: true,
@@ -62,20 +64,21 @@ impl Pages {
         }
     }
 
-    /// Behind what was read, and what is within a line there.
+    /// Returns the position after the output that was read, and the state of incomplete lines
+    /// there.
     pub fn position(&self) -> (Position, Pieces) {
         (self.reader.position(), self.pieces.clone())
     }
 
-    /// What is there of lines without an end.
+    /// Returns the incomplete lines.
     pub fn rest(&mut self) -> Vec<u8> {
         self.pieces.rest()
     }
 
-    /// The next page, which may be empty; `None` behind what is written so far, or is wanted. It blocks.
+    /// Returns the next page, which may be empty; `None` after the requested output. Blocks.
     ///
     /// # Errors
-    /// The log can't be read.
+    /// Returns an error if the log can't be read.
     pub fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         if let Some(search) = &mut self.search {
             let Some(tail) = search.step(READ)? else {
@@ -96,7 +99,7 @@ impl Pages {
                     }
                     return Ok((!page.is_empty()).then_some(page));
                 };
-                // However fast the container writes: all that follows is later.
+                // Ends even if the container keeps writing, since all further output is later.
                 if record.at_ns > self.until_ns {
                     self.reader = Reader::open(&self.dir, before);
                     return Ok((!page.is_empty()).then_some(page));
@@ -126,7 +129,11 @@ impl Pages {
         Ok(Some(page))
     }
 
-    /// The next record. A client that is slower than the container goes on with the oldest one that is kept.
+    /// Returns the next record. If the container has overtaken the client and files were deleted,
+    /// continues with the oldest record.
+    ///
+    /// # Errors
+    /// Returns an error if the log can't be read.
     fn read(&mut self) -> io::Result<Option<Record>> {
         match self.reader.read() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -137,10 +144,10 @@ impl Pages {
         }
     }
 
-    /// As [`Pages::next`], beside the asynchronous tasks.
+    /// Calls [`Pages::next`] on a thread for blocking work.
     ///
     /// # Errors
-    /// The log can't be read.
+    /// Returns an error if the log can't be read.
     pub async fn turn(mut self) -> io::Result<(Self, Option<Vec<u8>>)> {
         let turned = tokio::task::spawn_blocking(move || {
             let page = self.next()?;
@@ -151,7 +158,7 @@ impl Pages {
             .unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
-    /// All pages.
+    /// Returns a stream of all pages.
     pub fn stream(self) -> impl Stream<Item = io::Result<Bytes>> {
         stream::try_unfold(self, |mut pages| async {
             loop {

@@ -1,9 +1,9 @@
-//! Where the last lines of a log begin.
+//! Finds where the last lines of a log begin.
 //!
-//! A line of a stream begins with the first byte behind its last newline; lines are counted over both
-//! streams, by where they begin. The log's files are read from the newest one back, each forwards, since
-//! its records can't be read backwards. What is kept of a file is a mark for each 64 KiB: how many lines
-//! begin behind it, and whether each stream is within a line there.
+//! A line of a stream begins with the first byte after its last newline. The lines of both streams are
+//! counted together, by where they begin. The log's files are read from the newest to the oldest, each
+//! forwards, since its records cannot be read backwards. For every 64 KiB of a file a mark is kept: how many
+//! lines begin after it, and whether each stream is within a line there.
 
 use super::{Shape, lines::index};
 use protocol::process::Output;
@@ -14,22 +14,22 @@ use std::{
 };
 use vch_shim::log::{Position, Reader, Record, files};
 
-/// Bytes of the log between two marks.
+/// The distance of marks in bytes of the log.
 const MARKS: u64 = 64 << 10;
 
-/// What of a stream comes next.
+/// What the next byte of a stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LineState {
-    /// It is not known yet: no earlier record of it was read.
+    /// Unknown: no earlier record of the stream was read.
     Unknown,
     /// The first byte of a line.
     Begin,
-    /// More of a line.
+    /// A further byte of a line.
     Rest,
 }
 
 impl LineState {
-    /// Behind these bytes.
+    /// Returns the state after these bytes.
     fn after(self, bytes: &[u8]) -> Self {
         match bytes.last() {
             None => self,
@@ -43,17 +43,17 @@ impl LineState {
 struct Mark {
     at: Position,
     next: [LineState; 2],
-    /// Lines that begin between this mark and the next one.
+    /// The number of lines that begin between this mark and the next one.
     begun: usize,
 }
 
-/// One file, read up to some position.
+/// One file, read up to a position.
 struct Scan {
     file: u64,
     reader: Reader,
     marks: Vec<Mark>,
     next: [LineState; 2],
-    /// The mark behind which each stream's first record lies.
+    /// The mark after which each stream's first record is.
     first: [Option<usize>; 2],
 }
 
@@ -71,13 +71,16 @@ impl Scan {
         }
     }
 
-    /// Reads a record; whether there was one in this file.
+    /// Reads a record. Returns whether the file had one.
+    ///
+    /// # Errors
+    /// Returns an error if the file can't be read.
     fn step(&mut self, shape: Shape) -> io::Result<bool> {
         let before = self.reader.position();
         let record = match self.reader.read() {
             Ok(Some(record)) => record,
             Ok(None) => return Ok(false),
-            // The writer has taken the file away meanwhile.
+            // The writer has deleted the file meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
@@ -112,7 +115,7 @@ impl Scan {
         self.next[stream] = self.next[stream].after(&record.bytes);
     }
 
-    /// Says what stands before the file's first record of a stream.
+    /// Sets the state of a stream before its first record in the file.
     fn resolve(&mut self, stream: usize, next: LineState) {
         if let Some(first) = self.first[stream].take() {
             self.marks[first].begun += usize::from(next == LineState::Begin);
@@ -132,14 +135,14 @@ impl Scan {
     }
 }
 
-/// Looks for where the last lines begin.
+/// Searches for the beginning of the last lines.
 pub struct Search {
     dir: PathBuf,
     most: usize,
     shape: Shape,
-    /// Older files, not read yet.
+    /// Older files that are not read yet.
     left: Vec<u64>,
-    /// Those that were read, the oldest first; it may be read still.
+    /// The files that were read, oldest first; the oldest may still be read.
     scans: VecDeque<Scan>,
     at_end: bool,
 }
@@ -162,7 +165,7 @@ impl Search {
         Ok(search)
     }
 
-    /// Goes on to the next older file, if there is one.
+    /// Continues with the next older file. Returns whether there is one.
     fn older(&mut self) -> bool {
         let Some(file) = self.left.pop() else {
             return false;
@@ -172,7 +175,11 @@ impl Search {
         true
     }
 
-    /// Reads on, up to about so many bytes; what shows the last lines, once it is found.
+    /// Reads about this many bytes. Returns which bytes belong to the last lines once that is
+    /// known.
+    ///
+    /// # Errors
+    /// Returns an error if a file can't be read.
     pub fn step(&mut self, bytes: u64) -> io::Result<Option<Tail>> {
         let mut read = 0;
         while !self.at_end {
@@ -196,7 +203,7 @@ impl Search {
         Ok(Some(self.found()))
     }
 
-    /// What the newest of the older files says of a stream holds for the first record of it behind that.
+    /// Applies the state at the end of an older file to the first record of the stream after it.
     fn resolve_newer(&mut self) {
         for stream in 0..2 {
             let next = self
@@ -227,7 +234,8 @@ impl Search {
     }
 
     fn found(&mut self) -> Tail {
-        // What is not kept any more is not known: the first bytes count as a line.
+        // Bytes before the log's beginning are unknown: the first bytes count as the beginning of a
+        // line.
         for scan in &mut self.scans {
             for stream in 0..2 {
                 scan.resolve(stream, LineState::Begin);
@@ -262,15 +270,15 @@ impl Search {
     }
 }
 
-/// Which of the bytes behind a position belong to the last lines.
+/// Which bytes after a position belong to the last lines.
 #[derive(Debug)]
 pub struct Tail {
     /// The position.
     pub from: Position,
-    /// Lines that begin behind it and are not wanted.
+    /// The number of lines after the position that are not requested.
     skipped: usize,
     next: [LineState; 2],
-    /// Whether a stream is within a line that is wanted.
+    /// Whether each stream is within a requested line.
     wanted: [bool; 2],
 }
 
@@ -284,7 +292,7 @@ impl Tail {
         }
     }
 
-    /// Only what comes behind the end.
+    /// Returns the selection of only what follows the end.
     fn nothing(from: Position) -> Self {
         Self {
             from,
@@ -294,11 +302,11 @@ impl Tail {
         }
     }
 
-    /// What of a record's bytes is wanted: their end.
+    /// Returns the part of a record's bytes that is requested, which is its end.
     pub fn of<'a>(&mut self, stream: Output, bytes: &'a [u8]) -> &'a [u8] {
         let stream = index(stream);
         let mut begin = 0;
-        // Lines are wanted from one on: what is not wanted stands before what is.
+        // The requested lines follow those that are not requested.
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             if self.next[stream] == LineState::Begin {
                 self.wanted[stream] = self.skipped == 0;
@@ -308,7 +316,7 @@ impl Tail {
             if !self.wanted[stream] {
                 begin += line.len();
             } else if self.skipped == 0 {
-                // All that follows is wanted, too.
+                // All further bytes are requested, too.
                 self.next[stream] = self.next[stream].after(bytes);
                 break;
             }

@@ -7,7 +7,7 @@ use vch_image_store::subprocess::{Confinement, Entered, SandboxError, work};
 
 /// The reason for which the program fails.
 #[derive(Debug, Error)]
-enum ProgramError {
+enum ProcessError {
     /// The arguments are not those that the coordinator passes.
     #[error("the coordinator starts this: FOLDER UID FILE_BYTES nothing|network|programs")]
     Usage,
@@ -35,20 +35,20 @@ fn main() -> ExitCode {
 /// Enters the sandbox and does the job there; returns the exit code of the process in the sandbox.
 ///
 /// # Errors
-/// Returns [`ProgramError`] if the arguments are wrong, the sandbox can't be entered, the answer can't be written or a
+/// Returns [`ProcessError`] if the arguments are wrong, the sandbox can't be entered, the answer can't be written or a
 /// signal ended the process in the sandbox.
-fn run() -> Result<ExitCode, ProgramError> {
+fn run() -> Result<ExitCode, ProcessError> {
     let words = std::env::args_os().skip(1);
-    let (confinement, within) = Confinement::parse(words).ok_or(ProgramError::Usage)?;
-    match confinement.enter(within).map_err(ProgramError::Sandbox)? {
+    let (confinement, within) = Confinement::parse(words).ok_or(ProcessError::Usage)?;
+    match confinement.enter(within).map_err(ProcessError::Sandbox)? {
         Entered::Within => {
-            work(io::stdin().lock(), io::stdout().lock()).map_err(ProgramError::Answer)?;
+            work(io::stdin().lock(), io::stdout().lock()).map_err(ProcessError::Answer)?;
             Ok(ExitCode::SUCCESS)
         }
         Entered::Ended(status) if status.success() => Ok(ExitCode::SUCCESS),
         // It has said why itself, unless it was killed.
         Entered::Ended(status) if status.code().is_some() => Ok(ExitCode::FAILURE),
-        Entered::Ended(status) => Err(ProgramError::Killed(status)),
+        Entered::Ended(status) => Err(ProcessError::Killed(status)),
     }
 }
 

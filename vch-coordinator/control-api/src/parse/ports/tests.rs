@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// `host -> container` of each port, as far as they are given.
+/// Returns `host -> container` for each port, as far as they are given.
 fn shown(text: &str) -> Vec<String> {
     let ports = published("publish", text, &[]).unwrap();
     let show = |port: &ContainerPort| {

@@ -8,10 +8,10 @@ use vch_ledger::{
     ExternalNetwork, Ledger, Network, Refusal, Settings, Subnet, VchId,
 };
 
-/// The bytes of each sort of row, new, changed and gone: a line for each transaction.
+/// The serialized rows of each kind, new, changed and removed: one line for each transaction.
 const GOLDEN: &str = include_str!("golden.jsonl");
 
-/// Shows the same options of each network.
+/// Returns the same options for each network.
 struct Options;
 
 impl NetworkOptions for Options {
@@ -24,7 +24,7 @@ impl NetworkOptions for Options {
     }
 }
 
-/// A ledger that decides, and the lines of what it decided.
+/// A ledger, and the lines of the transactions that it decided.
 struct Followed {
     ledger: Ledger,
     count: u64,
@@ -89,7 +89,7 @@ fn external() -> ExternalNetwork {
     }
 }
 
-/// Commands that make, change and end a row of each sort.
+/// Returns commands that create, change and remove a row of each kind.
 fn commands() -> Vec<Command> {
     let network = shape::CreateNetwork {
         name: "web".to_owned(),

@@ -1,6 +1,6 @@
-//! The body of `POST /containers/create`: Docker's `Config`, `HostConfig` and `NetworkingConfig`, in
-//! their own field names (the OpenAPI definition's). What is not listed here dockerd does not read
-//! either, or only on Windows.
+//! The body of `POST /containers/create`: Docker's `Config`, `HostConfig` and `NetworkingConfig`,
+//! with the field names of the OpenAPI definition. dockerd does not read other fields either, or
+//! reads them only on Windows.
 
 #![expect(
     missing_docs,
@@ -16,7 +16,7 @@ type Text = String;
 type Texts = Vec<String>;
 type Marks = BTreeMap<String, String>;
 
-/// What a container shall be.
+/// The configuration of a container.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Body {
@@ -48,7 +48,7 @@ pub struct Body {
     pub networking_config: NetworkingConfig,
 }
 
-/// What the VCH shall do with it.
+/// The configuration of the container's host, the VCH.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct HostConfig {
@@ -128,14 +128,18 @@ pub struct HostConfig {
     pub io_maximum_iops: u64,
     #[serde(rename = "IOMaximumBandwidth")]
     pub io_maximum_bandwidth: u64,
-    /// Kept as it was written; [`Mount`] reads each.
+    /// The mounts as they were written; [`Mount`] parses each.
     pub mounts: Vec<Value>,
     pub masked_paths: Option<Texts>,
     pub readonly_paths: Option<Texts>,
     pub init: Option<bool>,
 }
 
-/// Rows and columns, as Go reads an array of two: what is missing is 0, what is behind them is not read.
+/// Parses rows and columns as Go parses an array of two: missing numbers are 0, further ones are
+/// ignored.
+///
+/// # Errors
+/// Returns the deserializer's error if a value is not such a number.
 fn console_size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<[u32; 2]>, D::Error> {
     let given = Option::<Vec<u32>>::deserialize(from)?;
     Ok(given.map(|sizes| {
@@ -144,7 +148,11 @@ fn console_size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<[u32; 2]>, 
     }))
 }
 
-/// A port that names no binding, or null, is published at one that the VCH chooses.
+/// Parses port bindings. A port without bindings, or with null, is published at a port that the VCH
+/// chooses.
+///
+/// # Errors
+/// Returns the deserializer's error if a value is not a list of bindings.
 fn port_bindings<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<BTreeMap<String, Vec<HostBinding>>, D::Error> {
@@ -159,7 +167,7 @@ fn port_bindings<'de, D: Deserializer<'de>>(
     Ok(given.collect())
 }
 
-/// A port of the VCH.
+/// An address and port of the VCH.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct HostBinding {
@@ -167,7 +175,7 @@ pub struct HostBinding {
     pub host_port: Text,
 }
 
-/// When it is started again.
+/// A restart policy.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Policy {
@@ -175,7 +183,7 @@ pub struct Policy {
     pub maximum_retry_count: i64,
 }
 
-/// A limit of setrlimit(2).
+/// A resource limit (setrlimit(2)).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Ulimit {
@@ -184,7 +192,7 @@ pub struct Ulimit {
     pub hard: i64,
 }
 
-/// A file system.
+/// A mount.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Mount {
@@ -199,17 +207,17 @@ pub struct Mount {
     pub tmpfs_options: TmpfsOptions,
 }
 
-/// Of a file system in memory.
+/// The options of an in-memory file system.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct TmpfsOptions {
     pub size_bytes: i64,
     pub mode: u32,
-    /// Each a name, and its value where it has one.
+    /// The options, each a name with an optional value.
     pub options: Vec<Vec<String>>,
 }
 
-/// How its health is seen.
+/// A health check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Healthcheck {
@@ -221,15 +229,15 @@ pub struct Healthcheck {
     pub retries: i64,
 }
 
-/// Its endpoints on networks.
+/// The container's endpoints on networks.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct NetworkingConfig {
-    /// By name or ID of the network; kept as it was written.
+    /// The endpoints by name or ID of the network, as they were written.
     pub endpoints_config: BTreeMap<String, Value>,
 }
 
-/// Words of a command line: a list, or one text. `None` where there are none.
+/// The words of a command line, written as a list or as one text; `None` if there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words(pub Option<Vec<String>>);
 
@@ -250,19 +258,19 @@ impl<'de> Deserialize<'de> for Words {
 }
 
 impl Words {
-    /// All of them.
+    /// Returns the words.
     pub fn list(&self) -> &[String] {
         self.0.as_deref().unwrap_or_default()
     }
 }
 
-/// A value as Go reads it: `null` is what a missing key is, in a list of bindings an empty list.
+/// Removes nulls as Go reads them: as a missing key, or as an empty list in a list of bindings.
 pub fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => {
             let kept = map.into_iter().filter_map(|(key, value)| {
                 let value = match (key.as_str(), value) {
-                    // A key without a value says something there.
+                    // In these objects, a key without a value has a meaning.
                     ("EndpointsConfig" | "ExposedPorts", Value::Object(inside)) => {
                         let all = inside.into_iter().map(|(key, value)| match value {
                             Value::Null => (key, Value::Object(serde_json::Map::new())),

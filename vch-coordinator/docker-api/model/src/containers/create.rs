@@ -1,5 +1,5 @@
-//! From the body of `POST /containers/create` and its image to what the ledger and the runtime are
-//! asked: pure. Every field is carried out, or refused by its name.
+//! Converts the body of `POST /containers/create` and the container's image to the requests for the
+//! ledger and the runtime, without I/O. Every field is carried out, or refused by its name.
 
 mod endpoints;
 mod host;
@@ -30,10 +30,10 @@ use vch_runtime::{
     workload::{HealthCheck, Workload},
 };
 
-/// An image, as far as a container made of it takes after it: `Config` of the image specification.
+/// The part of an image that a container inherits: `Config` of the image specification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image {
-    /// `sha256:…`.
+    /// The image's ID, `sha256:…`.
     pub id: String,
     /// `User`.
     pub user: String,
@@ -59,25 +59,25 @@ pub struct Image {
     pub platform: [String; 3],
 }
 
-/// What else decides.
+/// The context of a plan.
 #[derive(Clone, Debug)]
 pub struct CreateContext<'a> {
-    /// Of the request.
+    /// The API version of the request.
     pub version: Version,
     /// The container's name.
     pub name: ContainerName,
-    /// Its image.
+    /// The container's image.
     pub image: &'a Image,
-    /// What `host-gateway` means: the VCH on the default bridge.
+    /// The address that `host-gateway` stands for: the VCH's on the default bridge.
     pub host_gateway: Option<IpAddr>,
 }
 
-/// What is asked of the runtime, and what the client is told beside.
+/// The plan for a container.
 #[derive(Debug)]
 pub struct Planned {
-    /// The container.
+    /// The request to the runtime.
     pub create: Create,
-    /// `Warnings` of the answer.
+    /// `Warnings` of the response.
     pub warnings: Vec<String>,
 }
 
@@ -86,7 +86,7 @@ const MAC_WARNING: &str = "The container-wide MacAddress field is now deprecated
 /// Plans a container.
 ///
 /// # Errors
-/// In dockerd's words where it has the case; else the field, its value, and what to do instead.
+/// Returns dockerd's error if dockerd refuses the request too; otherwise an error with the field, its value and a remedy.
 pub fn plan(body: &Body, context: CreateContext<'_>) -> Result<Planned, DockerError> {
     let CreateContext { version, image, .. } = context;
     let host = &body.host_config;
@@ -129,7 +129,7 @@ pub fn plan(body: &Body, context: CreateContext<'_>) -> Result<Planned, DockerEr
         hostname: host::hostname(body)?,
         domain: host::domain(body)?,
         sysctls: host::link_sysctls(&body.host_config.sysctls),
-        // The runtime knows it.
+        // The runtime sets the channel.
         channel: Channel::Unix { path: None },
         dns: host::dns(body, &mut warnings)?,
         extra_hosts: host::extra_hosts(body, context.host_gateway)?,

@@ -1,4 +1,4 @@
-//! Short answers about a container that was made, changed or awaited.
+//! Short responses about a container that was created, updated or waited for.
 
 #![expect(
     missing_docs,
@@ -8,7 +8,7 @@
 use crate::{Version, gates, json::Empty};
 use serde::Serialize;
 
-/// It was made.
+/// The response to create.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Created {
@@ -16,15 +16,15 @@ pub struct Created {
     pub warnings: Vec<String>,
 }
 
-/// It was changed.
+/// The response to update.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Updated {
-    /// Null where there is nothing to be said.
+    /// The warnings; null if there are none.
     pub warnings: Option<Vec<String>>,
 }
 
-/// It has ended.
+/// The response to wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Waited {
@@ -34,7 +34,7 @@ pub struct Waited {
 }
 
 impl Waited {
-    /// Returns the answer to a wait that ended by an exit code.
+    /// Returns the response to a wait that ended with an exit code.
     pub fn of(exit_code: i32, version: Version) -> Self {
         Self {
             error: gates::WAIT_ERROR.then(version, None),

@@ -1,4 +1,4 @@
-//! What Docker shows of a container's endpoints and ports.
+//! A container's endpoints and ports as Docker shows them.
 
 #![expect(
     missing_docs,
@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{Endpoint, Network, NetworkId};
 
-/// A container's endpoint. What is a [`Value`] is shown as the user wrote it.
+/// A container's endpoint. Fields of type [`Value`] are shown as the user wrote them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerEndpoint {
@@ -27,14 +27,15 @@ pub struct ContainerEndpoint {
     #[serde(flatten)]
     pub address: EndpointAddress,
     pub driver_opts: Value,
-    /// Null where the names are those of the default bridge's containers, which are not sought.
+    /// The DNS names; the inner `None` is null for an endpoint on the default bridge, on which
+    /// names are not resolved.
     #[serde(rename = "DNSNames", skip_serializing_if = "Option::is_none")]
     pub dns_names: Option<Option<Vec<String>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gw_priority: Option<i32>,
 }
 
-/// The addresses of an endpoint: empty while its container does not run, as by dockerd.
+/// The addresses of an endpoint: empty while its container does not run, as in dockerd.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct EndpointAddress {
@@ -54,7 +55,7 @@ pub struct EndpointAddress {
     pub mac_address: String,
 }
 
-/// A port of the VCH that leads to a container's.
+/// A port of the VCH that leads to a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ShownBinding {
@@ -63,7 +64,7 @@ pub struct ShownBinding {
 }
 
 impl ContainerView {
-    /// `Networks`: what the endpoints are, by network name.
+    /// Returns `Networks`: the endpoints by network name.
     pub fn endpoints(&self, version: Version) -> Ordered<ContainerEndpoint> {
         let endpoints = self.snapshot.endpoints.iter();
         let mut all: Ordered<ContainerEndpoint> = endpoints
@@ -86,7 +87,7 @@ impl ContainerView {
         all
     }
 
-    /// An endpoint that it does not have: as the user asked for it.
+    /// Returns an endpoint that the container does not have yet, as the user requested it.
     fn asked(&self, network: &str, version: Version) -> ContainerEndpoint {
         let empty = ContainerEndpoint::empty(version);
         let Some(written) = self.written(network, None) else {
@@ -122,14 +123,14 @@ impl ContainerView {
         let user_defined = network.is_some_and(|network| network.name.as_str() != "bridge");
         let runs = self.snapshot.container.runs();
         let started = runs || self.snapshot.life.started_ms > 0;
-        // From the first start on.
+        // dockerd adds the short ID at the first start.
         if user_defined && started && gates::ALIAS_SHORT_ID.is_open(version) {
             aliases.push(self.snapshot.container.id.short());
         }
         let dns_names = || user_defined.then(|| self.dns_names(endpoint));
         let address = match runs {
             true => EndpointAddress::of(endpoint, network),
-            // As dockerd has it: what was asked for, up to the first end.
+            // As in dockerd, the requested address is shown until the first end.
             false => match as_written("MacAddress") {
                 Value::String(mac_address) if !started => EndpointAddress {
                     mac_address,
@@ -145,7 +146,8 @@ impl ContainerView {
                 true => Value::Null,
                 false => aliases.into(),
             },
-            // dockerd finds a container's networks when it starts first; its clients may tell by this.
+            // dockerd resolves a container's networks at its first start, and clients may rely on
+            // the empty ID before.
             network_id: match started {
                 true => endpoint.network.to_string(),
                 false => String::new(),
@@ -157,8 +159,8 @@ impl ContainerView {
         }
     }
 
-    /// Returns the names of an endpoint that dockerd has too: all but `NAME.NETWORK`, which answers here
-    /// in addition.
+    /// Returns the names of an endpoint that dockerd also has: all but `NAME.NETWORK`, which only
+    /// the VCH adds.
     fn dns_names(&self, endpoint: &Endpoint) -> Vec<String> {
         let network = self.networks.get(&endpoint.network);
         let own = network.map(|network| {
@@ -171,7 +173,7 @@ impl ContainerView {
         shown.map(ToString::to_string).collect()
     }
 
-    /// What the user wrote of an endpoint, by the network's name or ID.
+    /// Returns the endpoint settings that the user wrote for the network with this name or ID.
     fn written(&self, network: &str, id: Option<NetworkId>) -> Option<Value> {
         let written = &self.shown.endpoints;
         let id = id.map(|id| id.to_string()).unwrap_or_default();
@@ -184,7 +186,7 @@ impl ContainerView {
         serde_json::from_str(text).ok()
     }
 
-    /// `Ports` of inspect: each port, with where it is bound while it runs.
+    /// Returns `Ports` of inspect: each port, with its bindings while the container runs.
     pub fn ports(&self) -> Ordered<Option<Vec<ShownBinding>>> {
         if !self.snapshot.container.runs() {
             return Ordered::default();
@@ -210,7 +212,7 @@ impl ContainerView {
 }
 
 impl ContainerEndpoint {
-    /// An endpoint of which nothing is known.
+    /// Returns an endpoint without any data.
     fn empty(version: Version) -> Self {
         Self {
             dns_names: gates::ENDPOINT_DNS_NAMES.then(version, None),
@@ -221,7 +223,7 @@ impl ContainerEndpoint {
 }
 
 impl EndpointAddress {
-    /// The addresses of a running container's endpoint.
+    /// Returns the addresses of a running container's endpoint.
     fn of(endpoint: &Endpoint, network: Option<&Network>) -> Self {
         let mut all = Self {
             endpoint_id: endpoint.id.to_string(),

@@ -1,4 +1,4 @@
-//! `GET /containers/{id}/json`. Keys stand in dockerd's order, in which people read them.
+//! `GET /containers/{id}/json`. The keys are in dockerd's order, in which people read them.
 
 #![expect(
     missing_docs,
@@ -25,7 +25,7 @@ use crate::{
 use serde::Serialize;
 use vch_image_store::Descriptor;
 
-/// All that Docker shows of a container.
+/// The complete description of a container.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerInspect<'a> {
@@ -62,7 +62,7 @@ pub struct ContainerInspect<'a> {
 }
 
 impl<'a> ContainerInspect<'a> {
-    /// Returns all that is shown of a container, without its image's manifest.
+    /// Returns the complete description of a container, without its image's manifest.
     pub fn of(view: &'a ContainerView, version: Version, execs: &'a [String]) -> Self {
         let snapshot = &view.snapshot;
         let workload = &*snapshot.workload;
@@ -99,12 +99,12 @@ impl<'a> ContainerInspect<'a> {
     }
 }
 
-/// Null, as Go has it, of an empty list.
+/// Returns a list; `None`, which is null as in Go, if it is empty.
 fn list(list: &[String]) -> Option<&[String]> {
     (!list.is_empty()).then_some(list)
 }
 
-/// `80` is shown as `80/tcp`.
+/// Returns the key of a port: `80` is shown as `80/tcp`.
 fn key(port: &str) -> String {
     match port.contains('/') {
         true => port.to_owned(),

@@ -1,4 +1,4 @@
-//! `GET /containers/json`: which containers.
+//! `GET /containers/json`: selects containers.
 
 use crate::{
     DockerError,
@@ -37,21 +37,21 @@ const STATES: &[&str] = &[
 ];
 const HEALTHS: &[&str] = &["starting", "healthy", "unhealthy", "none"];
 
-/// What a list is asked for.
+/// The parameters of a list.
 #[derive(Clone, Debug, Default)]
 pub struct ListParams {
-    /// Those that do not run, too.
+    /// Whether to include containers that do not run.
     pub all: bool,
-    /// At most so many, whether they run or not; 0 for all.
+    /// The maximum number of containers, running or not; 0 for all.
     pub limit: usize,
-    /// Which.
+    /// The filters.
     pub filters: Filters,
 }
 
-/// Those that are asked for, in their order, of all containers, the youngest first.
+/// Returns the selected containers of `all`, in the same order, newest first.
 ///
 /// # Errors
-/// A filter that is none, in dockerd's words.
+/// Returns dockerd's error if a filter is not valid.
 pub fn chosen<'a>(
     all: &'a [ContainerView],
     params: &ListParams,
@@ -132,7 +132,7 @@ pub fn chosen<'a>(
     Ok(all.iter().filter(own).take(limit).collect())
 }
 
-/// Whether a text names it: by name, ID, or the beginning of its ID.
+/// Returns whether a text names a container: by its name, its ID, or a prefix of its ID.
 fn names(view: &ContainerView, text: &str) -> bool {
     let container = &view.snapshot.container;
     let bare = text.strip_prefix('/').unwrap_or(text);
@@ -144,7 +144,7 @@ fn passes(view: &ContainerView, filters: &Filters) -> bool {
     let workload = &*snapshot.workload;
     let id = snapshot.container.id.to_string();
     let name = snapshot.container.name.as_str();
-    // A name is sought with its slash, too, as dockerd keeps it.
+    // dockerd's names begin with a slash, so patterns with a slash must match, too.
     let named = filters.pattern("name", name) || filters.pattern("name", &format!("/{name}"));
     let health = snapshot
         .health
@@ -175,14 +175,16 @@ fn passes(view: &ContainerView, filters: &Filters) -> bool {
         && ports(view, filters)
 }
 
-/// The ports and the protocol of `80`, `80/udp`, `8000-8010`; `None` for any other text.
+/// Parses `80`, `80/udp` or `8000-8010`, and returns the ports and the protocol; `None` for any
+/// other text.
 fn port_range(text: &str) -> Option<(RangeInclusive<u16>, &str)> {
     let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let (first, last) = range.split_once('-').unwrap_or((range, range));
     Some((first.parse().ok()?..=last.parse().ok()?, protocol))
 }
 
-/// `publish` and `expose`, of one that runs: `80`, `80/udp`, `8000-8010`.
+/// Returns whether a container matches the filters `publish` and `expose` (`80`, `80/udp`,
+/// `8000-8010`). Only running containers match.
 fn ports(view: &ContainerView, filters: &Filters) -> bool {
     let wanted = |text: &str, port: u16, protocol: Protocol| {
         port_range(text)

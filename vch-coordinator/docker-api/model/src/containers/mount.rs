@@ -1,4 +1,4 @@
-//! File systems that are mounted in a container, as Docker shows them.
+//! Mounts of a container as Docker shows them.
 
 #![expect(
     missing_docs,
@@ -9,7 +9,7 @@ use crate::containers::shown::Shown;
 use serde::Serialize;
 use serde_json::Value;
 
-/// A file system in memory.
+/// An in-memory file system.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct MountPoint<'a> {
@@ -23,7 +23,8 @@ pub struct MountPoint<'a> {
 }
 
 impl<'a> MountPoint<'a> {
-    /// Returns those that were asked for as mounts: those of `--tmpfs` dockerd does not show here.
+    /// Returns the file systems that were requested as mounts. dockerd does not show those of
+    /// `--tmpfs` here.
     pub fn all(shown: &'a Shown) -> Vec<Self> {
         let shown = shown.host.mounts.iter().map(|mount| Self {
             r#type: "tmpfs",

@@ -1,4 +1,5 @@
-//! What of a container is only shown again: a document with the container's workload, which no other module reads.
+//! The data of a container that are only shown again. They are a document in the container's
+//! workload that no other module reads.
 
 use crate::containers::written::{WrittenConfig, WrittenHost};
 use serde::{Deserialize, Serialize};
@@ -6,17 +7,18 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use vch_runtime::workload::Workload;
 
-/// What is only shown again: the ledger and the workload have what is in force. Fields are only ever added, with a default.
+/// The data that are only shown again; the ledger and the workload have the data in force. Fields
+/// are only ever added, each with a default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Shown {
-    /// `HostConfig` as far as it is shown as it was written: by Docker's own field names.
+    /// The fields of `HostConfig` that are shown as they were written, by Docker's field names.
     pub host: WrittenHost,
-    /// `Config`, the same.
+    /// The same of `Config`.
     pub config: WrittenConfig,
-    /// `ExposedPorts`: those that the image and the user name.
+    /// `ExposedPorts`: those of the image and of the user.
     pub exposed: Vec<String>,
-    /// `PortBindings`: port, then host address and host port.
+    /// `PortBindings`: host addresses and host ports by port.
     pub bindings: BTreeMap<String, Vec<(String, String)>>,
     /// `PublishAllPorts`.
     pub publish_all: bool,
@@ -26,12 +28,12 @@ pub struct Shown {
     pub dns: [Vec<String>; 3],
     /// `ExtraHosts`.
     pub extra_hosts: Vec<String>,
-    /// By network name: the `EndpointSettings` that the user wrote, as JSON.
+    /// The user's `EndpointSettings` as JSON, by network name.
     pub endpoints: BTreeMap<String, String>,
 }
 
 impl Shown {
-    /// Reads the document of a workload; one that is not readable shows nothing again.
+    /// Parses the document of a workload. An unreadable document gives the default.
     pub fn of(workload: &Workload) -> Self {
         Self::read(&workload.shown)
     }
@@ -42,11 +44,11 @@ impl Shown {
 
     /// Returns the document.
     pub fn document(&self) -> Value {
-        // Of texts, numbers and lists: it can be written.
+        // Texts, numbers and lists can always be serialized.
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// Writes into a document what the user wrote of an endpoint on a network.
+    /// Stores the user's settings of an endpoint on a network in a document.
     pub fn record_endpoint(document: &mut Value, network: String, written: String) {
         let mut shown = Self::read(document);
         shown.endpoints.insert(network, written);

@@ -1,4 +1,4 @@
-//! What a container uses, as `GET /containers/{id}/stats` shows it.
+//! The resource usage of a container, as `GET /containers/{id}/stats` shows it.
 
 #![expect(
     missing_docs,
@@ -15,16 +15,16 @@ use serde::Serialize;
 use std::time::Duration;
 use vch_runtime::ContainerSnapshot;
 
-/// What was used up to a time.
+/// The resource usage at a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
-    /// Since 1970; `None` for a container that does not run.
+    /// The time since 1970; `None` if the container does not run.
     pub at: Option<Duration>,
-    /// What was used.
+    /// The usage.
     pub usage: Usage,
 }
 
-/// What a container uses; of one that does not run little is known.
+/// The statistics of a container; mostly empty if it does not run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stats {
     pub read: String,
@@ -58,7 +58,7 @@ pub struct MemoryStats {
     pub limit: Option<u64>,
 }
 
-/// What the CLI takes off: the cache can be given back.
+/// The memory of the page cache, which the CLI subtracts since it can be reclaimed.
 #[derive(Clone, Debug, Serialize)]
 pub struct CacheStats {
     pub cache: u64,
@@ -102,7 +102,7 @@ pub struct BlkioStats {
     pub sectors_recursive: Option<Empty>,
 }
 
-/// Bytes that a device was asked for.
+/// The number of bytes read from or written to a device.
 #[derive(Clone, Debug, Serialize)]
 pub struct BlkioEntry {
     pub major: u32,
@@ -124,7 +124,7 @@ pub struct NetworkStats {
 }
 
 impl Stats {
-    /// Returns what two samples show, of which `before` is the older one.
+    /// Returns the statistics from two samples, of which `before` is the older one.
     pub fn of(snapshot: &ContainerSnapshot, before: &Sample, now: &Sample) -> Self {
         let read = |sample: &Sample| match sample.at {
             Some(at) => time::rfc3339(at),
@@ -190,7 +190,8 @@ impl CpuStats {
     fn of(snapshot: &ContainerSnapshot, sample: &Sample) -> Self {
         let [all, user, system] = sample.usage.cpu_ns;
         let passed = sample.at.map(|at| {
-            // The CLI divides by what passed of it between two samples: all of the VM's processors' time.
+            // The CLI divides by the difference between two samples: the processor time of all of
+            // the VM's processors.
             let started = Duration::from_millis(snapshot.life.started_ms);
             let since = at.saturating_sub(started).as_nanos();
             let all = since.saturating_mul(sample.usage.cpus.into());

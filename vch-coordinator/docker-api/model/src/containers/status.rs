@@ -1,4 +1,4 @@
-//! A container's state, in Docker's words: pure.
+//! A container's state in Docker's words.
 
 use serde::Serialize;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use vch_runtime::{
 
 use crate::time::rfc3339;
 
-/// What Go prints for no time.
+/// Go's zero time.
 pub const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// Docker's word for how a container is.
+/// Returns Docker's word for the state of a container.
 pub fn word(life: &Life) -> &'static str {
     match life.status {
         Status::Created => "created",
@@ -23,7 +23,7 @@ pub fn word(life: &Life) -> &'static str {
     }
 }
 
-/// A moment, or Go's word for none.
+/// Returns a time in RFC 3339; Go's zero time for 0.
 pub fn moment(ms: u64) -> String {
     match ms {
         0 => NEVER.to_owned(),
@@ -31,7 +31,7 @@ pub fn moment(ms: u64) -> String {
     }
 }
 
-/// `Up 5 seconds (healthy)`, `Exited (0) 2 hours ago`, `Created`.
+/// Returns the status line: `Up 5 seconds (healthy)`, `Exited (0) 2 hours ago`, `Created`.
 pub fn line(life: &Life, health: Option<&Health>, now_ms: u64) -> String {
     let since = |then: u64| age(Duration::from_millis(now_ms.saturating_sub(then)));
     match life.status {
@@ -57,11 +57,11 @@ pub fn line(life: &Life, health: Option<&Health>, now_ms: u64) -> String {
     }
 }
 
-/// A time for people, as docker/go-units' `HumanDuration` prints it.
+/// Returns a duration for people, as `HumanDuration` of docker/go-units prints it.
 pub fn age(time: Duration) -> String {
     let seconds = time.as_secs();
     let minutes = seconds / 60;
-    // Rounded there, half up.
+    // go-units rounds hours half up.
     let hours = (seconds + 1_800) / 3_600;
     match (seconds, minutes, hours) {
         (0, ..) => "Less than a second".to_owned(),
@@ -98,7 +98,7 @@ pub struct ContainerState<'a> {
     health: Option<HealthState<'a>>,
 }
 
-/// How it is, by its health check.
+/// The health of a container.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct HealthState<'a> {
@@ -107,7 +107,7 @@ struct HealthState<'a> {
     log: Vec<HealthLog<'a>>,
 }
 
-/// A result of a health check.
+/// The result of a health check.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct HealthLog<'a> {
@@ -118,13 +118,13 @@ struct HealthLog<'a> {
 }
 
 impl<'a> ContainerState<'a> {
-    /// Returns how a container is.
+    /// Returns the state of a container.
     pub fn of(snapshot: &'a ContainerSnapshot) -> Self {
         let life = &snapshot.life;
         let restarting = life.status == Status::Restarting;
         Self {
             status: word(life),
-            // dockerd calls one that waits to be started again running, too.
+            // dockerd also calls a container running that waits for its restart.
             running: restarting || life.status == Status::Running,
             paused: false,
             restarting,

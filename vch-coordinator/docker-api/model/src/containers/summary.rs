@@ -1,4 +1,4 @@
-//! A container as a list shows it.
+//! A container in a list.
 
 #![expect(
     missing_docs,
@@ -20,7 +20,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use vch_runtime::workload::Workload;
 
-/// A container of a list; the order of the fields is dockerd's.
+/// A container in a list. The fields are in dockerd's order.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerSummary<'a> {
@@ -38,15 +38,15 @@ pub struct ContainerSummary<'a> {
     pub host_config: HostConfigSummary<'a>,
     pub network_settings: NetworkSettingsSummary,
     pub mounts: Vec<MountPoint<'a>>,
-    /// dockerd leaves out what is 0.
+    /// The size of the writable layer; absent if it is 0, as in dockerd.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_rw: Option<u64>,
-    /// The same.
+    /// The size of the root file system; absent if it is 0, as in dockerd.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_root_fs: Option<u64>,
 }
 
-/// A port that is bound, or only exposed.
+/// A port that is published or only exposed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PortSummary {
@@ -73,7 +73,7 @@ pub struct NetworkSettingsSummary {
 }
 
 impl<'a> ContainerSummary<'a> {
-    /// Returns what a list shows of a container.
+    /// Returns a container as a list shows it.
     pub fn of(view: &'a ContainerView, version: Version, now_ms: u64) -> Self {
         let snapshot = &view.snapshot;
         let workload = &*snapshot.workload;
@@ -105,7 +105,7 @@ impl<'a> ContainerSummary<'a> {
     }
 }
 
-/// Its words, an argument with a space in quotes.
+/// Returns the command line, with quotes around arguments that contain a space.
 fn command(workload: &Workload) -> String {
     let words = workload.entrypoint.iter().chain(&workload.command);
     let quoted = words
@@ -117,7 +117,7 @@ fn command(workload: &Workload) -> String {
     quoted.collect::<Vec<_>>().join(" ")
 }
 
-/// What is only exposed, then what is bound.
+/// Returns the ports: first those that are only exposed, then the published ones.
 fn ports(view: &ContainerView) -> Vec<PortSummary> {
     if !view.snapshot.container.runs() {
         return Vec::new();

@@ -117,7 +117,7 @@ fn inspect_of_a_running_container_shows_its_endpoints_and_none_of_one_that_ended
         shown_endpoint["Aliases"],
         json!(["www", view.snapshot.container.id.short()])
     );
-    // It is not on the default bridge: the old fields are empty.
+    // The container is not on the default bridge, so the old fields are empty.
     assert_eq!(shown["NetworkSettings"]["IPAddress"], "");
     world.end("server", 3);
     let ended = inspected(&world, "server", 41);
@@ -160,7 +160,7 @@ fn an_endpoints_keys_are_those_of_the_requests_version() {
     assert_eq!(of(48), (true, true));
 }
 
-/// dockerd 20.10's, API 1.41: its own types' JSON names.
+/// Checks the keys against those of dockerd 20.10 (API 1.41).
 #[test]
 fn inspect_has_dockerds_keys() {
     let mut world = World::new();
@@ -197,7 +197,7 @@ fn a_list_has_what_runs_and_all_only_if_asked() {
     world.end("two", 3);
     assert_eq!(world.listed(false, 0, &json!({})), ["one"]);
     assert_eq!(world.listed(true, 0, &json!({})), ["three", "two", "one"]);
-    // So many of the youngest, whether they run or not.
+    // The limit counts the newest containers, running or not.
     assert_eq!(world.listed(false, 2, &json!({})), ["three", "two"]);
 }
 
@@ -249,7 +249,7 @@ fn each_filter_of_a_list_chooses() {
     ] {
         assert_eq!(world.listed(true, 0, &filters), names, "{filters}");
     }
-    // Ports are sought where they are in force.
+    // The filters find only ports in force.
     world.start("two");
     for ports in ["80", "50-60/udp"] {
         let filters = json!({ "expose": [ports] });

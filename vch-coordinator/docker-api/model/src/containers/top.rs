@@ -12,6 +12,6 @@ use serde::Serialize;
 #[serde(rename_all = "PascalCase")]
 pub struct Top {
     pub titles: Vec<String>,
-    /// A row each, by the titles.
+    /// The rows, one for each process, with a column for each title.
     pub processes: Vec<Vec<String>>,
 }

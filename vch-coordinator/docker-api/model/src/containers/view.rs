@@ -1,4 +1,4 @@
-//! A container with the networks that it is on.
+//! A container with its networks.
 
 use crate::containers::shown::Shown;
 use std::{
@@ -8,37 +8,37 @@ use std::{
 use vch_ledger::{Ledger, Network, NetworkId, PortBinding};
 use vch_runtime::ContainerSnapshot;
 
-/// A container and its networks.
+/// A container with its networks.
 #[derive(Clone, Debug)]
 pub struct ContainerView {
     /// The container.
     pub snapshot: ContainerSnapshot,
-    /// The networks that it, and maybe others, have endpoints on.
+    /// The networks of the container's endpoints, and possibly others.
     pub networks: Arc<BTreeMap<NetworkId, Network>>,
-    /// What is only shown again.
+    /// The data that are only shown again.
     pub shown: Shown,
-    /// How large it is, where somebody asked.
+    /// The sizes of the container's files; `None` if they were not requested.
     pub sizes: Option<Sizes>,
 }
 
-/// Bytes of a container's files.
+/// The sizes of a container's files in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// What its own disk has of the VCH's.
+    /// The space that the writable layer takes on the VCH's disk.
     pub written: u64,
-    /// Its image's.
+    /// The size of the image.
     pub image: u64,
 }
 
 impl Sizes {
-    /// Both together.
+    /// Returns the sum of both.
     pub fn all(self) -> u64 {
         self.written + self.image
     }
 }
 
 impl ContainerView {
-    /// Returns the view of a container; `networks` are at least those that it has endpoints on.
+    /// Returns the view of a container. `networks` must contain the networks of its endpoints.
     pub fn of(snapshot: ContainerSnapshot, networks: Arc<BTreeMap<NetworkId, Network>>) -> Self {
         Self {
             shown: Shown::of(&snapshot.workload),
@@ -48,7 +48,7 @@ impl ContainerView {
         }
     }
 
-    /// Reads the networks of a container.
+    /// Reads networks from the ledger.
     pub fn networks_of(ledger: &Ledger, ids: &BTreeSet<NetworkId>) -> BTreeMap<NetworkId, Network> {
         let networks = ids.iter().filter_map(|id| ledger.network_by_id(*id));
         networks
@@ -56,7 +56,8 @@ impl ContainerView {
             .collect()
     }
 
-    /// Where a port is bound, as dockerd shows what names no address at all of the host's.
+    /// Returns the host addresses of a port's binding, with dockerd's wildcard addresses for a
+    /// binding without an address.
     pub fn host_ips(&self, binding: &PortBinding) -> impl Iterator<Item = String> + use<> {
         let mut endpoints = self.snapshot.endpoints.iter();
         let v6 = endpoints

@@ -1,5 +1,5 @@
-//! What of a container's body is shown as it was written. It is kept in a document by Docker's own field names, in which
-//! fields are only ever added.
+//! The part of a container's body that is shown as it was written. It is stored in a document with
+//! Docker's field names. Fields are only ever added.
 
 #![expect(
     missing_docs,
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Of `HostConfig`: what is empty was not written.
+/// The fields of `HostConfig`; an empty one was not written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct WrittenHost {
@@ -45,15 +45,15 @@ pub struct WrittenHost {
     pub init: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_count: Option<i64>,
-    /// An empty list says something here: nothing is covered.
+    /// The masked paths. An empty list means that no path is masked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masked_paths: Option<Vec<String>>,
-    /// The same.
+    /// The read-only paths. An empty list means that no path is read-only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readonly_paths: Option<Vec<String>>,
 }
 
-/// How what a container writes is kept.
+/// The log configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct LogConfig {
@@ -61,7 +61,7 @@ pub struct LogConfig {
     pub config: BTreeMap<String, String>,
 }
 
-/// A device of the VM's.
+/// A device of the VM.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct DeviceMapping {
@@ -70,7 +70,7 @@ pub struct DeviceMapping {
     pub cgroup_permissions: String,
 }
 
-/// Of `Config`.
+/// The fields of `Config`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct WrittenConfig {
@@ -80,7 +80,7 @@ pub struct WrittenConfig {
     pub on_build: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shell: Vec<String>,
-    /// Those of the body, then those of the image.
+    /// The volumes of the body, then those of the image.
     #[serde(skip_serializing_if = "Ordered::is_empty")]
     pub volumes: Ordered<Value>,
 }

@@ -1,4 +1,4 @@
-//! Errors of the packages below, in dockerd's words and with its statuses.
+//! Converts errors of the lower packages to dockerd's messages and statuses.
 
 use super::DockerError;
 use axum::http::StatusCode;
@@ -51,7 +51,8 @@ impl From<RuntimeError> for DockerError {
             RuntimeError::Removing(id) => {
                 Self::conflict(format!("removal of container {id} is already in progress"))
             }
-            // As dockerd says what its runtime says of a program, and itself of all else.
+            // dockerd reports its runtime's message about a program, and its own message in all
+            // other cases.
             RuntimeError::NotStarted {
                 code: 126 | 127,
                 reason,

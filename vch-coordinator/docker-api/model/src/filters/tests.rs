@@ -31,7 +31,7 @@ fn a_pattern_is_found_anywhere_unless_it_says_where() {
         assert_eq!(read.pattern("name", name), fits, "{name}");
     }
     assert!(read.pattern("id", "whatever"));
-    // What would need more than it may is no pattern.
+    // A pattern that exceeds the limit does not match.
     let huge = filters(r#"{"name":["(a{1000}){1000}"]}"#);
     assert!(!huge.pattern("name", "aaaa"));
 }

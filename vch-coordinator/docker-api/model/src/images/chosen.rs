@@ -1,4 +1,4 @@
-//! Which images a list's filters let through.
+//! Selects images by the filters of a list.
 
 use crate::{
     DockerError,
@@ -12,10 +12,10 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use vch_image_store::{Image, Store};
 
-/// Those that pass the filters.
+/// Returns the images that match the filters.
 ///
 /// # Errors
-/// A filter that is none.
+/// Returns 400 if a filter is not valid.
 pub fn chosen(
     store: &Store,
     images: Vec<Arc<Image>>,

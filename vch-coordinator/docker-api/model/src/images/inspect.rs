@@ -18,7 +18,7 @@ use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 use vch_image_store::{Descriptor, Image, config::Run};
 
-/// All that is known of an image. Keys that a version added or took away stand behind the others.
+/// The complete description of an image. Keys that exist only in some versions are last.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageInspect {
@@ -70,7 +70,7 @@ pub struct Metadata {
     pub last_tag_time: &'static str,
 }
 
-/// What a container of an image runs.
+/// The configuration of an image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageConfig {
@@ -88,13 +88,13 @@ pub struct ImageConfig {
     pub exposed_ports: Option<BTreeMap<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
-    /// Whatever else the image has.
+    /// Further keys of the image's configuration.
     #[serde(flatten)]
     pub others: Ordered<Value>,
 }
 
-/// Keys that only containers' configurations have, up to some version shown of images too: an old builder may have
-/// written any value there, which is shown as it is.
+/// Keys that only containers' configurations have, and that older versions also show for images. An
+/// old builder may have written any value, which is shown as it is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerKeys {
@@ -123,7 +123,7 @@ const CONTAINER_KEYS: [&str; 9] = [
 ];
 
 impl ImageInspect {
-    /// Returns what is known of an image, without its manifests.
+    /// Returns the complete description of an image, without its manifests.
     pub fn of(image: &Image, version: Version) -> Self {
         let (repo_tags, repo_digests) = names(image);
         let layers = image.config.rootfs.diff_ids.iter();
@@ -211,7 +211,7 @@ impl ContainerKeys {
     }
 }
 
-/// A step by which an image was made.
+/// A step of an image's history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct HistoryStep {
@@ -223,11 +223,11 @@ pub struct HistoryStep {
     pub tags: Option<Vec<String>>,
 }
 
-/// How it was made, the last step first.
+/// Returns the history of an image, the last step first.
 pub fn history(image: &Image) -> Vec<HistoryStep> {
     let (tags, _) = names(image);
     let steps: Vec<_> = image.config.history.iter().flatten().rev().collect();
-    // Only the whole image's size is known: it is its last layer's that made one.
+    // Only the size of the whole image is known. It is shown at the last step that made a layer.
     let sized = steps.iter().position(|step| !step.empty_layer);
     let shown = steps.iter().enumerate().map(|(index, step)| {
         let at = step.created.as_deref().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The manifests of an image: a VCH has the one for its own machine.
+//! The manifests of an image. A VCH has only the one for its own platform.
 
 #![expect(
     missing_docs,
@@ -9,7 +9,7 @@ use crate::images::{descriptor, platform};
 use serde::Serialize;
 use vch_image_store::{Descriptor, Image, Platform};
 
-/// The manifest for this machine.
+/// The manifest for this platform.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageManifest {
@@ -22,7 +22,7 @@ pub struct ImageManifest {
     pub image_data: ImageData,
 }
 
-/// Bytes, packed and unpacked.
+/// The size in bytes, packed and unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ManifestSize {
@@ -34,7 +34,7 @@ pub struct ManifestSize {
 #[serde(rename_all = "PascalCase")]
 pub struct ImageData {
     pub platform: Platform,
-    /// IDs of those that are made of it.
+    /// The IDs of the containers of the image.
     pub containers: Vec<String>,
     pub size: UnpackedSize,
 }
@@ -45,7 +45,7 @@ pub struct UnpackedSize {
     pub unpacked: u64,
 }
 
-/// Returns the descriptor of an image's manifest with the machine that it is for.
+/// Returns the descriptor of an image's manifest with its platform.
 pub fn platform_descriptor(image: &Image) -> Descriptor {
     Descriptor {
         platform: Some(machine(image)),
@@ -53,7 +53,7 @@ pub fn platform_descriptor(image: &Image) -> Descriptor {
     }
 }
 
-/// Returns the manifests of an image that containers are made of.
+/// Returns the manifests of an image with the given containers.
 pub fn manifests(image: &Image, containers: Vec<String>) -> [ImageManifest; 1] {
     let descriptor = descriptor(image);
     let packed: u64 = image.layers.iter().map(|layer| layer.size).sum();
@@ -76,7 +76,7 @@ pub fn manifests(image: &Image, containers: Vec<String>) -> [ImageManifest; 1] {
     }]
 }
 
-/// The operating system and architecture of an image.
+/// Returns the operating system and architecture of an image.
 fn machine(image: &Image) -> Platform {
     let [os, architecture, _] = platform(image);
     Platform {

@@ -1,9 +1,9 @@
-//! Names of images, and patterns that they are sought by.
+//! Names of images, and the patterns that select them.
 
 use crate::filters::Filters;
 use vch_image_store::{Image, reference::Which};
 
-/// Its tags, and its digests.
+/// Returns the image's tags and its digests.
 pub fn names(image: &Image) -> (Vec<String>, Vec<String>) {
     let (tags, digests): (Vec<_>, Vec<_>) = image
         .names
@@ -15,7 +15,7 @@ pub fn names(image: &Image) -> (Vec<String>, Vec<String>) {
     (text(tags), text(digests))
 }
 
-/// Whether a name is one that `reference` asks for.
+/// Returns whether a name matches the filter `reference`.
 pub fn is_meant(filters: &Filters, name: &str) -> bool {
     let bare = name.rsplit_once(':').map_or(name, |(bare, _)| bare);
     let mut patterns = filters.values("reference");
@@ -23,7 +23,8 @@ pub fn is_meant(filters: &Filters, name: &str) -> bool {
         || patterns.any(|pattern| matches(pattern, name) || matches(pattern, bare))
 }
 
-/// Go's path.Match, of which `*` and `?` are read: neither meets a slash.
+/// Returns whether a text matches a pattern of Go's path.Match with `*` and `?`, neither of which
+/// matches a slash.
 fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), text.chars().collect());
@@ -40,7 +41,7 @@ fn matches(pattern: &str, text: &str) -> bool {
                 t += 1;
             }
             _ => match star {
-                // The last star takes one character more.
+                // The last star matches one more character.
                 Some((at, from)) if text.get(from) != Some(&'/') => {
                     star = Some((at, from + 1));
                     p = at + 1;

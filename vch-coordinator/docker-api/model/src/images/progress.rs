@@ -1,4 +1,4 @@
-//! Lines by which a pull, an import or a load is followed.
+//! Lines of progress of a pull, an import or a load.
 
 #![expect(
     missing_docs,
@@ -12,11 +12,11 @@ use vch_image_store::Progress;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum ProgressLine {
-    /// How far it is.
+    /// The progress.
     Progress(Progress),
-    /// What came of it.
+    /// The result.
     Status { status: String },
-    /// Why it failed.
+    /// The failure.
     Failed {
         #[serde(rename = "errorDetail")]
         detail: ErrorDetail,

@@ -1,4 +1,4 @@
-//! An image as a list shows it.
+//! An image in a list.
 
 #![expect(
     missing_docs,
@@ -19,11 +19,11 @@ use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use vch_image_store::{Descriptor, Image};
 
-/// An image of a list; the order of the fields is dockerd's.
+/// An image in a list. The fields are in dockerd's order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageSummary {
-    /// Where they were counted.
+    /// The number of containers; `None` if they were not counted.
     #[serde(serialize_with = "or_uncounted")]
     pub containers: Option<u64>,
     pub created: u64,
@@ -32,7 +32,7 @@ pub struct ImageSummary {
     pub parent_id: &'static str,
     pub repo_digests: Vec<String>,
     pub repo_tags: Vec<String>,
-    /// Where they were counted.
+    /// The size that is shared with other images; `None` if it was not computed.
     #[serde(serialize_with = "or_uncounted")]
     pub shared_size: Option<u64>,
     pub size: u64,
@@ -45,7 +45,7 @@ pub struct ImageSummary {
 }
 
 impl ImageSummary {
-    /// Returns an image with those of its names that are asked for.
+    /// Returns an image with its names that match the filters.
     pub fn of(image: &Image, filters: &Filters, version: Version) -> Self {
         let (mut tags, digests) = names(image);
         tags.retain(|tag| is_meant(filters, tag));
@@ -67,7 +67,10 @@ impl ImageSummary {
     }
 }
 
-/// Writes -1 for what was not counted.
+/// Serializes a count; -1 if it was not counted.
+///
+/// # Errors
+/// Returns the serializer's error.
 fn or_uncounted<S: Serializer>(counted: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
     match counted {
         Some(count) => serializer.serialize_u64(*count),

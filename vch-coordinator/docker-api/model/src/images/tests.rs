@@ -85,7 +85,7 @@ fn each_version_shows_the_keys_that_it_has() {
     }
     assert_eq!(shown(49)["Config"]["Hostname"], "");
     assert!(shown(50)["Config"].get("Hostname").is_none());
-    // As a dockerd 28.5.2 shows it.
+    // dockerd 28.5.2 shows it so.
     assert_eq!(shown(50)["Config"]["User"], "");
     let list = |version| {
         value(ImageSummary::of(
@@ -103,14 +103,14 @@ fn each_version_shows_the_keys_that_it_has() {
     assert_eq!(descriptor["platform"]["os"], "linux");
 }
 
-/// `WHAT 1.VERSION JSON`, a line each.
+/// One line for each: `WHAT 1.VERSION JSON`.
 const GOLDEN: &str = include_str!("tests/golden.txt");
 
 #[test]
 fn images_have_the_same_bytes_as_ever() {
     let configured = image();
     let mut old = image();
-    // As an older builder wrote it: a container's own keys among the image's.
+    // An older builder wrote keys of a container's configuration into the image's.
     let config = json!({
         "architecture": "arm64", "os": "linux", "variant": "v8", "os.version": "1", "os.features": ["f"],
         "author": "me", "created": "2024-01-02T03:04:05.6Z",

@@ -1,4 +1,4 @@
-//! A JSON object whose keys stand in the order in which they came.
+//! A JSON object that keeps the order of its keys.
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -6,7 +6,7 @@ use serde::{
 };
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
-/// Values by key, in the order in which the keys came first.
+/// Values by key, in the order in which the keys were first inserted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ordered<T> {
     entries: Vec<(String, T)>,
@@ -23,7 +23,7 @@ impl<T> Default for Ordered<T> {
 }
 
 impl<T> Ordered<T> {
-    /// Puts a value in. One that is there for its key gives way to it, at the same position.
+    /// Inserts a value. A previous value of the key is replaced at the same position.
     pub fn insert(&mut self, key: String, value: T) {
         let entry = self
             .index
@@ -43,13 +43,13 @@ impl<T> Ordered<T> {
         self.entries.get(*at).map(|(_, value)| value)
     }
 
-    /// Returns the value of a key, to be changed.
+    /// Returns a mutable reference to the value of a key.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut T> {
         let at = self.index.get(key)?;
         self.entries.get_mut(*at).map(|(_, value)| value)
     }
 
-    /// Returns whether it has no key.
+    /// Returns whether the object has no keys.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -77,7 +77,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
     }
 }
 
-/// Reads the entries of an object.
+/// Deserializes the entries of an object.
 struct Entries<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {

@@ -1,10 +1,10 @@
-//! Turns a parsed body into a handler's type by Go's rules, which clients of dockerd rely on:
+//! Converts parsed JSON to a handler's type by Go's rules, on which clients of dockerd rely:
 //!
-//! - a key is found whatever its case is, the exact one first;
-//! - `null` is what a missing key is;
-//! - an empty text is an absent one where the field is optional (`"DetachKeys":""` of the docker CLI).
+//! - a key matches a field regardless of case, an exact match first;
+//! - `null` is the same as a missing key;
+//! - an empty text is the same as a missing one if the field is optional (`"DetachKeys":""` of the docker CLI).
 //!
-//! An error names the field by its path.
+//! An error names the path of the field.
 
 use crate::DockerError;
 use serde::{
@@ -17,16 +17,16 @@ use serde::{
 use serde_json::{Map, Value};
 use std::{fmt, vec};
 
-/// Reads a value as a body of this type.
+/// Converts a value to a body of this type.
 ///
 /// # Errors
-/// A value is of another kind than its field: 400, with the field's path.
+/// Returns 400 with the field's path if a value does not fit its field.
 pub fn typed<T: DeserializeOwned>(value: Value) -> Result<T, DockerError> {
     T::deserialize(Read(value))
         .map_err(|error| DockerError::invalid(format!("invalid JSON: {error}")))
 }
 
-/// What does not fit, and the way to it, innermost last.
+/// The reason why a value does not fit, and the path to it, innermost part last.
 #[derive(Debug)]
 struct Misfit {
     path: Vec<String>,
@@ -62,7 +62,7 @@ impl serde::de::Error for Misfit {
 
 struct Read(Value);
 
-/// What Go leaves as it is where it reads `null`.
+/// Deserializes `null` as the type's zero value, as Go does.
 macro_rules! null_is_zero {
     ($($method:ident: $visit:ident($zero:expr)),* $(,)?) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
@@ -84,7 +84,7 @@ impl<'de> Deserializer<'de> for Read {
             Value::Number(number) => match (number.as_u64(), number.as_i64()) {
                 (Some(number), _) => visitor.visit_u64(number),
                 (None, Some(number)) => visitor.visit_i64(number),
-                // The parser has read it as one of the three.
+                // The parser has stored the number as one of the three.
                 (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
             },
             Value::String(text) => visitor.visit_string(text),
@@ -130,7 +130,7 @@ impl<'de> Deserializer<'de> for Read {
         match self.0 {
             Value::Null => visitor.visit_map(KeyedFields::new(Map::new(), fields)),
             Value::Object(map) => visitor.visit_map(KeyedFields::new(map, fields)),
-            // What serde reads a struct of, and Go does not.
+            // serde accepts a list for a struct, but Go does not.
             Value::Array(_) => Err(Misfit::invalid_type(Unexpected::Seq, &visitor)),
             value => Self(value).deserialize_any(visitor),
         }
@@ -183,14 +183,15 @@ impl<'de> SeqAccess<'de> for List {
     }
 }
 
-/// The keys of an object, as the fields are spelled that they are for.
+/// The keys of an object, spelled as the fields that they match.
 struct KeyedFields {
     rest: vec::IntoIter<(String, Value)>,
     value: Option<(String, Value)>,
 }
 
 impl KeyedFields {
-    /// Without fields the object is a map, whose keys stay as they are written.
+    /// Matches an object's keys to fields. Without fields, the object is a map whose keys are kept
+    /// as they are.
     fn new(map: Map<String, Value>, fields: &'static [&'static str]) -> Self {
         if fields.is_empty() {
             let rest: Vec<_> = map.into_iter().collect();

@@ -1,46 +1,47 @@
-//! Checks that a text is one JSON value (RFC 8259), in the words of Go's `encoding/json`, which
-//! dockerd passes on to its clients.
+//! Checks that a text is one JSON value (RFC 8259), with the error messages of Go's
+//! `encoding/json`, which dockerd passes on to its clients.
 //!
-//! The check is iterative and bounds nesting and number of values, so that what is parsed afterwards
-//! costs memory in proportion to the text.
+//! The check is iterative and limits nesting and the number of values, so that parsing the text afterwards
+//! takes memory in proportion to its length.
 
 use thiserror::Error;
 
-/// Deepest nesting: no body of the API has more than ten levels, and serde_json itself stops at 128.
+/// The maximum depth of nesting: no body of the API has more than ten levels, and serde_json stops
+/// at 128.
 const MAX_DEPTH: usize = 100;
-/// Most values of a text: a container with every list at its bounds has some thousands. A parsed value
-/// takes about 32 times the bytes of the shortest text of it.
+/// The maximum number of values of a text: a container with every list at its limit has some
+/// thousands. A parsed value takes about 32 times the bytes of its shortest text.
 const MAX_VALUES: usize = 65_536;
 
 /// Why a text is not one JSON value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SyntaxError {
-    /// Nothing but white space.
+    /// The text has only white space.
     #[error("invalid JSON: got EOF while reading request body")]
     Empty,
-    /// It ends within a value.
+    /// The text ends within a value.
     #[error("invalid JSON: unexpected EOF")]
     Cut,
-    /// A byte that may not stand there; Go shows it as a character.
+    /// A byte is not allowed at this position; Go shows it as a character.
     #[error("invalid JSON: invalid character {} {context}", shown(*.byte))]
     Byte {
         /// The byte.
         byte: u8,
-        /// Where it stands.
+        /// The position in words.
         context: &'static str,
     },
-    /// Nested too deeply.
+    /// The nesting is too deep.
     #[error("invalid JSON: exceeded max depth")]
     Depth,
-    /// Too many values.
+    /// There are too many values.
     #[error("invalid JSON: more than {MAX_VALUES} values: give fewer")]
     Values,
-    /// A second value, or anything else, behind the first.
+    /// The first value is followed by further text.
     #[error("unexpected content after JSON")]
     Trailing,
 }
 
-/// As Go's `quoteChar`.
+/// Returns a byte as Go's `quoteChar` shows it.
 fn shown(byte: u8) -> String {
     match byte {
         b'\'' => "'\\''".to_owned(),
@@ -84,7 +85,7 @@ struct Scanner<'a> {
     values: usize,
 }
 
-/// What a value that has just ended stands in.
+/// The list or object that a value is in.
 #[derive(Clone, Copy)]
 enum Within {
     Array,
@@ -92,7 +93,7 @@ enum Within {
 }
 
 impl Scanner<'_> {
-    /// The next byte that is no white space, which stays where it is.
+    /// Returns the next byte that is not white space, without consuming it.
     fn peek(&mut self) -> Option<u8> {
         while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.text.get(self.at) {
             self.at += 1;
@@ -100,12 +101,18 @@ impl Scanner<'_> {
         self.text.get(self.at).copied()
     }
 
-    /// The same, where there must be one.
+    /// Returns the next byte that is not white space, without consuming it.
+    ///
+    /// # Errors
+    /// Returns [`SyntaxError::Cut`] at the end of the text.
     fn need(&mut self) -> Result<u8, SyntaxError> {
         self.peek().ok_or(SyntaxError::Cut)
     }
 
-    /// The next byte, white space or not.
+    /// Consumes and returns the next byte.
+    ///
+    /// # Errors
+    /// Returns [`SyntaxError::Cut`] at the end of the text.
     fn take(&mut self) -> Result<u8, SyntaxError> {
         let byte = self.text.get(self.at).copied();
         self.at += 1;
@@ -151,7 +158,11 @@ impl Scanner<'_> {
         }
     }
 
-    /// Reads a scalar or an empty list or object; whether it opened one, whose first value comes next.
+    /// Reads a scalar, an empty list or object, or the beginning of a list or object. Returns
+    /// whether it began one, whose first value follows.
+    ///
+    /// # Errors
+    /// Returns [`SyntaxError`] if no value begins here.
     fn begin(&mut self, open: &mut Vec<Within>) -> Result<bool, SyntaxError> {
         let byte = self.need()?;
         self.at += 1;
@@ -202,7 +213,10 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// Behind its first quote.
+    /// Reads the rest of a string after its first quote.
+    ///
+    /// # Errors
+    /// Returns [`SyntaxError`] if the string is not valid.
     fn string(&mut self) -> Result<(), SyntaxError> {
         loop {
             match self.take()? {
@@ -258,7 +272,10 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// Behind its first byte; what follows a whole number is looked at by the caller.
+    /// Reads the rest of a number after its first byte. The caller checks what follows.
+    ///
+    /// # Errors
+    /// Returns [`SyntaxError`] if the number is not valid.
     fn number(&mut self, first: u8) -> Result<(), SyntaxError> {
         let first = match first {
             b'-' => {

@@ -1,4 +1,4 @@
-//! What a client says of a container's endpoint on a network.
+//! The settings of a container's endpoint in a request.
 
 #![expect(
     missing_docs,
@@ -18,16 +18,17 @@ use vch_ledger::{Connect, ContainerRef, IFNAME, NetworkRef, Rate};
 const OPTIONS: &str = "com.docker.network.";
 /// The prefix of the VCH's own options.
 pub(super) const OWN_OPTIONS: &str = "vch.";
-/// The endpoint option that names its interface.
+/// The endpoint option with the name of the interface.
 const IFNAME_OPTION: &str = "com.docker.network.endpoint.ifname";
 /// The endpoint option, and the label of a container, that limits what an endpoint may receive and send.
 pub const RATE_OPTION: &str = "vch.rate";
-/// What it is for no limit.
+/// The value of the option for no limit.
 pub const UNLIMITED: &str = "none";
-/// The endpoint option that has kernel settings of its interface.
+/// The endpoint option with kernel settings of the interface.
 const SYSCTLS_OPTION: &str = "com.docker.network.endpoint.sysctls";
 
-/// `EndpointConfig`, and a value of `EndpointsConfig`: what of Docker's `EndpointSettings` is a request.
+/// `EndpointConfig`, and a value of `EndpointsConfig`: the fields of Docker's `EndpointSettings`
+/// that are requests.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct EndpointSettings {
@@ -40,7 +41,7 @@ pub struct EndpointSettings {
     pub gw_priority: Option<i64>,
 }
 
-/// Addresses that the caller chose.
+/// The addresses that the caller chose.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct EndpointIpam {
@@ -53,16 +54,17 @@ pub struct EndpointIpam {
 }
 
 impl EndpointSettings {
-    /// The names that it is to have; an empty one is ignored.
+    /// Returns the requested names; empty ones are ignored.
     pub fn aliases(&self) -> impl Iterator<Item = &str> {
         let all = self.aliases.iter().flatten().map(String::as_str);
         all.filter(|alias| !alias.is_empty())
     }
 
-    /// What the ledger is asked; `labels` are the container's. Whether the network has such addresses it knows itself.
+    /// Returns the ledger command for the endpoint; `labels` are the container's. The ledger checks
+    /// whether the network has the addresses.
     ///
     /// # Errors
-    /// What can't be read, or is not there.
+    /// Returns 400 if a setting is not valid, and 501 if it is not supported.
     pub fn connect(
         &self,
         container: ContainerRef,
@@ -101,7 +103,8 @@ impl EndpointSettings {
                 IFNAME_OPTION => request.interface = Some(interface_name(value)?),
                 SYSCTLS_OPTION => request.sysctls = sysctls(value)?,
                 RATE_OPTION => request.rate = rate("endpoint option", value)?,
-                // Other drivers' options are stored, shown and not read, as dockerd's bridge driver does with them.
+                // Options of other drivers are stored and shown without effect, as by dockerd's
+                // bridge driver.
                 other if !other.starts_with(OPTIONS) && !other.starts_with(OWN_OPTIONS) => {}
                 other => {
                     let shown: String = other.chars().take(200).collect();
@@ -154,7 +157,10 @@ fn interface_name(text: &str) -> Result<InterfaceName, DockerError> {
     })
 }
 
-/// A limit as the user writes it, in an option or a label.
+/// Parses a limit as the user writes it, in an option or a label.
+///
+/// # Errors
+/// Returns 400 if it is no rate.
 fn rate(what: &str, text: &str) -> Result<Option<Rate>, DockerError> {
     if text == UNLIMITED {
         return Ok(None);
@@ -187,7 +193,10 @@ pub fn options_now(
     Some(options)
 }
 
-/// `net.ipv4.conf.IFNAME.log_martians=1,net.ipv6.conf.IFNAME.accept_ra=2`.
+/// Parses kernel settings: `net.ipv4.conf.IFNAME.log_martians=1,net.ipv6.conf.IFNAME.accept_ra=2`.
+///
+/// # Errors
+/// Returns 400 if the text is not valid.
 fn sysctls(text: &str) -> Result<BTreeMap<String, String>, DockerError> {
     let one = |text: &str| {
         let shown: String = text.chars().take(200).collect();
@@ -214,10 +223,10 @@ fn sysctls(text: &str) -> Result<BTreeMap<String, String>, DockerError> {
     text.split(',').map(one).collect()
 }
 
-/// A MAC address as Docker's clients write it.
+/// Parses a MAC address as Docker's clients write it.
 ///
 /// # Errors
-/// It is none, or not one that an interface can have.
+/// Returns 400 if the text is not a MAC address, or not one that an interface can have.
 pub fn mac_address(text: &str) -> Result<MacAddress, DockerError> {
     let shown: String = text.chars().take(80).collect();
     text.replace('-', ":").parse().map_err(|error| {
@@ -225,16 +234,16 @@ pub fn mac_address(text: &str) -> Result<MacAddress, DockerError> {
     })
 }
 
-/// `container`, or `container:alias`; or as inspect shows it, `/container:/this/alias`.
+/// Parses a link: `container`, `container:alias`, or as inspect shows it, `/container:/this/alias`.
 ///
 /// # Errors
-/// The alias is no host name.
+/// Returns 400 if the alias is not a host name.
 pub fn linked(text: &str) -> Result<(ContainerRef, Hostname), DockerError> {
     let (container, alias) = link_parts(text);
     Ok((container.into(), name("link", alias)?))
 }
 
-/// A link's container and alias, as texts.
+/// Splits a link into the container and the alias.
 pub fn link_parts(text: &str) -> (&str, &str) {
     let (container, alias) = text.split_once(':').unwrap_or((text, text));
     let alias = alias.rsplit('/').next().unwrap_or(alias);

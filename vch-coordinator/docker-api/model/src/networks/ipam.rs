@@ -1,4 +1,5 @@
-//! What `docker network create` says of subnets, checked in dockerd's words before the ledger is asked.
+//! Checks the subnets of `docker network create` with dockerd's messages, before the ledger is
+//! asked.
 
 #![expect(
     missing_docs,
@@ -20,7 +21,7 @@ pub struct Ipam {
     pub config: Option<Vec<IpamConfig>>,
 }
 
-/// One subnet; what is empty is left to the VCH. Shown so, too.
+/// A subnet in a request or a response. The VCH chooses empty fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct IpamConfig {
@@ -34,10 +35,10 @@ pub struct IpamConfig {
     pub auxiliary_addresses: Option<BTreeMap<String, String>>,
 }
 
-/// The subnets that are asked for, of the families that the network has.
+/// Returns the requested subnets of the families that the network has.
 ///
 /// # Errors
-/// Everything that is wrong with them, as newer releases of dockerd list it.
+/// Returns 400 with all problems, as newer releases of dockerd list them.
 pub fn subnets(
     configs: &[IpamConfig],
     (ipv4, ipv6): (bool, bool),
@@ -60,7 +61,7 @@ pub fn subnets(
     }
     match errors.as_slice() {
         [] => match subnets.iter().find(|subnet| no_gateway(subnet)) {
-            // dockerd makes such a network, in which no container has room.
+            // dockerd would create such a network, on which no container has room.
             Some(subnet) => Err(DockerError::invalid(format!(
                 "invalid network config:\ninvalid subnet {}: it has no address for a gateway: give a prefix of at most 30 bits (126 for IPv6)",
                 subnet.net
@@ -111,7 +112,7 @@ fn subnet(config: &IpamConfig, net: IpNet, errors: &mut Vec<String>) -> SubnetRe
     }
 }
 
-/// Whether it is too narrow for a gateway, and none was given.
+/// Returns whether a subnet has no room for a gateway and the request has none.
 fn no_gateway(subnet: &SubnetRequest) -> bool {
     let width = subnet.net.max_prefix_len() - subnet.net.prefix_len();
     width < 2 && subnet.gateway.is_none()

@@ -1,31 +1,32 @@
-//! Options of a network by Docker's names: what they mean to the ledger, and the document in which they are kept.
+//! The options of a network by Docker's names: their meaning for the ledger, and the document in
+//! which they are stored.
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 use vch_ledger::{BridgeOptions, Network, Refusal, bounded_texts};
 
-/// Whether containers of the network reach one another.
+/// Whether containers of the network can reach each other.
 pub const ICC: &str = "com.docker.network.bridge.enable_icc";
-/// Whether what leaves the network bears an address of the VCH.
+/// Whether packets that leave the network get an address of the VCH.
 pub const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
-/// At which address of the VCH ports are published that name none.
+/// The address of the VCH for published ports without an address.
 pub const HOST_BINDING: &str = "com.docker.network.bridge.host_binding_ipv4";
-/// What its containers' interfaces are called, with a number behind it.
+/// The prefix of the containers' interface names, which a number follows.
 pub const INTERFACE_PREFIX: &str = "com.docker.network.container_iface_prefix";
-/// The MTU of its interfaces.
+/// The MTU of the network's interfaces.
 pub const MTU: &str = "com.docker.network.driver.mtu";
-/// How long answers about its names may be kept, in seconds: the VCH's own.
+/// The DNS TTL of the network's names, in seconds: an option of the VCH's own.
 pub const DNS_TTL: &str = "vch.dns-ttl";
-/// Options that the VCH itself keeps beside the caller's; shown nowhere as options.
+/// The prefix of options that the VCH stores beside the caller's and does not show as options.
 pub const KEPT: &str = "vch.docker.";
 /// `Attachable`.
 pub const ATTACHABLE: &str = "vch.docker.attachable";
 /// `IPAM.Options`, as JSON.
 pub const IPAM_OPTIONS: &str = "vch.docker.ipam-options";
-/// The network's configuration by ID: as the native API shows it.
+/// The ID of the network's template, as the native API shows it.
 pub const CONFIG_FROM: &str = "vch.config-from";
 
-/// The options of a network as they were given, with those that begin with [`KEPT`]. As a JSON object they are the
-/// network's document in the ledger.
+/// The options of a network as they were given, and those that begin with [`KEPT`]. As a JSON
+/// object they are the network's document in the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkOptions(BTreeMap<String, String>);
 
@@ -36,7 +37,7 @@ impl From<BTreeMap<String, String>> for NetworkOptions {
 }
 
 impl NetworkOptions {
-    /// Reads a network's document; one that is not readable has no options.
+    /// Parses a network's document. An unreadable document has no options.
     pub fn of(network: &Network) -> Self {
         Self(serde_json::from_str(&network.document).unwrap_or_default())
     }
@@ -46,7 +47,7 @@ impl NetworkOptions {
         self.0.get(key).map(String::as_str)
     }
 
-    /// Keeps a text.
+    /// Stores an option.
     pub fn insert(&mut self, key: &str, value: String) {
         self.0.insert(key.to_owned(), value);
     }
@@ -56,7 +57,8 @@ impl NetworkOptions {
         self.0.iter().filter(|(key, _)| !key.starts_with(KEPT))
     }
 
-    /// Returns what the ledger reads of them: an option without a readable value is as if it were not given.
+    /// Returns the options that the ledger interprets. An option whose value is not valid is
+    /// ignored.
     pub fn bridge(&self) -> BridgeOptions {
         let usual = BridgeOptions::default();
         let truth = |key| self.get(key).and_then(go_bool);
@@ -94,7 +96,7 @@ pub fn native(network: &Network) -> BTreeMap<String, String> {
     options
 }
 
-/// A truth value as Go's `strconv.ParseBool` reads it, and so Docker.
+/// Parses a truth value as Go's `strconv.ParseBool` and so Docker does; `None` if it is not valid.
 pub fn go_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),

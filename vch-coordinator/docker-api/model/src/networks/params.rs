@@ -1,4 +1,4 @@
-//! `POST /networks/create`: from its body to the ledger's command.
+//! Converts the body of `POST /networks/create` to the ledger's command.
 
 use crate::{
     DockerError, Version,
@@ -18,9 +18,9 @@ use serde::Deserialize;
 use std::{collections::BTreeMap, net::Ipv4Addr};
 use vch_ledger::{Configuration, CreateNetwork, DnsTtl, InterfacePrefix, NetworkName, SegmentKind};
 
-/// Names that dockerd keeps for itself beside the VCH's own.
+/// Names that dockerd reserves in addition to the VCH's own.
 const RESERVED: [&str; 4] = ["bridge", "host", "none", "default"];
-/// Chooses the segment.
+/// The option for the segment.
 const SEGMENT: &str = "vch.segment";
 const BRIDGE: &str = "com.docker.network.bridge.";
 
@@ -53,10 +53,10 @@ struct ConfigFromParams {
 }
 
 impl Create {
-    /// What the ledger is asked; `CheckDuplicate` is not read, as there never are two of a name.
+    /// Returns the ledger command. `CheckDuplicate` is ignored, since names are unique in any case.
     ///
     /// # Errors
-    /// What can't be, in dockerd's words where it has the case.
+    /// Returns dockerd's error if dockerd refuses the request too; otherwise 400 or 501 with the field.
     pub fn command(self, version: Version) -> Result<CreateNetwork, DockerError> {
         if RESERVED.contains(&self.name.as_str()) {
             return Err(DockerError::forbidden(predefined_name(&self.name)));
@@ -139,7 +139,11 @@ impl Create {
         Ok(())
     }
 
-    /// Whose configuration it has. dockerd's words, and its sense of what belongs to a configuration.
+    /// Returns whether the network is a template or is made from one, with dockerd's rules and
+    /// messages.
+    ///
+    /// # Errors
+    /// Returns 400 if a template has options that only networks have, or vice versa.
     fn configuration(&self) -> Result<Configuration, DockerError> {
         let given = |map: &Option<BTreeMap<String, String>>| map.iter().flatten().next().is_some();
         let only = self.config_only.unwrap_or(false);
@@ -209,7 +213,8 @@ fn check_driver(driver: &str) -> Result<(), DockerError> {
     }
 }
 
-/// Whether the network has a family: as its field says, else an option, else as usual.
+/// Returns whether the network has a family: as its field says, or else an option, or else the
+/// default.
 fn family(
     field: Option<bool>,
     options: &BTreeMap<String, String>,
@@ -226,12 +231,11 @@ fn family(
     }
 }
 
-/// Checks an option of a new network. Docker's options that its bridge driver does not read, and other drivers' options,
-/// are stored as they are, as dockerd does.
+/// Checks an option of a new network. Docker's options that its bridge driver does not read, and
+/// other drivers' options, are stored without effect, as by dockerd.
 ///
 /// # Errors
-/// Returns 400 or 501 if the option is one of Docker's with a value that has no effect here, or begins with `vch.` and is
-/// none of the VCH's.
+/// Returns 400 or 501 if the option is Docker's and its value has no effect here, or if it begins with `vch.` and is not one of the VCH's.
 fn check_option(key: &str, value: &str) -> Result<(), DockerError> {
     if key.starts_with(KEPT) || key == CONFIG_FROM {
         let message = format!("option {key} is the VCH's own: leave it out");
@@ -241,7 +245,7 @@ fn check_option(key: &str, value: &str) -> Result<(), DockerError> {
         ICC | MASQUERADE => return boolean(key, value).map(|_| ()),
         HOST_BINDING => return host_binding(value),
         INTERFACE_PREFIX => return interface_prefix(value),
-        // Their values are read by `segment` and `dns_ttl`.
+        // `segment` and `dns_ttl` parse these values.
         SEGMENT | DNS_TTL => return Ok(()),
         own if own.starts_with(OWN_OPTIONS) => {
             let shown: String = own.chars().take(200).collect();
@@ -320,7 +324,10 @@ fn only(possible: bool, key: &str, value: &str, remedy: &str) -> Result<(), Dock
     Err(DockerError::unsupported(&format!("{key}={shown}"), remedy))
 }
 
-/// As Go's `strconv.ParseBool`.
+/// Parses a truth value as Go's `strconv.ParseBool` does.
+///
+/// # Errors
+/// Returns 400 if the value is not valid.
 fn boolean(key: &str, value: &str) -> Result<bool, DockerError> {
     go_bool(value).ok_or_else(|| unreadable(key, value, "ParseBool"))
 }
@@ -338,7 +345,7 @@ fn mtu(options: &BTreeMap<String, String>) -> Result<Option<Mtu>, DockerError> {
     };
     let bytes: u32 = value.parse().map_err(|_| unreadable(MTU, value, "Atoi"))?;
     if bytes == 0 {
-        // dockerd's word for its own default.
+        // dockerd's word for its default.
         return Ok(None);
     }
     let mtu = Mtu::try_from(bytes).map_err(|error| DockerError::invalid(error.to_string()))?;

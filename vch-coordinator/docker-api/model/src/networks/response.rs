@@ -20,10 +20,10 @@ use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
 use vch_ledger::{Endpoint, Ledger, Network, NetworkKind, NetworkRef, Subnet, desired::segment_of};
 
-/// The kernel's own for Ethernet.
+/// The kernel's default for Ethernet.
 const ETHERNET_MTU: &str = "1500";
 
-/// A network as Docker shows it; the order of the fields is dockerd's.
+/// A network as Docker shows it. The fields are in dockerd's order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct NetworkSummary {
@@ -53,18 +53,18 @@ pub struct NetworkSummary {
 pub struct ShownIpam {
     pub driver: &'static str,
     pub options: Option<BTreeMap<String, String>>,
-    /// None of what has no addresses: dockerd shows `null` there.
+    /// The subnets; `None`, shown as `null` as by dockerd, for a network without addresses.
     pub config: Option<Vec<IpamConfig>>,
 }
 
-/// The configuration that a network was made of, by name.
+/// The template that a network was made from, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ConfigFrom {
     pub network: String,
 }
 
-/// A running container's endpoint.
+/// The endpoint of a running container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ShownEndpoint {
@@ -78,7 +78,8 @@ pub struct ShownEndpoint {
     pub ipv6_address: String,
 }
 
-/// How dockerd would call what carries a network: an external one is a bridge of the VCH's too, told apart by its scope.
+/// Returns dockerd's name for the driver of a network. An external network is also a bridge of the
+/// VCH; its scope distinguishes it.
 pub fn driver(network: &Network) -> &'static str {
     match network.kind {
         NetworkKind::Bridge(_) | NetworkKind::External(_) => "bridge",
@@ -86,7 +87,7 @@ pub fn driver(network: &Network) -> &'static str {
     }
 }
 
-/// From where a network is seen.
+/// Returns the scope of a network.
 pub fn scope(network: &Network) -> &'static str {
     match network.kind {
         NetworkKind::External(_) => "external",
@@ -95,14 +96,14 @@ pub fn scope(network: &Network) -> &'static str {
 }
 
 impl NetworkSummary {
-    /// A network without its containers.
+    /// Returns a network without its containers.
     pub fn bare(ledger: &Ledger, network: &Network, version: Version) -> Self {
         let kept = NetworkOptions::of(network);
         let has = |v4| network.subnets.iter().any(|subnet| subnet.is_v4() == v4);
         let ipam_options = kept
             .get(IPAM_OPTIONS)
             .and_then(|text| serde_json::from_str(text).ok());
-        // The VCH's configuration makes these as a request without options would.
+        // The VCH's configuration creates these like a request without options.
         let external = matches!(network.kind, NetworkKind::External(_));
         let ipam_options = ipam_options.or_else(|| external.then(BTreeMap::new));
         Self {
@@ -111,7 +112,7 @@ impl NetworkSummary {
             created: time::rfc3339(Duration::from_millis(network.created_ms)),
             scope: scope(network),
             driver: driver(network),
-            // `none` has both families in dockerd's eyes: nothing is kept from it.
+            // In dockerd, `none` has both families.
             enable_ipv4: gates::NETWORK_IPV4
                 .then(version, has(true) || network.kind == NetworkKind::None),
             enable_ipv6: has(false),
@@ -133,7 +134,7 @@ impl NetworkSummary {
         }
     }
 
-    /// A network with the containers that run on it.
+    /// Returns a network with its running containers.
     pub fn with_containers(ledger: &Ledger, network: &Network, version: Version) -> Self {
         let endpoints = ledger.endpoints_on(network.id);
         let running = endpoints.filter_map(|endpoint| {
@@ -165,7 +166,7 @@ impl ShownEndpoint {
     }
 }
 
-/// Those of IPv4 come first, as in dockerd.
+/// Returns the subnets, IPv4 ones first, as in dockerd.
 fn configs(network: &Network) -> Vec<IpamConfig> {
     let of_family = |v4| network.subnets.iter().filter(move |one| one.is_v4() == v4);
     of_family(true)
@@ -175,7 +176,7 @@ fn configs(network: &Network) -> Vec<IpamConfig> {
 }
 
 fn config(subnet: &Subnet) -> IpamConfig {
-    // Docker's form has room for one range, and for subnets alone.
+    // Docker's type has room for one range, and only for a subnet.
     let range = match subnet.ranges.as_slice() {
         [range] => range.net(),
         _ => None,
@@ -205,14 +206,14 @@ fn options(ledger: &Ledger, network: &Network, kept: &NetworkOptions) -> BTreeMa
     if let Some(mtu) = network.mtu {
         options.entry(MTU.to_owned()).or_insert(mtu.to_string());
     }
-    // What is in force, whoever set it.
+    // The value in force is shown, whatever its origin.
     options.remove(DNS_TTL);
     if let Some(ttl) = network.dns_ttl {
         options.insert(DNS_TTL.to_owned(), ttl.to_string());
     }
     let bridge = network.is_bridge().then(|| segment_of(ledger, network));
     if let (true, Some(bridge)) = (network.predefined, bridge.flatten()) {
-        // What of dockerd's own default bridge is so here, too.
+        // These properties of dockerd's default bridge also hold here.
         for (key, value) in [
             ("com.docker.network.bridge.default_bridge", "true"),
             (ICC, "true"),

@@ -1,4 +1,4 @@
-//! `GET /info`: what dockerd says of itself, for a VCH.
+//! The response to `GET /info`, as dockerd describes itself, for a VCH.
 
 #![expect(
     missing_docs,
@@ -9,32 +9,32 @@ use crate::{Version, gates, json::Empty, system::RELEASE};
 use serde::Serialize;
 use std::path::Path;
 
-/// The machine that the VCH runs on, and what is on it.
+/// The machine that the VCH runs on.
 #[derive(Clone, Copy, Debug)]
 pub struct Host<'a> {
     /// The VCH's ID.
     pub vch: &'a str,
-    /// The time, RFC 3339.
+    /// The present time in RFC 3339.
     pub now: &'a str,
     pub hostname: &'a str,
-    /// The kernel's release.
+    /// The release of the kernel.
     pub kernel: &'a str,
-    /// The system's name and version.
+    /// The name and version of the operating system.
     pub system: &'a str,
-    /// The system's version alone.
+    /// The version of the operating system.
     pub release: &'a str,
-    /// Bytes.
+    /// The memory in bytes.
     pub memory: u64,
     pub processors: usize,
-    /// Where the coordinator keeps what it knows.
+    /// The coordinator's state directory.
     pub state_dir: &'a Path,
     pub containers: usize,
-    /// Of these so many run.
+    /// The number of running containers.
     pub running: usize,
     pub images: usize,
 }
 
-/// What the VCH is. Keys that a version added stand last.
+/// The description of a VCH. Keys that a later version added are last.
 #[derive(Clone, Debug, Serialize)]
 pub struct Info<'a> {
     #[serde(flatten)]
@@ -166,7 +166,7 @@ struct MachineInfo<'a> {
     name: &'a str,
 }
 
-/// Keys that stand where those about bridges were, in the versions that no longer have these.
+/// The keys at the position of the bridge keys, in versions without those.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct InPlaceOfBridges {
@@ -174,8 +174,8 @@ struct InPlaceOfBridges {
     images: usize,
 }
 
-/// What a container can be bounded by. Each is a VM: its memory and processors are its own; shares and sets of them and
-/// the number of tasks are limited within it.
+/// The supported limits of containers. Each container is a VM with its own memory and processors;
+/// shares, sets of processors and the number of tasks are limited within it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ContainerAbilities {
@@ -211,7 +211,7 @@ struct Runtime {
     path: &'static str,
 }
 
-/// Of a program that a VCH has not.
+/// The version of a program that a VCH does not have.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Commit {
@@ -254,7 +254,7 @@ struct FirewallBackend {
 const FIREWALL: FirewallBackend = FirewallBackend { driver: "nftables" };
 
 impl<'a> Info<'a> {
-    /// Returns what a VCH on a host says of itself.
+    /// Returns the description of a VCH on a host.
     pub fn of(host: Host<'a>, version: Version) -> Self {
         Self {
             vch: VchInfo::of(host),

@@ -41,7 +41,7 @@ fn an_answer_has_the_keys_of_its_version() {
     assert_eq!(keys(51), [false, false, true, true]);
 }
 
-/// `info 1.VERSION JSON`, a line each, and that of `/version`.
+/// One line for each `info 1.VERSION JSON`, and one for `/version`.
 const GOLDEN: &str = include_str!("tests/golden.txt");
 
 #[test]

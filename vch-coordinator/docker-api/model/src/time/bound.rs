@@ -1,14 +1,14 @@
-//! The times by which clients bound what they ask for: `since` and `until`. All are read alike; what is no time is
-//! refused in the words that dockerd has for it in each request.
+//! The times `since` and `until` by which clients limit requests. All are parsed the same way; the
+//! error message is dockerd's for each request.
 
 use super::moment;
 use crate::DockerError;
 use std::time::Duration;
 
-/// Characters of a text that an error repeats.
+/// The maximum number of characters of a text that an error repeats.
 const SHOWN: usize = 80;
 
-/// Where a client names a time.
+/// The request that contains a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeBound {
     /// The filter `until` of a list of images.
@@ -17,17 +17,18 @@ pub enum TimeBound {
     Prune,
     /// The filter `until` of a prune of networks.
     NetworkPrune,
-    /// A parameter of events, by its name.
+    /// The parameter with this name of events.
     Events(&'static str),
-    /// A parameter of logs, by its name: 0 is no bound.
+    /// The parameter with this name of logs; 0 means no limit.
     Logs(&'static str),
 }
 
 impl TimeBound {
-    /// Returns the time since 1970 that a text names, if there is one: seconds, an age as of `now`, or a date.
+    /// Parses a time: seconds since 1970, an age before `now`, or a date. Returns `None` if there
+    /// is no text.
     ///
     /// # Errors
-    /// Returns 400 if the text names no time.
+    /// Returns 400 if the text is not a time.
     pub fn read(self, text: Option<&str>, now: Duration) -> Result<Option<Duration>, DockerError> {
         let unbounded = |text: &&str| matches!(self, Self::Logs(_)) && *text == "0";
         let Some(text) = text.filter(|text| !unbounded(text)) else {

@@ -56,7 +56,7 @@ fn a_moment_is_read_in_each_of_dockers_forms() {
     for (text, moment_of_it) in [
         ("1136073845.000000001", at(1_136_073_845, 1)),
         ("1136073845.5", at(1_136_073_845, 500_000_000)),
-        // As the tests of the crate bollard write it.
+        // The tests of the crate bollard write it in this form.
         (
             "1136073845.1136073845000000001",
             at(1_136_073_845, 113_607_384),

@@ -18,7 +18,7 @@ fn a_version_is_taken_off_the_path_and_kept() {
         )
     );
     assert_eq!(stripped("/_ping").unwrap(), ("/_ping".to_owned(), None));
-    // No version, only a path that begins alike.
+    // The path only begins like a version.
     assert_eq!(stripped("/version").unwrap(), ("/version".to_owned(), None));
     assert_eq!(stripped("/v1.41").unwrap(), ("/v1.41".to_owned(), None));
 }

@@ -114,6 +114,6 @@ fn what_a_running_vm_cannot_have_is_said() {
             "The running VM has 1 processors: the container has 2 from its next start on.",
         ]
     );
-    // Of one that an older release started nothing is known.
+    // The size of a VM that an older release started is unknown.
     assert_eq!(later(&more, VmSize::default()), [""; 0]);
 }

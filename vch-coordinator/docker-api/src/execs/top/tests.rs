@@ -18,7 +18,7 @@ fn processes() -> [Listed; 2] {
     ]
 }
 
-/// Two minutes after the start, at 1970-01-01 01:00.
+/// Returns the table two minutes after the start, at 1970-01-01 01:00.
 fn table(options: &str) -> Value {
     let context = TopContext {
         started_ms: 3_600_000,

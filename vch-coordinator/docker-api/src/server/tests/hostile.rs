@@ -1,4 +1,4 @@
-//! What clients without manners do, by the real listeners.
+//! Misbehaving clients at the real listeners.
 
 use super::{DEADLINE, Served};
 use crate::{
@@ -28,7 +28,7 @@ use tokio_rustls::{
 use tokio_util::sync::CancellationToken;
 use vch_http::{Certificates, TlsFiles};
 
-/// How fast another client is answered, whatever these do.
+/// The maximum time in which another client must be answered meanwhile.
 const AT_ONCE: Duration = Duration::from_millis(100);
 const PING: &[u8] = b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -43,7 +43,7 @@ fn app() -> Router {
         ))
 }
 
-/// Asks on a connection that is there, and says how long the answer took.
+/// Sends a request on an existing connection, and returns how long the answer took.
 async fn ping(stream: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin)) -> Duration {
     let began = Instant::now();
     stream.write_all(PING).await.unwrap();
@@ -54,7 +54,7 @@ async fn ping(stream: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin)) -> Durat
     began.elapsed()
 }
 
-/// An authority, and what a server and a client of it have.
+/// An authority, and the files of a server and a client.
 struct Pki {
     files: TlsFiles,
     connector: TlsConnector,
@@ -116,7 +116,7 @@ async fn from(source: &str, to: SocketAddr) -> TcpStream {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_silent_strangers_keep_nobody_else_out() {
-    // Both ends of each connection are this process's.
+    // Both ends of each connection belong to this process.
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
     assert!(
@@ -152,9 +152,9 @@ async fn a_thousand_silent_strangers_keep_nobody_else_out() {
     timeout(DEADLINE, serving).await.unwrap().unwrap();
 }
 
-/// What is answered before the connection ends, or the client's patience does.
+/// Returns the answers that arrive before the connection ends or the deadline passes.
 async fn answers(mut client: UnixStream, said: &[u8]) -> String {
-    // The server may close before it has read all.
+    // The server may close the connection before it has read everything.
     let _ = client.write_all(said).await;
     let _ = client.shutdown().await;
     let mut heard = Vec::new();
@@ -266,7 +266,7 @@ async fn requests_in_a_row_are_answered_in_their_order() {
             );
             writer.write_all(request.as_bytes()).await.unwrap();
         }
-        // Kept open: a client that has said all is taken for one that has gone.
+        // Keeps the connection open: a client that closes it counts as gone.
         writer
     });
     let mut heard = String::new();

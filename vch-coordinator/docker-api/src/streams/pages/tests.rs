@@ -137,7 +137,7 @@ fn without_a_terminal_each_line_is_a_piece_though_it_was_written_in_two() {
     ];
     let shown = log(LogParams::all(shape(false)));
     assert_eq!(shown.as_bytes(), expected.concat());
-    // One who follows has the rest of the line later.
+    // A client that follows receives the rest of the line later.
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::open(dir.path(), 1 << 20, 2).unwrap();
     writer.append(Stdout, SECOND, b"one\ntw").unwrap();
@@ -149,12 +149,12 @@ fn without_a_terminal_each_line_is_a_piece_though_it_was_written_in_two() {
     let more = pieces.shown(Stdout, 2 * SECOND, b"o\nth");
     assert_eq!(more, framed(1, "two\n"));
     assert_eq!(pieces.rest(), framed(1, "th"));
-    // A line without an end does not grow in memory for ever.
+    // An incomplete line does not grow in memory without limit.
     let long = pieces.shown(Stdout, SECOND, &[b'x'; 20 << 10]);
     assert_eq!(long.len(), 8 + (16 << 10));
 }
 
-/// What `tail` shows, by holding every line: the rule, without its economy.
+/// Returns what `tail` shows by a simple implementation that keeps every line.
 fn last_lines(records: &[(Output, Vec<u8>)], most: usize) -> Vec<u8> {
     let mut lines: Vec<(Output, Vec<(usize, u8)>)> = Vec::new();
     let mut open = [None; 2];
@@ -193,7 +193,7 @@ proptest! {
     #[test]
     fn the_last_lines_are_those_of_the_rule(records in records(), most in 0..30_usize, file in 20..400_u64) {
         let dir = tempfile::tempdir().unwrap();
-        // All files are kept: what is taken away is another test's.
+        // All files are kept; another test deletes files.
         let mut writer = Writer::open(dir.path(), file, 1_000).unwrap();
         for (stream, bytes) in &records {
             writer.append(*stream, SECOND, bytes).unwrap();
@@ -243,17 +243,19 @@ fn what_the_writer_has_taken_away_is_left_out() {
     assert_eq!(all(dir.path(), last), b"97\n98\n99\n");
 }
 
-/// Bytes of this process that are in memory (proc(5), statm: the second field, in pages).
+/// Returns the resident memory of this process in bytes (proc(5), statm: the second field, in
+/// pages).
 fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
     pages * 4096
 }
 
-/// Set in the process in which nothing but the measured test runs.
+/// Set in a process that runs only the measured test.
 const ALONE: &str = "VCH_TEST_ALONE";
 
-/// Runs a test of this module in a process of its own: what others have in memory would be counted here.
+/// Runs a test of this module in a separate process, so that the memory of other tests is not
+/// counted.
 fn runs_alone(test: &str) {
     let (_, module) = module_path!().split_once("::").unwrap();
     let output = std::process::Command::new(std::env::current_exe().unwrap())
@@ -297,7 +299,7 @@ fn sixty_four_mebibytes_of_newlines_take_a_page_of_memory_at_a_time() {
         timestamps: true,
         ..terminal()
     };
-    // A time has 30 characters, behind which stands a space, and the newline.
+    // A time has 30 characters, followed by a space and the newline.
     grown(dated, SIZE * 32);
     grown(
         LogParams {

@@ -1,4 +1,4 @@
-//! The networks that a container's body names.
+//! The endpoints in a container's body.
 
 use crate::{
     DockerError, Version,
@@ -9,13 +9,14 @@ use crate::{
 use std::collections::BTreeMap;
 use vch_ledger::Connect;
 
-/// The network that `default` means.
+/// The network that `default` stands for.
 pub const DEFAULT: &str = "bridge";
 
-/// A container's endpoints, that of its network mode first. `labels` are its own and its image's.
+/// Returns the container's endpoints, with that of its network mode first. `labels` are the container's own and its
+/// image's.
 ///
 /// # Errors
-/// In dockerd's words where it has the case.
+/// Returns dockerd's error if an endpoint is not valid.
 pub fn wanted(
     body: &Body,
     labels: &BTreeMap<String, String>,
@@ -42,7 +43,7 @@ pub fn wanted(
     let alone = EndpointSettings::default();
     let mut names: Vec<(&str, &EndpointSettings)> = Vec::new();
     let named = settings.get(main);
-    // The default network is not a request beside others.
+    // The default network is added only if no other network is requested.
     if named.is_some() || settings.is_empty() || main != DEFAULT {
         names.push((main, named.unwrap_or(&alone)));
     }
@@ -59,7 +60,10 @@ pub fn wanted(
     Ok(endpoints)
 }
 
-/// By network name, `default` under its own.
+/// Returns the endpoint settings by network name, with `default` under the default network's name.
+///
+/// # Errors
+/// Returns 400 if the settings are not valid.
 fn settings(body: &Body) -> Result<BTreeMap<String, EndpointSettings>, DockerError> {
     let all = &body.networking_config.endpoints_config;
     let one = |(name, value): (&String, &serde_json::Value)| {
@@ -72,7 +76,7 @@ fn settings(body: &Body) -> Result<BTreeMap<String, EndpointSettings>, DockerErr
     all.iter().map(one).collect()
 }
 
-/// Returns the name of a network: `default` and nothing stand for the default network.
+/// Returns the name of a network; `default` and an empty name stand for the default network.
 pub fn network(name: &str) -> &str {
     match name {
         "" | "default" => DEFAULT,
@@ -80,7 +84,10 @@ pub fn network(name: &str) -> &str {
     }
 }
 
-/// What the body says of the container as a whole is of its first endpoint.
+/// Applies the settings of the container as a whole to its first endpoint.
+///
+/// # Errors
+/// Returns 400 if a setting is not valid or contradicts the endpoint's.
 fn first(body: &Body, endpoint: &mut Connect) -> Result<(), DockerError> {
     if !body.mac_address.is_empty() {
         let mac = mac_address(&body.mac_address)?;
@@ -97,7 +104,10 @@ fn first(body: &Body, endpoint: &mut Connect) -> Result<(), DockerError> {
     Ok(())
 }
 
-/// An endpoint as it is asked for.
+/// Returns the request to connect the container to a network.
+///
+/// # Errors
+/// Returns 400 if a setting is not valid.
 fn endpoint(
     name: &str,
     settings: &EndpointSettings,
@@ -111,7 +121,7 @@ fn endpoint(
         ));
     }
     let mut endpoint = settings.connect("".into(), name.into(), labels, version)?;
-    // Before 1.44 a new container's MAC address was its own, not its endpoint's.
+    // Before version 1.44, a new container had a MAC address, and its endpoints had none.
     if !gates::SEVERAL_ENDPOINTS.is_open(version) {
         endpoint.mac = None;
     }

@@ -1,4 +1,4 @@
-//! `HostConfig`, and what names the container on its networks.
+//! `HostConfig`, and the container's names on its networks.
 
 use crate::{
     DockerError,
@@ -15,13 +15,13 @@ use vch_runtime::{
     workload::{RestartPolicy, RestartWhen, Workload},
 };
 
-/// Rows and columns of a terminal, as ioctl_tty(2) keeps them.
+/// The maximum number of rows or columns of a terminal (ioctl_tty(2)).
 const MAX_CONSOLE: u32 = 65_535;
 
-/// Fills in what is set by `HostConfig`.
+/// Sets the workload's fields from `HostConfig`.
 ///
 /// # Errors
-/// In dockerd's words.
+/// Returns dockerd's error if a field is not valid.
 pub fn fill(workload: &mut Workload, body: &Body) -> Result<(), DockerError> {
     let host = &body.host_config;
     workload.hostname = Some(body.hostname.clone()).filter(|name| !name.is_empty());
@@ -65,10 +65,10 @@ pub fn fill(workload: &mut Workload, body: &Body) -> Result<(), DockerError> {
     Ok(())
 }
 
-/// When it is started again.
+/// Parses a restart policy.
 ///
 /// # Errors
-/// In dockerd's words.
+/// Returns dockerd's error if the policy is not valid.
 pub fn restart_policy(policy: &Policy) -> Result<RestartPolicy, DockerError> {
     let when = match policy.name.as_str() {
         "" | "no" => RestartWhen::No,
@@ -119,7 +119,7 @@ fn console_size(host: &HostConfig) -> Result<Option<[u16; 2]>, DockerError> {
 fn limits(host: &HostConfig) -> Result<Vec<(String, i64, i64)>, DockerError> {
     let one = |limit: &crate::containers::body::Ulimit| {
         let (name, soft, hard) = (&limit.name, limit.soft, limit.hard);
-        // As Docker has it, -1 is no limit.
+        // As in Docker, -1 means no limit.
         if hard >= 0 && soft < 0 {
             return Err(DockerError::invalid(format!(
                 "ulimit soft limit must be less than or equal to hard limit: soft: {soft} (unlimited), hard: {hard}"
@@ -141,10 +141,10 @@ fn limits(host: &HostConfig) -> Result<Vec<(String, i64, i64)>, DockerError> {
     host.ulimits.iter().map(one).collect()
 }
 
-/// The host name that was chosen.
+/// Returns the host name in the body; `None` if it has none.
 ///
 /// # Errors
-/// It is longer than the kernel's, or no name.
+/// Returns 400 if the name is longer than the kernel permits or not valid.
 pub fn hostname(body: &Body) -> Result<Option<Hostname>, DockerError> {
     let name = body.hostname.as_str();
     check_length("Hostname", name)?;
@@ -167,16 +167,16 @@ fn check_length(field: &str, text: &str) -> Result<(), DockerError> {
     )))
 }
 
-/// The domain that its host name is in.
+/// Returns the domain of the host name; `None` if the body has none.
 ///
 /// # Errors
-/// It is none.
+/// Returns 400 if the domain is not valid.
 pub fn domain(body: &Body) -> Result<Option<DomainName>, DockerError> {
     let name = body.domainname.as_str();
     check_length("Domainname", name)?;
     match name {
         "" => Ok(None),
-        // The root is a domain to search alone.
+        // The root is possible only as a search domain.
         name if name.parse::<Hostname>().is_err() => {
             let shown: String = name.chars().take(200).collect();
             Err(DockerError::invalid(format!(
@@ -190,8 +190,8 @@ pub fn domain(body: &Body) -> Result<Option<DomainName>, DockerError> {
     }
 }
 
-/// The kernel settings of single interfaces: the agent writes them, each time that it changes the
-/// interface. The others are the container's first process's.
+/// Returns the kernel settings of single interfaces, which the agent writes whenever it changes the
+/// interface. The container's first process sets all others.
 pub fn link_sysctls(all: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let single = |name: &&String| {
         let parts: Vec<&str> = name.split(['.', '/']).collect();
@@ -213,10 +213,10 @@ pub fn link_sysctls(all: &BTreeMap<String, String>) -> BTreeMap<String, String> 
         .collect()
 }
 
-/// Its own resolver settings; what is to be said of them goes to `warnings`.
+/// Returns the container's own resolver settings, and adds warnings about them to `warnings`.
 ///
 /// # Errors
-/// A server or domain that is none.
+/// Returns 400 if a server or a domain is not valid.
 pub fn dns(body: &Body, warnings: &mut Vec<String>) -> Result<Dns, DockerError> {
     let host = &body.host_config;
     let domain = |text: &String| {
@@ -263,10 +263,11 @@ pub fn dns(body: &Body, warnings: &mut Vec<String>) -> Result<Dns, DockerError> 
     })
 }
 
-/// Lines for its hosts file.
+/// Returns the further lines of the container's hosts file. `gateway` is the address that
+/// `host-gateway` stands for.
 ///
 /// # Errors
-/// In dockerd's words.
+/// Returns dockerd's error if a line is not valid.
 pub fn extra_hosts(body: &Body, gateway: Option<IpAddr>) -> Result<Vec<HostEntry>, DockerError> {
     let one = |text: &String| {
         let bad = || DockerError::invalid(format!("bad format for add-host: \"{text}\""));

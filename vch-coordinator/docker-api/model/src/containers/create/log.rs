@@ -1,4 +1,4 @@
-//! How what a container writes is kept.
+//! The log configuration of a container.
 
 use crate::{
     DockerError,
@@ -7,7 +7,7 @@ use crate::{
 use std::collections::BTreeMap;
 use vch_runtime::{size_bytes, workload::Workload};
 
-/// dockerd's drivers.
+/// dockerd's log drivers.
 const DRIVERS: [&str; 10] = [
     "awslogs",
     "etwlogs",
@@ -20,7 +20,7 @@ const DRIVERS: [&str; 10] = [
     "splunk",
     "syslog",
 ];
-/// What dockerd's json-file knows beside what is offered here.
+/// The options of dockerd's json-file driver that a VCH does not support.
 const OTHERS: [&str; 8] = [
     "compress",
     "env",
@@ -32,17 +32,17 @@ const OTHERS: [&str; 8] = [
     "max-buffer-size",
 ];
 
-/// The driver whose logs are not read.
+/// The driver without a readable log.
 const NONE: &str = "none";
 
-/// Whether a container's log can be read.
+/// Returns whether a container's log can be read.
 pub fn is_read(workload: &Workload) -> bool {
     let shown = Shown::of(workload);
     let log = shown.host.log_config;
     log.is_none_or(|log| log.r#type != NONE)
 }
 
-/// The options of a container's log, by which it is kept.
+/// Returns the options of a container's log.
 pub fn options(host: &HostConfig) -> BTreeMap<String, String> {
     match host.log_config.r#type.as_str() {
         NONE => BTreeMap::new(),
@@ -50,15 +50,15 @@ pub fn options(host: &HostConfig) -> BTreeMap<String, String> {
     }
 }
 
-/// Passes what is carried out: kept files of some size and number.
+/// Checks that the VCH supports the log configuration: files of a maximum size and number.
 ///
 /// # Errors
-/// 400 for an unknown driver, option or value, 501 for what only dockerd has.
+/// Returns 400 for an unknown driver, option or value, and 501 for those that only dockerd supports.
 pub fn check(host: &HostConfig) -> Result<(), DockerError> {
     let log = &host.log_config;
     let driver = log.r#type.as_str();
-    // What a container wrote is kept all the same, for clients that are attached; `docker logs` does not show it.
-    // As in dockerd, its options are not looked at.
+    // The output is logged nevertheless, for attached clients; only `docker logs` does not show it.
+    // As in dockerd, the driver's options are not checked.
     if driver == NONE {
         return Ok(());
     }
@@ -84,7 +84,8 @@ pub fn check(host: &HostConfig) -> Result<(), DockerError> {
             "max-file" if value.parse::<i64>().is_ok() => {
                 return Err(DockerError::invalid("max-file cannot be less than 1"));
             }
-            // What is done anyway: a container waits until its output is kept.
+            // These values describe what the VCH does anyway: a container waits until its output is
+            // logged.
             "mode" if value == "blocking" => {}
             "compress" if value == "false" => {}
             "max-size" | "max-file" => {

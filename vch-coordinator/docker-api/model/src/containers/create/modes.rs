@@ -1,23 +1,23 @@
-//! Namespaces, runtimes and cgroups that a container's body names.
+//! The namespaces, runtimes and cgroups in a container's body.
 
 use crate::{
     DockerError,
     containers::{body::Body, create::refused::refuse},
 };
 
-/// What inspect shows as the runtime, and what may be named as such.
+/// The runtime that inspect shows, and the only one that may be named.
 pub const RUNTIME: &str = "vm";
 const VM: &str = "each container is a VM with a kernel of its own";
 
-/// What a namespace's mode asks for.
+/// The mode of a namespace.
 enum Mode<'a> {
-    /// A namespace of the container's own.
+    /// The container's own namespace.
     Own,
-    /// The VCH's.
+    /// The VCH's namespace.
     Host,
-    /// Another container's.
+    /// Another container's namespace.
     Container(&'a str),
-    /// Nothing that there is.
+    /// An unknown mode.
     Unknown,
 }
 
@@ -32,10 +32,10 @@ fn mode<'a>(text: &'a str, own: &[&str]) -> Mode<'a> {
     }
 }
 
-/// Passes the modes that a VM can have.
+/// Checks that a VM supports the modes.
 ///
 /// # Errors
-/// 400 for an unknown mode and for the VCH's own namespaces, 501 for another container's.
+/// Returns 400 for an unknown mode and for the VCH's own namespaces, and 501 for another container's.
 pub fn check(body: &Body) -> Result<(), DockerError> {
     network(body)?;
     let host = &body.host_config;
@@ -52,7 +52,8 @@ pub fn check(body: &Body) -> Result<(), DockerError> {
         &["", "none", "private", "shareable"],
     )?;
     namespace("PidMode", "PID", &host.pid_mode, &[""])?;
-    // What Docker means by the host's: that of root in the container's own VM, as it is anyway.
+    // The host's user namespace means for Docker that root is the host's; here that is root of the
+    // container's VM in any case.
     let userns = host.userns_mode.as_str();
     if !matches!(userns, "" | "host") {
         return Err(invalid("USER mode", userns));
@@ -106,7 +107,8 @@ fn network(body: &Body) -> Result<(), DockerError> {
     Ok(())
 }
 
-/// What cannot be asked of a container beside another one's network, in dockerd's words.
+/// Returns dockerd's message for an option that conflicts with sharing another container's network;
+/// `None` if there is no conflict.
 fn conflict(body: &Body) -> Option<&'static str> {
     let host = &body.host_config;
     let conflicts = [
@@ -150,7 +152,10 @@ fn namespace(field: &str, kind: &str, text: &str, own: &[&str]) -> Result<(), Do
     }
 }
 
-/// A namespace that containers can't share with each other.
+/// Checks the mode of a namespace that containers cannot share.
+///
+/// # Errors
+/// Returns 400 for an unknown mode and for the VCH's own namespace, and 501 for another container's.
 fn whole(field: &str, kind: &str, text: &str, own: &[&str]) -> Result<(), DockerError> {
     match mode(text, own) {
         Mode::Own => Ok(()),

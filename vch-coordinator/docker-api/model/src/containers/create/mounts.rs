@@ -1,4 +1,5 @@
-//! File systems: in memory, of the image's directories, and those that a VCH does not have.
+//! Mounts: in-memory file systems, volumes in the image's directories, and the kinds that a VCH
+//! does not support.
 
 use crate::{
     DockerError, Version,
@@ -12,15 +13,15 @@ use crate::{
 use vch_runtime::{size_bytes, workload::Workload};
 
 const VOLUMES: &str = "volumes are not there yet: copy what the container needs into its image, or use a tmpfs (`--tmpfs`)";
-/// ext4 with its journal needs some.
+/// The smallest disk: ext4 with its journal needs some space.
 const LEAST_DISK: u64 = 16 << 20;
-/// What a sparse file of a VCH's disk may promise.
+/// The largest disk: the maximum size of a sparse file on the VCH's disk.
 const MOST_DISK: u64 = 16 << 40;
 
-/// Fills in what is mounted; what is to be said of it goes to `warnings`.
+/// Sets the workload's mounts, and adds warnings about them to `warnings`.
 ///
 /// # Errors
-/// In dockerd's words; else the field of a volume.
+/// Returns dockerd's error, or 501 with the field of a volume.
 pub fn fill(
     workload: &mut Workload,
     body: &Body,
@@ -68,13 +69,16 @@ fn refuse_volumes(host: &HostConfig) -> Result<(), DockerError> {
         }
     }
     match host.volume_driver.as_str() {
-        // Docker's own, which it has without a word.
+        // This is Docker's default driver.
         "" | "local" => Ok(()),
         driver => Err(refuse("HostConfig.VolumeDriver", driver, VOLUMES)),
     }
 }
 
-/// The directories that the image and the user declare as volumes.
+/// Returns the directories that the image and the user declare as volumes.
+///
+/// # Errors
+/// Returns 400 if a path is not valid.
 fn dirs(body: &Body, image: &Image) -> Result<Vec<String>, DockerError> {
     let mut all: Vec<String> = Vec::new();
     for path in image.volumes.iter().chain(body.volumes.keys()) {
@@ -93,7 +97,7 @@ fn dirs(body: &Body, image: &Image) -> Result<Vec<String>, DockerError> {
     Ok(all)
 }
 
-/// Go's path.Clean of an absolute path.
+/// Cleans an absolute path as Go's path.Clean does.
 pub fn clean(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -108,7 +112,10 @@ pub fn clean(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// Passes a path at which something can be mounted.
+/// Checks that a path can be a mount point.
+///
+/// # Errors
+/// Returns the reason as text.
 fn destination(path: &str) -> Result<(), String> {
     let shown: String = path.chars().take(200).collect();
     if !path.starts_with('/') {
@@ -217,7 +224,10 @@ fn tmpfs_options(mount: &Mount) -> Result<String, DockerError> {
     Ok(options.join(","))
 }
 
-/// `--storage-opt size=10G`.
+/// Returns the disk size of `--storage-opt size=10G` in bytes; `None` if it is not set.
+///
+/// # Errors
+/// Returns 400 if an option is unknown or the size is not possible.
 fn disk(host: &HostConfig) -> Result<Option<u64>, DockerError> {
     if let Some(key) = host.storage_opt.keys().find(|key| *key != "size") {
         let shown: String = key.chars().take(100).collect();

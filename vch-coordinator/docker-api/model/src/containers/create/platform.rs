@@ -1,12 +1,12 @@
-//! The platform that a request names: `os`, `architecture`, `os/architecture` or `os/architecture/variant`.
+//! The platform in a request: `os`, `architecture`, `os/architecture` or `os/architecture/variant`.
 
 use crate::{DockerError, containers::create::Image};
 use serde::Deserialize;
 
-/// A VM's, of which every image is.
+/// The operating system of VMs and so of all images.
 const OS: &str = "linux";
 const ARCHITECTURE: &str = "amd64";
-/// What containerd's platforms know, by their names in Go.
+/// The operating systems that containerd's platforms package knows, by their names in Go.
 const SYSTEMS: [&str; 13] = [
     "aix",
     "android",
@@ -27,10 +27,10 @@ const ARCHITECTURES: [&str; 13] = [
     "riscv64", "s390x", "wasm",
 ];
 
-/// Passes a platform that the image is of.
+/// Checks that an image is for the requested platform.
 ///
 /// # Errors
-/// 400 for what is no platform, 404 for another one than the image's.
+/// Returns 400 if the text is not a platform, and 404 if the image is for another one.
 pub fn check(text: &str, name: &str, image: &Image) -> Result<(), DockerError> {
     let asked = read(text)?;
     let [system, architecture, _] = &image.platform;
@@ -43,10 +43,10 @@ pub fn check(text: &str, name: &str, image: &Image) -> Result<(), DockerError> {
     )))
 }
 
-/// Passes the platform of every image that a VCH has.
+/// Checks that the requested platform is the VCH's own, for which all of its images are.
 ///
 /// # Errors
-/// 400 for what is no platform, 404 for another one.
+/// Returns 400 if the text is not a platform, and 404 if it is another one.
 pub fn only_ours(text: &str) -> Result<(), DockerError> {
     let asked = read(text)?;
     if same(&asked, &[OS, ARCHITECTURE, ""].map(str::to_owned)) {
@@ -63,7 +63,7 @@ fn same(asked: &[String; 3], image: &[String; 3]) -> bool {
     let [its_system, its_architecture, its_variant] = image;
     system == its_system
         && architecture == its_architecture
-        // The first variant is every processor's.
+        // The first variant is the one of every processor.
         && (variant.is_empty() || variant == its_variant || variant == "v1")
 }
 
@@ -73,7 +73,7 @@ fn shown(platform: &[String; 3]) -> String {
     parts.join("/")
 }
 
-/// The image specification's, which some parameters have as JSON.
+/// The image specification's platform, which some parameters contain as JSON.
 #[derive(Deserialize)]
 struct Platform {
     os: String,
@@ -82,7 +82,10 @@ struct Platform {
     variant: String,
 }
 
-/// Reads the operating system, the architecture and its variant, as text or as JSON.
+/// Parses the operating system, the architecture and its variant, written as text or as JSON.
+///
+/// # Errors
+/// Returns 400 if the text is not a platform.
 fn read(text: &str) -> Result<[String; 3], DockerError> {
     let lower = match serde_json::from_str::<Platform>(text) {
         Err(_) => text.to_owned(),
@@ -112,7 +115,7 @@ fn read(text: &str) -> Result<[String; 3], DockerError> {
     Ok(platform.map(str::to_owned))
 }
 
-/// Other names of architectures.
+/// Returns the usual name of an architecture.
 fn known(text: &str) -> &str {
     match text {
         "x86_64" | "x86-64" => "amd64",

@@ -1,4 +1,4 @@
-//! Ports of a container's body.
+//! The ports in a container's body.
 
 use crate::{
     DockerError,
@@ -7,13 +7,14 @@ use crate::{
 use std::{collections::BTreeSet, net::IpAddr};
 use vch_ledger::{ContainerPort, PortNumber, Protocol, Publish};
 
-/// Most ports of one body; the ledger has a bound of its own for what a container may have.
+/// The maximum number of ports in one body. The ledger has a separate limit for each container.
 const MOST: usize = 4_096;
 
-/// What it exposes and publishes; `image` are the ports that its image exposes.
+/// Returns the ports that the container exposes and publishes. `image` has the ports that its image
+/// exposes.
 ///
 /// # Errors
-/// A port that is none, in dockerd's words.
+/// Returns dockerd's error if a port is not valid.
 pub fn wanted(body: &Body, image: &[String]) -> Result<Vec<ContainerPort>, DockerError> {
     let mut all = BTreeSet::new();
     for text in image.iter().chain(body.exposed_ports.keys()) {
@@ -34,7 +35,7 @@ pub fn wanted(body: &Body, image: &[String]) -> Result<Vec<ContainerPort>, Docke
             "{many} ports are more than the {MOST} that one container can have: publish fewer"
         )));
     }
-    // A port that is published is exposed anyway.
+    // A published port is also exposed.
     let published: BTreeSet<PortNumber> = all
         .iter()
         .filter(|port| port.publish.is_some())
@@ -44,7 +45,10 @@ pub fn wanted(body: &Body, image: &[String]) -> Result<Vec<ContainerPort>, Docke
     Ok(all.into_iter().filter(own).collect())
 }
 
-/// `80`, `80/udp`, `8000-8010/tcp`.
+/// Parses exposed ports: `80`, `80/udp`, `8000-8010/tcp`.
+///
+/// # Errors
+/// Returns 400 if the text is not a port or a range.
 fn exposed(text: &str) -> Result<Vec<PortNumber>, DockerError> {
     let refuse = || {
         let shown: String = text.chars().take(100).collect();
@@ -83,7 +87,7 @@ fn published(
         })?),
     };
     let text = binding.host_port.as_str();
-    // Several ports of the VCH for one of the container: the first that is free at each start.
+    // Several host ports for one container port: the first free one is used at each start.
     if let ([number], Some((first, last))) = (numbers, range(text))
         && first < last
     {
@@ -128,7 +132,7 @@ fn published(
     Ok(numbers.iter().zip(hosts).map(one).collect())
 }
 
-/// `8000` or `8000-8010`.
+/// Parses a port or a range: `8000` or `8000-8010`; `None` if the text is neither.
 fn range(text: &str) -> Option<(u16, u16)> {
     let number = |text: &str| {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! What is run: the body's requests over the image's, merged as dockerd merges them.
+//! The process of a container: the body's settings in place of the image's, merged as by dockerd.
 
 use crate::{
     DockerError, Version,
@@ -14,13 +14,13 @@ use vch_runtime::{
     workload::{HealthCheck, Workload},
 };
 
-/// dockerd's: shorter times make no sense.
+/// dockerd's minimum of a health check's times.
 const LEAST_NS: i64 = 1_000_000;
 
-/// Fills in what is run, by whom, where and with what.
+/// Sets the workload's process: command, user, directory and environment.
 ///
 /// # Errors
-/// In dockerd's words.
+/// Returns dockerd's error if a field is not valid.
 pub fn fill(
     workload: &mut Workload,
     body: &Body,
@@ -59,13 +59,16 @@ fn or(own: &str, image: &str) -> String {
     if own.is_empty() { image } else { own }.to_owned()
 }
 
-/// An entrypoint of the body's takes the image's command away, too.
+/// Sets entrypoint and command. An entrypoint in the body also replaces the image's command.
+///
+/// # Errors
+/// Returns 400 if no command is left.
 fn command(workload: &mut Workload, body: &Body, image: &Image) -> Result<(), DockerError> {
     let given = body.entrypoint.list();
     workload.entrypoint = match &body.entrypoint.0 {
         None => image.entrypoint.clone(),
         Some(own) if own.is_empty() => image.entrypoint.clone(),
-        // `--entrypoint ""` is none at all.
+        // `--entrypoint ""` means no entrypoint.
         Some(own) if own.len() == 1 && own.iter().all(String::is_empty) => Vec::new(),
         Some(own) => own.clone(),
     };
@@ -135,10 +138,14 @@ fn health(
     }))
 }
 
-/// What Docker's test begins with.
+/// The first word of a health check's test.
 const KINDS: [&str; 3] = ["NONE", "CMD", "CMD-SHELL"];
 
-/// dockerd keeps a test of another kind and runs nothing; it is refused here.
+/// Checks the first word of a health check's test. dockerd would store an unknown one and run
+/// nothing.
+///
+/// # Errors
+/// Returns 400 if the word is unknown.
 fn kind(test: &[String]) -> Result<(), DockerError> {
     match test.first() {
         None => Ok(()),
@@ -152,7 +159,10 @@ fn kind(test: &[String]) -> Result<(), DockerError> {
     }
 }
 
-/// The working directory, as dockerd cleans it.
+/// Cleans the working directory as dockerd does.
+///
+/// # Errors
+/// Returns 400 if the path is not absolute.
 fn dir(dir: String) -> Result<String, DockerError> {
     match dir.as_str() {
         "" => Ok(dir),

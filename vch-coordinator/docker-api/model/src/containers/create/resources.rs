@@ -1,4 +1,5 @@
-//! Memory, processors and other bounds of a container: checked in dockerd's order and words.
+//! Memory, processors and other limits of a container, checked in dockerd's order and with
+//! dockerd's messages.
 
 use crate::{
     DockerError, Version,
@@ -8,26 +9,26 @@ use crate::{
 use std::{num::NonZero, ops::RangeInclusive, thread};
 use vch_runtime::workload::Resources;
 
-/// dockerd's: less is no container's.
+/// dockerd's minimum of a container's memory.
 const LEAST_MEMORY: i64 = 6 << 20;
-/// A whole processor.
+/// One processor.
 const NANO: i64 = 1_000_000_000;
-/// The kernel's bounds of a period (`sched-bwc`), microseconds.
+/// The kernel's limits of a period (`sched-bwc`), in microseconds.
 const PERIODS_US: RangeInclusive<i64> = 1_000..=1_000_000;
-/// The kernel's least quota, microseconds.
+/// The kernel's smallest quota, in microseconds.
 const LEAST_QUOTA_US: i64 = 1_000;
-/// Docker's bounds of a block weight.
+/// Docker's limits of a block I/O weight.
 const WEIGHTS: RangeInclusive<i64> = 10..=1_000;
-/// A VM has one node of memory.
+/// The number of a VM's memory nodes.
 const MEMORY_NODES: usize = 1;
 
-/// What of the resources is in force, with what is to be said about the rest.
+/// The resources to set, and warnings about the others.
 pub type Checked = (Resources, Vec<String>);
 
-/// Reads the resources; `update` for those of a container that is there.
+/// Parses the resources. `update` is true for an existing container.
 ///
 /// # Errors
-/// In dockerd's words; else the field that a VM can't carry out.
+/// Returns dockerd's error, or an error with the field that a VM does not support.
 pub fn read(host: &HostConfig, version: Version, update: bool) -> Result<Checked, DockerError> {
     let mut warnings = Vec::new();
     real_time(host)?;
@@ -122,9 +123,9 @@ fn memory(host: &HostConfig, update: bool) -> Result<(), DockerError> {
     Ok(())
 }
 
-/// What dockerd discards with a warning on a kernel like a VM's, which has cgroups of version 2.
+/// Adds dockerd's warnings about fields that dockerd ignores on a kernel with cgroup v2, as a VM's.
 fn discarded(host: &HostConfig, version: Version, warnings: &mut Vec<String>) {
-    // -1 is what clients send for no limit.
+    // Clients send -1 for no limit.
     if host.memory_swappiness.is_some_and(|value| value != -1) {
         warnings.push("Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.".to_owned());
     }
@@ -141,7 +142,7 @@ fn discarded(host: &HostConfig, version: Version, warnings: &mut Vec<String>) {
     }
 }
 
-/// The VCH's processors.
+/// Returns the number of the VCH's processors.
 fn there() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
@@ -200,7 +201,8 @@ fn sets(host: &HostConfig) -> Result<(), DockerError> {
     Ok(())
 }
 
-/// Returns the highest number of a list as `0-2,4`, of an empty one none; `None` where it is no such list.
+/// Returns the highest number in a list such as `0-2,4`; the inner `None` for an empty list, the
+/// outer one if the text is not such a list.
 fn highest(text: &str) -> Option<Option<usize>> {
     let number = |text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! Privileges: capabilities, security options, devices, and what of the kernel's files is covered.
+//! Privileges: capabilities, security options, devices, and masked kernel files.
 
 use crate::{
     DockerError,
@@ -9,9 +9,9 @@ use vch_runtime::{
     workload::{Device, Workload},
 };
 
-/// What Docker's CLI writes where `--device` names no rights.
+/// The rights that Docker's CLI writes for a `--device` without rights.
 const ALL_ACCESS: &str = "rwm";
-/// Devices that every VM has, or whose module loads when it is opened.
+/// Devices that every VM has, or whose kernel module loads when the device is opened.
 const DEVICES: [&str; 13] = [
     "/dev/fuse",
     "/dev/kmsg",
@@ -28,10 +28,10 @@ const DEVICES: [&str; 13] = [
     "/dev/full",
 ];
 
-/// Fills in what the container may do.
+/// Sets the workload's privileges.
 ///
 /// # Errors
-/// In dockerd's words; else the option that a VM does not have.
+/// Returns dockerd's error, or 501 with the option that a VM does not support.
 pub fn fill(workload: &mut Workload, host: &HostConfig) -> Result<(), DockerError> {
     workload.capabilities = [
         capabilities("CapAdd", &host.cap_add)?,
@@ -61,7 +61,10 @@ pub fn fill(workload: &mut Workload, host: &HostConfig) -> Result<(), DockerErro
     Ok(())
 }
 
-/// By their whole names, as they are shown again.
+/// Returns the capabilities by their full names, as they are shown again.
+///
+/// # Errors
+/// Returns 400 if a name is unknown.
 fn capabilities(field: &str, names: &[String]) -> Result<Vec<String>, DockerError> {
     let whole = |name: &String| {
         let upper = name.to_ascii_uppercase();
@@ -90,7 +93,7 @@ fn one(workload: &mut Workload, option: &str) -> Result<(), DockerError> {
             workload.no_new_privileges = true;
             return Ok(());
         }
-        // Of SELinux, which no VM has.
+        // These options are about SELinux, which VMs do not have.
         "disable" => return Ok(()),
         "writable-cgroups" => return Err(writable_cgroups(option)),
         _ => {}
@@ -128,7 +131,7 @@ fn writable_cgroups(option: &str) -> DockerError {
     refuse("HostConfig.SecurityOpt", option, remedy)
 }
 
-/// Go's strconv.ParseBool.
+/// Parses a truth value as Go's strconv.ParseBool does; `None` if it is not valid.
 fn truth(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
@@ -186,7 +189,8 @@ fn device(device: &DeviceMapping) -> Result<Device, DockerError> {
     })
 }
 
-/// A rule of `--device-cgroup-rule`: `c 1:3 rwm`, with `a` for all kinds and `*` for all numbers.
+/// Returns the refusal of a rule of `--device-cgroup-rule` (such as `c 1:3 rwm`, with `a` for all
+/// kinds and `*` for all numbers): 400 if the rule is not valid, and otherwise 501.
 fn device_rule(rule: &str) -> DockerError {
     let number = |text: &str| text == "*" || text.parse::<u32>().is_ok();
     let words: Vec<&str> = rule.split(' ').collect();

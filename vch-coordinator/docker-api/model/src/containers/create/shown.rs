@@ -1,4 +1,4 @@
-//! What of a container's body is only shown again, as it was written: pure.
+//! The part of a container's body that is only shown again as it was written.
 
 use crate::{
     Version,
@@ -13,7 +13,7 @@ use crate::{
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What inspect shows beside what is in force.
+/// Returns the data that inspect shows in addition to the data in force.
 pub fn shown(body: &Body, image: &Image, version: Version) -> Shown {
     let host = &body.host_config;
     let mut exposed: Vec<String> = body
@@ -33,7 +33,7 @@ pub fn shown(body: &Body, image: &Image, version: Version) -> Shown {
     let named = |(name, settings): (String, Value)| (network(&name).to_owned(), settings);
     let mut endpoints: BTreeMap<String, Value> = endpoints.into_iter().map(named).collect();
     if !body.mac_address.is_empty() {
-        // Of the container as a whole it was up to 1.43; it is its first endpoint's.
+        // Up to version 1.43 the MAC address was the container's; it is now its first endpoint's.
         let first = endpoints
             .entry(network(&host.network_mode).to_owned())
             .or_insert_with(|| Value::Object(Map::new()));

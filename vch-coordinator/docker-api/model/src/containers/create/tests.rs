@@ -53,7 +53,8 @@ fn networks(endpoints: &[Connect]) -> Vec<String> {
     names.collect()
 }
 
-/// What docker CLI 28.2 sends for `docker run -d busybox`, as far as it is not the container's own.
+/// Returns the body that docker CLI 28.2 sends for `docker run -d busybox`, without the container's
+/// own data.
 fn from_the_cli() -> Value {
     let text = r#"{
         "Hostname": "", "Domainname": "", "User": "", "AttachStdin": false, "AttachStdout": false,
@@ -118,7 +119,7 @@ fn entrypoint_and_command_are_merged_as_by_dockerd() {
     assert_eq!(words(json!({ "Cmd": "own" })), both);
     let alone = (text(&["/own"]), text(&[]));
     assert_eq!(words(json!({ "Entrypoint": ["/own"] })), alone);
-    // `--entrypoint ""` takes the image's command away, too.
+    // `--entrypoint ""` also removes the image's command.
     let none = refused(json!({ "Entrypoint": [""] }));
     assert_eq!(none.message, "no command specified");
     let emptied = (text(&[]), text(&["sh"]));

@@ -1,4 +1,4 @@
-//! `Config` of inspect: what a container runs.
+//! `Config` of inspect: the container's configuration.
 
 use super::{key, list};
 use crate::{
@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use vch_runtime::workload::HealthCheck;
 
-/// What a container runs; what the user alone knows of it stands last.
+/// A container's configuration. The fields that are shown as the user wrote them are last.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerConfig<'a> {
@@ -49,7 +49,7 @@ pub struct ContainerConfig<'a> {
     pub shell: Option<&'a [String]>,
 }
 
-/// How its health is seen; what is 0 is left out.
+/// A health check, without fields that are 0.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ShownHealthcheck<'a> {
@@ -117,7 +117,7 @@ impl<'a> ShownHealthcheck<'a> {
     }
 }
 
-/// As the user wrote it: with a domain, the ledger has both together.
+/// Returns the host name as the user wrote it. The ledger stores it together with the domain.
 fn hostname(view: &ContainerView) -> String {
     match &view.snapshot.workload.hostname {
         Some(written) => written.clone(),
@@ -125,7 +125,7 @@ fn hostname(view: &ContainerView) -> String {
     }
 }
 
-/// A MAC address that the user chose.
+/// Returns the MAC address that the user chose; `None` if the user chose none.
 fn written_mac(view: &ContainerView) -> Option<String> {
     let mut written = view.shown.endpoints.values();
     written.find_map(|text| {

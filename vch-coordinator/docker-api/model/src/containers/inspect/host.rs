@@ -1,4 +1,4 @@
-//! `HostConfig` of inspect: what the VCH does with a container. What is in force is shown as it is, the rest as it was
+//! `HostConfig` of inspect. Settings in force are shown as they are, the others as they were
 //! written.
 
 use super::{key, list};
@@ -19,10 +19,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use vch_runtime::workload::{RestartWhen, Workload};
 
-/// Docker's, of /dev/shm where nothing else was asked for.
+/// Docker's default size of /dev/shm.
 const SHM: i64 = 64 << 20;
 
-/// What the VCH does with a container.
+/// The host configuration of a container.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ShownHostConfig<'a> {
@@ -53,7 +53,8 @@ pub struct ShownHostConfig<'a> {
     pub publish_all_ports: bool,
     pub readonly_rootfs: bool,
     pub security_opt: Option<Vec<&'a str>>,
-    /// Of a container of an older release, which kept nothing as it was written.
+    /// The in-memory file systems of a container of an older release, which did not store them as
+    /// they were written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tmpfs: Option<&'a BTreeMap<String, String>>,
     #[serde(rename = "UTSMode")]
@@ -71,7 +72,7 @@ pub struct ShownHostConfig<'a> {
     pub written: WrittenAlone<'a>,
 }
 
-/// When it is started again.
+/// A restart policy.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct RestartPolicy {
@@ -79,7 +80,8 @@ pub struct RestartPolicy {
     pub maximum_retry_count: i64,
 }
 
-/// What it may use. A VCH has no bounds of block devices, and none of the kernel's real-time scheduler.
+/// The resources of a container. A VCH has no limits of block devices and of the kernel's real-time
+/// scheduler.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Resources<'a> {
@@ -118,12 +120,12 @@ pub struct Resources<'a> {
     pub io_maximum_bandwidth: u64,
     pub masked_paths: Option<Vec<&'a str>>,
     pub readonly_paths: Option<Vec<&'a str>>,
-    /// Of one that has a first process of the VCH's.
+    /// Whether the container has a small init; absent if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<bool>,
 }
 
-/// A limit of setrlimit(2).
+/// A resource limit (setrlimit(2)).
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ShownUlimit<'a> {
@@ -132,7 +134,7 @@ pub struct ShownUlimit<'a> {
     pub soft: i64,
 }
 
-/// What is shown only where the user wrote it.
+/// Fields that are shown only if the user wrote them.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct WrittenAlone<'a> {
@@ -144,7 +146,7 @@ pub struct WrittenAlone<'a> {
     pub tmpfs: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "<[Value]>::is_empty")]
     pub mounts: &'a [Value],
-    /// Of one that has no first process of the VCH's.
+    /// The value of `Init` that the user wrote, if the container has no small init.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<bool>,
 }
@@ -226,7 +228,7 @@ impl<'a> Resources<'a> {
             hard: *hard,
             soft: *soft,
         });
-        // Nothing of a privileged container is covered, whatever is in force for others.
+        // A privileged container has no masked paths, whatever applies to others.
         let covered = |written: &'a Option<Vec<String>>,
                        own: &'a Option<Vec<String>>,
                        default: &[&'static str]| {
@@ -310,7 +312,8 @@ fn port_bindings(view: &ContainerView) -> Ordered<Vec<ShownBinding>> {
         .collect()
 }
 
-/// The links of a container on the default bridge, as `/other:/own/alias`; on other networks they are their endpoints'.
+/// Returns the links of a container on the default bridge, as `/other:/own/alias`. On other
+/// networks, links belong to endpoints.
 fn links(view: &ContainerView) -> Vec<String> {
     if network(&view.snapshot.workload.network_mode) != DEFAULT {
         return Vec::new();
@@ -323,13 +326,14 @@ fn links(view: &ContainerView) -> Vec<String> {
     shown.collect()
 }
 
-/// As it was written; a privileged container has its labels switched off, as dockerd shows it.
+/// Returns the security options as they were written. For a privileged container, labels are
+/// disabled, as in dockerd.
 fn security(view: &ContainerView) -> Vec<&str> {
     const UNLABELLED: &str = "label=disable";
     let workload = &view.snapshot.workload;
     let written = view.shown.host.security_opt.iter();
     let mut all: Vec<&str> = written.map(String::as_str).collect();
-    // What is kept by an older release.
+    // An older release stored the options in this form.
     if all.is_empty() && workload.no_new_privileges {
         all.push("no-new-privileges");
     }

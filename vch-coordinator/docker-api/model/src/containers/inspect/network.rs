@@ -1,4 +1,4 @@
-//! `NetworkSettings` of inspect: where a container is.
+//! `NetworkSettings` of inspect: the container's networks.
 
 use crate::{
     Version,
@@ -10,7 +10,8 @@ use crate::{
 };
 use serde::Serialize;
 
-/// Where a container is. The endpoint on the default bridge is repeated in its own fields, for old clients.
+/// The networks of a container. The endpoint on the default bridge is repeated in separate fields,
+/// for old clients.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct NetworkSettings {

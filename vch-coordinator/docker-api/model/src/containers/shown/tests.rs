@@ -1,7 +1,7 @@
 use crate::containers::shown::*;
 use serde_json::json;
 
-/// The document of a container that release 0.1.0 made.
+/// The document of a container that release 0.1.0 created.
 const V0_1_0: &str = include_str!("../../../../../runtime/src/workload/v0_1_0.json");
 
 #[test]
@@ -16,7 +16,7 @@ fn what_release_0_1_0_kept_is_shown_again() {
     assert_eq!(shown.dns[2], ["ndots:2"]);
     assert_eq!(shown.extra_hosts, ["gate:192.0.2.1"]);
     assert_eq!(shown.endpoints["default"], r#"{"Aliases":["www"]}"#);
-    // Fields of that release keep their names: it reads what this one writes.
+    // Fields of that release keep their names, so that it can read what this release writes.
     let (written, again) = (&workload.shown, shown.document());
     for (field, value) in written.as_object().unwrap() {
         assert_eq!(&again[field], value, "{field}");

@@ -1,4 +1,5 @@
-//! The bytes of inspect and list, by container and version: clients that compare texts see no change by accident.
+//! The bytes of inspect and list, by container and version, so that clients that compare texts see
+//! no accidental change.
 
 use super::{recreate::every_option, *};
 use crate::containers::{
@@ -9,7 +10,7 @@ use protocol::process::{InterfaceUsage, Usage};
 use std::{collections::BTreeMap, fmt::Write, sync::Arc, time::Duration};
 use vch_runtime::{Health, HealthResult, HealthStatus, workload::HealthCheck};
 
-/// `WHAT CONTAINER 1.VERSION JSON`, a line each.
+/// One line for each: `WHAT CONTAINER 1.VERSION JSON`.
 const GOLDEN: &str = include_str!("golden.txt");
 
 fn line(text: &mut String, view: &ContainerView, version: u32) {
@@ -26,7 +27,7 @@ fn line(text: &mut String, view: &ContainerView, version: u32) {
     writeln!(text, "list {name} 1.{version} {summary}").unwrap();
 }
 
-/// Containers of every option as they were made, running with all that is known of one, and ended.
+/// Returns the lines for containers with every option: created, running and ended.
 fn shown() -> String {
     let mut text = String::new();
     for (name, body) in every_option() {
@@ -66,7 +67,8 @@ fn shown() -> String {
     text
 }
 
-/// One that awaits an endpoint, and one whose network was removed.
+/// Returns the lines for a container that awaits an endpoint, and for one whose network was
+/// removed.
 fn on_lost_networks() -> String {
     let mut text = String::new();
     let mut world = World::new();
@@ -89,7 +91,7 @@ fn on_lost_networks() -> String {
     text
 }
 
-/// What one uses: nothing is known yet, then two looks at it.
+/// Returns the lines for statistics: without a sample, and with two samples.
 fn in_use() -> String {
     let mut world = World::new();
     world.create("busy", json!({}));
@@ -123,7 +125,7 @@ fn in_use() -> String {
     text
 }
 
-/// One whose document shows nothing again.
+/// Returns the lines for a container whose document has nothing to show.
 fn of_an_older_release() -> String {
     let mut text = String::new();
     let mut world = World::new();

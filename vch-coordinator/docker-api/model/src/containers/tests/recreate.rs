@@ -1,8 +1,8 @@
-//! A container made anew of what inspect shows.
+//! Creates containers from what inspect shows.
 
 use super::*;
 
-/// Bodies that together have every option that a VCH takes.
+/// Returns bodies that together have every option that a VCH supports.
 pub fn every_option() -> Vec<(&'static str, Value)> {
     let plain = json!({ "Image": "busybox" });
     let own = json!({
@@ -53,7 +53,7 @@ pub fn every_option() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// As programs do that make a container anew, with another image or name.
+/// Checks what programs rely on that recreate a container with another image or name.
 #[test]
 fn what_inspect_shows_can_be_created_again_for_a_container_of_any_option() {
     for (name, body) in every_option() {

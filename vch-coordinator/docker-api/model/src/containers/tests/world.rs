@@ -1,4 +1,4 @@
-//! Containers of a ledger, as the runtime makes and starts them.
+//! Containers in a ledger, as the runtime creates and starts them.
 
 use super::*;
 use crate::containers::{
@@ -12,7 +12,7 @@ use vch_runtime::{
     workload::{Life, Status},
 };
 
-/// A VCH's ledger with the networks that it begins with, and a network `web` with IPv6.
+/// The ledger of a VCH with its predefined networks, and a network `web` with IPv6.
 pub struct World {
     ledger: Ledger,
     count: u64,
@@ -61,7 +61,7 @@ impl World {
         });
     }
 
-    /// As the runtime makes it.
+    /// Creates a container as the runtime does.
     pub fn create(&mut self, name: &str, body: Value) {
         self.now_ms += 1_000;
         let body: Body = serde_json::from_value(without_nulls(body)).unwrap();
@@ -136,7 +136,7 @@ impl World {
         ContainerView::of(snapshot, Arc::new(networks))
     }
 
-    /// The youngest first.
+    /// Returns the views of all containers, newest first.
     pub fn views(&self) -> Vec<ContainerView> {
         let all = ContainerRows::all(&self.ledger).into_iter();
         let mut all: Vec<ContainerView> = all.map(|rows| self.view_of(rows)).collect();

@@ -91,8 +91,8 @@ fn deep_and_wide_texts_are_refused() {
 }
 
 proptest! {
-    /// What passes is JSON to serde_json, and what serde_json takes passes; strings of bytes that are
-    /// no UTF-8 and halves of surrogates apart, which Go takes.
+    /// Checks that the check and serde_json accept the same texts, except for strings with invalid
+    /// UTF-8 and lone surrogates, which Go accepts.
     #[test]
     fn it_agrees_with_serde_json(text in r#"[\[\]{}:,"0-9.eE+\-tfnrualse \\u]{0,24}"#) {
         let theirs = serde_json::from_str::<serde_json::Value>(&text);

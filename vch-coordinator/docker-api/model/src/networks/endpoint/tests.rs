@@ -94,7 +94,8 @@ fn options_show_the_limit_that_is_in_force() {
 
 #[test]
 fn what_the_cli_sends_becomes_a_command() {
-    // As `docker network connect --ip --ip6 --alias --link --gw-priority --driver-opt` sends it.
+    // The settings that `docker network connect --ip --ip6 --alias --link --gw-priority
+    // --driver-opt` sends.
     let settings = json!({
         "IPAMConfig": {"IPv4Address": "10.1.0.9", "IPv6Address": "fd00::9"},
         "Links": ["db:sql", "cache"], "Aliases": ["www"], "MacAddress": "02-00-00-00-00-09",
@@ -113,7 +114,7 @@ fn what_the_cli_sends_becomes_a_command() {
     assert_eq!(newest.mac.unwrap().to_string(), "02:00:00:00:00:09");
     assert_eq!(newest.gateway_priority, 7);
 
-    // What an older version does not have is not read of it.
+    // Fields that an older version lacks are ignored for it.
     let oldest = connect(settings, Version::OLDEST).unwrap();
     assert_eq!((oldest.mac, oldest.gateway_priority), (newest.mac, 0));
 }
@@ -188,6 +189,6 @@ fn what_can_t_be_is_refused() {
         assert_eq!(error.status.as_u16(), status);
         assert!(error.message.contains(words), "{}", error.message);
     }
-    // An option of another driver is stored and does nothing.
+    // An option of another driver is stored without effect.
     connect(json!({"DriverOpts": {"a": "b"}}), Version::NEWEST).unwrap();
 }

@@ -33,7 +33,7 @@ fn what_is_right_becomes_the_ledgers_request() {
     assert_eq!(both[0].gateway.unwrap().to_string(), "10.1.0.9");
     assert_eq!(both[0].auxiliary["a"].to_string(), "10.1.0.8");
     assert_eq!((both[1].range, both[1].gateway), (None, None));
-    // Of a family that the network does not have nothing is taken.
+    // Subnets of a family that the network does not have are ignored.
     assert_eq!(subnets(&all, (true, false)).unwrap(), both[..1]);
 }
 

@@ -13,7 +13,8 @@ fn refused(body: Value) -> (u16, String) {
 
 #[test]
 fn what_the_cli_sends_becomes_a_command() {
-    // As `docker network create --label a=b -o com.docker.network.driver.mtu=1400 web` sends it.
+    // The request that `docker network create --label a=b -o com.docker.network.driver.mtu=1400
+    // web` sends.
     let request = command(json!({
         "CheckDuplicate": true, "Driver": "bridge", "EnableIPv6": false,
         "IPAM": {"Driver": "default", "Options": {}, "Config": []},

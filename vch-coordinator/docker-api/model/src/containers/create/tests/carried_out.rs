@@ -1,4 +1,4 @@
-//! What reaches the workload, and what the answer warns of.
+//! Which fields reach the workload, and the response's warnings.
 
 use crate::containers::{create::tests::*, shown::Shown};
 
@@ -190,7 +190,7 @@ fn a_health_checks_pace_is_its_own_while_the_container_starts() {
         planned.create.workload.health.unwrap().start_interval_ns
     };
     assert_eq!(pace(44), 2_000_000);
-    // Before it was there it is not read.
+    // Versions without the field ignore it.
     assert_eq!(pace(43), 0);
     let wrong = refused(json!({ "Healthcheck": { "Test": ["SHELL", "true"] } }));
     assert!(

@@ -1,4 +1,4 @@
-//! What is refused, with whose words.
+//! Which requests are refused, and with which messages.
 
 use crate::containers::create::tests::*;
 
@@ -50,7 +50,7 @@ fn what_a_vm_cannot_share_is_refused_with_the_reason() {
     );
 }
 
-/// What stands in `HostConfig`, and what is said of it.
+/// Values of `HostConfig`, each with its error message.
 const NO_SENSE: &[(&str, &str)] = &[
     (r#"{"Memory": 1024}"#, "Minimum memory limit allowed is 6MB"),
     (
