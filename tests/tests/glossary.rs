@@ -4,7 +4,7 @@
 use std::fs;
 
 /// The words given up, each with the word that took over.
-const GIVEN_UP: [(&str, &str); 72] = [
+const GIVEN_UP: [(&str, &str); 75] = [
     ("Bindings", "BindingChange"),
     ("Birth", "spawn handshake"),
     ("Books", "state"),
@@ -29,6 +29,7 @@ const GIVEN_UP: [(&str, &str); 72] = [
     ("KeeperError", "WriterError"),
     ("Kept", "NftSet"),
     ("Knock", "Probe"),
+    ("Life", "RunState or run"),
     ("Looked", "ContainerSnapshot"),
     ("NetworkBook", "NetworkState"),
     ("News", "GuestEvent"),
@@ -65,6 +66,8 @@ const GIVEN_UP: [(&str, &str); 72] = [
     ("folders", "dirs"),
     ("give_up", "cancel_pending"),
     ("keeper", "ledger_handle"),
+    ("life", "run_state or run"),
+    ("lives", "lifecycle"),
     ("new_upper", "new_writable_layer"),
     ("passage", "forward"),
     ("place", "endpoint, path or position"),

@@ -11,7 +11,7 @@ const OWNED: [&str; 4] = ["protocol", "tether-net", "vch-coordinator", "image"];
 const KEPT: [&str; 3] = [
     "vch-coordinator/network/src/segments/kernel.rs",
     "tether-net/src/netlink.rs",
-    "vch-coordinator/store/src/crash/life.rs",
+    "vch-coordinator/store/src/crash/store_run.rs",
 ];
 /// The calls that leave a task to nobody.
 const DETACHED: [&str; 2] = ["tokio::spawn(", "task::spawn("];

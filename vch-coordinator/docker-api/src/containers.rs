@@ -268,7 +268,7 @@ async fn prune(
     for snapshot in docker.runtime.all().await? {
         let created = u128::from(snapshot.container.created_ms);
         let old = until.is_none_or(|until| created < until.as_millis());
-        let ended = matches!(snapshot.life.status, Status::Created | Status::Exited);
+        let ended = matches!(snapshot.run_state.status, Status::Created | Status::Exited);
         if !(ended && old && filters.prunes(&snapshot.workload.labels)) {
             continue;
         }

@@ -281,8 +281,8 @@ async fn wait(
     let id = docker.container(&container).await?;
     let awaited = docker.runtime.awaited(id, until).await?;
     let text = async move {
-        let life = awaited.await;
-        let line = json_line(&Waited::of(life.exit_code, version));
+        let run_state = awaited.await;
+        let line = json_line(&Waited::of(run_state.exit_code, version));
         Ok::<_, Infallible>(line.unwrap_or_default())
     };
     let mut response = Body::from_stream(stream::once(text)).into_response();

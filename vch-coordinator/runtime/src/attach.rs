@@ -89,7 +89,7 @@ impl Runtime {
             let then = seen.borrow_and_update().clone();
             (seen, then)
         };
-        if snapshot.container.runs() && snapshot.life.status == Status::Running {
+        if snapshot.container.runs() && snapshot.run_state.status == Status::Running {
             let ends = snapshot.workload.input_once;
             let streams = self.client(&snapshot)?.attach(from, input, ends).await?;
             return Ok(future::ready(Ok(attached(streams, input, held))).boxed());

@@ -6,7 +6,7 @@ use super::{
     handle::{Handle, Seen},
     launch,
     supervisor::Supervisor,
-    workload::{Life, Resources, RestartPolicy, Status, Workload},
+    workload::{Resources, RestartPolicy, RunState, Status, Workload},
 };
 use std::sync::Arc;
 use vch_ledger::{ContainerId, DocumentKind};
@@ -38,7 +38,7 @@ impl Runtime {
     ///
     /// # Errors
     /// Returns the errors of [`require`](Self::require).
-    pub async fn wait(&self, id: ContainerId, until: Until) -> Result<Life, RuntimeError> {
+    pub async fn wait(&self, id: ContainerId, until: Until) -> Result<RunState, RuntimeError> {
         Ok(self.awaited(id, until).await?.await)
     }
 
@@ -51,7 +51,7 @@ impl Runtime {
         &self,
         id: ContainerId,
         until: Until,
-    ) -> Result<impl Future<Output = Life> + Send + use<>, RuntimeError> {
+    ) -> Result<impl Future<Output = RunState> + Send + use<>, RuntimeError> {
         let snapshot = self.require(id).await?;
         let mut seen = self.handle_of(&snapshot).watch();
         let before = seen.borrow_and_update().ends;
@@ -59,14 +59,18 @@ impl Runtime {
             let done = |seen: &Seen| {
                 seen.gone
                     || match until {
-                        Until::NotRunning => seen.life.status != Status::Running,
+                        Until::NotRunning => seen.run_state.status != Status::Running,
                         Until::NextExit => seen.ends > before,
                         Until::Removed => false,
                     }
             };
-            let life = seen.wait_for(done).await.ok().map(|seen| seen.life.clone());
-            match life {
-                Some(life) => life,
+            let run_state = seen
+                .wait_for(done)
+                .await
+                .ok()
+                .map(|seen| seen.run_state.clone());
+            match run_state {
+                Some(run_state) => run_state,
                 // The coordinator is stopping, so that no further change is reported.
                 None => std::future::pending().await,
             }
@@ -124,7 +128,8 @@ impl Runtime {
         let id = snapshot.container.id;
         let mut handles = self.handles();
         let handle = handles.entry(id).or_insert_with(|| {
-            let (handle, asks) = Handle::new(snapshot.life.clone(), (&*snapshot.workload).into());
+            let (handle, asks) =
+                Handle::new(snapshot.run_state.clone(), (&*snapshot.workload).into());
             let handle = Arc::new(handle);
             let supervisor = Supervisor {
                 runtime: self.clone(),

@@ -1,7 +1,7 @@
 //! A cache of decoded documents of containers. A document is decoded once until the ledger has
 //! another text for it, and never on the ledger's thread.
 
-use super::workload::{Life, Workload};
+use super::workload::{RunState, Workload};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,7 +15,7 @@ pub struct Documents(Mutex<HashMap<ContainerId, Entry>>);
 #[derive(Debug, Default)]
 struct Entry {
     workload: Option<(Arc<str>, Arc<Workload>)>,
-    life: Option<(Arc<str>, Life)>,
+    run_state: Option<(Arc<str>, RunState)>,
 }
 
 impl Documents {
@@ -45,19 +45,23 @@ impl Documents {
     ///
     /// # Errors
     /// Returns the JSON error if the text is not the state of a run.
-    pub fn life(&self, container: ContainerId, text: &Arc<str>) -> Result<Life, serde_json::Error> {
-        if let Some((known, life)) = self
+    pub fn run_state(
+        &self,
+        container: ContainerId,
+        text: &Arc<str>,
+    ) -> Result<RunState, serde_json::Error> {
+        if let Some((known, run_state)) = self
             .entries()
             .get(&container)
-            .and_then(|one| one.life.as_ref())
+            .and_then(|one| one.run_state.as_ref())
             && Arc::ptr_eq(known, text)
         {
-            return Ok(life.clone());
+            return Ok(run_state.clone());
         }
-        let life: Life = serde_json::from_str(text)?;
-        let kept = (Arc::clone(text), life.clone());
-        self.entries().entry(container).or_default().life = Some(kept);
-        Ok(life)
+        let run_state: RunState = serde_json::from_str(text)?;
+        let kept = (Arc::clone(text), run_state.clone());
+        self.entries().entry(container).or_default().run_state = Some(kept);
+        Ok(run_state)
     }
 
     /// Removes a container's documents from the cache.

@@ -5,7 +5,7 @@ use super::{
     event::now_ns,
     health::Health,
     lifecycle::{Policy, Request},
-    workload::Life,
+    workload::RunState,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedRwLockReadGuard, RwLock, mpsc, oneshot, watch};
@@ -39,7 +39,7 @@ struct HandleState {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// The run as it is stored.
-    pub life: Life,
+    pub run_state: RunState,
     /// Whether the VM is being started. The launch then decides the VM's NICs, and nothing else may
     /// change them.
     pub starting: bool,
@@ -55,13 +55,13 @@ pub struct Seen {
 
 impl Handle {
     /// Creates a handle, and the channel on which its supervisor receives messages.
-    pub fn new(life: Life, policy: Policy) -> (Self, mpsc::Receiver<Ask>) {
+    pub fn new(run_state: RunState, policy: Policy) -> (Self, mpsc::Receiver<Ask>) {
         let (asks, heard) = mpsc::channel(WAITING);
         let handle = Self {
             asks,
             edits: tokio::sync::Mutex::default(),
             seen: watch::Sender::new(Seen {
-                life,
+                run_state,
                 ..Seen::default()
             }),
             readers: Arc::default(),
@@ -109,27 +109,27 @@ impl Handle {
     }
 
     /// Shows a new state of the run.
-    pub fn show(&self, life: Life) {
-        self.seen.send_modify(|seen| seen.life = life);
+    pub fn show(&self, run_state: RunState) {
+        self.seen.send_modify(|seen| seen.run_state = run_state);
     }
 
     /// Shows that the container has ended, or that its start has failed. If the start failed before
     /// there was a VM, the time of the last end is unchanged and counts as a refusal.
-    pub fn show_end(&self, life: Life) {
+    pub fn show_end(&self, run_state: RunState) {
         self.seen.send_modify(|seen| {
-            if life.finished_ms == seen.life.finished_ms {
+            if run_state.finished_ms == seen.run_state.finished_ms {
                 seen.refusals += 1;
             } else {
                 seen.ends += 1;
             }
-            seen.life = life;
+            seen.run_state = run_state;
         });
     }
 
     /// Shows that the container has started.
-    pub fn show_start(&self, life: Life) {
+    pub fn show_start(&self, run_state: RunState) {
         self.seen.send_modify(|seen| {
-            seen.life = life;
+            seen.run_state = run_state;
             seen.starts += 1;
         });
     }

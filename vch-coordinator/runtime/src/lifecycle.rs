@@ -33,7 +33,7 @@ pub use event::{
 
 use super::{
     restart::{self, Tries},
-    workload::{Life, Status},
+    workload::{RunState, Status},
 };
 use std::time::{Duration, Instant};
 
@@ -107,7 +107,7 @@ enum Waiting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lifecycle<E> {
     state: State,
-    run: Life,
+    run: RunState,
     tries: Tries,
     /// The waiting requests, in order of arrival.
     waiting: Vec<(RequestId, Waiting)>,
@@ -119,7 +119,7 @@ pub struct Lifecycle<E> {
 impl<E: Clone> Lifecycle<E> {
     /// Returns the lifecycle of a container as it is stored. `in_force` is true if its start was
     /// committed and its end was not.
-    pub fn new(run: Life, in_force: bool, now: Instant) -> Self {
+    pub fn new(run: RunState, in_force: bool, now: Instant) -> Self {
         let state = match run.status {
             Status::Running if in_force => State::Running(Running {
                 since: now,
@@ -147,7 +147,7 @@ impl<E: Clone> Lifecycle<E> {
     }
 
     /// Returns the run as it was last recorded.
-    pub fn run(&self) -> &Life {
+    pub fn run(&self) -> &RunState {
         &self.run
     }
 

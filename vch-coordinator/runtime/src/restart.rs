@@ -1,6 +1,6 @@
 //! Decides whether and when a container is started again, without I/O.
 
-use super::workload::{Life, RestartPolicy, RestartWhen};
+use super::workload::{RestartPolicy, RestartWhen, RunState};
 use std::time::Duration;
 
 /// The pause before the first restart. Each further pause is twice as long.
@@ -18,18 +18,18 @@ pub struct Tries(u32);
 /// `None` if it is not restarted.
 pub fn after_end(
     policy: &RestartPolicy,
-    life: &Life,
+    run_state: &RunState,
     ran: Duration,
     tries: &mut Tries,
 ) -> Option<Duration> {
-    if life.stopped_by_user {
+    if run_state.stopped_by_user {
         return None;
     }
     let again = match policy.when {
         RestartWhen::No => false,
         RestartWhen::Always | RestartWhen::UnlessStopped => true,
         RestartWhen::OnFailure => {
-            life.exit_code != 0 && (policy.most == 0 || life.restarts < policy.most)
+            run_state.exit_code != 0 && (policy.most == 0 || run_state.restarts < policy.most)
         }
     };
     if !again {
@@ -45,12 +45,16 @@ pub fn after_end(
 
 /// Returns whether a container that does not run is started when the VCH starts. A container that
 /// was running (`was_running`) when the VCH went down did not end by itself.
-pub fn at_start(policy: &RestartPolicy, life: &Life, was_running: bool) -> bool {
+pub fn at_start(policy: &RestartPolicy, run_state: &RunState, was_running: bool) -> bool {
     match policy.when {
         RestartWhen::No => false,
-        RestartWhen::OnFailure => was_running && (policy.most == 0 || life.restarts < policy.most),
-        RestartWhen::Always => was_running || life.started_ms > 0,
-        RestartWhen::UnlessStopped => was_running || (life.started_ms > 0 && !life.stopped_by_user),
+        RestartWhen::OnFailure => {
+            was_running && (policy.most == 0 || run_state.restarts < policy.most)
+        }
+        RestartWhen::Always => was_running || run_state.started_ms > 0,
+        RestartWhen::UnlessStopped => {
+            was_running || (run_state.started_ms > 0 && !run_state.stopped_by_user)
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     documents::Documents,
     health::Health,
     links::{self, Linked},
-    workload::{Life, Workload},
+    workload::{RunState, Workload},
 };
 use std::{net::IpAddr, sync::Arc};
 use vch_ledger::{
@@ -34,7 +34,7 @@ pub struct ContainerSnapshot {
     /// The configuration that the container was created with.
     pub workload: Arc<Workload>,
     /// The state of the container's present or last run.
-    pub life: Life,
+    pub run_state: RunState,
     /// The container's health; `None` if it does not run or has no health check.
     pub health: Option<Health>,
     /// The containers that this one is linked to on the default bridge.
@@ -49,7 +49,7 @@ pub struct ContainerRows {
     endpoints: Vec<(NetworkName, Endpoint)>,
     bindings: Vec<PortBinding>,
     workload: Arc<str>,
-    life: Option<Arc<str>>,
+    run_state: Option<Arc<str>>,
     linked: Vec<LinkedTo>,
 }
 
@@ -68,7 +68,7 @@ impl ContainerRows {
             endpoints: ledger.endpoints_of(id).filter_map(named).collect(),
             bindings: ledger.bindings_of(id).cloned().collect(),
             workload,
-            life: ledger.document(id, DocumentKind::Life),
+            run_state: ledger.document(id, DocumentKind::RunState),
             linked: linked(ledger, id),
         })
     }
@@ -91,17 +91,21 @@ impl ContainerRows {
             Ok(workload) => workload,
             Err(error) => return Err(Box::new(self.unreadable("workload", &error))),
         };
-        let life = match self.life.as_ref().map(|text| documents.life(id, text)) {
-            Some(Ok(life)) => life,
+        let run_state = match self
+            .run_state
+            .as_ref()
+            .map(|text| documents.run_state(id, text))
+        {
+            Some(Ok(run_state)) => run_state,
             Some(Err(error)) => return Err(Box::new(self.unreadable("life", &error))),
-            None => Life::default(),
+            None => RunState::default(),
         };
         Ok(ContainerSnapshot {
             container: self.container,
             endpoints: self.endpoints,
             bindings: self.bindings,
             workload,
-            life,
+            run_state,
             health: None,
             linked: self.linked,
         })

@@ -124,7 +124,7 @@ impl Supervisor {
             runtime: self.runtime.clone(),
             id: self.id,
             handle: Arc::clone(&self.handle),
-            lifecycle: Lifecycle::new(snapshot.life, in_force, Instant::now()),
+            lifecycle: Lifecycle::new(snapshot.run_state, in_force, Instant::now()),
             replies: BTreeMap::new(),
             requests: 0,
             work: FuturesUnordered::new(),
@@ -275,10 +275,10 @@ impl Supervised {
             Action::Signal(signal, id) => self.signal(signal, id),
             Action::EndVm => self.end_vm(),
             Action::EndShim => self.end_shim(),
-            Action::Record(life, id) => {
-                let recorded = self.record(life.clone()).await;
+            Action::Record(run_state, id) => {
+                let recorded = self.record(run_state.clone()).await;
                 if recorded.is_ok() {
-                    self.handle.show(life);
+                    self.handle.show(run_state);
                 }
                 match (recorded, id) {
                     (recorded, Some(id)) => self.answer(id, answered(recorded)),
@@ -289,10 +289,10 @@ impl Supervised {
                     }
                 }
             }
-            Action::RecordStart(life) => {
-                let event = match self.record(life.clone()).await {
+            Action::RecordStart(run_state) => {
+                let event = match self.record(run_state.clone()).await {
                     Ok(()) => {
-                        self.handle.show_start(life);
+                        self.handle.show_start(run_state);
                         self.check();
                         Event::Recorded
                     }
@@ -300,7 +300,7 @@ impl Supervised {
                 };
                 self.next.push_back(event);
             }
-            Action::RecordEnd(life) => self.record_end(life),
+            Action::RecordEnd(run_state) => self.record_end(run_state),
             Action::Answer(id, answer) => self.answer(id, answer),
             Action::Tell(told) => self.tell(told).await,
             Action::AwaitReaders => {

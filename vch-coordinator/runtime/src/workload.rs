@@ -290,7 +290,7 @@ pub enum RestartWhen {
 /// The state of a container's present or last run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Life {
+pub struct RunState {
     /// The container's status now.
     pub status: Status,
     /// The last exit code.

@@ -3,11 +3,11 @@
 use crate::{
     bounds,
     launch::Launch,
-    life::{failed, note},
     liveness::Lock,
     log::Writer,
     outcome::Outcome,
     qemu::Qemu,
+    run::{failed, note},
     server::{Clients, with_causes},
     sockets,
     stage::Stage,

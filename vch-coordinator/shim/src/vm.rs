@@ -4,13 +4,13 @@ use crate::{
     clock, foreign,
     guest::{self, Guest, GuestEvent},
     launch::Launch,
-    life::{BREACH, INIT, Life, died, failed, killed},
     log::Writer,
     nics::{NicError, Nics},
     outcome::{Failure, Outcome},
     overheard::{self, Listening},
     qemu::Qemu,
     qmp::{Qmp, QmpError},
+    run::{BREACH, INIT, Run, died, failed, killed},
     server::{Clients, ROOM, Server, Shared, with_causes},
     stage::{Stage, now_ms},
     tap::Tap,
@@ -123,14 +123,14 @@ async fn outcome(
     connecting: impl Future<Output = Outcome>,
 ) -> Outcome {
     let Shared { guest, stage, .. } = shared;
-    let mut life = Life {
+    let mut run = Run {
         launch,
         guest,
         stage,
         events,
     };
     tokio::select! {
-        outcome = life.whole() => outcome,
+        outcome = run.whole() => outcome,
         outcome = connecting => outcome,
         never = clock::send(guest.clone(), now_ms, CLOCK_PERIOD) => match never {},
         () = shared.kill.notified() => killed(stage),

@@ -8,8 +8,8 @@
 
 mod dice;
 mod disk;
-mod life;
 mod requests;
+mod store_run;
 mod world;
 
 pub(super) use dice::Dice;
@@ -67,7 +67,7 @@ fn play(rounds: u64, seed: u64, lies: bool) -> Tally {
     let mut tally = Tally::default();
     for game in seed.. {
         let mut world = World::new(game, lies);
-        for life in 0..LIVES {
+        for run in 0..LIVES {
             if tally.rounds == rounds {
                 return tally;
             }
@@ -82,7 +82,7 @@ fn play(rounds: u64, seed: u64, lies: bool) -> Tally {
                 Err(difference) => {
                     *tally.differences.entry(difference).or_default() += 1;
                     if !lies {
-                        println!("game {game}, life {life}: {difference}");
+                        println!("game {game}, run {run}: {difference}");
                     }
                     // What it is now nobody knows.
                     break;

@@ -37,7 +37,7 @@ pub async fn update(
     let resources = update.resources.clone();
     docker.runtime.update(id, update).await?;
     if let Some(resources) = resources.filter(|_| snapshot.container.runs()) {
-        warnings.extend(later(&resources, snapshot.life.vm));
+        warnings.extend(later(&resources, snapshot.run_state.vm));
         warnings.extend(in_force(&docker, &snapshot, &resources).await);
     }
     let warnings = some(warnings);

@@ -125,8 +125,8 @@ pub async fn top(
     let processes = client.list().await.map_err(RuntimeError::from)?;
     docker.runtime.tell_of(&snapshot, ContainerAction::Listed);
     let context = TopContext {
-        started_ms: snapshot.life.started_ms,
-        memory_kib: u64::from(snapshot.life.vm.memory_mib) << 10,
+        started_ms: snapshot.run_state.started_ms,
+        memory_kib: u64::from(snapshot.run_state.vm.memory_mib) << 10,
         now: time::now(),
     };
     Ok(Json(response(&columns, &processes, context)))

@@ -22,14 +22,14 @@ pub enum DocumentKind {
     /// The workload: the image, process and limits of the container's VM.
     Workload,
     /// The state of the container's present or last run.
-    Life,
+    RunState,
 }
 
 impl fmt::Display for DocumentKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Workload => "workload",
-            Self::Life => "life",
+            Self::RunState => "life",
         })
     }
 }

@@ -32,7 +32,7 @@ fn a_text_that_cannot_be_read_is_an_error_each_time_and_hides_no_other() {
     let id = ContainerId::from_bytes([1; 32]);
     let (torn, whole): (Arc<str>, Arc<str>) = ("{".into(), r#"{"exit_code": 3}"#.into());
     for _ in 0..2 {
-        assert!(documents.life(id, &torn).is_err());
-        assert_eq!(documents.life(id, &whole).unwrap().exit_code, 3);
+        assert!(documents.run_state(id, &torn).is_err());
+        assert_eq!(documents.run_state(id, &whole).unwrap().exit_code, 3);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     signal::stop_signal,
-    workload::{Life, RestartPolicy, VmSize, Workload},
+    workload::{RestartPolicy, RunState, VmSize, Workload},
 };
 use std::time::Duration;
 
@@ -155,12 +155,12 @@ pub enum Action<E> {
     /// Kill the shim by SIGKILL, and the VM with it.
     EndShim,
     /// Store the run. The result is the answer to the request, if there is one.
-    Record(Life, Option<RequestId>),
+    Record(RunState, Option<RequestId>),
     /// Store that the process runs.
-    RecordStart(Life),
+    RecordStart(RunState),
     /// Store the end of the run and release the container's names and ports; repeated until it
     /// succeeds.
-    RecordEnd(Life),
+    RecordEnd(RunState),
     /// Answer a request.
     Answer(RequestId, Answer<E>),
     /// Send an event to the subscribers.

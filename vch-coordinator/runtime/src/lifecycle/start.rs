@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     restart,
-    workload::{Life, Status},
+    workload::{RunState, Status},
 };
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub struct Starting {
 
 impl Starting {
     /// Returns the start that an earlier coordinator left under way.
-    pub(super) fn found(run: &Life) -> Self {
+    pub(super) fn found(run: &RunState) -> Self {
         Self {
             by_policy: true,
             restarts: run.restarts,
@@ -98,7 +98,7 @@ impl<E: Clone> Lifecycle<E> {
         self.run.started_ms = launched.started_ms;
         // A start that an earlier coordinator began keeps what that coordinator recorded.
         if !starting.found {
-            self.run = Life {
+            self.run = RunState {
                 pid: launched.pid,
                 vm: launched.vm,
                 exit_code: 0,
@@ -190,7 +190,7 @@ impl<E: Clone> Lifecycle<E> {
             ended_ms,
             error,
         } = failure;
-        self.run = Life {
+        self.run = RunState {
             // As in Docker, a container whose first start failed is again in the state `created`.
             status: match self.run.started_ms {
                 0 => Status::Created,
@@ -276,7 +276,7 @@ impl<E: Clone> Lifecycle<E> {
             finished_ms,
             error,
         } = ended;
-        self.run = Life {
+        self.run = RunState {
             status: Status::Exited,
             exit_code: code.into(),
             error,

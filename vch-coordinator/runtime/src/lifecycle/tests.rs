@@ -58,7 +58,7 @@ impl World {
     fn new(when: RestartWhen) -> Self {
         let now = Instant::now();
         Self {
-            lifecycle: Lifecycle::new(Life::default(), false, now),
+            lifecycle: Lifecycle::new(RunState::default(), false, now),
             policy: policy(when),
             now,
             requests: 0,

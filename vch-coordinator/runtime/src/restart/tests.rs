@@ -1,16 +1,16 @@
 use super::{Tries, after_end, at_start};
-use crate::workload::{Life, RestartPolicy, RestartWhen};
+use crate::workload::{RestartPolicy, RestartWhen, RunState};
 use std::time::Duration;
 
 fn policy(when: RestartWhen, most: u32) -> RestartPolicy {
     RestartPolicy { when, most }
 }
 
-fn ended(exit_code: i32) -> Life {
-    Life {
+fn ended(exit_code: i32) -> RunState {
+    RunState {
         exit_code,
         started_ms: 1,
-        ..Life::default()
+        ..RunState::default()
     }
 }
 
@@ -18,11 +18,11 @@ const SHORT: Duration = Duration::from_millis(5);
 
 #[test]
 fn only_what_the_policy_means_is_started_again() {
-    let again = |when, life: &Life| {
+    let again = |when, run_state: &RunState| {
         let mut tries = Tries::default();
-        after_end(&policy(when, 0), life, SHORT, &mut tries).is_some()
+        after_end(&policy(when, 0), run_state, SHORT, &mut tries).is_some()
     };
-    let stopped = Life {
+    let stopped = RunState {
         stopped_by_user: true,
         ..ended(137)
     };
@@ -44,14 +44,14 @@ fn only_what_the_policy_means_is_started_again() {
 #[test]
 fn failures_are_counted_where_the_policy_counts_them() {
     let mut tries = Tries::default();
-    let mut life = ended(1);
+    let mut run_state = ended(1);
     let twice = policy(RestartWhen::OnFailure, 2);
     for restarts in 0..2 {
-        life.restarts = restarts;
-        assert!(after_end(&twice, &life, SHORT, &mut tries).is_some());
+        run_state.restarts = restarts;
+        assert!(after_end(&twice, &run_state, SHORT, &mut tries).is_some());
     }
-    life.restarts = 2;
-    assert_eq!(after_end(&twice, &life, SHORT, &mut tries), None);
+    run_state.restarts = 2;
+    assert_eq!(after_end(&twice, &run_state, SHORT, &mut tries), None);
 }
 
 #[test]
@@ -70,18 +70,18 @@ fn pauses_double_up_to_a_minute_and_begin_anew_for_one_that_ran_well() {
 
 #[test]
 fn a_vch_that_starts_starts_what_ran_and_what_always_runs() {
-    let stopped = Life {
+    let stopped = RunState {
         stopped_by_user: true,
         ..ended(0)
     };
-    let never = Life::default();
+    let never = RunState::default();
     for (when, ran, always, unless, fresh) in [
         (RestartWhen::No, false, false, false, false),
         (RestartWhen::OnFailure, true, false, false, false),
         (RestartWhen::Always, true, true, true, false),
         (RestartWhen::UnlessStopped, true, true, false, false),
     ] {
-        let starts = |life: &Life, running| at_start(&policy(when, 0), life, running);
+        let starts = |run_state: &RunState, running| at_start(&policy(when, 0), run_state, running);
         assert_eq!(starts(&ended(0), true), ran, "{when:?}");
         assert_eq!(starts(&ended(0), false), always, "{when:?}");
         assert_eq!(starts(&stopped, false), unless, "{when:?}");

@@ -1,7 +1,7 @@
 //! Stores the states of a container's run, one after the other. Only the supervisor stores them.
 
 use super::{Done, Supervised};
-use crate::{RuntimeError, lifecycle::Event, runtime::document, workload::Life};
+use crate::{RuntimeError, lifecycle::Event, runtime::document, workload::RunState};
 use std::{sync::Arc, time::Duration};
 use vch_engine::RequestError;
 use vch_ledger::{Command, DocumentKind};
@@ -17,8 +17,8 @@ impl Supervised {
     /// # Errors
     /// - [`RuntimeError::Unwritable`] if the run cannot be serialized.
     /// - [`RuntimeError::Request`] if the ledger refuses the command or cannot store it.
-    pub(super) async fn record(&mut self, life: Life) -> Result<(), RuntimeError> {
-        let command = document(&self.id.into(), DocumentKind::Life, &life)?;
+    pub(super) async fn record(&mut self, run_state: RunState) -> Result<(), RuntimeError> {
+        let command = document(&self.id.into(), DocumentKind::RunState, &run_state)?;
         self.runtime.0.requests.carry_out(command).await?;
         Ok(())
     }
@@ -27,11 +27,11 @@ impl Supervised {
     ///
     /// Tries again until it succeeds: the container has ended whether or not the disk has room to
     /// record it.
-    pub(super) fn record_end(&self, life: Life) {
+    pub(super) fn record_end(&self, run_state: RunState) {
         let (runtime, id, handle) = (self.runtime.clone(), self.id, Arc::clone(&self.handle));
         self.beside(async move {
             let commands = || {
-                let keep = document(&id.into(), DocumentKind::Life, &life)?;
+                let keep = document(&id.into(), DocumentKind::RunState, &run_state)?;
                 Ok::<_, RuntimeError>(Command::Batch(vec![Command::StopContainer(id.into()), keep]))
             };
             loop {
@@ -54,7 +54,7 @@ impl Supervised {
                 }
                 tokio::time::sleep(AGAIN).await;
             }
-            handle.show_end(life);
+            handle.show_end(run_state);
             Done::Event(Event::Recorded)
         });
     }

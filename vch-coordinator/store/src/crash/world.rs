@@ -3,7 +3,7 @@
 use super::{
     dice::Dice,
     disk::{Disk, Power},
-    life::Life,
+    store_run::StoreRun,
 };
 use crate::{
     Logged, Store, StoreError,
@@ -181,32 +181,32 @@ impl World {
         } else {
             Disk::holding(image, power)
         };
-        let mut life = Life::of(self.state.clone(), &mut self.dice);
-        let lived = life.live(&disk).await;
+        let mut run = StoreRun::of(self.state.clone(), &mut self.dice);
+        let lived = run.live(&disk).await;
         self.image = disk.after_failure(&mut self.dice);
         lived?;
         let found = self.look()?;
         let revision = found.loaded.revision;
-        let amid = match life.maybe {
+        let amid = match run.maybe {
             Some(maybe) if maybe.is(&found) => {
                 self.state = maybe;
                 Amid::WholeCommit
             }
-            maybe if life.sure.is(&found) => {
-                let lost = maybe.is_some() && life.amid == Amid::Rest;
-                self.state = life.sure;
-                if lost { Amid::LostCommit } else { life.amid }
+            maybe if run.sure.is(&found) => {
+                let lost = maybe.is_some() && run.amid == Amid::Rest;
+                self.state = run.sure;
+                if lost { Amid::LostCommit } else { run.amid }
             }
-            _ if revision < life.sure.ledger.revision() => return Err(Difference::Lost),
+            _ if revision < run.sure.ledger.revision() => return Err(Difference::Lost),
             _ => return Err(Difference::Strange),
         };
-        if life.told > revision {
+        if run.told > revision {
             return Err(Difference::Lost);
         }
         Ok(Round {
             amid,
-            acknowledged: life.acknowledged,
-            answers: life.answers,
+            acknowledged: run.acknowledged,
+            answers: run.answers,
         })
     }
 

@@ -122,7 +122,7 @@ impl ContainerView {
         let mut aliases: Vec<String> = endpoint.aliases.iter().map(ToString::to_string).collect();
         let user_defined = network.is_some_and(|network| network.name.as_str() != "bridge");
         let runs = self.snapshot.container.runs();
-        let started = runs || self.snapshot.life.started_ms > 0;
+        let started = runs || self.snapshot.run_state.started_ms > 0;
         // dockerd adds the short ID at the first start.
         if user_defined && started && gates::ALIAS_SHORT_ID.is_open(version) {
             aliases.push(self.snapshot.container.id.short());

@@ -80,7 +80,7 @@ impl<'a> ContainerInspect<'a> {
             hosts_path: "",
             log_path: "",
             name: format!("/{}", snapshot.container.name),
-            restart_count: snapshot.life.restarts,
+            restart_count: snapshot.run_state.restarts,
             driver: "squashfs",
             platform: "linux",
             mount_label: "",

@@ -114,11 +114,11 @@ pub fn chosen<'a>(
     let own = |view: &&ContainerView| {
         let container = &view.snapshot.container;
         let at = (container.created_ms, container.id.to_string());
-        let exited = view.snapshot.life.status == Status::Exited
-            && codes.contains(&view.snapshot.life.exit_code);
+        let exited = view.snapshot.run_state.status == Status::Exited
+            && codes.contains(&view.snapshot.run_state.exit_code);
         (everything
-            || view.snapshot.life.status == Status::Running
-            || view.snapshot.life.status == Status::Restarting)
+            || view.snapshot.run_state.status == Status::Running
+            || view.snapshot.run_state.status == Status::Restarting)
             && !task
             && before.as_ref().is_none_or(|before| at < *before)
             && since.as_ref().is_none_or(|since| at > *since)
@@ -167,7 +167,7 @@ fn passes(view: &ContainerView, filters: &Filters) -> bool {
     named
         && filters.prefix("id", &id)
         && filters.labels("label", &workload.labels)
-        && filters.exact("status", status::word(&snapshot.life))
+        && filters.exact("status", status::word(&snapshot.run_state))
         && filters.exact("health", health)
         && network
         && ancestor

@@ -192,7 +192,7 @@ impl CpuStats {
         let passed = sample.at.map(|at| {
             // The CLI divides by the difference between two samples: the processor time of all of
             // the VM's processors.
-            let started = Duration::from_millis(snapshot.life.started_ms);
+            let started = Duration::from_millis(snapshot.run_state.started_ms);
             let since = at.saturating_sub(started).as_nanos();
             let all = since.saturating_mul(sample.usage.cpus.into());
             u64::try_from(all).unwrap_or(u64::MAX)

@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::time::Duration;
 use vch_runtime::{
     ContainerSnapshot, Health, HealthStatus,
-    workload::{Life, Status},
+    workload::{RunState, Status},
 };
 
 use crate::time::rfc3339;
@@ -13,8 +13,8 @@ use crate::time::rfc3339;
 pub const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// Returns Docker's word for the state of a container.
-pub fn word(life: &Life) -> &'static str {
-    match life.status {
+pub fn word(run_state: &RunState) -> &'static str {
+    match run_state.status {
         Status::Created => "created",
         Status::Running => "running",
         Status::Restarting => "restarting",
@@ -32,13 +32,13 @@ pub fn moment(ms: u64) -> String {
 }
 
 /// Returns the status line: `Up 5 seconds (healthy)`, `Exited (0) 2 hours ago`, `Created`.
-pub fn line(life: &Life, health: Option<&Health>, now_ms: u64) -> String {
+pub fn line(run_state: &RunState, health: Option<&Health>, now_ms: u64) -> String {
     let since = |then: u64| age(Duration::from_millis(now_ms.saturating_sub(then)));
-    match life.status {
+    match run_state.status {
         Status::Created => "Created".to_owned(),
         Status::Removing => "Removal In Progress".to_owned(),
         Status::Running => {
-            let up = format!("Up {}", since(life.started_ms));
+            let up = format!("Up {}", since(run_state.started_ms));
             match health.map(|health| health.status) {
                 None => up,
                 Some(HealthStatus::Starting) => format!("{up} (health: starting)"),
@@ -47,11 +47,11 @@ pub fn line(life: &Life, health: Option<&Health>, now_ms: u64) -> String {
             }
         }
         Status::Restarting => {
-            let (code, since) = (life.exit_code, since(life.finished_ms));
+            let (code, since) = (run_state.exit_code, since(run_state.finished_ms));
             format!("Restarting ({code}) {since} ago")
         }
         Status::Exited => {
-            let (code, since) = (life.exit_code, since(life.finished_ms));
+            let (code, since) = (run_state.exit_code, since(run_state.finished_ms));
             format!("Exited ({code}) {since} ago")
         }
     }
@@ -120,21 +120,21 @@ struct HealthLog<'a> {
 impl<'a> ContainerState<'a> {
     /// Returns the state of a container.
     pub fn of(snapshot: &'a ContainerSnapshot) -> Self {
-        let life = &snapshot.life;
-        let restarting = life.status == Status::Restarting;
+        let run_state = &snapshot.run_state;
+        let restarting = run_state.status == Status::Restarting;
         Self {
-            status: word(life),
+            status: word(run_state),
             // dockerd also calls a container running that waits for its restart.
-            running: restarting || life.status == Status::Running,
+            running: restarting || run_state.status == Status::Running,
             paused: false,
             restarting,
-            oom_killed: life.out_of_memory,
+            oom_killed: run_state.out_of_memory,
             dead: false,
-            pid: life.pid,
-            exit_code: life.exit_code,
-            error: &life.error,
-            started_at: moment(life.started_ms),
-            finished_at: moment(life.finished_ms),
+            pid: run_state.pid,
+            exit_code: run_state.exit_code,
+            error: &run_state.error,
+            started_at: moment(run_state.started_ms),
+            finished_at: moment(run_state.finished_ms),
             health: snapshot.health.as_ref().map(HealthState::of),
         }
     }

@@ -89,8 +89,8 @@ impl<'a> ContainerSummary<'a> {
             created: snapshot.container.created_ms / 1_000,
             ports: ports(view),
             labels: &workload.labels,
-            state: status::word(&snapshot.life),
-            status: status::line(&snapshot.life, snapshot.health.as_ref(), now_ms),
+            state: status::word(&snapshot.run_state),
+            status: status::line(&snapshot.run_state, snapshot.health.as_ref(), now_ms),
             host_config: HostConfigSummary {
                 network_mode: &workload.network_mode,
                 annotations: gates::LIST_ANNOTATIONS.then(version, annotations).flatten(),

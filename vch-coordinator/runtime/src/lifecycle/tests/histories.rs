@@ -32,7 +32,7 @@ impl Dice {
 #[derive(Default)]
 struct Simulated {
     /// The run as it was last stored.
-    stored: Life,
+    stored: RunState,
     in_force: bool,
     row_gone: bool,
     /// Whether the VM lives. The lifecycle learns of its end only by an event.

@@ -7,10 +7,10 @@ fn a_container_lives_and_ends() {
     let mut world = World::new(RestartWhen::No);
     assert_eq!(world.ask(Request::Start), [Action::Prepare]);
     assert_eq!(world.step(Event::Prepared), [Action::Launch]);
-    let run = Life {
+    let run = RunState {
         status: Status::Running,
         started_ms: 1_000,
-        ..Life::default()
+        ..RunState::default()
     };
     assert_eq!(world.step(launched()), [Action::RecordStart(run)]);
     // The request is answered once the end is stored.
@@ -233,10 +233,10 @@ fn a_restart_tells_each_step_and_one_that_comes_while_it_starts_is_not_lost() {
 
 #[test]
 fn what_an_earlier_coordinator_left_running_is_ended_by_its_shim_s_end_alone() {
-    let run = Life {
+    let run = RunState {
         status: Status::Running,
         started_ms: 1,
-        ..Life::default()
+        ..RunState::default()
     };
     let now = Instant::now();
     for (when, state) in [
@@ -269,9 +269,9 @@ fn what_an_earlier_coordinator_left_running_is_ended_by_its_shim_s_end_alone() {
 
 #[test]
 fn a_start_that_an_earlier_coordinator_left_goes_on() {
-    let run = Life {
+    let run = RunState {
         pid: 7,
-        ..Life::default()
+        ..RunState::default()
     };
     let now = Instant::now();
     let policy = policy(RestartWhen::No);

@@ -1,18 +1,18 @@
 use crate::containers::status::*;
 
-fn life(status: Status) -> Life {
-    Life {
+fn run_state(status: Status) -> RunState {
+    RunState {
         status,
         started_ms: 1_000,
         finished_ms: 5_000,
         exit_code: 3,
-        ..Life::default()
+        ..RunState::default()
     }
 }
 
 #[test]
 fn the_status_line_is_dockerds() {
-    let line = |status, now| line(&life(status), None, now);
+    let line = |status, now| line(&run_state(status), None, now);
     assert_eq!(line(Status::Created, 0), "Created");
     assert_eq!(line(Status::Running, 1_500), "Up Less than a second");
     assert_eq!(line(Status::Running, 6_000), "Up 5 seconds");
@@ -29,7 +29,7 @@ fn health_stands_behind_the_time() {
         status,
         ..Health::default()
     };
-    let line = |status| line(&life(Status::Running), Some(&health(status)), 3_000);
+    let line = |status| line(&run_state(Status::Running), Some(&health(status)), 3_000);
     assert_eq!(
         line(HealthStatus::Starting),
         "Up 2 seconds (health: starting)"

@@ -98,7 +98,9 @@ fn in_use() -> String {
     world.start("busy");
     let snapshot = world.view("busy").snapshot;
     let at = |seconds| Sample {
-        at: Some(Duration::from_millis(snapshot.life.started_ms) + Duration::from_secs(seconds)),
+        at: Some(
+            Duration::from_millis(snapshot.run_state.started_ms) + Duration::from_secs(seconds),
+        ),
         usage: Usage {
             cpu_ns: [7, 5, 2],
             cpus: 2,

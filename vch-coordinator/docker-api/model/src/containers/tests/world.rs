@@ -9,7 +9,7 @@ use std::sync::Arc;
 use vch_ledger::{CreateNetwork, DocumentKind, Environment, Ledger, Settings, VchId};
 use vch_runtime::{
     ContainerRows, Documents,
-    workload::{Life, Status},
+    workload::{RunState, Status},
 };
 
 /// The ledger of a VCH with its predefined networks, and a network `web` with IPv6.
@@ -93,33 +93,33 @@ impl World {
     }
 
     pub fn start(&mut self, name: &str) {
-        let life = Life {
+        let run_state = RunState {
             status: Status::Running,
             started_ms: self.now_ms,
             pid: 77,
-            ..Life::default()
+            ..RunState::default()
         };
         self.decide(Command::StartContainer(name.into()));
-        self.life(name, &life);
+        self.run_state(name, &run_state);
     }
 
     pub fn end(&mut self, name: &str, exit_code: i32) {
-        let life = Life {
+        let run_state = RunState {
             status: Status::Exited,
             exit_code,
             started_ms: self.now_ms,
             finished_ms: self.now_ms,
-            ..Life::default()
+            ..RunState::default()
         };
         self.decide(Command::StopContainer(name.into()));
-        self.life(name, &life);
+        self.run_state(name, &run_state);
     }
 
-    fn life(&mut self, name: &str, life: &Life) {
+    fn run_state(&mut self, name: &str, run_state: &RunState) {
         self.decide(Command::Document {
             container: name.into(),
-            kind: DocumentKind::Life,
-            text: serde_json::to_string(life).unwrap(),
+            kind: DocumentKind::RunState,
+            text: serde_json::to_string(run_state).unwrap(),
         });
     }
 

@@ -31,7 +31,7 @@ const NOT_RUN: u8 = 125;
 const KILLED: u8 = 137;
 
 /// The sources of events by which a run is followed.
-pub struct Life<'a> {
+pub struct Run<'a> {
     pub launch: &'a Launch,
     pub guest: &'a Guest,
     pub stage: &'a watch::Sender<Stage>,
@@ -46,7 +46,7 @@ enum Gone {
     Broke(Breach),
 }
 
-impl Life<'_> {
+impl Run<'_> {
     /// Follows the whole run; returns its outcome.
     pub async fn whole(&mut self) -> Outcome {
         let now_ms = now_ms();

@@ -26,7 +26,7 @@ const GROUPS: usize = 20;
 /// Most requests that share a commit.
 const GROUP: usize = 8;
 
-pub(super) struct Life {
+pub(super) struct StoreRun {
     dice: Dice,
     /// The random numbers and times that the ledger gets, once for the writer and once for the
     /// model.
@@ -79,7 +79,7 @@ impl Given {
 /// report.
 type Verdict = Option<Result<Answer, &'static str>>;
 
-impl Life {
+impl StoreRun {
     pub fn of(state: WorldState, dice: &mut Dice) -> Self {
         let mut own = || Dice::new(dice.roll());
         let told = state.ledger.revision();

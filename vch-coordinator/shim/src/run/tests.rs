@@ -1,6 +1,6 @@
 //! Tests of a run; the guest's init is played by the other end of its line.
 
-use super::Life;
+use super::Run;
 use crate::{
     guest::{Guest, GuestEvent, fake::FakeInit},
     launch::tests::launch,
@@ -23,13 +23,13 @@ const MAIN: ProcessId = ProcessId::MAIN;
 async fn followed(guest: &Guest, events: &mut mpsc::Receiver<GuestEvent>) -> (Outcome, Stage) {
     let stage = watch::Sender::new(Stage::default());
     let launch = launch(std::path::Path::new("/nowhere"));
-    let mut life = Life {
+    let mut run = Run {
         launch: &launch,
         guest,
         stage: &stage,
         events,
     };
-    let outcome = life.whole().await;
+    let outcome = run.whole().await;
     (outcome, stage.borrow().clone())
 }
 
