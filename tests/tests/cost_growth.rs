@@ -94,7 +94,7 @@ async fn measure(few: &Client, many: &Client) -> (Times<Duration>, Times<Duratio
     let mut times: [Times<Vec<Duration>>; 2] = Default::default();
     for number in 0..WARM + CHANGES {
         for (client, times) in [few, many].into_iter().zip(&mut times) {
-            let took = life(client, &format!("net-{}", number % NETWORKS)).await;
+            let took = run(client, &format!("net-{}", number % NETWORKS)).await;
             if number >= WARM {
                 for (times, took) in times.iter_mut().zip(took) {
                     times.push(took);
@@ -107,7 +107,7 @@ async fn measure(few: &Client, many: &Client) -> (Times<Duration>, Times<Duratio
 }
 
 /// The changes that [`NAMES`] names, each taken back by another: the sizes stay.
-async fn life(client: &Client, network: &str) -> Times<Duration> {
+async fn run(client: &Client, network: &str) -> Times<Duration> {
     [
         timed(connect(client, "probe", network)).await,
         timed(disconnect(client, "probe", network)).await,

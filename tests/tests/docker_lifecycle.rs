@@ -37,13 +37,13 @@ impl<'a> Testbed<'a> {
 
 #[test]
 fn containers_outlive_the_coordinator_and_leave_nothing_behind() {
-    lives(Boot::Clone);
+    lifecycles(Boot::Clone);
     if std::env::var_os(LONG).is_some() {
-        lives(Boot::Cold);
+        lifecycles(Boot::Cold);
     }
 }
 
-fn lives(boot: Boot) {
+fn lifecycles(boot: Boot) {
     let lab = Lab::of_vms("lives").unwrap();
     let topology = lab.topology().unwrap();
     let mut testbed = Testbed::build(&lab, &topology, boot);

@@ -55,7 +55,7 @@ fn lines(host: &VmHost<'_>) -> usize {
 }
 
 /// The container's identity in this life: its VM's shim and when it started.
-fn life(host: &VmHost<'_>) -> String {
+fn run_of(host: &VmHost<'_>) -> String {
     let format = "{{.State.Status}} {{.State.Pid}} {{.State.StartedAt}} {{.RestartCount}}";
     host.run(&format!("docker inspect -f '{format}' counts"))
         .unwrap()
@@ -63,7 +63,7 @@ fn life(host: &VmHost<'_>) -> String {
 
 /// Checks a container whose coordinator is of another release than its shim.
 fn runs_on(host: &VmHost<'_>, before: &str) {
-    assert_eq!(life(host), before, "{}", host.vch.log());
+    assert_eq!(run_of(host), before, "{}", host.vch.log());
     let seen = lines(host);
     eventually(SOON, "the log goes on", || lines(host) > seen).unwrap();
     assert_eq!(
@@ -106,7 +106,7 @@ fn stops(host: &VmHost<'_>) {
 fn starts(host: &VmHost<'_>) {
     host.run("docker start counts").unwrap();
     eventually(BOOTED, "the container runs", || {
-        life(host).starts_with("running")
+        run_of(host).starts_with("running")
     })
     .unwrap();
 }
@@ -132,7 +132,7 @@ fn containers_run_on_under_the_next_release_and_under_the_last() {
         COUNTS.replace('$', "\\$")
     ))
     .unwrap();
-    let before = life(&host);
+    let before = run_of(&host);
     assert!(before.starts_with("running"), "{before}");
     assert!(!has_lock(&host));
     runs_on(&host, &before);
@@ -163,7 +163,7 @@ fn containers_run_on_under_the_next_release_and_under_the_last() {
         .unwrap();
     host.vch.restart().unwrap();
     eventually(SOON, "0.1.0 takes the container back", || {
-        life(&host).starts_with("running")
+        run_of(&host).starts_with("running")
     })
     .unwrap();
     assert_eq!(

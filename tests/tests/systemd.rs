@@ -162,10 +162,10 @@ impl World {
     }
 
     /// Returns the marks that a container keeps as long as it is the same run.
-    fn life(&mut self) -> String {
+    fn run_state(&mut self) -> String {
         let format = "{{.State.Status}} {{.State.Pid}} {{.State.StartedAt}} {{.RestartCount}}";
-        let life = self.succeed(&format!("docker inspect -f '{format}' one"));
-        life.unwrap_or_else(|error| panic!("{error:#}\n{}", self.log()))
+        let run_state = self.succeed(&format!("docker inspect -f '{format}' one"));
+        run_state.unwrap_or_else(|error| panic!("{error:#}\n{}", self.log()))
     }
 }
 
@@ -186,33 +186,33 @@ fn vms_outlive_restart_sigkill_and_a_missed_watchdog_of_the_unit_and_have_their_
     world
         .succeed("docker run -d --name one --cpus 0.5 empty idle")
         .unwrap_or_else(|error| panic!("{error:#}\n{}", world.log()));
-    let life = world.life();
-    assert!(life.starts_with("running "), "{life}");
+    let run_state = world.run_state();
+    assert!(run_state.starts_with("running "), "{run_state}");
 
     bounds(&mut world);
 
     world.succeed("systemctl restart vch-coordinator").unwrap();
     let second = world.serves(&first);
-    assert_eq!(world.life(), life, "after a restart");
+    assert_eq!(world.run_state(), run_state, "after a restart");
 
     world.succeed(&format!("kill -KILL {second}")).unwrap();
     let third = world.serves(&second);
-    assert_eq!(world.life(), life, "after SIGKILL");
+    assert_eq!(world.run_state(), run_state, "after SIGKILL");
 
     world.succeed(&format!("kill -STOP {third}")).unwrap();
     let fourth = world.serves(&third);
-    assert_eq!(world.life(), life, "after a missed watchdog");
+    assert_eq!(world.run_state(), run_state, "after a missed watchdog");
     let said = world
         .succeed("journalctl --no-pager -u vch-coordinator")
         .unwrap();
     assert!(said.contains("Watchdog timeout"), "{said}");
 
     world.succeed("systemctl stop vch-coordinator").unwrap();
-    let pid = life.split(' ').nth(1).unwrap();
+    let pid = run_state.split(' ').nth(1).unwrap();
     world.succeed(&format!("kill -0 {pid}")).unwrap();
     world.succeed("systemctl start vch-coordinator").unwrap();
     world.serves(&fourth);
-    assert_eq!(world.life(), life, "after a stop and a start");
+    assert_eq!(world.run_state(), run_state, "after a stop and a start");
 
     world.succeed("docker rm -f one").unwrap();
     let gone = || world.succeed("ls -d /sys/fs/cgroup/vch/*/").is_err();

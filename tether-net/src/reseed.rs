@@ -55,7 +55,7 @@ pub enum ReseedError {
 #[derive(Debug)]
 pub struct Reseeder {
     device: PathBuf,
-    life: Life,
+    latest: LatestRun,
     refused: bool,
 }
 
@@ -69,7 +69,7 @@ impl Reseeder {
     fn of(device: &Path) -> Self {
         Self {
             device: device.to_owned(),
-            life: Life::default(),
+            latest: LatestRun::default(),
             refused: false,
         }
     }
@@ -78,7 +78,7 @@ impl Reseeder {
     /// Returns an error to log, the first time only, since later incarnations would be refused
     /// alike.
     pub fn live(&mut self, incarnation: Incarnation) -> Option<ReseedError> {
-        if !self.life.begins(incarnation) {
+        if !self.latest.begins(incarnation) {
             return None;
         }
         let Err(refused) = reseed(&self.device, incarnation) else {
@@ -90,11 +90,11 @@ impl Reseeder {
     }
 }
 
-/// The life that the VM is in, as far as the agent was told.
+/// The incarnation of the run that the agent was told of last.
 #[derive(Debug, Default)]
-struct Life(Option<Incarnation>);
+struct LatestRun(Option<Incarnation>);
 
-impl Life {
+impl LatestRun {
     /// Returns whether this incarnation differs from the last one; the first one does.
     fn begins(&mut self, incarnation: Incarnation) -> bool {
         self.0.replace(incarnation) != Some(incarnation)

@@ -57,7 +57,7 @@ pub struct Files {
 /// The content that was written last, and the incarnation of its spec.
 #[derive(Clone, Debug)]
 struct Written {
-    life: Incarnation,
+    incarnation: Incarnation,
     resolv_conf: Option<String>,
     hosts: Option<String>,
 }
@@ -77,10 +77,13 @@ impl Files {
     pub fn apply(&mut self, spec: &NetSpec) -> Vec<Failure> {
         let parts = spec.parts();
         let mut failures = Vec::new();
-        let life = parts.id.incarnation;
-        let before = self.written.take().filter(|written| written.life == life);
+        let incarnation = parts.id.incarnation;
+        let before = self
+            .written
+            .take()
+            .filter(|written| written.incarnation == incarnation);
         let mut written = before.unwrap_or(Written {
-            life,
+            incarnation,
             resolv_conf: None,
             hosts: None,
         });

@@ -331,7 +331,7 @@ fn tell_ready(manager: Option<&Arc<Watchdog>>, ledger_handle: &LedgerHandle, par
         manager.ready();
         parts.spawn(
             "the watchdog",
-            lives(Arc::clone(manager), ledger_handle.clone()),
+            keep_alive(Arc::clone(manager), ledger_handle.clone()),
         );
     }
 }
@@ -417,7 +417,7 @@ fn images(config: &Config) -> Result<vch_image_store::Store, ServeError> {
 
 /// Feeds the service manager's watchdog as long as the store's writer, the async runtime and its
 /// blocking threads respond.
-async fn lives(manager: Arc<Watchdog>, ledger_handle: LedgerHandle) {
+async fn keep_alive(manager: Arc<Watchdog>, ledger_handle: LedgerHandle) {
     manager
         .keep(|| async {
             let blocks = tokio::task::spawn_blocking(|| ());

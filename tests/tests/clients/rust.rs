@@ -22,10 +22,10 @@ const PATIENCE_SECONDS: u64 = 120;
 pub fn drives(daemon: &Path) {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().unwrap();
-    runtime.block_on(lives(daemon));
+    runtime.block_on(lifecycle(daemon));
 }
 
-async fn lives(daemon: &Path) {
+async fn lifecycle(daemon: &Path) {
     let version = bollard::API_DEFAULT_VERSION;
     let docker = Docker::connect_with_unix(daemon.to_str().unwrap(), PATIENCE_SECONDS, version);
     let docker = docker.unwrap().negotiate_version().await.unwrap();

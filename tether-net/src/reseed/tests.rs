@@ -5,8 +5,8 @@ const TWO: Incarnation = Incarnation([2; 16]);
 
 #[test]
 fn a_life_begins_with_the_first_incarnation_and_with_each_other_one() {
-    let mut life = Life::default();
-    let told = [ONE, ONE, TWO, TWO, ONE].map(|incarnation| life.begins(incarnation));
+    let mut latest = LatestRun::default();
+    let told = [ONE, ONE, TWO, TWO, ONE].map(|incarnation| latest.begins(incarnation));
     assert_eq!(told, [true, false, true, false, true]);
 }
 

@@ -88,7 +88,7 @@ impl Listeners {
             }
             None => {
                 tracing::info!(
-                    "the Docker API is not listened for by TCP: give `docker_endpoint.tls` (`vchctl certs` makes it)"
+                    "the Docker API does not listen on TCP: set `docker_endpoint.tls` (`vchctl certs` creates the files)"
                 );
                 None
             }

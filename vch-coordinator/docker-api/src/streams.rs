@@ -185,7 +185,7 @@ async fn replayed(mut past: Pages, presence: &Presence, to_client: &mut ToClient
             }
             Ok((_, None)) => return true,
             Err(error) => {
-                tracing::warn!(%error, "a container's log cannot be read");
+                tracing::warn!(%error, "container log cannot be read");
                 return true;
             }
         };

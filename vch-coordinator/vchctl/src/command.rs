@@ -221,7 +221,8 @@ async fn port(client: &Client, format: Format, command: &Port) -> Result<Outcome
     }
 }
 
-/// How a command ended, by an answer's progress. A word of a newer coordinator's says that the request was carried out.
+/// Returns how a command ended by an answer's progress. A word of a newer coordinator counts as done: the request was
+/// carried out.
 fn outcome(progress: &shape::Progress) -> Outcome {
     match progress {
         shape::Progress::Pending => Outcome::Pending,

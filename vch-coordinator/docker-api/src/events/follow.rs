@@ -23,7 +23,7 @@ pub async fn follow(events: Events, ledger_handle: LedgerHandle, runtime: Runtim
         () = containers => {}
         ended = networks => {
             if let Err(error) = ended {
-                tracing::debug!(%error, "networks' events end");
+                tracing::debug!(%error, "events of networks ended");
             }
         }
     }
@@ -34,7 +34,7 @@ async fn of_containers(events: &Events, mut listened: Receiver<Arc<ContainerEven
         match listened.recv().await {
             Ok(event) => events.tell(event_of(&event)),
             Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "events of containers are not told");
+                tracing::warn!(missed, "events of containers lost");
             }
             Err(RecvError::Closed) => return,
         }
@@ -49,7 +49,7 @@ async fn of_networks(events: &Events, ledger_handle: &LedgerHandle) -> Result<()
             // Continues with the transactions in the store.
             Err(ChangesError::Lagged { .. }) => {}
             Err(ChangesError::Compacted { .. }) => {
-                tracing::warn!("some events of networks are not told: too many at once");
+                tracing::warn!("events of networks lost: too many at once");
                 (seen, changes) = begin(ledger_handle).await?;
             }
             Err(error) => return Err(error),

@@ -1,6 +1,6 @@
 //! What the shim does beside each kind of guest.
 
-mod lives;
+mod runs;
 
 use crate::{
     wait::{SOON, run, until, within},
@@ -72,16 +72,16 @@ pub fn all() -> Vec<(&'static str, Scene)> {
         ("a_shim_joins_its_vm_s_cgroup_or_starts_nothing", cgroup),
         (
             "a_second_shim_of_a_container_fails_and_touches_nothing",
-            lives::second,
+            runs::second,
         ),
-        ("the_lock_is_free_when_the_end_is_told", lives::told),
+        ("the_lock_is_free_when_the_end_is_told", runs::told),
         (
             "a_shim_that_is_killed_takes_its_vm_with_it_and_is_seen_dead",
-            lives::killed,
+            runs::killed,
         ),
         (
             "a_shim_without_a_lock_is_known_by_its_number_and_its_files",
-            lives::without_a_lock,
+            runs::without_a_lock,
         ),
     ]
 }
