@@ -64,7 +64,7 @@ fn measured(host: &VmHost<'_>, containers: usize) -> Medians {
         start: times(&|| {
             let took = asked(host, "POST", &format!("/containers/{name}/start"), 204);
             // An older release's VM may have ended by itself.
-            let kill = format!("{API}/containers/{name}/kill");
+            let kill = format!("{API}/containers/{name}/kill?signal=USR1");
             http::ask(host.socket(), "POST", &kill, None).unwrap();
             asked(host, "POST", &format!("/containers/{name}/wait"), 200);
             took
