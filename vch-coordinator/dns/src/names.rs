@@ -1,8 +1,9 @@
 //! The table of names that the server answers from.
 
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -437,10 +438,7 @@ impl Names {
     /// Returns whether the prefix lies inside a subnet of any network, visible to the client or
     /// not.
     pub(crate) fn owns(&self, prefix: IpNet) -> bool {
-        self.subnets
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .cover(prefix)
+        self.subnets.read().cover(prefix)
     }
 
     fn add(&self, network: NetworkId, name: &Name, address: IpAddr) -> bool {
@@ -455,7 +453,7 @@ impl Names {
     }
 
     fn changing(&self) -> MutexGuard<'_, ()> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.changes.lock()
     }
 }
 
@@ -463,8 +461,8 @@ fn is_possible(ttl: Duration, longest: Duration) -> bool {
     ttl <= longest && ttl.subsec_nanos() == 0
 }
 
-fn write(subnets: &RwLock<Subnets>) -> std::sync::RwLockWriteGuard<'_, Subnets> {
-    subnets.write().unwrap_or_else(PoisonError::into_inner)
+fn write(subnets: &RwLock<Subnets>) -> parking_lot::RwLockWriteGuard<'_, Subnets> {
+    subnets.write()
 }
 
 fn key(network: NetworkId, wire: &[u8]) -> Box<[u8]> {

@@ -15,10 +15,11 @@ pub(super) use follow::follow;
 pub(super) use route::routes;
 
 use docker_model::time;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Serialize, Serializer};
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 use tokio::sync::broadcast;
@@ -180,7 +181,7 @@ impl Events {
 
     fn past(&self) -> MutexGuard<'_, VecDeque<Arc<DockerEvent>>> {
         // No code panics while it holds the lock, and the data would stay consistent in any case.
-        self.0.past.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.past.lock()
     }
 }
 

@@ -1,7 +1,8 @@
 //! The parts of the data plane that do not agree with the ledger at present.
 
 use crate::error::DataplaneError;
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use vch_log::error_chain;
 use vch_metrics::{Description, Gauge, RegisterError, Registry};
 
@@ -56,10 +57,7 @@ impl Default for Drift {
 impl Drift {
     /// Returns a message for each part that does not agree and is tried again.
     pub fn messages(&self) -> Vec<String> {
-        self.messages
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.messages.lock().clone()
     }
 
     /// Replaces the messages by those of the errors `failed` and of the changes that are `waiting`.
@@ -75,7 +73,7 @@ impl Drift {
         }
         let mut messages: Vec<String> = failed.iter().map(|error| error_chain(error)).collect();
         messages.extend(waiting);
-        *self.messages.lock().unwrap_or_else(PoisonError::into_inner) = messages;
+        *self.messages.lock() = messages;
     }
 
     /// Adds the number of what drifts, by part.

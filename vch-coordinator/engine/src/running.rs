@@ -11,10 +11,11 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
+use parking_lot::{Mutex, MutexGuard};
 use protocol::spec::InterfaceName;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 use tokio::sync::oneshot;
 use vch_ledger::{
@@ -198,8 +199,7 @@ impl Running {
 
 impl Executor {
     fn pending(&self) -> MutexGuard<'_, Pending> {
-        // Nothing panics while it holds the lock; what it guards stays whole in any case.
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pending.lock()
     }
 
     async fn carry_out(&self, change: &Change) -> Result<(), DataplaneError> {

@@ -4,10 +4,11 @@
 //! them. A bounded number of further clients wait for a short time; all others are closed at once. Clients
 //! that connect and send nothing therefore only keep out clients of their own address.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -85,7 +86,7 @@ impl Default for Handshakes {
 impl HandshakeState {
     fn sources(&self) -> MutexGuard<'_, BTreeMap<IpAddr, Source>> {
         // No code panics while it holds the lock, and the data would stay consistent in any case.
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sources.lock()
     }
 }
 

@@ -2,11 +2,12 @@
 
 mod expiry;
 
+use parking_lot::RwLock;
 use std::{
     error::Error,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 use tokio_rustls::{
@@ -121,10 +122,7 @@ impl Certificates {
     /// Returns the [`TlsError`] of the first file that is missing or not usable. The previous certificates stay in force.
     pub fn reload(&self) -> Result<(), TlsError> {
         let acceptor = acceptor(&self.files)?;
-        *self
-            .acceptor
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = acceptor;
+        *self.acceptor.write() = acceptor;
         self.warn();
         Ok(())
     }
@@ -132,7 +130,7 @@ impl Certificates {
     /// Returns the TLS acceptor for a new connection.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         let acceptor = self.acceptor.read();
-        acceptor.unwrap_or_else(PoisonError::into_inner).clone()
+        acceptor.clone()
     }
 
     /// Logs warnings about the files.

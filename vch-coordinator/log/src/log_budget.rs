@@ -1,10 +1,8 @@
 //! Bounds the lines of the log that clients or guests cause: some at once, then one at a time.
 
+use parking_lot::Mutex;
 use protocol::session::Budget;
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// Bounds the lines of one kind, over the whole coordinator.
 #[derive(Debug)]
@@ -52,7 +50,7 @@ impl LogBudget {
 
     /// Returns how many lines were left out before this one; `None` if this one is left out too.
     fn take(&self, now: Instant) -> Option<u64> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let fresh = || Budget::new(self.burst, self.every);
         if !state.budget.get_or_insert_with(fresh).take(now) {
             state.left_out += 1;

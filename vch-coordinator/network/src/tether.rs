@@ -24,13 +24,14 @@ pub use state::{EndpointState, Readiness, SessionState, failures};
 use driver::{Intake, Wanted};
 use guest_log::GuestLog;
 use metrics::SessionMetrics;
+use parking_lot::Mutex;
 use progress::Progress;
 use protocol::message::Report;
 use reports::Reports;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
@@ -198,10 +199,7 @@ impl Tether {
         self.tasks.wait().await;
     }
 
-    fn sessions(&self) -> std::sync::MutexGuard<'_, BTreeMap<ContainerId, Session>> {
-        // Nothing panics while it holds the lock; what it guards stays whole in any case.
-        self.sessions
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn sessions(&self) -> parking_lot::MutexGuard<'_, BTreeMap<ContainerId, Session>> {
+        self.sessions.lock()
     }
 }

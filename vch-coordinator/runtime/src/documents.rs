@@ -2,10 +2,8 @@
 //! another text for it, and never on the ledger's thread.
 
 use super::workload::{RunState, Workload};
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::HashMap, sync::Arc};
 use vch_ledger::ContainerId;
 
 /// Decoded documents by container.
@@ -71,7 +69,7 @@ impl Documents {
 
     fn entries(&self) -> MutexGuard<'_, HashMap<ContainerId, Entry>> {
         // No code panics while it holds the lock, and the data would stay consistent in any case.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

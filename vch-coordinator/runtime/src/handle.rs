@@ -7,7 +7,8 @@ use super::{
     lifecycle::{Policy, Request},
     workload::RunState,
 };
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use tokio::sync::{OwnedRwLockReadGuard, RwLock, mpsc, oneshot, watch};
 use vch_shim::Phase;
 
@@ -194,6 +195,6 @@ impl Handle {
 
     fn state(&self) -> MutexGuard<'_, HandleState> {
         // No code panics while it holds the lock, and the data would stay consistent in any case.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }

@@ -14,12 +14,13 @@ use super::{
     templates::Templates,
     uids::Uids,
 };
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::BTreeMap,
     num::NonZero,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
 };
 use tokio::sync::Semaphore;
@@ -222,10 +223,7 @@ impl Runtime {
     }
 
     pub(super) fn findings(&self) -> MutexGuard<'_, Findings> {
-        self.0
-            .findings
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.0.findings.lock()
     }
 
     /// Returns how many bytes of the VCH's disk a container's writable layer takes.
@@ -278,10 +276,7 @@ impl Runtime {
 
     pub(super) fn handles(&self) -> MutexGuard<'_, BTreeMap<ContainerId, Arc<Handle>>> {
         // No code panics while it holds the lock, and the data would stay consistent in any case.
-        self.0
-            .handles
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.0.handles.lock()
     }
 
     /// Sends an event about a container, if the ledger still has the container.

@@ -2,12 +2,13 @@
 //! memory and number of processors.
 
 use super::{Vms, shim, tasks::Tasks, uids};
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::BTreeMap,
     fs::{self, File, Metadata},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use vch_ledger::ContainerId;
@@ -144,7 +145,7 @@ impl Templates {
 
     fn book(&self) -> MutexGuard<'_, Book> {
         // No code panics while it holds the lock, and the data would stay consistent in any case.
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+        self.book.lock()
     }
 }
 

@@ -3,11 +3,8 @@
 //! Two processes with the same user ID may signal and trace each other, so a VM never shares its user ID.
 //! The IDs are from a range that no other Linux convention uses.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::BTreeSet, fs, sync::Arc};
 use vch_ledger::{ContainerId, Id};
 
 /// The first user ID. systemd's table of user IDs (UIDS-GIDS, "Summary") leaves 0x70000000 to
@@ -58,7 +55,7 @@ impl Uids {
 
     fn kept(&self) -> MutexGuard<'_, BTreeSet<u32>> {
         // No code panics while it holds the lock, and the data would stay consistent in any case.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

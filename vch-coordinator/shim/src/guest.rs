@@ -9,6 +9,7 @@ mod reader;
 use crate::log::{Position, Writer};
 use credit::Credit;
 use log_writer::LogWriter;
+use parking_lot::{Mutex, MutexGuard};
 use pending::PendingRequests;
 use protocol::{
     frame,
@@ -18,12 +19,7 @@ use protocol::{
 pub use queue::{ExecEvent, Queue};
 pub use reader::Breach;
 use reader::GuestReader;
-use std::{
-    convert::Infallible,
-    io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 use tokio::{
     io::AsyncWriteExt,
     net::{UnixStream, unix::OwnedWriteHalf},
@@ -232,8 +228,7 @@ impl Drop for Asking<'_> {
 }
 
 fn locked(pending: &Mutex<PendingRequests>) -> MutexGuard<'_, PendingRequests> {
-    // Nothing panics while it holds the lock; what it guards stays whole in any case.
-    pending.lock().unwrap_or_else(PoisonError::into_inner)
+    pending.lock()
 }
 
 async fn write(

@@ -1,12 +1,9 @@
 //! The register of execs.
 
 use docker_model::DockerError;
+use parking_lot::{Mutex, MutexGuard};
 use protocol::process::{Process, ProcessId};
-use std::{
-    collections::BTreeMap,
-    fmt::Write,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 use vch_ledger::ContainerId;
 
 /// The maximum number of execs. If it is exceeded, the oldest one that does not run is forgotten.
@@ -51,7 +48,7 @@ pub enum Stage {
 impl Execs {
     fn table(&self) -> MutexGuard<'_, ExecTable> {
         // No code panics while it holds the lock, and the data would stay consistent in any case.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Adds an exec, and returns its ID.

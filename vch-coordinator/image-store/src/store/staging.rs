@@ -3,12 +3,13 @@
 use super::{ImageError, Settings, failed, index};
 use crate::digest::Digest;
 use nix::unistd::geteuid;
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -59,7 +60,7 @@ impl Users {
         };
         let permit = Arc::clone(semaphore).acquire_owned().await;
         let permit = permit.map_err(|_| ImageError::Ending)?;
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
         // As many as there are permits are there.
         let id = (self.first..).find(|id| !taken.contains(id));
         let id = id.ok_or(ImageError::Ending)?;
@@ -74,7 +75,7 @@ impl Users {
 
 impl Drop for User {
     fn drop(&mut self) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
         taken.remove(&self.id);
     }
 }

@@ -7,12 +7,13 @@
 use super::contents::{Images, StoreState};
 use super::{Image, ImageError, Settings, find, index, staging};
 use crate::digest::Digest;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 pub(super) struct Inner {
     pub settings: Settings,
@@ -44,7 +45,7 @@ impl Inner {
 
     /// Returns the present state.
     pub fn state(&self) -> Arc<StoreState> {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.read();
         Arc::clone(&state)
     }
 
@@ -59,7 +60,7 @@ impl Inner {
         decide: impl FnOnce(&mut Images) -> Result<T, ImageError>,
     ) -> Result<T, ImageError> {
         // A panic leaves nothing half done: what is changed is a copy.
-        let _alone = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.index.lock();
         let mut changed = StoreState::clone(&self.state());
         index::read_again(&self.settings, &mut changed);
         let done = decide(&mut changed.images)?;
@@ -97,7 +98,7 @@ impl Inner {
     fn commit(&self, changed: StoreState) -> Result<(), ImageError> {
         let images = changed.images.values();
         index::write(&self.settings.dir, images, &changed.unreadable)?;
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.write();
         *state = Arc::new(changed);
         Ok(())
     }
@@ -112,7 +113,7 @@ impl Inner {
     }
 
     fn leases(&self) -> MutexGuard<'_, BTreeMap<Digest, usize>> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+        self.leases.lock()
     }
 
     /// Removes the blobs and root file systems of these digests that belong to no image and are not leased; returns

@@ -5,10 +5,11 @@ use netlink_packet_route::{
     AddressFamily,
     route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteType},
 };
+use parking_lot::RwLock;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
 };
 
 /// The destinations of the host's routes, of all tables, except routes through this VCH's own
@@ -26,18 +27,18 @@ impl HostRoutes {
     /// widest that contains it, or else the first within it; `None` if no route overlaps. Costs a
     /// few look-ups in an ordered map, and no system call.
     pub fn overlap(&self, subnet: &IpNet) -> Option<IpNet> {
-        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.0.read();
         table.overlap(subnet)
     }
 
     /// Returns all destinations, in order.
     pub fn destinations(&self) -> Vec<IpNet> {
-        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.0.read();
         table.routes.keys().copied().collect()
     }
 
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
-        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.0.write())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Opens the containers' channels.
 
 use super::guest_log::GuestLog;
+use parking_lot::{Mutex, MutexGuard};
 use protocol::transport::{
     ChannelStream, CoordinatorChannel, OpenError,
     coordinator::{NativeListener, NativePeer, Opener as TransportOpener},
@@ -9,7 +10,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 use thiserror::Error;
@@ -191,6 +192,5 @@ impl Channels {
 }
 
 fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds the lock.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

@@ -3,11 +3,12 @@
 //! Each stream of each process is within its window; all queues together are within [`MOST_HELD`]: where they
 //! would hold more, the client that reads slowest loses what is held for it, and is told so.
 
+use parking_lot::{Mutex, MutexGuard};
 use protocol::process::{Exit, Fault, MAX_CHUNK, Output};
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -150,8 +151,7 @@ impl Queue {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics while it holds the lock; what it guards stays whole in any case.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

@@ -17,15 +17,13 @@ use crate::{
     pace::Pace,
     stage::now_us,
 };
+use parking_lot::Mutex;
 use protocol::{
     frame::Decoder,
     message::{Message, SessionNonce},
     process::{Fault, FromInit, Listed, Output, Phase, ProcessId, Usage},
 };
-use std::{
-    sync::{Arc, Mutex},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 use thiserror::Error;
 use tokio::{
     io::AsyncReadExt,
