@@ -17,7 +17,8 @@ mod codec;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of the virtserialport that carries the messages.
+/// The name of the virtserialport between a VM's shim and its init; the agent has a channel of its
+/// own.
 pub const PORT: &str = "vch.process";
 /// The version of these messages that this build speaks. Both sides come from one release: a shim refuses an init of
 /// another version.

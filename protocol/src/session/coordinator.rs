@@ -78,8 +78,8 @@ pub enum Lost {
     Stopped,
 }
 
-/// Returns the refusal of the agent that sent `hello`, for a driver that turns a second connection
-/// away.
+/// Makes the message that refuses a session to the agent that sent `hello`. It has the nonce of
+/// `hello`; the caller sends it.
 pub fn refuse(hello: &Hello, refusal: Refusal) -> Envelope<ToAgent> {
     Envelope {
         nonce: hello.nonce,
@@ -175,7 +175,7 @@ impl Coordinator {
     }
 
     /// Returns the time at which the driver has to hand in [`Input::Tick`], if no other event comes
-    /// before.
+    /// before; `None` while the channel is being opened, and while it is closed and no spec is desired.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             CoordinatorState::Closed { retry } => self.desired.is_some().then_some(*retry),

@@ -281,15 +281,17 @@ impl Names {
         added || before.is_none_or(|before| before.as_ref() != ptr)
     }
 
-    /// Adds `address` to the answers for `name`, and leaves the address's reverse name as it is:
-    /// for a name that only one client has for a host that has a name already. Returns whether
+    /// Adds `address` to the answers for `name`, without a reverse name: for links, private names
+    /// that one client has for a host that is published under its own name. Returns whether
     /// anything changed.
     pub fn publish_alias(&self, network: NetworkId, name: &Name, address: IpAddr) -> bool {
         let _one_at_a_time = self.changing();
         self.add(network, name, address)
     }
 
-    /// Undoes one [`Names::publish`] or [`Names::publish_alias`]. Returns whether anything changed.
+    /// Removes `address` from the answers for `name`, and `name` from the reverse names of
+    /// `address`. Publications are not counted: one call removes all of the same name and address.
+    /// Returns whether the name had the address.
     pub fn withdraw(&self, network: NetworkId, name: &Name, address: IpAddr) -> bool {
         let _one_at_a_time = self.changing();
         let Entry::Occupied(mut entry) = self.by_name.entry(key(network, name.as_wire())) else {

@@ -11,8 +11,8 @@ use tokio::{
     sync::OwnedSemaphorePermit,
 };
 
-/// A connection, which holds its permit until it is dropped. The bytes that it reads pass through
-/// `F`.
+/// A client's connection. It counts towards the limit of open connections until it is dropped. The
+/// filter `F` may change the bytes that are read of it, and how its writing ends.
 #[derive(Debug)]
 pub struct Connection<S, F = Unchanged> {
     stream: S,

@@ -34,7 +34,8 @@ pub struct Config {
     pub others: Map<String, Value>,
 }
 
-/// The digests of the unpacked layers, the lowest first.
+/// The field `rootfs` of an image's configuration: its kind, and the digests of its unpacked
+/// layers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootFs {
     /// The kind of root file system; always `layers`.

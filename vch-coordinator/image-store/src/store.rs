@@ -60,7 +60,7 @@ pub struct Image {
     pub names: BTreeSet<Reference>,
 }
 
-/// The request of `docker import`.
+/// The parameters of `docker import`. The archive is given to [`Store::import`] separately.
 #[derive(Clone, Debug, Default)]
 pub struct Import {
     /// The name of the new image.

@@ -39,7 +39,8 @@ impl<'a> Facts<'a> {
         get(&self.0, name)
     }
 
-    /// Sets a fact.
+    /// Stores a fact about the store, such as the number of its schema, under a name, in place of
+    /// an earlier value. It lasts once the transaction is committed.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails or the value can't be encoded.

@@ -4,7 +4,9 @@ use crate::shape;
 use std::net::IpAddr;
 use vch_ledger::{Container, ContainerPort, Ledger, PortBinding, Protocol, Publish};
 
-/// Returns the ports that a container exposes and publishes, as they are written in requests.
+/// Returns the ports that a container exposes and publishes, as text. Published ports have the form
+/// of requests, followed by ` from CLIENTS` if only these subnets may use them; others end in `
+/// exposed`.
 pub fn ports(container: &Container) -> Vec<String> {
     container.ports.iter().map(port).collect()
 }

@@ -29,7 +29,8 @@ const READ: usize = 32 << 10;
 /// How long a client that was told of the end may take to close.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// A request whose connection can be taken over.
+/// An extractor for `attach` and the start of an exec, whose connection becomes a raw stream in
+/// both directions after the head of the response ([`Self::answer`]).
 pub struct Hijack {
     upgrade: OnUpgrade,
     /// Whether the client requested an upgrade.

@@ -108,8 +108,8 @@ impl Table {
         known
     }
 
-    /// Removes all routes through a link: the kernel drops IPv4 routes without an event when a link
-    /// goes down.
+    /// Removes the routes through a link from this table, not from the kernel: when a link goes
+    /// down, the kernel drops its IPv4 routes without an event.
     pub fn remove_link(&mut self, index: u32) {
         self.routes.retain(|_, ways| {
             ways.retain(|way| way.link != Some(index));

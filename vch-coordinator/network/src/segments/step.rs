@@ -104,14 +104,14 @@ pub enum Step {
         /// Its name.
         name: InterfaceName,
     },
-    /// Limit what leaves by a link, or limit it otherwise.
+    /// Limits what leaves by a link, or changes the limit.
     SetBucket {
         /// The link's name.
         name: InterfaceName,
         /// How.
         bucket: TokenBucket,
     },
-    /// Take the VCH's limit from what leaves by a link.
+    /// Takes the VCH's limit from what leaves by a link.
     RemoveBucket {
         /// The link's name.
         name: InterfaceName,
@@ -121,12 +121,12 @@ pub enum Step {
         /// The link's name.
         name: InterfaceName,
     },
-    /// Take all filters from what comes in by a link.
+    /// Takes all filters from what comes in by a link.
     RemoveIngress {
         /// The link's name.
         name: InterfaceName,
     },
-    /// Lead all that comes in by a link to an intermediate functional block.
+    /// Leads all that comes in by a link to an intermediate functional block.
     Redirect {
         /// The link's name.
         name: InterfaceName,

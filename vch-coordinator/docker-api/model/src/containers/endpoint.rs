@@ -64,7 +64,9 @@ pub struct ShownBinding {
 }
 
 impl ContainerView {
-    /// Returns `Networks`: the endpoints by network name.
+    /// Returns Docker's `Networks`: an entry by name for each network that the container is on, was
+    /// requested for, or was on until the network was removed. A container of network mode `none`
+    /// without others has the entry `none`.
     pub fn endpoints(&self, version: Version) -> Ordered<ContainerEndpoint> {
         let endpoints = self.snapshot.endpoints.iter();
         let mut all: Ordered<ContainerEndpoint> = endpoints
