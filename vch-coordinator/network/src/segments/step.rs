@@ -99,7 +99,7 @@ pub enum Step {
         /// The address, with its prefix length.
         address: IpNet,
     },
-    /// Make an intermediate functional block, marked: what is sent to it comes in again by the link that it came from.
+    /// Makes an intermediate functional block, marked: what is sent to it comes in again by the link that it came from.
     CreateIfb {
         /// Its name.
         name: InterfaceName,
@@ -116,7 +116,7 @@ pub enum Step {
         /// The link's name.
         name: InterfaceName,
     },
-    /// Make room for filters of what comes in by a link.
+    /// Makes room for filters of what comes in by a link.
     AddIngress {
         /// The link's name.
         name: InterfaceName,
