@@ -19,19 +19,20 @@ use vch_runtime::Runtime;
 /// Why metrics are not served.
 #[derive(Debug, Error)]
 pub enum MetricsError {
-    /// Their listener.
+    /// The listener cannot be opened.
     #[error(transparent)]
     Listen(#[from] MetricsListenError),
-    /// Two parts count something else by one name.
+    /// Two parts register a metric of one name.
     #[error(transparent)]
     Register(#[from] RegisterError),
 }
 
-/// Serves metrics where the configuration says, as a part of the coordinator and until the stop; without a word of it
-/// nothing listens.
+/// Serves metrics where the configuration says, as a part of the coordinator and until the stop. If it says nothing, no
+/// listener is opened.
 ///
 /// # Errors
-/// [`MetricsError`].
+/// Returns [`MetricsError::Listen`] if the listener cannot be opened, and [`MetricsError::Register`] if two parts register
+/// a metric of one name.
 pub fn serve(
     config: &Config,
     counting: (&Reconciler, &Runtime),

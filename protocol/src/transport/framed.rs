@@ -88,7 +88,7 @@ impl<In: Message, Out: Message> FramedChannel<In, Out> {
         }
     }
 
-    /// Waits for the next message, or for bytes that are none, and returns it. Cancel-safe: nothing
+    /// Waits for the next message, or for bytes that are not a message, and returns it. Cancel-safe: nothing
     /// is lost when the future is dropped.
     ///
     /// # Errors

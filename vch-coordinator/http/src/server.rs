@@ -103,8 +103,8 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         }
     }
 
-    /// Serves clients by TCP until the stop, whichever they are: for what is no secret on the listener's network. Gives
-    /// what is under way then a moment to end.
+    /// Serves all TCP clients without TLS until the stop: for answers that are no secret on the
+    /// listener's network. Requests that are under way then get a moment to complete.
     pub async fn serve_tcp(&self, listener: TcpListener) {
         let permits = Arc::new(Semaphore::new(self.limit));
         let next = || async {

@@ -33,7 +33,7 @@ const HEAD: Head = Head {
 };
 const BACKLOG: u32 = 16;
 
-/// Why metrics are not listened for.
+/// The reason for which the metrics listener cannot be opened.
 #[derive(Debug, Error)]
 #[error("cannot listen for readers of metrics at {at}: free it, or set another `metrics.listen`")]
 pub struct MetricsListenError {
@@ -56,7 +56,7 @@ impl MetricsListener {
     /// the store's lock has shown that it is dead.
     ///
     /// # Errors
-    /// [`MetricsListenError`].
+    /// Returns [`MetricsListenError`] if the address or the socket's path cannot be bound.
     pub fn open(endpoint: &MetricsEndpoint) -> Result<Self, MetricsListenError> {
         let (at, opened): (&dyn fmt::Display, _) = match endpoint {
             MetricsEndpoint::Tcp { address, interface } => {

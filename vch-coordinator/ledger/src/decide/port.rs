@@ -225,7 +225,7 @@ impl PublishTarget {
 }
 
 /// Returns the endpoints that published ports may lead to, ordered so that the first one's gateway
-/// is the default. An internal network's is none of them: nothing comes in from outside.
+/// is the default. Endpoints on internal networks are left out: nothing comes in from outside.
 pub(super) fn targets(endpoints: &[EndpointRef<'_>]) -> Vec<PublishTarget> {
     let ranked = spec::in_gateway_order(endpoints).into_iter();
     let bridges =
