@@ -1,128 +1,53 @@
 //! Runs a coordinator, from its configuration to its end.
 
 mod closing;
+mod error;
+
+pub use error::ServeError;
 
 use closing::Closing;
 
 use crate::{
-    config::{self, Config, Links, LinksError},
-    metrics::{self, MetricsError},
+    config::{self, Config, Links},
+    metrics,
     network_options::ByDockersNames,
     parts::{PartError, Parts},
     reload::Reload,
-    rlimit::{self, Load, RlimitError},
+    rlimit::{self, Load},
     watchdog::Watchdog,
 };
 use control_api::Api;
-use docker_api::{
-    Docker, Machine,
-    server::{DockerListenError, Listeners},
-};
-use protocol::transport::{OpenError, coordinator::NativeListener};
+use docker_api::{Docker, Machine, server::Listeners};
+use protocol::transport::coordinator::NativeListener;
 use std::{
     convert::Infallible,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
-use thiserror::Error;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use vch_engine::{Dataplane, DataplaneError, Drift, LedgerReports, Reconciler, Requests};
+use vch_engine::{Dataplane, Drift, LedgerReports, Reconciler, Requests};
 use vch_ledger::VchId;
 use vch_log::error_chain;
 use vch_network::{
     ActorThread, Nics,
-    dns::{Dns, DnsError},
-    nat::{Nat, NatError},
-    segments::{Owner, SegmentError, Segments},
-    tether::{ChannelError, Channels, Tether},
+    dns::Dns,
+    nat::Nat,
+    segments::{Owner, Segments},
+    tether::{Channels, Tether},
 };
 use vch_runtime::{Dirs, Hook, Runtime, Tasks};
-use vch_store::{
-    HostChecks, LedgerHandle, Loaded, StartError, Store, StoreError,
-    private::{self, PrivateError},
-};
+use vch_store::{HostChecks, LedgerHandle, Loaded, Store, private};
 
 #[cfg(test)]
 use crate::parts::faults::Faults;
 
 /// How long requests that are under way at the stop may take to complete.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// Why a coordinator does not start, or why it ended.
-#[derive(Debug, Error)]
-pub enum ServeError {
-    /// An interface or address of the configuration does not exist on the VCH.
-    #[error(transparent)]
-    Links(#[from] LinksError),
-    /// The store cannot be opened or closed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The run directory cannot be created or is not private.
-    #[error(transparent)]
-    Private(#[from] PrivateError),
-    /// The image store cannot be opened.
-    #[error(transparent)]
-    Images(#[from] vch_image_store::ImageError),
-    /// The ledger cannot be loaded.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// A part of the data plane cannot be started.
-    #[error("a part of the data plane does not start")]
-    Dataplane(#[from] DataplaneError),
-    /// The native vsock port cannot be listened on.
-    #[error("native vsock is not listened on: free the port, or take `tether.vsock_port` away")]
-    Native(#[from] OpenError),
-    /// The limit of open files is too low.
-    #[error(transparent)]
-    Files(#[from] RlimitError),
-    /// The handler of SIGHUP cannot be installed.
-    #[error("no signal handler")]
-    Signal(#[source] std::io::Error),
-    /// A part of the coordinator ended unexpectedly.
-    #[error(transparent)]
-    Part(#[from] PartError),
-    /// The native API's socket cannot be opened.
-    #[error(transparent)]
-    Listen(#[from] control_api::ListenError),
-    /// A socket of the Docker API cannot be opened.
-    #[error(transparent)]
-    ListenDocker(#[from] DockerListenError),
-    /// The listener of the metrics cannot be opened, or a metric is registered twice.
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
-    /// The service manager that started the coordinator cannot be reached.
-    #[error("the service manager that NOTIFY_SOCKET names is not reached")]
-    Manager(#[source] std::io::Error),
-}
-
-impl From<SegmentError> for ServeError {
-    fn from(error: SegmentError) -> Self {
-        Self::Dataplane(error.into())
-    }
-}
-
-impl From<ChannelError> for ServeError {
-    fn from(error: ChannelError) -> Self {
-        Self::Dataplane(error.into())
-    }
-}
-
-impl From<NatError> for ServeError {
-    fn from(error: NatError) -> Self {
-        Self::Dataplane(error.into())
-    }
-}
-
-impl From<DnsError> for ServeError {
-    fn from(error: DnsError) -> Self {
-        Self::Dataplane(error.into())
-    }
-}
 
 /// Whether to create a new store if directories of containers exist without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,80 @@
+//! The reasons for which a coordinator does not start, or ended.
+
+use crate::{config::LinksError, metrics::MetricsError, parts::PartError, rlimit::RlimitError};
+use docker_api::server::DockerListenError;
+use protocol::transport::OpenError;
+use thiserror::Error;
+use vch_engine::DataplaneError;
+use vch_network::{dns::DnsError, nat::NatError, segments::SegmentError, tether::ChannelError};
+use vch_store::{StartError, StoreError, private::PrivateError};
+
+/// Why a coordinator does not start, or why it ended.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// An interface or address of the configuration does not exist on the VCH.
+    #[error(transparent)]
+    Links(#[from] LinksError),
+    /// The store cannot be opened or closed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The run directory cannot be created or is not private.
+    #[error(transparent)]
+    Private(#[from] PrivateError),
+    /// The image store cannot be opened.
+    #[error(transparent)]
+    Images(#[from] vch_image_store::ImageError),
+    /// The ledger cannot be loaded.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A part of the data plane cannot be started.
+    #[error("a part of the data plane does not start")]
+    Dataplane(#[from] DataplaneError),
+    /// The native vsock port cannot be listened on.
+    #[error("native vsock is not listened on: free the port, or take `tether.vsock_port` away")]
+    Native(#[from] OpenError),
+    /// The limit of open files is too low.
+    #[error(transparent)]
+    Files(#[from] RlimitError),
+    /// The handler of SIGHUP cannot be installed.
+    #[error("no signal handler")]
+    Signal(#[source] std::io::Error),
+    /// A part of the coordinator ended unexpectedly.
+    #[error(transparent)]
+    Part(#[from] PartError),
+    /// The native API's socket cannot be opened.
+    #[error(transparent)]
+    Listen(#[from] control_api::ListenError),
+    /// A socket of the Docker API cannot be opened.
+    #[error(transparent)]
+    ListenDocker(#[from] DockerListenError),
+    /// The listener of the metrics cannot be opened, or a metric is registered twice.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// The service manager that started the coordinator cannot be reached.
+    #[error("the service manager that NOTIFY_SOCKET names is not reached")]
+    Manager(#[source] std::io::Error),
+}
+
+impl From<SegmentError> for ServeError {
+    fn from(error: SegmentError) -> Self {
+        Self::Dataplane(error.into())
+    }
+}
+
+impl From<ChannelError> for ServeError {
+    fn from(error: ChannelError) -> Self {
+        Self::Dataplane(error.into())
+    }
+}
+
+impl From<NatError> for ServeError {
+    fn from(error: NatError) -> Self {
+        Self::Dataplane(error.into())
+    }
+}
+
+impl From<DnsError> for ServeError {
+    fn from(error: DnsError) -> Self {
+        Self::Dataplane(error.into())
+    }
+}
