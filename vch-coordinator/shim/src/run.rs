@@ -19,8 +19,6 @@ use tokio::{
 pub const INIT: &str = "init";
 /// The code of the failure that the guest violated the protocol of its line.
 pub const BREACH: &str = "channel";
-/// From the end of the line until QEMU has ended, whose end says more.
-const GRACE: Duration = Duration::from_secs(2);
 /// Beyond the guest's own deadline for the network: its init gives a process 30 s from then on.
 const NETWORK_SLACK: Duration = Duration::from_secs(45);
 /// Most phases of a life: three of the shim's own, and each of the guest's once.
@@ -47,12 +45,21 @@ enum Gone {
 }
 
 impl Run<'_> {
-    /// Follows the whole run; returns its outcome.
-    pub async fn whole(&mut self) -> Outcome {
+    /// Follows the whole run; returns its outcome, or `None` if the line to init was closed before there was one: the
+    /// VM has ended, and its QEMU's end says why.
+    pub async fn whole(&mut self) -> Option<Outcome> {
+        match self.until_gone().await {
+            Ok(outcome) => Some(outcome),
+            Err(Gone::Closed) => None,
+            Err(Gone::Broke(breach)) => Some(torn_down(self.stage, BREACH, breach.to_string())),
+        }
+    }
+
+    async fn until_gone(&mut self) -> Result<Outcome, Gone> {
         let now_ms = now_ms();
         let seed = match guest::random() {
             Ok(seed) => seed,
-            Err(error) => return failed("channel", format!("no random bytes: {error}")),
+            Err(error) => return Ok(failed("channel", format!("no random bytes: {error}"))),
         };
         let hello = ToInit::Hello {
             version: VERSION,
@@ -63,11 +70,11 @@ impl Run<'_> {
         let deadline = self.launch.boot_deadline();
         match timeout(deadline, self.ready()).await {
             Ok(Ok(VERSION)) => {}
-            Ok(Ok(version)) => return failed("vm-version", other_version(version)),
-            Ok(Err(gone)) => return self.gone(gone).await,
+            Ok(Ok(version)) => return Ok(failed("vm-version", other_version(version))),
+            Ok(Err(gone)) => return Err(gone),
             Err(_) => {
                 let text = format!("the VM's init has not answered within {deadline:?}");
-                return failed("boot-timeout", text);
+                return Ok(failed("boot-timeout", text));
             }
         }
         note(self.stage, INIT, None);
@@ -90,7 +97,7 @@ impl Run<'_> {
     }
 
     /// Follows the process from its start to its end.
-    async fn process(&mut self, deadline: Instant) -> Outcome {
+    async fn process(&mut self, deadline: Instant) -> Result<Outcome, Gone> {
         loop {
             let started = self.stage.borrow().started_ms;
             let event = match started {
@@ -99,7 +106,7 @@ impl Run<'_> {
                     Ok(event) => event,
                     Err(_) => {
                         let text = "the VM's init did not start the process in time";
-                        return failed("boot-timeout", text.to_owned());
+                        return Ok(failed("boot-timeout", text.to_owned()));
                     }
                 },
             };
@@ -112,39 +119,28 @@ impl Run<'_> {
                         .send_modify(|stage| stage.started_ms = Some(now_ms()));
                 }
                 Some(GuestEvent::NotStarted(fault, reason)) => {
-                    return Outcome {
+                    return Ok(Outcome {
                         code: match fault {
                             Fault::NotFound => 127,
                             Fault::NotExecutable => 126,
                             _ => NOT_RUN,
                         },
                         ..failed(fault_code(fault), reason)
-                    };
+                    });
                 }
                 Some(GuestEvent::Exited(exit)) => {
-                    return Outcome {
+                    return Ok(Outcome {
                         code: exit.code,
                         out_of_memory: exit.out_of_memory,
                         started_ms: started.unwrap_or(0),
                         finished_ms: now_ms(),
                         ..Outcome::default()
-                    };
+                    });
                 }
-                Some(GuestEvent::Closed) | None => return self.gone(Gone::Closed).await,
-                Some(GuestEvent::Broke(breach)) => return self.gone(Gone::Broke(breach)).await,
+                Some(GuestEvent::Closed) | None => return Err(Gone::Closed),
+                Some(GuestEvent::Broke(breach)) => return Err(Gone::Broke(breach)),
                 Some(GuestEvent::Ready(_)) => {}
             }
-        }
-    }
-
-    /// Returns the outcome of a closed line: QEMU ends with it, and its end says more.
-    async fn gone(&self, gone: Gone) -> Outcome {
-        match gone {
-            Gone::Closed => {
-                tokio::time::sleep(GRACE).await;
-                died(self.stage, "the VM closed its line".to_owned())
-            }
-            Gone::Broke(breach) => torn_down(self.stage, BREACH, breach.to_string()),
         }
     }
 }

@@ -23,6 +23,8 @@ use std::{
     io,
     os::unix::net::UnixListener,
     path::{Path, PathBuf},
+    pin::pin,
+    process::ExitStatus,
     sync::Arc,
     time::Duration,
 };
@@ -115,6 +117,9 @@ pub async fn live(
 
 /// Waits for the first event that ends the VM: of its container's process, QEMU, a client, or a
 /// fault.
+///
+/// The guest's line and QEMU end together. What came by the line says more than QEMU's exit status, so it counts even
+/// if it is read after QEMU was seen to end.
 async fn outcome(
     launch: &Launch,
     shared: &Shared,
@@ -129,16 +134,29 @@ async fn outcome(
         stage,
         events,
     };
+    let mut run = pin!(run.whole());
     tokio::select! {
-        outcome = run.whole() => outcome,
+        biased;
+        ended = &mut run => match ended {
+            Some(outcome) => outcome,
+            None => match timeout(GRACE, child.wait()).await {
+                Ok(status) => qemu_ended(stage, status),
+                Err(_) => died(stage, "the VM closed its line".to_owned()),
+            },
+        },
+        () = shared.kill.notified() => killed(stage),
+        status = child.wait() => match timeout(LAST_OUTPUT, run).await {
+            Ok(Some(outcome)) => outcome,
+            Ok(None) | Err(_) => qemu_ended(stage, status),
+        },
         outcome = connecting => outcome,
         never = clock::send(guest.clone(), now_ms, CLOCK_PERIOD) => match never {},
-        () = shared.kill.notified() => killed(stage),
-        status = child.wait() => {
-            let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-            died(stage, format!("QEMU ended: {status}"))
-        }
     }
+}
+
+fn qemu_ended(stage: &watch::Sender<Stage>, status: io::Result<ExitStatus>) -> Outcome {
+    let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+    died(stage, format!("QEMU ended: {status}"))
 }
 
 /// Connects to QEMU; returns how the VM ends where that can't be done, and never otherwise.
@@ -240,3 +258,6 @@ fn explain(failure: &mut Failure, words: &[u8], console: &[u8]) {
     // It has its room in `exit.json` and in the container's document.
     failure.text = foreign::clean(&failure.text);
 }
+
+#[cfg(test)]
+mod tests;
