@@ -343,6 +343,16 @@ fn an_extension_has_the_bytes_that_released_agents_read() {
         extension,
         "what comes later is not read"
     );
+    let older = golden[..2].concat();
+    let without = Extension {
+        sysctls: Default::default(),
+        ..extension
+    };
+    assert_eq!(
+        Extension::read(&older),
+        without,
+        "a shorter field of an older coordinator keeps what it has"
+    );
     assert_eq!(Extension::default().field(), Some(Vec::new()));
     for unreadable in [&[][..], &[1], &[1, 200, 1], &[2, 3]] {
         assert_eq!(Extension::read(unreadable), Extension::default());

@@ -1,7 +1,7 @@
 //! The fields of a spec that were added since version 1 of the protocol, in its extension field.
 //!
-//! An agent that does not know a field leaves it out: fields are appended, and what follows those
-//! that are known is not read.
+//! Fields are only ever appended. An agent that is older than the coordinator ignores the fields behind those that it
+//! knows; for an agent that is newer, the fields that an older coordinator does not send have their defaults.
 
 use super::{DomainName, MAX_EXTENSION};
 use serde::{Deserialize, Serialize};
@@ -17,10 +17,15 @@ pub struct Extension {
 }
 
 impl Extension {
-    /// Decodes the field; a field that can't be decoded counts as empty.
+    /// Decodes the extension field of a spec. Every property is decoded by itself: from the first one on that is missing
+    /// or can't be decoded, they have their defaults.
     pub fn read(field: &[u8]) -> Self {
-        let read = postcard::take_from_bytes(field);
-        read.map(|(extension, _)| extension).unwrap_or_default()
+        let mut extension = Self::default();
+        let mut rest = field;
+        // In the order of the struct, which is the order on the wire.
+        let _ = take(&mut rest, &mut extension.domain)
+            .and_then(|()| take(&mut rest, &mut extension.sysctls));
+        extension
     }
 
     /// Returns the encoded field; `None` if it would be longer than [`MAX_EXTENSION`].
@@ -31,4 +36,10 @@ impl Extension {
         let field = postcard::to_allocvec(self).ok()?;
         (field.len() <= MAX_EXTENSION).then_some(field)
     }
+}
+
+/// Decodes one property from the beginning of `rest`, and leaves `rest` at what follows.
+fn take<'a, T: Deserialize<'a>>(rest: &mut &'a [u8], property: &mut T) -> postcard::Result<()> {
+    (*property, *rest) = postcard::take_from_bytes(rest)?;
+    Ok(())
 }
