@@ -1,23 +1,24 @@
-//! Frames over any byte stream, told apart again after garbage, loss, repetition and insertion.
+//! Frames delimit messages in a byte stream, even after bytes were lost, repeated, inserted or damaged.
 //!
 //! ```text
 //!   00 │ COBS( version, 1 byte │ nonce, 8 bytes LE │ payload │ CRC-32 of all before, 4 bytes LE ) │ 00
 //! ```
 //!
-//! Consistent Overhead Byte Stuffing (Cheshire and Baker, IEEE/ACM Transactions on Networking 7(2),
-//! 1999) leaves no zero inside, so a zero byte always ends what came before. The zero in front cuts
-//! off a stale tail that a serial line still held; between two zeros lies nothing, and nothing is
-//! made of it. CRC-32 is that of IEEE 802.3.
+//! Consistent Overhead Byte Stuffing (Cheshire and Baker, IEEE/ACM Transactions on Networking 7(2), 1999) leaves no
+//! zero byte inside a frame, so a zero byte always ends the frame before it. The zero byte at a frame's beginning
+//! separates the frame from stale bytes that a serial line may still hold. The decoder ignores the empty piece between
+//! two zero bytes. The CRC-32 is the one of IEEE 802.3.
 //!
-//! The decoder holds at most one frame; what grows beyond the limit is reported once and skipped.
+//! The decoder buffers at most one frame. It reports a longer one once, and skips it.
 
 use crate::session_nonce::SessionNonce;
 use thiserror::Error;
 
-/// The most bytes of payload, before framing and stuffing.
+/// The greatest length of a frame's payload (an encoded message) in bytes, before the frame's header, checksum and byte
+/// stuffing are added.
 pub const MAX_PAYLOAD: usize = 64 * 1024;
-/// The version of the form of frames, and of the messages that are sent before a version is agreed
-/// on.
+/// The version of the frame format, which each frame's first byte contains. It is not the version of the messages, on
+/// which coordinator and agent agree at the beginning of a session ([`Version`](crate::message::Version)).
 pub const FRAME_VERSION: u8 = 1;
 
 const HEADER: usize = 1 + 8;
@@ -29,20 +30,21 @@ const DELIMITER: u8 = 0;
 /// A buffer that carried a large frame is not kept for the small ones that follow.
 const KEPT_CAPACITY: usize = 4 * 1024;
 
-/// The content of a frame.
+/// One decoded frame: the unit that [`encode`] writes to a byte stream and [`Decoder`] finds in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// The session that it belongs to.
+    /// The nonce of the session to which the frame belongs.
     pub nonce: SessionNonce,
-    /// The encoded message.
+    /// The encoded message, at most [`MAX_PAYLOAD`] bytes ([`Message::decode`](crate::message::Message::decode) decodes
+    /// it).
     pub payload: Vec<u8>,
 }
 
-/// Appends to `line` the bytes that carry `payload`, with a delimiter on both sides.
+/// Encodes `payload` (the bytes of a message) as one frame with the session's `nonce`, and appends the frame's bytes to
+/// `line`, with a zero byte as delimiter at both ends.
 ///
 /// # Errors
-/// Returns [`FrameError::TooLong`] for a payload of more than [`MAX_PAYLOAD`] bytes; `line` is then
-/// as it was.
+/// Returns [`FrameError::TooLong`] if the payload has more than [`MAX_PAYLOAD`] bytes; `line` is then unchanged.
 pub fn encode(nonce: SessionNonce, payload: &[u8], line: &mut Vec<u8>) -> Result<(), FrameError> {
     if payload.len() > MAX_PAYLOAD {
         return Err(FrameError::TooLong);
@@ -63,7 +65,8 @@ pub fn encode(nonce: SessionNonce, payload: &[u8], line: &mut Vec<u8>) -> Result
     Ok(())
 }
 
-/// Finds the frames in a stream of bytes.
+/// Finds the frames in a stream of received bytes. The stream may arrive in pieces of any length, and may contain
+/// damaged frames.
 #[derive(Debug, Default)]
 pub struct Decoder {
     stuffed: Vec<u8>,
@@ -71,14 +74,20 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Makes a decoder at the start of a stream.
+    /// Creates a decoder for a new stream, without buffered bytes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes bytes off the front of `input` up to the end of the next frame, valid or not.
+    /// Consumes bytes from the front of `input` up to the end of the next frame, and returns that frame, or the error
+    /// of a damaged one. The caller repeats the call until it returns `None`.
     ///
-    /// Returns `None` if the input is used up and the frame that it began is not complete.
+    /// Returns `None` once all of `input` is consumed without the end of a frame; the decoder buffers the frame's
+    /// beginning for the next call.
+    ///
+    /// # Errors
+    /// Returns [`FrameError`] for bytes that are not a valid frame. They are already skipped, and the decoder can be
+    /// used further.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Result<Frame, FrameError>> {
         while !input.is_empty() {
             let end = input.iter().position(|byte| *byte == DELIMITER);
@@ -129,19 +138,20 @@ fn unstuff(stuffed: &mut [u8]) -> Result<Frame, FrameError> {
     })
 }
 
-/// The reason for which bytes are not a frame. The stream goes on: the next valid frame is found.
+/// The reason why received bytes are not a valid frame, or why a payload can't become one. After such an error the
+/// stream can still be read: the decoder finds the next valid frame.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum FrameError {
-    /// The frame is longer than the protocol allows.
+    /// The frame or payload is longer than [`MAX_PAYLOAD`] allows.
     #[error("a frame carries more than {MAX_PAYLOAD} bytes: it is skipped")]
     TooLong,
-    /// The bytes do not have the form of a frame: they are garbage, or bytes were lost.
+    /// The bytes between two delimiters are not a frame: bytes were lost, or they are garbage.
     #[error("bytes between two delimiters have not the form of a frame: they are skipped")]
     Malformed,
-    /// The frame's checksum is wrong.
+    /// The frame's CRC-32 is wrong: bytes were changed or lost.
     #[error("a frame's checksum is wrong, bytes were lost or changed: it is skipped")]
     Checksum,
-    /// The frame has a form of this other version, which this build does not know.
+    /// The frame is intact, but its version is this number and not [`FRAME_VERSION`].
     #[error("a frame has version {0}: this build knows {FRAME_VERSION}, update the older side")]
     Version(u8),
 }

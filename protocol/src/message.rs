@@ -1,13 +1,15 @@
 //! The messages between coordinator and agent.
 //!
-//! The agent begins with [`Hello`]; the coordinator answers [`Welcome`] or [`Refusal`], then sends
-//! the newest [`NetSpec`] and receives its outcome by [`Report`]. A frame may be lost on a serial
-//! line: [`Ping`] and [`Pong`] carry what each side has seen last, and a side that learns that the
-//! other lacks something sends it again.
+//! The agent begins a session with [`Hello`]; the coordinator answers [`Welcome`] or [`Refusal`].
+//! It then sends the newest [`NetSpec`] (the network that the VM must have), and receives the
+//! result as [`Report`]. A serial line may lose a frame. Therefore [`Ping`] and [`Pong`] contain
+//! what each side has received last, and a side that learns that the other lacks something sends it
+//! again.
 //!
-//! Encoded by postcard, which is positional: enums here only ever grow at their end, and a struct
-//! of a released version never changes. See `tests/golden.rs` for the frozen bytes.
-//! [`Hello`], [`Refusal`] and `Probe` come before a version is agreed on: every version reads them.
+//! Messages are encoded by postcard, which identifies fields and variants by their positions: new
+//! variants are only ever added at the end of an enum, and a struct of a released version never
+//! changes. `tests/golden.rs` has the frozen bytes. [`Hello`], [`Refusal`] and `Probe` are sent
+//! before both sides agree on a version, so every version reads them.
 
 mod codec;
 
@@ -23,71 +25,79 @@ use crate::spec::{InterfaceName, MacAddress, NetSpec, Route, SpecId};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-/// A version of the protocol.
+/// The version of the messages between coordinator and agent, on which both agree at the beginning of
+/// each session.
 pub type Version = u16;
-/// The oldest version that this build speaks.
+/// The oldest message version that this build supports.
 pub const OLDEST_VERSION: Version = 1;
-/// The newest version that this build speaks.
+/// The newest message version that this build supports.
 pub const NEWEST_VERSION: Version = 1;
 
-/// A message from the coordinator to an agent.
+/// A message from the coordinator, on the VCH, to the agent in a container's VM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToAgent {
-    /// Asks for another hello: the coordinator has just opened the channel, or knows no such
-    /// session.
+    /// Asks the agent for a new [`Hello`]. The coordinator sends this after it has opened the
+    /// channel, and when it receives frames of a session that it does not know.
     Probe,
-    /// Begins the session.
+    /// Accepts the agent's [`Hello`]: the session begins.
     Welcome(Welcome),
-    /// Refuses the session.
+    /// Refuses the session that the agent asked for by [`Hello`], with the reason.
     Refuse(Refusal),
-    /// Gives the network that the VM must have from now on.
+    /// Contains the network configuration that the VM must have from now on.
     Spec(NetSpec),
-    /// Asks for a pong.
+    /// Checks that the agent is alive; answered with [`ToCoordinator::Pong`].
     Ping(Ping),
 }
 
-/// A message from an agent to the coordinator.
+/// A message from the agent in a container's VM to the coordinator, on the VCH.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToCoordinator {
-    /// Asks for a session; the first message of one.
+    /// Asks for a session (a conversation marked by one random nonce). It is the first message of every session.
     Hello(Hello),
-    /// Reports the state of the network after a spec was applied, or since something changed.
+    /// Reports the state of the VM's network, after the agent has applied a [`NetSpec`] or when the state has changed
+    /// since.
     Report(Report),
-    /// Tells that a link appeared, changed or was removed.
+    /// Reports that a network link of the VM appeared, went up or down, or disappeared.
     Link(LinkEvent),
-    /// Answers a ping.
+    /// Answers [`ToAgent::Ping`].
     Pong(Pong),
-    /// A line of the agent's log.
+    /// Contains a line of the agent's log, which the coordinator logs too.
     Log(LogLine),
 }
 
-/// The first message of a session.
+/// The agent's request for a session with the coordinator: the first message of the session, with what the coordinator
+/// must know about the agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// The oldest version that the agent speaks.
+    /// The oldest message version that the agent supports.
     pub oldest: Version,
-    /// The newest version that the agent speaks.
+    /// The newest message version that the agent supports.
     pub newest: Version,
-    /// The nonce that the agent chose for this session.
+    /// The random number that the agent chose for this session; all of its frames have it.
     pub nonce: SessionNonce,
-    /// The agent's name and release, at most 64 bytes.
+    /// The agent's program name and release, for logs. At most [`MAX_AGENT_NAME`] bytes.
     pub agent: String,
-    /// The agent's capabilities beyond the static network of version 1.
+    /// The optional features that the agent has. Empty if it can apply static addresses only. At
+    /// most [`MAX_CAPABILITIES`].
     pub capabilities: Vec<Capability>,
-    /// The spec that the agent holds applied, if any.
+    /// The ID of the newest [`NetSpec`] that the agent has received, in this session or an earlier one; `None` if it
+    /// has none. The coordinator sends its own only if that is newer.
     pub held: Option<SpecId>,
 }
 
-/// A capability that not every agent has. An interface whose spec needs one that the agent lacks is
-/// reported as [`InterfaceState::Unsupported`], and never applied in part.
+/// A feature that only some agents have. If an interface of a [`NetSpec`] needs a capability that the agent lacks, the
+/// agent applies nothing of that interface and reports [`InterfaceState::Unsupported`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "u32", into = "u32")]
 pub enum Capability {
-    /// The agent leases addresses by DHCP.
+    /// The agent can lease addresses from a DHCP server
+    /// ([`Addressing::Dhcp`](crate::spec::Addressing::Dhcp)).
     Dhcp,
-    /// The agent enforces firewall levels other than `Open`.
+    /// The agent can filter an interface's traffic: it supports every
+    /// [`FirewallLevel`](crate::spec::FirewallLevel), not only `Open`.
     Firewall,
-    /// A capability of a later version, by its number there, so that the hello stays readable.
+    /// A capability that a newer release has added and this build does not know, as its number on
+    /// the wire.
     Unknown(u32),
 }
 
@@ -111,112 +121,122 @@ impl From<Capability> for u32 {
     }
 }
 
-/// The coordinator's message that begins a session.
+/// The coordinator's message that accepts an agent's [`Hello`] and begins the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// The version that both sides use from now on.
+    /// The message version that both sides use in this session.
     pub version: Version,
-    /// The time between two pings, in milliseconds.
+    /// The time between two pings of the coordinator, in milliseconds. The agent uses it to notice
+    /// that the coordinator is gone.
     pub heartbeat_ms: u32,
 }
 
-/// The reason for which the coordinator refuses a session.
+/// The reason why the coordinator refuses a session to the agent that sent a [`Hello`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
-    /// No version is spoken by both sides.
+    /// Coordinator and agent have no message version in common.
     Version {
-        /// The oldest version that the coordinator speaks.
+        /// The oldest message version that the coordinator supports.
         oldest: Version,
-        /// The newest version that the coordinator speaks.
+        /// The newest message version that the coordinator supports.
         newest: Version,
     },
-    /// Another agent holds this channel's session.
+    /// Another agent already has a session on this container's channel.
     Occupied,
-    /// The container has not been started, so it has no incarnation.
+    /// The container is not started, so the coordinator has no [`NetSpec`] for its VM.
     NotStarted,
 }
 
-/// The coordinator's question whether the agent lives, with the state that the coordinator holds.
+/// The coordinator's periodic check that the agent is alive. It also tells the agent what the
+/// coordinator has received, so that the agent repeats what was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ping {
-    /// The number of the ping within the session.
+    /// The number of this ping within the session, from 1. The answer ([`Pong`]) repeats it.
     pub sequence: u64,
-    /// The ID of the newest spec: an agent that never received it says so by its pong.
+    /// The ID of the [`NetSpec`] that the VM must have now; `None` if the container is stopped. The agent's [`Pong`]
+    /// shows whether it has received that one.
     pub desired: Option<SpecId>,
-    /// The number of the last report received; an agent that sent a later one sends it again.
+    /// The number ([`Report::sequence`]) of the newest report that the coordinator has received, 0
+    /// if none. The agent sends its newest report again if that has a greater number.
     pub report_seen: u64,
 }
 
-/// The agent's answer to a ping, with the state that the agent holds.
+/// The agent's answer to a [`Ping`], with what the agent has received and sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pong {
-    /// The ping's number.
+    /// The number of the ping that this answers.
     pub sequence: u64,
-    /// The newest spec received, whether applied or being applied.
+    /// The ID of the newest [`NetSpec`] that the agent has received, applied or not; `None` if it has none.
     pub received: Option<SpecId>,
-    /// The number of the last report sent.
+    /// The number ([`Report::sequence`]) of the newest report that the agent has sent in this
+    /// session, 0 if none.
     pub report_sent: u64,
 }
 
-/// The state of the VM's network, after a spec was applied or since something changed.
+/// The state of the VM's network as the agent reads it from the guest's kernel, after it has applied a [`NetSpec`] or
+/// when the state has changed since.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// The number of the report within the session, from 1.
+    /// The number of the report within the session, from 1. A report that is sent again keeps its number.
     pub sequence: u64,
-    /// The spec that was applied.
+    /// The ID of the [`NetSpec`] that the agent applied.
     pub spec: SpecId,
-    /// The state of each interface of the spec, in its order.
+    /// The state of each interface of the [`NetSpec`], in its order.
     pub interfaces: Vec<InterfaceReport>,
-    /// The failures that belong to no interface (hostname, hosts, resolver).
+    /// The failures that concern no single interface: of the host name, /etc/hosts or
+    /// /etc/resolv.conf, for example. At most [`MAX_FAILURES`].
     pub failures: Vec<Failure>,
 }
 
-/// The state of one interface.
+/// The state of one network interface of the VM, as a part of a [`Report`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceReport {
-    /// The interface's name in the spec.
+    /// The interface's name, as the [`NetSpec`] gives it.
     pub name: InterfaceName,
-    /// The MAC address that the spec gives it.
+    /// The interface's MAC address, as the [`NetSpec`] gives it.
     pub mac: MacAddress,
-    /// Whether the interface is as the spec says.
+    /// Whether the interface agrees with the [`NetSpec`], and the reason if it does not.
     pub state: InterfaceState,
-    /// MTU in bytes, as the kernel has it; 0 while there is no NIC.
+    /// The interface's MTU in bytes, as the kernel has it; 0 if the VM has no NIC for the
+    /// interface.
     pub mtu: u32,
-    /// The addresses that the kernel has on the interface, without link-local ones.
+    /// The addresses that the kernel has on the interface, except link-local ones.
     pub addresses: Vec<IpNet>,
-    /// The routes of the kernel's main table on the interface that the agent set.
+    /// The routes through the interface that the agent has added to the kernel's main table; routes
+    /// of other programs are not listed.
     pub routes: Vec<Route>,
 }
 
-/// Whether an interface is as the spec says.
+/// Whether a network interface of the VM agrees with the [`NetSpec`] that the agent has applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InterfaceState {
-    /// The interface is up, as the spec says.
+    /// The interface is up, and has all that the [`NetSpec`] demands.
     Up,
-    /// The interface's NIC has not appeared yet.
+    /// The VM has no NIC for the interface yet. The agent configures the interface when the NIC
+    /// appears.
     Waiting,
-    /// The kernel refused something.
+    /// The agent could not do something that the [`NetSpec`] demands.
     Failed(Failure),
-    /// The spec needs a capability that this agent lacks; nothing of the interface was applied.
+    /// The interface needs this capability, which the agent lacks. The agent has applied nothing of the interface.
     Unsupported(Capability),
 }
 
-/// An action that was tried and refused.
+/// An action of the agent that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The action and its object, as a phrase: "add address 10.0.0.2/16 to eth0". At most 256
-    /// bytes.
+    /// The action and its object as an English phrase, such as "add address 10.0.0.2/16 to eth0".
+    /// At most [`MAX_ACTION`] bytes.
     pub action: String,
-    /// The kernel's errno (errno(3)); 0 if it was not the kernel that refused.
+    /// The kernel's error number (errno(3)); 0 if the failure has none.
     pub errno: i32,
 }
 
-/// An event of a link.
+/// A change of one network link of the VM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkEvent {
-    /// The link's name.
+    /// The name of the link in the VM.
     pub name: InterfaceName,
-    /// The event.
+    /// The change.
     pub change: LinkChange,
 }
 
@@ -233,16 +253,16 @@ pub enum LinkChange {
     Gone,
 }
 
-/// A line of the agent's log.
+/// A line of the agent's log, sent to the coordinator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// The level of the line.
+    /// The severity of the line.
     pub level: LogLevel,
-    /// The line, at most 512 bytes.
+    /// The text, without level and time. At most [`MAX_LOG_TEXT`] bytes.
     pub text: String,
 }
 
-/// The level of a log line.
+/// The severity of a line of the agent's log, the most severe first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LogLevel {
     /// Something failed.

@@ -1,36 +1,35 @@
-//! The messages between a container VM's init and its shim: the process to run, and its streams.
+//! The messages between a VM's shim and the init of its guest: the process to run, and its streams.
 //!
 //! ```text
 //!   coordinator ──► shim (one for each VM) ═══ virtserialport `vch.process` ═══ container-init, PID 1 of the guest
 //!                                   ToInit ──►            ◄── FromInit
 //! ```
 //!
-//! The channel is apart from the agent's: streams never use the tether session. Messages travel in frames
-//! ([`crate::frame`]), marked with the run's nonce, which [`ToInit::Hello`] brings: frames that an earlier run of a
-//! cloned VM left on the line have another one.
+//! The agent has a channel of its own; streams of processes never use it. Messages travel in frames ([`crate::frame`]).
+//! Each frame has the nonce of the run, which [`ToInit::Hello`] brings. Frames of an earlier run, which a cloned VM may
+//! still have on its line, have another nonce and are dropped.
 //!
-//! A stream is never lost and never piles up: each direction of each process has a window. The sender
-//! may have [`WINDOW`] bytes under way; the receiver gives back, by [`ToInit::Taken`] and
-//! [`FromInit::Taken`], what it has carried on.
+//! No stream loses bytes, and none is buffered without bound: each direction of each process has a window. A sender may
+//! have [`WINDOW`] unacknowledged bytes; the receiver acknowledges the bytes that it has passed on, by
+//! [`ToInit::Taken`] and [`FromInit::Taken`].
 
 mod codec;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of the virtserialport between a VM's shim and its init; the agent has a channel of its
-/// own.
+/// The name of the virtserialport that connects a VM's shim with its init.
 pub const PORT: &str = "vch.process";
-/// The version of these messages that this build speaks. Both sides come from one release: a shim refuses an init of
+/// The version of these messages (between a VM's shim and its init) that this build supports. A shim refuses an init of
 /// another version.
 pub const VERSION: u16 = 2;
-/// The most bytes of one stream that may be in flight.
+/// The most bytes of one stream that may be sent and not yet acknowledged.
 pub const WINDOW: u32 = 256 * 1024;
-/// The most bytes in one message of a stream.
+/// The most bytes of a stream in one message.
 pub const MAX_CHUNK: usize = 16 * 1024;
-/// The most arguments of a command line, and the most variables of an environment.
+/// The most entries in each list of a message: a command line's arguments, an environment's variables, mounts, paths.
 pub const MAX_WORDS: usize = 4096;
-/// The default paths that are hidden from a container, in Docker's order: files are covered by /dev/null, directories
-/// by an empty one.
+/// The paths that are hidden from a container by default, in Docker's order. Over a file /dev/null is mounted, over a
+/// directory an empty one.
 pub const COVERED: &[&str] = &[
     "/proc/asound",
     "/proc/acpi",
@@ -45,7 +44,7 @@ pub const COVERED: &[&str] = &[
     "/sys/firmware",
     "/sys/devices/virtual/powercap",
 ];
-/// The default paths that a container can't write.
+/// The paths that a container can't write by default.
 pub const READ_ONLY: &[&str] = &[
     "/proc/bus",
     "/proc/fs",
@@ -53,60 +52,61 @@ pub const READ_ONLY: &[&str] = &[
     "/proc/sys",
     "/proc/sysrq-trigger",
 ];
-/// The most processes at once: the container's own, and those of `exec`.
+/// The most processes that the shim may have started in a container at once: its own, and those of `docker exec`.
 pub const MAX_PROCESSES: usize = 256;
 
-/// The number of a process of the container: [`ProcessId::MAIN`], or that of one that `exec`
-/// started.
+/// The shim's number for a process that it started in the container: [`ProcessId::MAIN`], or one chosen for an exec. It
+/// is not the PID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessId(pub u32);
 
 impl ProcessId {
-    /// The number of the container's own process: with its end the container ends.
+    /// The number of the container's own process. When that process ends, the container ends.
     pub const MAIN: Self = Self(0);
 }
 
-/// A message to the guest's init.
+/// A message from the shim (the process on the VCH that runs the VM) to the init of the guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToInit {
-    /// Begins a run, and lets the agent begin; the frame's nonce is this run's. Answered with [`FromInit::Ready`].
+    /// Begins a run of the container, and allows the agent to begin. The frame's nonce marks the run. Answered with
+    /// [`FromInit::Ready`].
     Hello {
-        /// The version of the messages; see [`VERSION`].
+        /// The version of the shim's messages; see [`VERSION`].
         version: u16,
-        /// The time in milliseconds since 1970: the guest's clock is set to it.
+        /// The VCH's time in milliseconds since 1970, to which init sets the guest's clock.
         now_ms: u64,
-        /// Random bytes for the guest's kernel: a clone's would otherwise draw the same numbers as
-        /// every other clone's.
+        /// Random bytes for the guest's kernel. Without them all clones of one saved VM would draw the same random
+        /// numbers.
         seed: [u8; 32],
     },
-    /// Mounts the root file system, waits for the network, and runs the process.
+    /// Mounts the root file system, waits for the network, and then starts the container's own process.
     Start(Box<Start>),
-    /// Runs another process in the container.
+    /// Starts a further process in the container (`docker exec`).
     Exec {
-        /// The number that the process has from now on; not in use yet.
+        /// The new process's number, which no running process has.
         id: ProcessId,
         /// The process to run.
         process: Box<Process>,
     },
-    /// Brings bytes for a process's standard input.
+    /// Contains bytes for a process's standard input.
     Input {
         /// The process's number.
         id: ProcessId,
         /// The bytes, at most [`MAX_CHUNK`].
         bytes: Vec<u8>,
     },
-    /// Ends a process's standard input.
+    /// Closes a process's standard input.
     InputEnd {
         /// The process's number.
         id: ProcessId,
     },
-    /// Acknowledges output: this many bytes more may be in flight.
+    /// Acknowledges output of a process: init may send this many more bytes of the stream.
     Taken {
         /// The process's number.
         id: ProcessId,
-        /// The stream.
+        /// The acknowledged stream.
         stream: Output,
-        /// The number of bytes.
+        /// The number of bytes that the shim has passed on since its last acknowledgement.
         bytes: u32,
     },
     /// Sets the size of a process's terminal.
@@ -123,82 +123,82 @@ pub enum ToInit {
         /// The signal's number on Linux, x86-64 (signal(7)).
         signal: u8,
     },
-    /// Asks for the container's processes; answered with [`FromInit::Listed`].
+    /// Asks for the list of the container's processes; answered with [`FromInit::Listed`].
     List {
-        /// The number that the answer repeats.
+        /// The request's number, which the answer repeats.
         request: u32,
     },
     /// Asks for the container's use of resources; answered with [`FromInit::Used`].
     Usage {
-        /// The number that the answer repeats.
+        /// The request's number, which the answer repeats.
         request: u32,
     },
-    /// Ends every process, writes caches to disk, and powers off.
+    /// Ends every process, writes file caches to disk, and powers the VM off.
     PowerOff,
-    /// Replaces all bounds of the container's cgroup; answered with [`FromInit::Updated`].
+    /// Replaces all limits of the container's cgroup; answered with [`FromInit::Updated`].
     Update {
-        /// The number that the answer repeats.
+        /// The request's number, which the answer repeats.
         request: u32,
-        /// The bounds from now on: what is `None` or empty here is not bounded any more.
+        /// The new limits. A field that is `None` or empty removes that limit.
         cgroup: Box<CgroupLimits>,
     },
-    /// Brings the host's time, which the guest's clock follows.
+    /// Contains the VCH's time; init keeps the guest's clock in agreement with it.
     Clock {
-        /// The time of sending, in milliseconds since 1970.
+        /// The time at which the message was sent, in milliseconds since 1970.
         now_ms: u64,
     },
 }
 
-/// A message from the guest's init.
+/// A message from the init of the guest to the shim (the process on the VCH that runs the VM).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromInit {
-    /// Tells that init runs and has taken the run's nonce. With
-    /// [`SessionNonce::NONE`](crate::message::SessionNonce::NONE) it waits for a run, and holds the agent: a VM that
-    /// is to be a template is saved then.
+    /// Reports that init is ready for [`ToInit::Start`]. If the frame's nonce is
+    /// [`SessionNonce::NONE`](crate::message::SessionNonce::NONE), init has not received a [`ToInit::Hello`] and holds
+    /// the agent: a VM that becomes a template for clones is saved in this state.
     Ready {
-        /// The version of the messages; see [`VERSION`].
+        /// The version of init's messages; see [`VERSION`].
         version: u16,
     },
-    /// Tells that a phase of the start has ended.
+    /// Reports that a phase of the start is complete.
     Phase {
         /// The phase.
         phase: Phase,
-        /// The time since the guest booted, by its own clock (CLOCK_BOOTTIME), in microseconds.
+        /// The time at its end, in microseconds since the guest booted (CLOCK_BOOTTIME).
         uptime_us: u64,
     },
-    /// Tells that a process runs.
+    /// Reports that a process was started.
     Started {
         /// The process's number.
         id: ProcessId,
-        /// The process ID in the container.
+        /// The process's PID in the container's namespace.
         pid: u32,
     },
-    /// Tells that a process can't be started.
+    /// Reports that a process can't be started.
     NotStarted {
         /// The process's number.
         id: ProcessId,
-        /// The kind of reason.
+        /// The kind of failure.
         fault: Fault,
-        /// The reason, for a person.
+        /// The failure as an English sentence.
         reason: String,
     },
-    /// Brings bytes that a process wrote.
+    /// Contains bytes that a process has written.
     Output {
         /// The process's number.
         id: ProcessId,
-        /// The stream that they were written on.
+        /// The stream to which the process wrote.
         stream: Output,
         /// The bytes, at most [`MAX_CHUNK`].
         bytes: Vec<u8>,
     },
-    /// Acknowledges input: this many bytes more may be in flight.
+    /// Acknowledges input of a process: the shim may send this many more bytes.
     Taken {
         /// The process's number.
         id: ProcessId,
-        /// The number of bytes.
+        /// The number of bytes that init has passed on to the process since its last acknowledgement.
         bytes: u32,
     },
-    /// Tells that a process has ended, after all of its output.
+    /// Reports that a process has ended; all of its output was sent before.
     Exited {
         /// The process's number.
         id: ProcessId,
@@ -207,29 +207,29 @@ pub enum FromInit {
     },
     /// Answers [`ToInit::List`].
     Listed {
-        /// The number of the request.
+        /// The number of the request that this answers.
         request: u32,
         /// The container's processes, ordered by process ID.
         processes: Vec<Listed>,
     },
     /// Answers [`ToInit::Usage`].
     Used {
-        /// The number of the request.
+        /// The number of the request that this answers.
         request: u32,
         /// The container's use of resources.
         usage: Usage,
     },
     /// Answers [`ToInit::Update`].
     Updated {
-        /// The number of the request.
+        /// The number of the request that this answers.
         request: u32,
-        /// A message for each bound that is not in force: its file in the cgroup, its value and the reason. Empty if
-        /// all are.
+        /// A message for each limit that the kernel refused: the limit's file in the cgroup, its value and the reason.
+        /// Empty if all limits are in force.
         refused: Vec<String>,
     },
 }
 
-/// The container's set-up, and its process.
+/// All that init needs to set the container up and start its own process ([`ToInit::Start`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
     /// The serial number of the virtio-blk disk that holds the image's root file system, a
@@ -238,70 +238,71 @@ pub struct Start {
     /// The serial number of the virtio-blk disk that holds the container's writable layer, an ext4.
     #[serde(rename = "upper_disk")]
     pub writable_disk: String,
-    /// Whether to mount the root file system read-only.
+    /// Whether to mount the root file system read-only (`--read-only`).
     pub read_only: bool,
-    /// The size of /dev/shm in bytes; 0 for a container without one (`--ipc none`).
+    /// The size of /dev/shm in bytes; 0 for no /dev/shm (`--ipc none`).
     pub shm_bytes: u64,
-    /// The file systems in memory to mount.
+    /// The tmpfs file systems to mount (`--tmpfs`).
     pub tmpfs: Vec<Tmpfs>,
-    /// The kernel parameters of the container (sysctl(8)): names with dots, and values.
+    /// The kernel settings of the container (`--sysctl`): dotted names, as in `net.core.somaxconn`, and values.
     pub sysctls: Vec<(String, String)>,
     /// Whether to run a small init as process 1, which reaps orphans (`--init`).
     pub reaper: bool,
-    /// The time that the network may take before the process starts, in milliseconds.
+    /// The longest time in milliseconds to wait for the network. Then the start fails with [`Fault::Network`].
     pub network_deadline_ms: u32,
-    /// The container's own process.
+    /// The container's own process; the container ends with it.
     pub process: Process,
-    /// Whether the container has the whole VM (`--privileged`): every device but the VM's channels, a writable /sys,
-    /// /proc and cgroup tree, no hidden paths. `process.privileged` says the same of its process.
+    /// Whether the container may use the whole VM (`--privileged`): all devices except the VM's channels, writable
+    /// /sys, /proc and cgroups, no hidden paths. [`Process::privileged`] is separate.
     pub privileged: bool,
-    /// The kernel's domain name (setdomainname(2)); empty to leave it unset.
+    /// The NIS domain name to set in the guest (setdomainname(2)); empty to set none.
     pub domain: String,
-    /// The bounds of the container's cgroup.
+    /// The limits of the container's cgroup.
     pub cgroup: CgroupLimits,
-    /// The devices of the VM that the container has beside the usual ones (`--device`).
+    /// The devices of the VM that the container can use in addition to the usual ones (`--device`).
     pub devices: Vec<Device>,
-    /// The paths hidden from the container; [`COVERED`] unless the user says otherwise.
+    /// The paths that are hidden from the container; [`COVERED`] by default.
     pub masked_paths: Vec<String>,
-    /// The paths that the container can't write; [`READ_ONLY`] unless the user says otherwise.
+    /// The paths that the container can't write; [`READ_ONLY`] by default.
     pub read_only_paths: Vec<String>,
-    /// The directories of the root file system that are made if they are missing, and that stay writable if it is
-    /// read-only (a `VOLUME` of the image).
+    /// The paths of the image's `VOLUME`s in the root file system. Missing directories are created; they stay writable
+    /// even if the root file system is read-only.
     pub volumes: Vec<String>,
 }
 
-/// Bounds of the container's cgroup in the guest (the kernel's `admin-guide/cgroup-v2`). A field that is `None` or
-/// empty sets no bound.
+/// The resource limits of a container, set on its cgroup in the guest (the kernel's `admin-guide/cgroup-v2`). A field
+/// that is `None` or empty sets no limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CgroupLimits {
-    /// `memory.max` in bytes: beyond it the kernel ends processes of the container, and no others.
+    /// `memory.max` in bytes. If the container needs more, the kernel kills processes of the container only.
     pub memory: Option<u64>,
-    /// `memory.low` in bytes: the memory that is kept for the container when memory is short
+    /// `memory.low` in bytes: the memory that the kernel leaves to the container when memory is short
     /// (`--memory-reservation`).
     pub memory_low: Option<u64>,
-    /// `pids.max`: the most processes and threads.
+    /// `pids.max`: the most processes and threads of the container.
     pub tasks: Option<u64>,
-    /// `cpu.weight`, 1 to 10,000; [`cpu_weight`] converts Docker's shares.
+    /// `cpu.weight`, 1 to 10,000: the container's share of contended processor time. [`cpu_weight`] converts Docker's
+    /// shares.
     pub cpu_weight: Option<u16>,
-    /// `cpu.max`: the most processor time.
+    /// `cpu.max`: the most processor time that the container gets.
     pub cpu_max: Option<CpuMax>,
-    /// `cpuset.cpus`: the processors to use, such as `0-2,4`.
+    /// `cpuset.cpus`: the processors that the container may use, such as `0-2,4`.
     pub cpus: String,
-    /// `cpuset.mems`: the memory nodes to use, such as `0`.
+    /// `cpuset.mems`: the NUMA nodes whose memory the container may use, such as `0`.
     pub memory_nodes: String,
 }
 
-/// The processor time in each period (`cpu.max`).
+/// The most processor time of a container in each period (`cpu.max` of cgroup v2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CpuMax {
-    /// The processor time in a period, in microseconds; more than a period means more than one
-    /// processor.
+    /// The processor time in each period, in microseconds. A quota of two periods is the time of two processors.
     pub quota_us: u64,
-    /// The period in microseconds; Docker's default is 100,000.
+    /// The length of a period in microseconds; Docker's default is 100,000.
     pub period_us: u64,
 }
 
-/// Returns the value of `cpu.weight` for Docker's CPU shares (2 to 262,144, default 1,024), as runc converts them.
+/// Converts Docker's CPU shares (2 to 262,144, default 1,024) to a value of `cpu.weight` (1 to 10,000), as runc does.
+/// Shares out of the range count as its nearest end. Returns `None` for 0, which means no weight.
 #[must_use]
 pub fn cpu_weight(shares: u64) -> Option<u16> {
     if shares == 0 {
@@ -311,167 +312,164 @@ pub fn cpu_weight(shares: u64) -> Option<u16> {
     u16::try_from(1 + (shares - 2) * 9_999 / 262_142).ok()
 }
 
-/// A device of the VM that the container has.
+/// A device of the VM that a container can use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
-    /// The device's path in the VM, such as `/dev/net/tun`.
+    /// The path of the device node in the VM, such as `/dev/net/tun`.
     pub source: String,
-    /// The device's path in the container.
+    /// The path of the device node in the container.
     pub path: String,
-    /// The access: some of `r`, `w` and `m` for reading, writing and making nodes.
+    /// What the container may do: some of `r` (read), `w` (write) and `m` (create nodes).
     pub access: String,
 }
 
-/// A file system in memory.
+/// A tmpfs (a file system in memory) to mount in the container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tmpfs {
-    /// The path of the mount point.
+    /// The path of the mount point in the container.
     pub path: String,
-    /// The options of mount(8), such as `size=64m,mode=1777`.
+    /// The mount options (tmpfs(5)), such as `size=64m,mode=1777`.
     pub options: String,
 }
 
 /// A process to run in the container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
-    /// The program and its arguments. A program without a slash is looked up in `PATH` of
-    /// `environment`.
+    /// The program and its arguments. If the program has no slash, it is searched in the `PATH` of `environment`.
     #[serde(rename = "words")]
     pub args: Vec<String>,
-    /// The environment, as `NAME=value`.
+    /// The environment variables, as `NAME=value`.
     pub environment: Vec<String>,
-    /// The working directory; `/` if empty. That of the container's own process is made if it is
-    /// missing.
+    /// The working directory; `/` if empty. A missing one is created for the container's own process, not for an exec.
     #[serde(rename = "folder")]
     pub dir: String,
-    /// The user, as Docker has it: `user`, `uid`, `user:group` or `uid:gid`, looked up in the container's own files;
-    /// root if empty.
+    /// The user as Docker writes it: `user`, `uid`, `user:group` or `uid:gid`; root if empty. Names are looked up in
+    /// the container's /etc/passwd and /etc/group.
     pub user: String,
-    /// The further groups, by name or number.
+    /// The supplementary groups, by name or number.
     pub groups: Vec<String>,
-    /// The size of the terminal; `None` for three streams in place of a terminal.
+    /// The size of the terminal to create; `None` to give the process three separate streams instead.
     pub terminal: Option<TerminalSize>,
-    /// Whether the standard input stays open; otherwise it is at its end from the start.
+    /// Whether standard input is open. Otherwise the process reads end-of-file at once.
     pub input: bool,
-    /// The capabilities (capabilities(7)) by their numbers, in ascending order.
+    /// The capabilities of the process (capabilities(7)) as numbers, in ascending order.
     pub capabilities: Vec<u8>,
     /// Whether the process may not gain privileges (PR_SET_NO_NEW_PRIVS).
     pub no_new_privileges: bool,
-    /// The limits of setrlimit(2): number of the resource, soft limit, hard limit.
+    /// The resource limits: number of the resource (getrlimit(2)), soft limit, hard limit.
     pub limits: Vec<(u8, u64, u64)>,
-    /// The process's `oom_score_adj`, by which the kernel chooses what to kill when memory runs
-    /// out: -1000 to 1000.
+    /// The process's `oom_score_adj`, -1000 to 1000. When memory runs out, the kernel prefers to kill processes with a
+    /// greater one.
     pub oom_score: i16,
-    /// Whether the process has every capability and no filter of system calls (`--privileged`); `capabilities` is
-    /// ignored then.
+    /// Whether the process has all capabilities and no seccomp filter (`--privileged`); `capabilities` is then ignored.
     pub privileged: bool,
-    /// Whether the process has no filter of system calls (`--security-opt seccomp=unconfined`).
+    /// Whether the process has no seccomp filter (`--security-opt seccomp=unconfined`).
     pub unfiltered: bool,
 }
 
-/// The size of a terminal.
+/// The size of a terminal in characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TerminalSize {
     /// The number of lines.
     pub rows: u16,
-    /// The number of characters in a line.
+    /// The number of columns.
     pub columns: u16,
 }
 
-/// An output stream of a process.
+/// An output stream of a process in the container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Output {
-    /// Standard output, or the terminal if the process has one.
+    /// Standard output; all output of a process with a terminal.
     Stdout,
     /// Standard error.
     Stderr,
 }
 
-/// The phases of a start, in their order.
+/// A phase of a container's start in the guest, in the order in which the phases end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Phase {
-    /// Init runs.
+    /// Init runs as the guest's first process.
     Init,
-    /// Modules are loaded and devices are found.
+    /// Kernel modules are loaded and devices found.
     Devices,
-    /// The root file system is mounted.
+    /// The container's root file system is mounted.
     Mounted,
-    /// The agent has its root, and may write files there. It runs since init does.
+    /// The agent may write files of the root file system, such as /etc/hosts. It has run since [`Phase::Init`].
     Agent,
-    /// The agent has applied its first spec.
+    /// The agent has configured the network for the first time.
     Network,
-    /// The process was started.
+    /// The container's own process runs.
     Process,
 }
 
-/// The kind of reason for which a process can't be started; in Docker's exit codes 127 for not found, 126 for not
-/// executable, 125 for all others.
+/// The kind of reason why a process can't be started. It determines Docker's exit code: 127 for `NotFound`, 126 for
+/// `NotExecutable`, 125 for all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
     /// The program does not exist.
     NotFound,
-    /// The program can't be executed.
+    /// The program exists but can't be executed.
     NotExecutable,
     /// The user or the group does not exist.
     User,
     /// The root file system can't be mounted.
     RootFileSystem,
-    /// The network was not up in time, or the agent reported a refusal.
+    /// The agent had not configured the network by [`Start::network_deadline_ms`].
     Network,
-    /// Another reason.
+    /// Any other reason.
     Other,
 }
 
-/// The exit status of a process.
+/// How a process in the container ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
     /// The exit code; 128 + n if signal n killed the process.
     pub code: u8,
-    /// Whether the kernel killed the process, or another one of the container, for want of memory.
+    /// Whether the kernel killed a process of the container because memory ran out; always false for an exec.
     pub out_of_memory: bool,
 }
 
-/// A process in a list, as ps(1) shows it.
+/// A process of the container, with what ps(1) shows of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
-    /// The process ID in the container.
+    /// The PID in the container's namespace.
     pub pid: u32,
-    /// The parent's process ID.
+    /// The parent's PID in the container's namespace.
     pub parent: u32,
     /// The effective user ID.
     pub uid: u32,
-    /// The processor time used, in milliseconds.
+    /// The used processor time in milliseconds.
     pub cpu_ms: u64,
-    /// The time at which it started, in milliseconds since the guest booted.
+    /// The time of its start, in milliseconds since the guest booted.
     pub started_ms: u64,
-    /// The command line.
+    /// The program with its arguments, separated by spaces.
     pub command_line: String,
-    /// The state, as ps(1) writes it under STAT.
+    /// The process's state as ps(1) prints it in column STAT, such as `Ss`.
     pub state: String,
-    /// The memory in KiB: virtual, resident.
+    /// The memory in KiB: virtual size, resident size.
     pub memory_kib: [u64; 2],
 }
 
-/// The container's use of resources.
+/// The resources that the container uses (`docker stats`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// The processor time in nanoseconds: all, user, system.
+    /// The used processor time in nanoseconds: total, in user mode, in kernel mode.
     pub cpu_ns: [u64; 3],
-    /// The memory in use in bytes: all, and its part that is cache of files.
+    /// The used memory in bytes: total, and the part that is inactive file cache.
     pub memory: [u64; 2],
-    /// The memory that the container may use, in bytes.
+    /// The most memory that the container can use, in bytes: its limit, or all memory of the VM.
     pub memory_limit: u64,
-    /// The number of processes and threads.
+    /// The number of the container's processes and threads.
     pub tasks: u32,
-    /// The bytes read from disks, and written to them.
+    /// The bytes read from disks, and the bytes written.
     pub disk: [u64; 2],
-    /// The number of processors online.
+    /// The number of the VM's processors that are online.
     pub cpus: u16,
-    /// The counters of each interface.
+    /// The traffic of each network interface except loopback.
     pub interfaces: Vec<InterfaceUsage>,
 }
 
-/// The counters of an interface, as ip-link(8) shows them.
+/// The traffic counters of a network interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceUsage {
     /// The interface's name.

@@ -1,18 +1,19 @@
-//! One live agent channel, as seen from either end: handshake, keep-alive, back-off, resume.
+//! One session between coordinator and agent, as two state machines without I/O: handshake, keep-alive, back-off,
+//! resume.
 //!
 //! ```text
 //!   agent                                   coordinator
-//!     │                 ◄── Probe ─────────────│  channel opened; frames of an unknown session
-//!     │── Hello(nonce, held) ──►               │  on open, then again with back-off
-//!     │                 ◄── Welcome ───────────│  every frame bears the nonce from here on
-//!     │                 ◄── Spec ──────────────│  unless the agent holds it
-//!     │── Report (its newest) ──►              │  the observed state, even where nothing changed
-//!     │                 ◄── Ping(desired, seen)│  each heartbeat
-//!     │── Pong(received, sent) ──►             │  who learns that the other lacks something sends it
+//!     │                 ◄── Probe ─────────────│  channel opened, or frames of an unknown session
+//!     │── Hello(nonce, held) ──►               │  when the channel opens, then again with back-off
+//!     │                 ◄── Welcome ───────────│  from here on every frame has the nonce
+//!     │                 ◄── Spec ──────────────│  unless the agent has it already
+//!     │── Report (its newest) ──►              │  the observed state, even if nothing changed
+//!     │                 ◄── Ping(desired, seen)│  at each heartbeat
+//!     │── Pong(received, sent) ──►             │  each side sends again what the other lacks
 //! ```
 //!
-//! Both machines are synchronous: they take the time, an input and random numbers, and return outputs. The driver's
-//! loop is the same for both:
+//! Both machines are synchronous: they take the time, an input and random numbers, and return outputs. The driver (the
+//! task that owns the channel) has the same loop on both sides:
 //!
 //! ```text
 //!   loop {
@@ -22,8 +23,8 @@
 //!   }
 //! ```
 //!
-//! Invariants: a frame of another session changes nothing; only the newest spec and the newest
-//! report are kept; a session that hears nothing for [`MISSED_HEARTBEATS`] is lost.
+//! Invariants: a frame of another session changes nothing; only the newest spec and the newest report are kept; a
+//! session without a received frame for [`MISSED_HEARTBEATS`] heartbeats is lost.
 
 pub mod agent;
 mod backoff;
@@ -34,21 +35,22 @@ pub use budget::Budget;
 
 use std::time::Duration;
 
-/// The number of heartbeats without a frame of the session after which it is lost.
+/// The number of heartbeats without any received frame after which a side considers the session between coordinator and
+/// agent lost.
 pub const MISSED_HEARTBEATS: u32 = 5;
-/// The time between two pings unless configured.
+/// The time between two pings of the coordinator if the configuration does not set it.
 pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(1);
-/// The shortest time between two pings that either side takes.
+/// The shortest time between two pings. Both sides replace a shorter one by it.
 pub const MIN_HEARTBEAT: Duration = Duration::from_millis(100);
-/// The longest time between two pings that either side takes.
+/// The longest time between two pings. Both sides replace a longer one by it.
 pub const MAX_HEARTBEAT: Duration = Duration::from_secs(60);
 
-/// A source of random numbers, for nonces and jitter. The driver passes in the kernel's
-/// (getrandom(2)), so that a clone of a VM does not go on with its template's.
+/// A source of random numbers, for nonces and for jitter of pauses. The driver passes in the kernel's (getrandom(2)): a
+/// generator in a cloned VM's memory would repeat the numbers of the other clones.
 pub type Entropy = Box<dyn FnMut() -> u64 + Send>;
 
-/// Returns a source of numbers that look random and follow from `seed` alone (splitmix64: Steele,
-/// Lea and Flood, OOPSLA 2014): for tests, and for jitter that need not differ between processes.
+/// Returns a source of pseudo-random numbers that depend on `seed` only (splitmix64: Steele, Lea and Flood, OOPSLA
+/// 2014). It is for tests, and for jitter that need not differ between processes.
 pub fn seeded(seed: u64) -> Entropy {
     let mut state = seed;
     Box::new(move || {

@@ -1,13 +1,15 @@
-//! The nonce that marks the frames of one session.
+//! The random number that marks the frames of one session between coordinator and agent.
 
 use serde::{Deserialize, Serialize};
 
-/// The mark of one session's frames, chosen at random by the agent. A frame that the channel
-/// delivers late, from a session that is over, has another one and is dropped.
+/// The random number that marks all frames of one session. The agent chooses a new one for each
+/// session. A frame with another nonce was left in the channel by an earlier session, and is
+/// dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SessionNonce(pub u64);
 
 impl SessionNonce {
-    /// The nonce outside of any session: a probe has it, and an agent never chooses it.
+    /// The nonce of a frame that belongs to no session, such as the coordinator's
+    /// [`Probe`](crate::message::ToAgent::Probe). An agent never chooses this value for a session.
     pub const NONE: Self = Self(0);
 }

@@ -1,7 +1,7 @@
-//! The whole network that one container VM must have.
+//! The network configuration that one container's VM must have.
 //!
-//! A [`NetSpec`] is desired state, never a list of commands: the agent compares it with what its
-//! kernel has and performs the difference. It is identified by a [`SpecId`].
+//! A [`NetSpec`] is the complete desired state, never a list of commands: the agent compares it
+//! with the state of the guest's kernel and applies the difference. A [`SpecId`] identifies it.
 
 mod address;
 mod extension;
@@ -23,19 +23,19 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
 
-/// The most interfaces in one spec.
+/// The most network interfaces in one [`NetSpec`].
 pub const MAX_INTERFACES: usize = 64;
-/// The most extra host entries in one spec.
+/// The most lines of /etc/hosts ([`NetSpecParts::hosts`]) in one [`NetSpec`].
 pub const MAX_HOSTS: usize = 256;
-/// The most bytes in a spec's extension field.
+/// The most bytes of the encoded [`Extension`] in one [`NetSpec`].
 pub const MAX_EXTENSION: usize = 4096;
-/// The most bytes of a whole spec, so that one frame carries it.
+/// The most bytes of a whole encoded [`NetSpec`], so that it fits into one frame.
 pub const MAX_SPEC_BYTES: usize = 60 * 1024;
 
-/// The identity of one run of a container VM: random, new for each start or restore of the VM.
+/// The random identity of one run of a container. Each start of the container's VM has a new one.
 ///
-/// A clone or a snapshot that is resumed with another VM's memory has another incarnation, so that
-/// its state is never taken for what it should be.
+/// A VM that is cloned or restored from a snapshot has the memory of an earlier run. The different
+/// incarnation shows that the state in that memory is not the state of this run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Incarnation(pub [u8; 16]);
 
@@ -51,8 +51,8 @@ impl fmt::Debug for Incarnation {
     }
 }
 
-/// The number of a spec of one container; a greater one is newer. Never reset, not even by a new
-/// incarnation.
+/// The number of a container's [`NetSpec`]. Each change of the container's network makes a new spec
+/// with a greater number; the number is never reset, not even when the container starts anew.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -64,12 +64,13 @@ impl fmt::Display for Generation {
     }
 }
 
-/// The identity of a spec: the incarnation, and the generation within it.
+/// The identity of a [`NetSpec`]: the run of the container that it is for, and the number of the
+/// spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SpecId {
-    /// The incarnation of the VM for which the spec was made.
+    /// The identity of the run of the container that the spec is for.
     pub incarnation: Incarnation,
-    /// The generation of the spec.
+    /// The number of the spec; within one incarnation, the greatest is the newest.
     pub generation: Generation,
 }
 
@@ -79,40 +80,45 @@ impl fmt::Display for SpecId {
     }
 }
 
-/// The parts of a [`NetSpec`], before they are checked against one another.
+/// The fields of a [`NetSpec`], not yet checked against each other. `NetSpec::try_from` checks
+/// them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetSpecParts {
     /// The spec's identity.
     pub id: SpecId,
-    /// The VM's host name; `None` leaves it unchanged.
+    /// The VM's host name; `None` leaves the present one.
     pub hostname: Option<Hostname>,
-    /// The interfaces, in the order in which the container was connected to their networks.
+    /// The network interfaces, in the order in which the container was connected to their networks.
+    /// At most [`MAX_INTERFACES`].
     pub interfaces: Vec<Interface>,
-    /// The content of `/etc/resolv.conf`; `None` leaves the file unchanged.
+    /// The content of `/etc/resolv.conf`; `None` leaves the file as it is.
     pub resolver: Option<Resolver>,
-    /// The lines of `/etc/hosts` beside localhost: own names, extra hosts and links, never other
-    /// containers of a network.
+    /// The lines of `/etc/hosts` in addition to localhost: the container's own names, `--add-host`
+    /// and `--link`. The other containers of its networks are not listed; their names are resolved
+    /// by DNS. At most [`MAX_HOSTS`].
     pub hosts: Vec<HostEntry>,
-    /// The fields that were added since version 1, see [`Extension`]; opaque to an older agent. At
-    /// most [`MAX_EXTENSION`] bytes.
+    /// The encoded [`Extension`]: fields that were added since version 1 of the protocol, which
+    /// older agents ignore. At most [`MAX_EXTENSION`] bytes.
     pub extension: Vec<u8>,
 }
 
-/// The whole network that one VM must have; a value of this type always fulfils its invariants.
+/// The network configuration that one VM must have: interfaces, host name, /etc/hosts,
+/// /etc/resolv.conf. Every value of this type has been checked.
 ///
-/// No two interfaces share a MAC address, a name or a match; no two interfaces have the same
-/// address; lengths are bounded; it fits one frame.
+/// No two interfaces have the same MAC address, name, NIC or IP address. All lists are within their
+/// limits, and the encoded spec has at most [`MAX_SPEC_BYTES`] bytes, so that it fits into one
+/// frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "NetSpecParts", into = "NetSpecParts")]
 pub struct NetSpec(NetSpecParts);
 
 impl NetSpec {
-    /// Returns the spec's identity.
+    /// Returns the identity of the spec: incarnation and generation.
     pub fn id(&self) -> SpecId {
         self.0.id
     }
 
-    /// Returns the checked parts.
+    /// Returns the fields of the spec.
     pub fn parts(&self) -> &NetSpecParts {
         &self.0
     }
@@ -168,25 +174,26 @@ fn bounded(field: &'static str, count: usize, limit: usize) -> Result<(), SpecEr
     Ok(())
 }
 
-/// The reason for which parts do not make a spec.
+/// The reason why [`NetSpecParts`] are not a valid [`NetSpec`].
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum SpecError {
-    /// A list is longer than the protocol allows.
+    /// A list has more entries than the protocol allows.
     #[error("spec field `{field}` has {count} entries: at most {limit} are possible")]
     TooMany {
-        /// The list.
+        /// The name of the list.
         field: &'static str,
-        /// The list's length.
+        /// The number of its entries.
         count: usize,
-        /// The greatest length allowed.
+        /// The greatest number allowed.
         limit: usize,
     },
-    /// The whole spec is larger than a frame carries, though no single list is too long.
+    /// The encoded spec has more than [`MAX_SPEC_BYTES`] bytes, although no single list is too
+    /// long.
     #[error(
         "the spec takes {bytes} bytes: at most {MAX_SPEC_BYTES} are possible, so give it fewer routes or addresses"
     )]
     TooLarge {
-        /// The spec's size in bytes.
+        /// The encoded spec's size in bytes.
         bytes: usize,
     },
     /// Two interfaces have this MAC address.
@@ -195,10 +202,10 @@ pub enum SpecError {
     /// Two interfaces have this name.
     #[error("two interfaces are named {0}: give each its own name")]
     DuplicateName(InterfaceName),
-    /// Two interfaces match this NIC.
+    /// Two interfaces are for the same NIC.
     #[error("two interfaces match {0}: one NIC carries one interface")]
     DuplicateMatch(NicMatch),
-    /// Two interfaces have this address.
+    /// Two interfaces have this IP address.
     #[error("two interfaces have address {0}: an address belongs to one interface")]
     DuplicateAddress(std::net::IpAddr),
 }

@@ -1,19 +1,19 @@
-//! Channels: the byte streams that carry frames, and how each side opens one.
+//! Channels: the byte streams between coordinator and agent that carry frames, and how each side opens one.
 //!
-//! | agent | coordinator | who dials | what keeps others out |
+//! | agent | coordinator | connecting side | what keeps other peers out |
 //! |---|---|---|---|
 //! | `vsock-listen:PORT` | `hybrid-vsock:PATH:PORT` | coordinator | the port is below 1024, the peer's CID is 2 |
-//! | `vsock:CID:PORT` | `vsock:CID` | agent | both ports are below 1024, the CID names the container |
+//! | `vsock:CID:PORT` | `vsock:CID` | agent | both ports are below 1024, the CID identifies the container |
 //! | `serial:DEVICE` | `chardev:PATH` | coordinator, to QEMU | the device's mode |
 //! | `virtio:NAME` | `chardev:PATH` | coordinator, to QEMU | the device's mode |
 //! | `unix:PATH` | `unix:PATH` | agent | the socket's mode 0600 |
 //!
-//! An [`agent::Opener`] or [`coordinator::Opener`] makes a [`ChannelStream`], a [`FramedChannel`]
-//! makes messages of it. A driver opens when its session machine says so; where
-//! the opener listens ([`agent::Opener::listens`]) it also goes on calling `open` while a channel is
-//! open, so that another peer that connects is turned away at once.
+//! An [`agent::Opener`] or [`coordinator::Opener`] opens a [`ChannelStream`]; a [`FramedChannel`] sends and receives
+//! messages over it. A driver opens the channel when its session machine says so. If the opener listens
+//! ([`agent::Opener::listens`]), the driver also calls `open` while a channel is open, so that another peer that
+//! connects is rejected at once.
 //!
-//! All of it needs a tokio runtime with I/O and time.
+//! All of this needs a tokio runtime with I/O and time enabled.
 
 mod address;
 pub mod agent;
@@ -37,23 +37,23 @@ use thiserror::Error;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// The time within which a connection must be made.
+/// The longest time that making a connection may take.
 pub const DIAL_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A byte stream in both directions.
+/// A byte stream in both directions, over any kind of connection.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// An open channel, whatever carries it.
+/// The byte stream of an open channel, of any kind: vsock, serial line, virtserialport or Unix socket.
 pub type ChannelStream = Box<dyn Stream>;
 
-/// The other end of a vsock connection (vsock(7)).
+/// The address of the other side of a vsock connection (vsock(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// The context ID: 1 is the guest itself, 2 the host, others are guests.
+    /// The context ID: 1 for this machine itself (loopback), 2 for the host, 3 and more for guests.
     pub cid: u32,
-    /// The port; one below 1024 shows that the peer is root on its machine.
+    /// The peer's source port. Only root can have one below 1024.
     pub port: u32,
 }
 
@@ -63,43 +63,44 @@ impl fmt::Display for Peer {
     }
 }
 
-/// The reason for which a channel can't be opened.
+/// The reason why a channel can't be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The kernel refused an operation.
+    /// The kernel refused a system call.
     #[error("can't {action} {object}")]
     Refused {
-        /// The operation.
+        /// The operation as an English verb, such as "connect to".
         action: &'static str,
-        /// The object of the operation.
+        /// The path or address that it concerns.
         object: String,
         /// The kernel's error.
         #[source]
         source: io::Error,
     },
-    /// The peer did not answer in time.
+    /// The peer did not answer within [`DIAL_DEADLINE`].
     #[error("can't open {object}: no answer within {} s", DIAL_DEADLINE.as_secs())]
     TimedOut {
-        /// The channel.
+        /// The path or address of the channel.
         object: String,
     },
-    /// The program that dials into the guest gave another answer than `OK`.
+    /// The virtual machine monitor that connects to the guest's vsock port did not answer `OK`, mostly because no
+    /// program listens on that port yet.
     #[error("{object} answered `{answer}`: nobody listens on that port in the guest yet")]
     NotConnected {
-        /// The channel.
+        /// The path of its socket, and the guest's port.
         object: String,
-        /// The line that it gave, cut to its printable characters.
+        /// The answer, with unprintable characters escaped.
         answer: String,
     },
-    /// No port of the guest has this name.
+    /// The guest has no virtio port of this name.
     #[error(
         "no virtio port is named `{0}`: give the VM a virtserialport with that name, or load virtio_console"
     )]
     NoSuchPort(String),
-    /// Another file is at the socket's path.
+    /// The path of the Unix socket is taken by a file that is not a socket.
     #[error("{0} exists and is no socket: remove it or choose another path")]
     NotASocket(String),
-    /// All source ports below 1024 are taken.
+    /// All vsock source ports from 512 to 1023 are in use, so the connection can't show that it comes from root.
     #[error("no source port below 1024 is free: close what holds them")]
     NoPortLeft,
 }

@@ -1,4 +1,4 @@
-//! The whole agent: its futures, and the channels between them.
+//! The whole agent: its tasks, and the channels between them.
 
 use crate::converge::Converger;
 use crate::hold::Hold;
@@ -29,40 +29,40 @@ const OBSERVE_AGAIN: Duration = Duration::from_secs(1);
 /// waits for the session.
 const EVENTS: usize = 64;
 
-/// The reason for which the agent can't begin, or can't go on.
+/// The reason why the agent can't start, or has to end.
 #[derive(Debug, Error)]
 pub enum AgentError {
-    /// The kernel's network can't be reached.
+    /// A netlink socket to the kernel's network can't be opened.
     #[error("the kernel's network can't be reached")]
     Netlink(#[source] NetlinkError),
-    /// The kernel's events can't be received any more.
+    /// The kernel's notifications about network changes can't be received any more.
     #[error("the kernel's events can't be heard any more")]
     Watch(#[source] io::Error),
-    /// Standard input, which should say when to begin, can't be read.
+    /// Standard input, which has to tell a held agent when to begin (`--hold`), can't be read.
     #[error("standard input, whose end `--hold` waits for, is no pipe")]
     Hold(#[source] io::Error),
 }
 
-/// The parts that an agent works with.
+/// The configured agent, ready to [`run`](Self::run).
 pub struct Agent {
-    /// The address of the channel to the coordinator.
+    /// The address of the channel to the coordinator (`--channel`).
     pub channel: ChannelAddress,
-    /// The files that it writes.
+    /// Writes /etc/hosts, /etc/resolv.conf and /etc/hostname.
     pub files: Files,
-    /// The log lines for the coordinator.
+    /// Receives the agent's own log lines, to send them to the coordinator.
     pub logs: mpsc::Receiver<LogLine>,
-    /// Whether it begins only when standard input says so; see [`Hold`].
+    /// Whether to begin only after a byte on standard input (`--hold`); see [`Hold`].
     pub hold: bool,
 }
 
 impl Agent {
-    /// Runs until it is dropped, which leaves the network as it is. Works in the calling thread's
-    /// network namespace; needs a tokio runtime of one thread.
+    /// Runs the agent until the returned future is dropped, which leaves the network as it is. Configures the calling
+    /// thread's network namespace. Needs a single-threaded tokio runtime.
     ///
     /// # Errors
-    /// Returns [`AgentError::Netlink`] or [`AgentError::Watch`] if the kernel's network can't be
-    /// reached, [`AgentError::Hold`] if standard input can't be read. A channel that can't be
-    /// opened is no error: it is tried again without end.
+    /// Returns [`AgentError::Netlink`] or [`AgentError::Watch`] if the kernel's network can't be observed,
+    /// [`AgentError::Hold`] if standard input can't be read. A channel that can't be opened is not an error: the agent
+    /// tries again without end.
     pub async fn run(self) -> Result<(), AgentError> {
         let converger =
             Converger::open(self.files, Sysfs::default()).map_err(AgentError::Netlink)?;

@@ -1,5 +1,5 @@
-//! Announces addresses to a segment, by gratuitous ARP and unsolicited neighbour advertisements, so
-//! that no host goes on sending to the NIC that had the address before.
+//! Announces the VM's addresses to its networks by gratuitous ARP and unsolicited neighbour advertisements. Other hosts
+//! then stop sending to the NIC that had an address before.
 
 #[cfg(test)]
 mod tests;
@@ -14,18 +14,18 @@ use std::os::fd::{AsRawFd, OwnedFd};
 const ETH_P_ARP: u16 = 0x0806;
 const ETH_P_IPV6: u16 = 0x86dd;
 
-/// An announcement's packet, without the Ethernet header.
+/// A packet that announces an address to all hosts of a network, without its Ethernet header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
-    /// The EtherType of the payload.
+    /// The EtherType of the payload: ARP or IPv6.
     pub ethertype: u16,
-    /// The destination's MAC address.
+    /// The MAC address to send the packet to: broadcast for ARP, all nodes' multicast for IPv6.
     pub destination: [u8; 6],
-    /// The payload.
+    /// The ARP or IPv6 packet.
     pub payload: Vec<u8>,
 }
 
-/// Returns the announcement that `mac` has `address`.
+/// Returns the packet that announces that `address` belongs to the NIC with MAC address `mac`.
 pub fn announcement(address: IpAddr, mac: MacAddress) -> Announcement {
     match address {
         IpAddr::V4(v4) => Announcement {
@@ -42,11 +42,11 @@ pub fn announcement(address: IpAddr, mac: MacAddress) -> Announcement {
     }
 }
 
-/// Sends announcements out of links, whose MAC addresses the kernel puts in front. A link that is gone, or down by now,
-/// needs none.
+/// Sends announcements, each through the link with the given index. The kernel adds the Ethernet header. An
+/// announcement is skipped if its link no longer exists or is down.
 ///
 /// # Errors
-/// Returns the first refusal of the kernel; the other announcements are sent all the same.
+/// Returns the first errno by which the kernel refused an announcement; all others are sent nevertheless.
 pub fn send(announcements: &[(u32, Announcement)]) -> Result<(), Errno> {
     // One for all: the kernel waits for every processor when such a socket is closed (packet_release).
     let socket = socket(

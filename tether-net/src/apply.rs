@@ -1,4 +1,4 @@
-//! Carries steps out: one kernel call each, and no policy.
+//! Carries out a plan's steps: one kernel call each, without any decision.
 
 use crate::MARK;
 use crate::netlink::{Netlink, NetlinkError};
@@ -20,19 +20,20 @@ use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-/// The outcome of a plan.
+/// The result of carrying out a [`Plan`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// The failures, each with the owner of its step, in the order of the steps.
+    /// The steps that the kernel refused, in their order: for whom the step was planned, and the failure.
     pub failures: Vec<(Owner, Failure)>,
-    /// The links that were removed meanwhile, by index: no error, but a reason to observe again.
+    /// The indices of links that disappeared during the plan. This is not an error, but the kernel must be observed
+    /// again.
     pub vanished: BTreeSet<u32>,
-    /// The steps that were done.
+    /// The steps that were carried out.
     pub done: Vec<Step>,
 }
 
-/// Carries a plan's steps out in their order. A refusal is noted, and the other steps are carried
-/// out.
+/// Carries out a plan's steps in their order, and returns what was done. A step that the kernel refuses is recorded as
+/// a failure, and does not keep the following steps from being carried out.
 pub async fn apply(netlink: &mut Netlink, sysfs: &Sysfs, plan: &Plan) -> Applied {
     let mut applied = Applied::default();
     for planned in &plan.steps {
@@ -108,7 +109,7 @@ async fn carry_out(netlink: &mut Netlink, sysfs: &Sysfs, step: &Step) -> Result<
 }
 
 impl Step {
-    /// Returns the index of the link that the step changes.
+    /// Returns the index of the link that the step concerns.
     pub fn link(&self) -> u32 {
         match self {
             Self::SetDown { link }

@@ -1,4 +1,4 @@
-//! Observe, plan, apply, observe: until nothing is left to do.
+//! Repeats observing the kernel, planning and applying until the network agrees with the spec.
 
 mod report;
 
@@ -17,7 +17,7 @@ use std::mem;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// The capabilities of this agent beyond the static network.
+/// The optional features that this agent has and announces to the coordinator: none yet.
 pub const CAPABILITIES: &[Capability] = &[];
 
 /// A plan foresees what its steps bring about; rounds beyond the second are for what others do
@@ -26,7 +26,8 @@ const ROUNDS: usize = 6;
 /// First and longest pause before what was refused is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Makes the kernel's network as a spec says.
+/// Makes the kernel's network and the files in /etc agree with a [`NetSpec`] (the network that the VM must have), and
+/// remembers between calls what the kernel refused.
 pub struct Converger {
     netlink: Netlink,
     sysfs: Sysfs,
@@ -58,10 +59,11 @@ struct Blocked {
 }
 
 impl Converger {
-    /// Makes a converger in the calling thread's network namespace; needs a tokio runtime.
+    /// Creates a converger for the calling thread's network namespace. `files` writes the files in /etc, `sysfs` reads
+    /// `/sys` and `/proc/sys`. Needs a tokio runtime.
     ///
     /// # Errors
-    /// Returns [`NetlinkError::Open`] if the kernel refuses a socket.
+    /// Returns [`NetlinkError::Open`] if the kernel refuses a netlink socket.
     pub fn open(files: Files, sysfs: Sysfs) -> Result<Self, NetlinkError> {
         Ok(Self {
             netlink: Netlink::open()?,
@@ -76,7 +78,8 @@ impl Converger {
         })
     }
 
-    /// Returns when to converge again although no event arrived: something was refused.
+    /// Returns the time at which [`Converger::converge`] should be called again even if nothing changes, since a step
+    /// or file failed. `None` if nothing failed.
     pub fn retry(&self) -> Option<Instant> {
         let steps = self.blocked.as_ref().map(|blocked| blocked.retry);
         let written = self.written.iter();
@@ -84,27 +87,32 @@ impl Converger {
         steps.into_iter().chain(files).min()
     }
 
-    /// Returns the events of links since the last call.
+    /// Returns the links that appeared, changed or disappeared since the last call.
     pub fn link_events(&mut self) -> Vec<LinkEvent> {
         self.links.take_events()
     }
 
-    /// Reads the links while no spec has arrived yet.
+    /// Observes the links for [`Converger::link_events`], without changing anything; called while the agent has no spec
+    /// yet.
     ///
     /// # Errors
-    /// Returns [`ObserveError`] with the table that can't be read.
+    /// Returns [`ObserveError`] if the kernel's links, addresses or routes can't be read.
     pub async fn look(&mut self) -> Result<(), ObserveError> {
         let observed = observe(&mut self.netlink, &self.sysfs, &self.remembered).await?;
         self.links.see(&observed);
         Ok(())
     }
 
-    /// Makes the network as the spec says, and the files if their root exists. `forget` is called before each look at
-    /// the kernel: events that arrived until then need no further look.
+    /// Makes the network agree with `spec`, and returns the resulting state for the report to the coordinator. If
+    /// `rooted`, the root file system exists, and the files in /etc are written too. A plan that the kernel has refused
+    /// is not tried again before its retry time, compared with `now`.
+    ///
+    /// `forget` is called before each observation of the kernel: it discards the kernel's notifications so far, since
+    /// the observation includes their changes.
     ///
     /// # Errors
-    /// Returns [`ObserveError`] with the table that can't be read. A refused step is no error: it is in the outcome's
-    /// report.
+    /// Returns [`ObserveError`] if the kernel's links, addresses or routes can't be read. A step that the kernel
+    /// refuses is not an error: the returned state has it as a failure.
     pub async fn converge(
         &mut self,
         spec: &NetSpec,
@@ -194,8 +202,8 @@ impl Converger {
         }
     }
 
-    /// Announces new addresses to their segments. It takes the kernel longer than anything else here, and what waits
-    /// for the network does not wait for it.
+    /// Announces the addresses that were added since the last call to the hosts of their networks. The agent calls this
+    /// last: it takes the kernel longer than all else here, and the container need not wait for it.
     pub fn announce(&mut self) {
         if self.announcements.is_empty() {
             return;

@@ -1,8 +1,8 @@
-//! Holds the agent until the process that started it says otherwise on standard input: the first byte lets it begin,
-//! the end says that its root exists.
+//! Holds the agent until the process that started it (the VM's init) lets it begin, by standard input. The first byte
+//! lets it begin. End-of-file says that the root file system exists, so that files in it can be written.
 //!
-//! Nothing random is drawn before the first byte, so that a clone of a VM that was saved meanwhile draws its own
-//! numbers.
+//! The agent draws no random number before the first byte. If the VM is saved while the agent is held, each clone of it
+//! therefore draws its own numbers.
 
 use std::future;
 use std::io;
@@ -10,14 +10,14 @@ use std::os::fd::AsFd;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 
-/// An agent that is held until standard input says otherwise.
+/// A held agent's standard input (`--hold`): a pipe from the process that started the agent.
 #[derive(Debug)]
 pub struct Hold {
     pipe: Receiver,
 }
 
 impl Hold {
-    /// Makes a hold of standard input.
+    /// Takes standard input as the pipe to wait on. Needs a tokio runtime.
     ///
     /// # Errors
     /// Returns the system's error if standard input is not a pipe.
@@ -27,7 +27,7 @@ impl Hold {
         Ok(Self { pipe })
     }
 
-    /// Waits for the first byte, or the end.
+    /// Waits for the first byte, which lets the agent begin, or for end-of-file.
     ///
     /// # Errors
     /// Returns the system's error if standard input can't be read.
@@ -35,8 +35,8 @@ impl Hold {
         self.pipe.read(&mut [0]).await.map(drop)
     }
 
-    /// Waits for the end; for ever if the end has come in an earlier call. May be dropped and
-    /// called again.
+    /// Waits for end-of-file, which says that the root file system exists. With `None` it never returns: the agent is
+    /// not held. Cancel-safe.
     ///
     /// # Errors
     /// Returns the system's error if standard input can't be read.

@@ -1,4 +1,5 @@
-//! The agent in each container VM: it makes the VM's network what the coordinator says it is.
+//! The agent that runs in each container's VM. It makes the VM's network agree with the newest spec ([`NetSpec`]) that
+//! the coordinator sends.
 //!
 //! ```text
 //!   coordinator ═══ session ──► newest NetSpec ─┐
@@ -9,17 +10,19 @@
 //!        (kernel events)      sysfs: PCI path       announce, resolver files
 //! ```
 //!
-//! One thread; the session and the converge loop are two tasks of it. Invariants:
+//! The agent has one thread; the session and the converge loop are two tasks of it. Invariants:
 //!
-//! * only `observe`, `apply`, `announce` and `watch` touch the kernel's network, only `resolver`
-//!   writes files, only `reseed` the kernel's random numbers, and none of them decides anything: all
-//!   policy is in [`plan`];
-//! * the agent removes only what it set. What it set bears the number [`MARK`]: routes as their
-//!   protocol, addresses as theirs (`IFA_PROTO`, Linux 5.18 and later), links as their group
-//!   (`ip link show group 77`). The kernel keeps the marks, so a restarted agent knows its own
-//!   work. An older kernel has no mark on addresses: there the agent remembers those that it added
-//!   itself, and after its restart takes none for its own; what the spec no longer wants then stays.
-//! * applied twice, a spec is no step at all.
+//! - Only `observe`, `apply`, `announce`, `settings` and `watch` touch the kernel's network, only `resolver` writes
+//!   files, only `reseed` changes the kernel's random numbers. None of them decides anything: all policy is in
+//!   [`plan`].
+//! - The agent removes only objects that it has made. They have the number [`MARK`]: routes as their protocol,
+//!   addresses as theirs (`IFA_PROTO`, Linux 5.18 and later), links as their group (`ip link show group 77`). The
+//!   kernel keeps the marks, so a restarted agent recognizes its own objects. An older kernel has no mark on addresses.
+//!   There the agent remembers the addresses that it added; after a restart it considers none as its own, and leaves
+//!   those that the spec no longer has.
+//! - Applying a spec a second time needs no step.
+//!
+//! [`NetSpec`]: protocol::spec::NetSpec
 
 pub mod agent;
 pub mod announce;
@@ -38,9 +41,9 @@ mod session;
 pub mod settings;
 pub mod watch;
 
-/// The number that marks the agent's own objects: the protocol of its routes and addresses, and the
+/// The number that marks the kernel objects that the agent has made: the protocol of its routes and addresses, and the
 /// group of its links.
 ///
-/// `linux/rtnetlink.h` says that `RTPROT_*` values above `RTPROT_STATIC` (4) are not the kernel's
-/// to interpret; 77 is none of those it lists, nor of iproute2's `rt_protos`.
+/// `linux/rtnetlink.h` leaves the `RTPROT_*` values above `RTPROT_STATIC` (4) to programs. 77 is not one of those that
+/// it lists, nor of iproute2's `rt_protos`.
 pub const MARK: u8 = 77;

@@ -1,4 +1,4 @@
-//! The agent's log: to standard error or the kernel's log, and to the coordinator.
+//! The agent's log, written to standard error or the kernel's log, and sent to the coordinator.
 
 #[cfg(test)]
 mod tests;
@@ -23,16 +23,16 @@ const KMSG_BYTES: usize = 900;
 /// Lines that wait for the session: it takes them at every turn.
 const WAITING: usize = 64;
 
-/// The destination of lines on this machine.
+/// Where the agent writes its log lines in the VM (`--log`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// Standard error.
     Stderr,
-    /// The kernel's log, `/dev/kmsg`.
+    /// The kernel's log, `/dev/kmsg`. At most ten lines in five seconds are written.
     Kmsg,
 }
 
-/// A log of lines up to a level, which are also sent to the coordinator.
+/// A [`tracing`] subscriber that writes each event as one line, and sends it to the coordinator.
 pub struct Log {
     verbose: bool,
     local: Mutex<Local>,
@@ -45,11 +45,11 @@ enum Local {
 }
 
 impl Log {
-    /// Opens a log; returns it with the receiver of the coordinator's lines. `verbose` includes
-    /// [`Level::DEBUG`].
+    /// Opens a log. Returns it together with the receiver of the lines to send to the coordinator.
+    /// It logs events up to [`Level::INFO`], with `verbose` up to [`Level::DEBUG`].
     ///
     /// # Errors
-    /// Returns the system's error if the destination can't be opened.
+    /// Returns the system's error if `/dev/kmsg` can't be opened.
     pub fn open(
         destination: Destination,
         verbose: bool,

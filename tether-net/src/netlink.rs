@@ -1,7 +1,7 @@
-//! The kernel's route netlink (rtnetlink(7)), by the crate `rtnetlink`.
+//! Requests to the kernel's route netlink (rtnetlink(7)), by the crate `rtnetlink`.
 //!
-//! Its typed requests keep the whole error of a refusal, whose words alone would be a tenth of the
-//! agent: here messages go in, and an errno comes out.
+//! This module sends the crate's messages and returns an errno. The crate's own typed requests would keep the whole
+//! error of a refusal, whose texts alone would be a tenth of the agent's size.
 
 use futures_util::{Stream, StreamExt};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -16,25 +16,25 @@ use tokio::task::JoinHandle;
 /// How often a dump is begun again because something changed meanwhile.
 const DUMP_TRIES: usize = 8;
 
-/// The reason for which a netlink request failed.
+/// The reason why a request to the kernel's route netlink failed.
 #[derive(Debug, Error)]
 pub enum NetlinkError {
-    /// The socket can't be made.
+    /// A netlink socket can't be opened, with the kernel's errno.
     #[error("a route netlink socket can't be opened: {}", .0.desc())]
     Open(Errno),
-    /// The kernel refused the request.
+    /// The kernel refused the request, with this errno.
     #[error("the kernel refuses: {}", .0.desc())]
     Refused(Errno),
-    /// The socket has failed.
+    /// The socket failed before the kernel had answered.
     #[error("the route netlink socket has failed")]
     Ended,
-    /// The kernel's state changed during each of several dumps.
+    /// The kernel's tables changed during each of eight attempts to read them, so that no result is consistent.
     #[error("the kernel's tables never stood still during a dump")]
     Restless,
 }
 
 impl NetlinkError {
-    /// Returns the errno of the error; 0 if it has none.
+    /// Returns the kernel's errno; 0 for an error that has none.
     pub fn errno(&self) -> i32 {
         match self {
             Self::Open(errno) | Self::Refused(errno) => *errno as i32,
@@ -43,7 +43,7 @@ impl NetlinkError {
     }
 }
 
-/// A route netlink socket, and the task that serves it.
+/// A route netlink socket, with the tokio task that serves it. The task ends when the socket is dropped.
 pub struct Netlink {
     handle: Handle,
     connection: JoinHandle<()>,

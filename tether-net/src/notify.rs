@@ -1,6 +1,8 @@
-//! Tells the process that started the agent how far it is, by sd_notify(3) on the socket that `NOTIFY_SOCKET` names.
+//! Tells the process that started the agent about its progress, by sd_notify(3) on the socket that `NOTIFY_SOCKET`
+//! names.
 //!
-//! `STATUS=held` while it waits to begin (`--hold`); `READY=1` once the network is as the spec says; until then `STATUS=` with what is not.
+//! It sends `STATUS=held` while the agent waits to begin (`--hold`), and `READY=1` once the network agrees with the
+//! spec. Until then, `STATUS=` names the first interface that does not agree.
 
 use protocol::message::InterfaceState;
 use protocol::session::agent::Applied;
@@ -9,7 +11,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// The socket of the process that wants to be told, if there is one.
+/// The socket of the process that wants to know about the agent's progress. It sends nothing if no process does.
 #[derive(Debug, Default)]
 pub struct Notify {
     socket: Option<UnixDatagram>,
@@ -17,8 +19,8 @@ pub struct Notify {
 }
 
 impl Notify {
-    /// Opens the socket that the environment names; tells no process if it names none, or one that
-    /// does not exist.
+    /// Connects to the socket that `NOTIFY_SOCKET` names. If the variable is not set, or the socket does not exist,
+    /// nothing is sent.
     pub fn from_environment() -> Self {
         let socket = std::env::var_os("NOTIFY_SOCKET").and_then(|name| connected(&name));
         Self {
@@ -27,12 +29,12 @@ impl Notify {
         }
     }
 
-    /// Tells that the agent is held and ready to begin.
+    /// Reports that the agent is ready and waits to begin.
     pub fn tell_held(&self) {
         self.send("STATUS=held");
     }
 
-    /// Tells the outcome of a spec.
+    /// Reports the state of the network after a spec was applied.
     pub fn tell(&mut self, applied: &Applied) {
         if let Some(message) = message(applied, self.ready) {
             self.ready |= message.starts_with("READY");

@@ -1,7 +1,7 @@
-//! The observed state of the kernel: links, addresses, and the routes of its main table.
+//! The observed state of the kernel's network: links, addresses, and the routes of the main table.
 //!
-//! Left out, since no plan changes them: link-local IPv6 addresses and what the kernel makes by
-//! itself (routes of protocol `kernel` and `redirect`, tables other than main).
+//! Not included, since no plan changes them: link-local IPv6 addresses, the routes that the kernel
+//! makes by itself (protocols `kernel` and `redirect`), and other tables.
 
 mod kernel;
 mod sysfs;
@@ -13,41 +13,44 @@ use ipnet::IpNet;
 use protocol::spec::{MacAddress, PciPath, Route};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The kernel's state, as far as plans are concerned.
+/// The state of the VM's network, as read from the kernel: all that a [`Plan`](crate::plan::Plan)
+/// depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// The links, by index.
+    /// The network links, by their indices.
     pub links: BTreeMap<u32, Link>,
-    /// The addresses, without link-local IPv6 ones.
+    /// The addresses of all links, except link-local IPv6 ones.
     pub addresses: BTreeSet<Address>,
-    /// The unicast routes of the main table with one next hop that the kernel did not make itself.
+    /// The unicast routes of the main table, except those that the kernel made itself and those
+    /// with several next hops.
     pub routes: BTreeSet<LinkRoute>,
 }
 
 impl Observed {
-    /// Returns the addresses of one link, in order.
+    /// Returns the addresses of the link with this index, in order.
     pub fn addresses_of(&self, link: u32) -> impl Iterator<Item = &Address> {
         self.addresses.iter().filter(move |a| a.link == link)
     }
 
-    /// Returns the routes through one link, in order.
+    /// Returns the routes through the link with this index, in order.
     pub fn routes_of(&self, link: u32) -> impl Iterator<Item = &LinkRoute> {
         self.routes.iter().filter(move |r| r.link == link)
     }
 }
 
-/// A link of the kernel.
+/// A network link of the VM, as the kernel has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// The name; it may be one that the protocol does not allow.
+    /// The link's name. Another program may have given it one that
+    /// [`InterfaceName`](protocol::spec::InterfaceName) does not allow.
     pub name: String,
-    /// The kind of the link.
+    /// Whether the link is an Ethernet NIC, loopback or another kind.
     pub kind: LinkKind,
-    /// The MAC address at present; `None` if it is not a unicast Ethernet address.
+    /// The present MAC address; `None` if the link has no unicast Ethernet address.
     pub mac: Option<MacAddress>,
-    /// The MAC address of the hardware (`IFLA_PERM_ADDRESS`), if it has one.
+    /// The MAC address that the hardware has (`IFLA_PERM_ADDRESS`); `None` if it has none.
     pub permanent_mac: Option<MacAddress>,
-    /// The position on the PCI bus, if the link has one.
+    /// The position on the PCI bus; `None` if the link is not a PCI device's.
     pub pci: Option<PciLocation>,
     /// The MTU in bytes.
     pub mtu: u32,
@@ -55,18 +58,19 @@ pub struct Link {
     pub up: bool,
     /// Whether the link has a carrier (`IFF_LOWER_UP`).
     pub carrier: bool,
-    /// Whether the link's group is [`MARK`](crate::MARK): the agent has set it up.
+    /// Whether the agent has set the link up: its group is [`MARK`](crate::MARK).
     pub marked: bool,
-    /// The state of the link's sysctls that the agent sets.
+    /// The state of the link's kernel settings that the agent changes.
     pub sysctls: Sysctls,
 }
 
-/// The kind of a link.
+/// The kind of a network link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkKind {
-    /// `ARPHRD_ETHER`: a link that may carry an interface of a spec.
+    /// An Ethernet link (`ARPHRD_ETHER`). Only these can be the NIC of an interface that the
+    /// coordinator wants.
     Ethernet,
-    /// `ARPHRD_LOOPBACK`.
+    /// The loopback link (`ARPHRD_LOOPBACK`).
     Loopback,
     /// Any other kind.
     Other,
@@ -75,13 +79,14 @@ pub enum LinkKind {
 /// The position of a NIC on the PCI bus.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PciLocation {
-    /// The way from the root bus.
+    /// The devices and functions from the root bus down to the NIC.
     pub path: PciPath,
-    /// The number of the physical slot, if the kernel knows one.
+    /// The number of the physical slot; `None` if the kernel knows none.
     pub slot: Option<u32>,
 }
 
-/// Whether a link's sysctls are as the agent needs them; `None` if the kernel does not have one.
+/// Whether a link's kernel settings (sysctls) have the values that the agent needs. `None` if the
+/// kernel does not have the setting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sysctls {
     /// Whether `net.ipv6.conf.NAME.accept_ra` is 0.
@@ -90,24 +95,25 @@ pub struct Sysctls {
     pub promotes_secondaries: Option<bool>,
 }
 
-/// An address of a link.
+/// An IP address of a link.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
-    /// The link's index.
+    /// The index of the link that has the address.
     pub link: u32,
     /// The address (`IFA_LOCAL`) with its prefix length.
     pub net: IpNet,
-    /// Whether the agent set the address.
+    /// Whether the agent added the address; it removes no other.
     pub ours: bool,
 }
 
-/// A route through a link.
+/// A route, with the link that it uses.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LinkRoute {
-    /// The link's index.
+    /// The index of the link that the route uses.
     pub link: u32,
     /// The route: destination, next hop and preference.
     pub route: Route,
-    /// Whether the agent set the route: its protocol is [`MARK`](crate::MARK).
+    /// Whether the agent added the route (its protocol is [`MARK`](crate::MARK)); it removes no
+    /// other.
     pub ours: bool,
 }

@@ -1,4 +1,4 @@
-//! Parses the command line, and the agent's options on the kernel's.
+//! Parses the agent's command line, and its option on the kernel's command line.
 
 #[cfg(test)]
 mod tests;
@@ -9,7 +9,7 @@ use protocol::transport::{AddressError, ChannelAddress};
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// The text of `--help`.
+/// The text that `tether-net --help` prints.
 pub const HELP: &str = "\
 tether-net: gives this VM the network that its coordinator says it has
 
@@ -46,73 +46,77 @@ Examples:
   tether-net --channel virtio:tether --root /newroot --hostname kernel --log kmsg
 ";
 
-/// The command that the command line gives.
+/// What the command line tells the program to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Run the agent.
+    /// Run the agent with these options.
     Run(Options),
-    /// Print [`HELP`].
+    /// Print [`HELP`] and exit.
     Help,
-    /// Print the version.
+    /// Print the version and exit.
     Version,
 }
 
-/// The options of the agent.
+/// The options for running the agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The address of the channel to the coordinator.
+    /// The address of the channel to the coordinator: `--channel`, or `tether.channel=` of the
+    /// kernel's command line.
     pub channel: ChannelAddress,
-    /// The root directory of the files that it writes.
+    /// The directory whose etc/hosts, etc/resolv.conf and etc/hostname are written (`--root`); `/`
+    /// by default.
     pub root: PathBuf,
-    /// The host names that it sets.
+    /// Which host names are set (`--hostname`): that of the file, or also the kernel's.
     pub hostname: HostnameScope,
-    /// The destination of log lines on this machine.
+    /// Where log lines are written in the VM (`--log`).
     pub log: Destination,
-    /// Whether to log details too.
+    /// Whether to log debug messages too (`--verbose`).
     pub verbose: bool,
-    /// Whether to begin only when standard input says so.
+    /// Whether to begin only after a byte on standard input (`--hold`).
     pub hold: bool,
 }
 
-/// The reason for which a command line is not valid.
+/// The reason why a command line is invalid.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum OptionError {
-    /// The option does not exist.
+    /// This option does not exist.
     #[error("`{0}` is no option: see tether-net --help")]
     Unknown(String),
-    /// An option has no value.
+    /// An option needs a value and has none.
     #[error("option {option} has no value: write {option} {example}")]
     NoValue {
-        /// The option.
+        /// The option's name.
         option: &'static str,
-        /// An example of a value.
+        /// An example of a valid value.
         example: &'static str,
     },
-    /// An option's value is not one of those that are possible.
+    /// An option has an invalid value.
     #[error("option {option} can't be `{value}`: use {remedy}")]
     Value {
-        /// The option.
+        /// The option's name.
         option: &'static str,
-        /// The value.
+        /// The invalid value.
         value: String,
-        /// The possible values.
+        /// The valid values, as an English phrase.
         remedy: &'static str,
     },
-    /// The address of the channel is not valid.
+    /// The address of the channel is invalid.
     #[error(transparent)]
     Channel(#[from] AddressError),
-    /// The channel to the coordinator is not given.
+    /// Neither the command line nor the kernel's command line has a channel address.
     #[error(
         "no channel is given: use --channel ADDRESS, or tether.channel=ADDRESS on the kernel command line; see tether-net --help"
     )]
     NoChannel,
 }
 
-/// Parses a command line without the program's name; `kernel` is the content of `/proc/cmdline`,
-/// empty if it was not read.
+/// Parses the command line `arguments` (without the program's name). `kernel` is the content of
+/// `/proc/cmdline`, which is searched for `tether.channel=` if `--channel` is not given; it may be
+/// empty.
 ///
 /// # Errors
-/// Returns [`OptionError`] with the option that is not valid, or [`OptionError::NoChannel`].
+/// Returns [`OptionError`] if an option is unknown, lacks a value or has an invalid one, or no
+/// channel is given.
 pub fn parse(
     arguments: impl IntoIterator<Item = String>,
     kernel: &str,

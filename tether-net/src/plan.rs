@@ -1,26 +1,26 @@
-//! Plans the steps from the observed state of the kernel to the state that a spec wants.
+//! Plans the steps that lead from the observed state of the kernel to the state that a spec demands.
 //!
-//! Pure: no clock, no socket, no choice left to the code that carries it out. The steps come in an order in which the
-//! kernel takes them:
+//! The module is pure: it has no clock and no socket, and leaves no choice to the code that carries out the steps.
+//! Their order is one that the kernel accepts:
 //!
-//! 1. loopback up;
-//! 2. links that the spec no longer has: own routes and addresses away, down, mark off;
-//! 3. sysctls: no router advertisements (the coordinator is the one who says what the network is,
-//!    so nobody on the segment shall), secondaries promoted (else the kernel drops all IPv4
-//!    addresses of a subnet with the first);
-//! 4. own routes that are no longer wanted;
-//! 5. link down, name, MAC, MTU, mark, up;
-//! 6. addresses: new ones before old ones go, since with a link's last IPv4 address the kernel drops
-//!    all its IPv4 routes, whatever program set them;
-//! 7. routes, those without a gateway first.
+//! 1. loopback is set up;
+//! 2. links that the spec no longer has: the agent's routes and addresses are removed, the link is set down and
+//!   unmarked;
+//! 3. sysctls are set: router advertisements are refused, since only the coordinator configures the network; secondary
+//!   addresses are promoted, since the kernel would otherwise remove all IPv4 addresses of a subnet with the first;
+//! 4. the agent's routes that are no longer wanted are removed;
+//! 5. links: down, name, MAC address, MTU, mark, up;
+//! 6. addresses: new ones are added before old ones are removed, since with a link's last IPv4 address the kernel
+//!   removes all of its IPv4 routes, whatever program added them;
+//! 7. routes are added, those without a gateway first.
 //!
-//! A name or a MAC is changed with the link down: kernels before 6.2 rename no other, some drivers
-//! change the MAC of no other, and only going down and up again gives the link the link-local
-//! address of its new MAC, by which two clones of one VM must differ.
+//! A link's name and MAC address are changed while it is down. Kernels before 6.2 can't rename a link that is up, and
+//! some drivers can't change its MAC address. Besides, the link gets the link-local address of its new MAC address only
+//! when it is set up again; two clones of one VM must not have the same one.
 //!
-//! An object that exists and is equal counts, whatever program set it; only objects with the agent's mark are removed.
-//! Going down costs the link all its routes and IPv6 addresses, foreign ones too: that is the
-//! kernel's doing, and happens only when a NIC gets its name or MAC for the first time.
+//! An object that already exists as wanted is kept, whatever program made it. Only objects with the agent's mark are
+//! removed. When a link is set down, the kernel removes all its routes and IPv6 addresses, also those of other
+//! programs. This happens only when a NIC gets its name or MAC address for the first time.
 
 mod assign;
 mod effect;
@@ -38,33 +38,33 @@ use protocol::message::{Capability, Failure};
 use protocol::spec::{Addressing, Extension, FirewallLevel, Interface, NetSpec};
 use std::collections::BTreeMap;
 
-/// The steps to carry out, and their outcome for each interface.
+/// The steps that make the kernel's network agree with a [`NetSpec`], and the foreseen state of each of its interfaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The steps, each one kernel call.
+    /// The steps in the order in which they are carried out. Empty if the network already agrees with the spec.
     pub steps: Vec<Planned>,
-    /// The outcome for each interface of the spec, in its order.
+    /// The foreseen state of each interface of the [`NetSpec`], in its order.
     pub outlooks: Vec<Outlook>,
 }
 
-/// The outcome of a plan for an interface.
+/// What a plan can do for one interface of a [`NetSpec`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outlook {
-    /// The interface's NIC does not exist.
+    /// Nothing yet: the VM has no NIC for the interface.
     Waiting,
-    /// The interface needs a capability that this agent lacks; nothing of it is changed.
+    /// Nothing: the interface needs this capability, which the agent lacks.
     Unsupported(Capability),
-    /// A NIC carries the interface.
+    /// The VM has the interface's NIC, and the plan configures it.
     Present {
         /// The index of the NIC's link.
         link: u32,
-        /// A part of the interface that can't be made, known before it is tried.
+        /// A part of the interface that is impossible, known before any step is tried; `None` if all is possible.
         conflict: Option<Failure>,
     },
 }
 
-/// Compares the kernel's state with the spec, for an agent with these capabilities; returns the
-/// plan.
+/// Compares the observed state of the kernel with the network that the VM must have (`spec`), and returns the steps
+/// that make them agree. `capabilities` are the optional features that this agent has.
 pub fn plan(observed: &Observed, spec: &NetSpec, capabilities: &[Capability]) -> Plan {
     let interfaces = &spec.parts().interfaces;
     let assigned = assign::assign(&observed.links, interfaces);

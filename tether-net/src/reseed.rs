@@ -1,15 +1,16 @@
-//! Makes the random numbers of a VM's new incarnation differ from those of the ones before.
+//! Reseeds the VM's random numbers for each new incarnation (run of the container).
 //!
-//! A VM that is restored, or cloned from a saved one, goes on with the random state that was saved:
-//! two clones would draw the same keys. The incarnation, which is new for each start, restore or
-//! clone, is mixed into the kernel's pool, and the generator is made to draw from the pool at once.
+//! A VM that is restored, or cloned from a saved one, continues with the saved state of the
+//! kernel's random number generator: two clones would draw the same keys. The incarnation is new
+//! for each start, restore or clone. It is mixed into the kernel's pool, and the generator is made
+//! to draw from the pool at once.
 //!
-//! The result is *difference*, not secrecy: the coordinator and every client that reads its answers
-//! know the incarnation, and together with the saved memory the next numbers follow from it until
-//! the kernel has gathered noise of its own. So no entropy is credited for it. A write does that,
-//! and needs no right (random(4): it adds data "but does not increment the entropy count"), where
-//! `RNDADDENTROPY` would need one to do the same. `RNDRESEEDCRNG` needs `CAP_SYS_ADMIN`; without it
-//! the kernel draws from the pool by itself, within a minute.
+//! The result is *difference*, not secrecy: the coordinator and its clients know the incarnation.
+//! Together with the saved memory, the next numbers can be computed from it until the kernel has
+//! gathered noise of its own. Therefore no entropy is credited. A plain write does not credit any,
+//! and needs no privilege (random(4): it adds data "but does not increment the entropy count");
+//! `RNDADDENTROPY` would need one. `RNDRESEEDCRNG` needs `CAP_SYS_ADMIN`; without it the kernel
+//! itself draws from the pool within a minute.
 
 #[cfg(test)]
 mod tests;
@@ -32,10 +33,10 @@ nix::ioctl_none!(
     7
 );
 
-/// The reason for which the kernel's random numbers could not be changed.
+/// The reason why the kernel's random numbers could not be reseeded.
 #[derive(Debug, Error)]
 pub enum ReseedError {
-    /// The incarnation can't be written to the pool.
+    /// The incarnation can't be written to the kernel's entropy pool.
     #[error("can't mix this life into {device}, so its random numbers may repeat those of a clone")]
     Mix {
         /// The device's path.
@@ -44,14 +45,14 @@ pub enum ReseedError {
         #[source]
         source: io::Error,
     },
-    /// The generator goes on with its old key for up to a minute.
+    /// The generator can't be reseeded at once, so it uses its old key for up to a minute.
     #[error(
         "can't reseed the kernel's random numbers at once: give the agent CAP_SYS_ADMIN, or clones draw the same for up to a minute"
     )]
     Reseed(#[source] Errno),
 }
 
-/// Reseeds the kernel's random numbers for each new incarnation.
+/// Reseeds the kernel's random numbers once for each new [`Incarnation`] (run of the container).
 #[derive(Debug)]
 pub struct Reseeder {
     device: PathBuf,
@@ -74,9 +75,11 @@ impl Reseeder {
         }
     }
 
-    /// Reseeds the kernel if the incarnation is new; called with each spec before it is applied.
-    /// Returns an error to log, the first time only, since later incarnations would be refused
-    /// alike.
+    /// Reseeds the kernel's random numbers if `incarnation` differs from that of the last call. The
+    /// agent calls this with each spec before it applies it.
+    ///
+    /// Returns an error for the log only the first time that reseeding fails, since later attempts
+    /// fail for the same reason; `None` otherwise.
     pub fn live(&mut self, incarnation: Incarnation) -> Option<ReseedError> {
         if !self.latest.begins(incarnation) {
             return None;

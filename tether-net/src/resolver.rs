@@ -1,14 +1,12 @@
-//! The guest's `/etc/resolv.conf`, `/etc/hosts` and `/etc/hostname`, and the kernel's host name and
-//! domain name.
+//! Writes the guest's `/etc/resolv.conf`, `/etc/hosts` and `/etc/hostname`, and sets the kernel's host name and domain
+//! name.
 //!
-//! A file that the spec does not describe is left as it is: `resolv.conf` when it has no resolver, the names when it
-//! has none, and `hosts` when the spec says nothing about hosts and the file, if there is one, has none of the
-//! agent's lines.
+//! What the spec does not have is left as it is: `resolv.conf` without a resolver, the names without names, `hosts`
+//! without hosts if the file exists and has no lines of the agent.
 //!
-//! With the first spec of a life the files are made; what the image or an earlier life has there is
-//! gone, but for lines of hosts beside the agent's own. From then on others' changes are kept: the
-//! agent changes its own lines of hosts alone, and a `resolv.conf` that is not as it wrote it is not
-//! written again.
+//! With the first spec of a container's run the files are replaced, and content of the image or of an earlier run is
+//! lost, except lines of `hosts` outside of the agent's part. From then on, changes by other programs are kept: the
+//! agent changes only its own part of `hosts`, and no longer writes a `resolv.conf` that differs from what it wrote.
 
 mod dir;
 mod hosts;
@@ -35,18 +33,18 @@ const DOMAIN_NAME: &str = "/proc/sys/kernel/domainname";
 /// First line of a resolv.conf that the agent writes.
 const OWN_LINE: &str = "# Written by tether-net; what is changed here is lost.\n";
 
-/// The host names that the agent sets.
+/// Which host names the agent sets (`--hostname`): that in etc/hostname, and possibly the kernel's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostnameScope {
-    /// The file's, and also the kernel's if the root is `/`.
+    /// Sets etc/hostname, and also the kernel's host name if the root directory is `/`.
     Auto,
-    /// The file's and the kernel's.
+    /// Sets etc/hostname and the kernel's host name.
     Kernel,
-    /// The file's only: other programs share the kernel's.
+    /// Sets etc/hostname only, since other programs share the kernel's host name.
     File,
 }
 
-/// The files of one root directory.
+/// Writes the network's files in the etc directory of a root file system: `hosts`, `resolv.conf` and `hostname`.
 #[derive(Clone, Debug)]
 pub struct Files {
     root: PathBuf,
@@ -63,7 +61,7 @@ struct Written {
 }
 
 impl Files {
-    /// Makes a writer of the files below `root`; no symbolic link leads out of it.
+    /// Creates a writer of the files below the directory `root`. Symbolic links do not lead out of `root`.
     pub fn new(root: impl Into<PathBuf>, hostname: HostnameScope) -> Self {
         Self {
             root: root.into(),
@@ -72,8 +70,8 @@ impl Files {
         }
     }
 
-    /// Makes the files as a spec says. A file that is right already is not written. Returns the
-    /// failures.
+    /// Makes the files and the kernel's host name agree with a [`NetSpec`], and returns the failures. A file that
+    /// already agrees is not written.
     pub fn apply(&mut self, spec: &NetSpec) -> Vec<Failure> {
         let parts = spec.parts();
         let mut failures = Vec::new();
@@ -185,7 +183,7 @@ fn set_kernel_domain(domain: &DomainName) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the text of a resolv.conf(5).
+/// Returns the text of the resolv.conf(5) for a resolver's configuration.
 pub fn resolv_conf(resolver: &Resolver) -> String {
     let mut text = OWN_LINE.to_owned();
     for server in resolver.servers() {

@@ -1,8 +1,8 @@
-//! Drives the protocol's session machine: opens the channel when it says so, carries its messages,
-//! hands its specs to the converge loop and the loop's events to it.
+//! Drives the session machine of `protocol`: opens the channel, sends and receives the machine's
+//! messages, passes received specs to the converge loop, and the loop's events to the machine.
 //!
-//! Two futures: [`open_channels`] opens, [`Session::run`] does the rest. They are apart so that a
-//! connection in the making is not begun anew whenever something else happens.
+//! There are two futures. [`open_channels`] opens channels, [`Session::run`] does the rest. They
+//! are separate so that other events do not restart a connection that is being made.
 
 use protocol::message::{LinkEvent, LogLine};
 use protocol::session::Entropy;
@@ -15,18 +15,21 @@ use std::fmt::Write;
 use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
-/// A message from the converge loop to the session.
+/// An event for the coordinator. The loop that configures the network passes it to the session,
+/// which sends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgentEvent {
-    /// The state of the network after a spec was applied, or since something changed.
+    /// The network has this state, after a spec was applied or when something has changed since.
     Applied(Applied),
-    /// A link appeared, changed or was removed.
+    /// A network link appeared, changed or disappeared.
     Link(LinkEvent),
 }
 
-/// Opens channels: if the coordinator dials, whenever it does; else once for each request.
+/// Opens channels and sends them to `opened`: each connection that the coordinator makes if the
+/// opener listens, otherwise one for each request. It sends `None` if a requested channel can't be
+/// opened.
 ///
-/// Ends when the receiver of the channels is gone.
+/// Returns when the other end of `requests` or `opened` is gone.
 pub async fn open_channels(
     mut opener: Opener,
     mut requests: mpsc::Receiver<()>,
@@ -81,21 +84,21 @@ pub(crate) fn with_sources(error: &dyn Error) -> String {
     text
 }
 
-/// The session's ends of the channels to the other futures of the agent.
+/// The session's ends of the channels (of tokio) to the agent's other futures.
 pub struct Ends {
-    /// Sends requests to open a channel.
+    /// Sends a request to open a channel to the coordinator.
     pub requests: mpsc::Sender<()>,
     /// Receives an open channel, or `None` if a requested one can't be opened.
     pub opened: mpsc::Receiver<Option<ChannelStream>>,
-    /// Sends the newest spec.
+    /// Publishes the newest spec to the converge loop; `None` until the first arrives.
     pub desired: watch::Sender<Option<NetSpec>>,
-    /// Receives events of the converge loop.
+    /// Receives the converge loop's events.
     pub events: mpsc::Receiver<AgentEvent>,
-    /// Receives lines of the log.
+    /// Receives the agent's log lines, to be sent to the coordinator.
     pub logs: mpsc::Receiver<LogLine>,
 }
 
-/// The agent's end of its sessions, one after the other.
+/// The agent's sessions with the coordinator, one after the other, until the agent ends.
 pub struct Session {
     machine: Agent,
     channel: Option<AgentEnd>,
@@ -111,7 +114,8 @@ enum SessionEvent {
 }
 
 impl Session {
-    /// Makes a session; it begins when it runs.
+    /// Creates the session's task, which does nothing until [`Session::run`]. `entropy` gives
+    /// random numbers for nonces.
     pub fn new(ends: Ends, entropy: Entropy) -> Self {
         let name = concat!("tether-net ", env!("CARGO_PKG_VERSION"));
         let capabilities = crate::converge::CAPABILITIES.to_vec();
@@ -123,7 +127,7 @@ impl Session {
         }
     }
 
-    /// Runs until one of the other futures has ended.
+    /// Runs until one of the agent's other futures has ended.
     pub async fn run(mut self) {
         loop {
             while let Some(output) = self.machine.poll() {

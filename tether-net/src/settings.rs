@@ -1,8 +1,8 @@
-//! Writes the kernel settings of the network that the container asks for.
+//! Writes the kernel settings of the network (sysctls) that the container asks for.
 //!
-//! They are no steps of a plan: the agent knows nothing of them but their paths and values. Each time
-//! that the network is as its spec says, what differs is written; a setting of a link that is not there
-//! yet is written when it is.
+//! They are not steps of a plan, since the agent knows only their paths and values. Each time the network agrees with
+//! its spec, the settings that differ are written. A setting of a link that does not exist yet is written when the link
+//! exists.
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +13,8 @@ use protocol::message::Failure;
 use protocol::spec::{Extension, NetSpec};
 use std::{fs, io};
 
-/// Writes the settings of a spec that differ from the kernel's. Returns the failures.
+/// Writes the kernel settings that a [`NetSpec`] has ([`Extension::sysctls`]) and that differ from the present ones.
+/// Returns the failures. A setting whose file does not exist is skipped: its link may appear later.
 pub fn apply(sysfs: &Sysfs, spec: &NetSpec) -> Vec<Failure> {
     let asked = Extension::read(&spec.parts().extension).sysctls;
     let set = |(path, value): (String, String)| {

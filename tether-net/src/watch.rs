@@ -1,8 +1,8 @@
 //! Waits for changes of the kernel's network.
 //!
-//! The content of an event is not read: the agent observes again after each, which a lost event
-//! can't make wrong. So an overrun of the socket (ENOBUFS) is a change like any other, and the
-//! queue is bounded by the socket's buffer.
+//! The content of a notification is not read: the agent observes the whole state again after each.
+//! A lost notification therefore does no harm, an overrun of the socket (ENOBUFS) counts as a
+//! change, and the socket's buffer bounds the queue.
 
 use crate::netlink::NetlinkError;
 use nix::errno::Errno;
@@ -19,7 +19,7 @@ use tokio::net::UnixDatagram;
 /// `RTMGRP_IPV6_ROUTE` of linux/rtnetlink.h.
 const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 
-/// A socket that receives the kernel's events.
+/// A netlink socket on which the kernel notifies the agent of changed links, addresses and routes.
 #[derive(Debug)]
 pub struct Watch {
     /// A netlink socket: datagrams on a descriptor, which is all that this type makes use of.
@@ -43,10 +43,12 @@ impl Watch {
         Ok(Self { socket })
     }
 
-    /// Waits until something has changed. Cancel-safe: an event stays until it was returned.
+    /// Waits until the kernel's network has changed. Cancel-safe: no notification is lost if the
+    /// future is dropped.
     ///
     /// # Errors
-    /// Returns the system's error if the socket fails; lost events (ENOBUFS) are no error.
+    /// Returns the system's error if the socket fails. Notifications that the kernel dropped
+    /// (ENOBUFS) count as a change.
     pub async fn changed(&self) -> io::Result<()> {
         loop {
             self.socket.readable().await?;
@@ -57,8 +59,8 @@ impl Watch {
         }
     }
 
-    /// Discards the events so far, and returns whether there were any: a later observation includes
-    /// their changes.
+    /// Discards the notifications so far, and returns whether there were any. The caller observes
+    /// the kernel afterwards, which includes the changes.
     pub fn forget(&self) -> bool {
         let mut changed = false;
         // Not by tokio, which knows only what the reactor had heard when it ran last.

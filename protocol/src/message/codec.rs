@@ -19,28 +19,31 @@ pub const MAX_FAILURES: usize = 64;
 /// The most bytes in [`LogLine::text`](super::LogLine::text).
 pub const MAX_LOG_TEXT: usize = 512;
 
-/// A message with the session that it belongs to.
+/// A message together with the nonce (random number) of the session to which it belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope<M> {
-    /// The session's nonce; [`SessionNonce::NONE`] outside of a session.
+    /// The session's nonce; [`SessionNonce::NONE`] if the message belongs to no session.
     pub nonce: SessionNonce,
     /// The message.
     pub message: M,
 }
 
-/// A message of one direction: [`ToAgent`] or [`ToCoordinator`].
+/// A type of message that one end of a channel sends: [`ToAgent`] or [`ToCoordinator`] between
+/// coordinator and agent, [`ToInit`](crate::process::ToInit) or
+/// [`FromInit`](crate::process::FromInit) between a VM's shim and its init.
 pub trait Message: Serialize + DeserializeOwned {
-    /// Checks that every list and text is within the protocol's bounds.
+    /// Checks that every list and text of the message is within the protocol's bounds.
+    /// [`Message::decode`] calls it.
     ///
     /// # Errors
-    /// Returns [`DecodeError::TooMany`] with the list or text that is not.
+    /// Returns [`DecodeError::TooMany`], with the field's name, if a list or text is too long.
     fn check(&self) -> Result<(), DecodeError>;
 
-    /// Returns the message as bytes, at most [`MAX_PAYLOAD`].
+    /// Encodes the message as bytes (postcard), at most [`MAX_PAYLOAD`].
     ///
     /// # Errors
-    /// Returns [`EncodeError::TooLong`] if it is longer than a frame carries,
-    /// [`EncodeError::Formless`] if it can't be encoded.
+    /// Returns [`EncodeError::TooLong`] if the encoded message is longer than a frame can carry.
+    /// Returns [`EncodeError::Formless`] if the encoder fails.
     fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         let bytes = postcard::to_allocvec(self).map_err(EncodeError::Formless)?;
         if bytes.len() > MAX_PAYLOAD {
@@ -49,11 +52,12 @@ pub trait Message: Serialize + DeserializeOwned {
         Ok(bytes)
     }
 
-    /// Decodes the message that is all of `bytes`.
+    /// Decodes one message from `bytes`, which must contain nothing else.
     ///
     /// # Errors
-    /// Returns [`DecodeError::Malformed`] if the bytes are not a message, [`DecodeError::Trailing`]
-    /// if bytes follow it, [`DecodeError::TooMany`] if a list or text is too long.
+    /// Returns [`DecodeError::Malformed`] if the bytes are not a message of this type,
+    /// [`DecodeError::Trailing`] if more bytes follow the message, [`DecodeError::TooMany`] if a
+    /// list or text is too long.
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (message, rest) =
             postcard::take_from_bytes::<Self>(bytes).map_err(DecodeError::Malformed)?;
@@ -121,40 +125,41 @@ pub(crate) fn bounded(field: &'static str, count: usize, limit: usize) -> Result
     Ok(())
 }
 
-/// The reason for which a message can't be encoded.
+/// The reason why a message can't be encoded.
 #[derive(Debug, Error)]
 pub enum EncodeError {
-    /// The message is longer than a frame carries.
+    /// The encoded message is longer than a frame can carry ([`MAX_PAYLOAD`]).
     #[error("the message has {bytes} bytes: a frame carries at most {MAX_PAYLOAD}")]
     TooLong {
-        /// The message's length in bytes.
+        /// The encoded message's length in bytes.
         bytes: usize,
     },
-    /// The encoder can't express the message.
+    /// The encoder (postcard) failed with this error.
     #[error("the message has no form in bytes")]
     Formless(#[source] postcard::Error),
 }
 
-/// The reason for which bytes are not a message.
+/// The reason why bytes are not a valid message.
 #[derive(Debug, Error)]
 pub enum DecodeError {
-    /// The bytes end early, name an unknown variant, or hold a value that is not possible.
+    /// The bytes end too early, have an unknown variant, or contain a value that its type does not
+    /// allow.
     #[error("the bytes are no message of this version: the peer is broken or speaks another one")]
     Malformed(#[source] postcard::Error),
-    /// Bytes follow the message.
+    /// More bytes follow the message.
     #[error("{bytes} bytes lie behind the message: the peer is broken or speaks another version")]
     Trailing {
-        /// The number of these bytes.
+        /// The number of bytes that follow the message.
         bytes: usize,
     },
     /// A list or text is longer than the protocol allows.
     #[error("message field `{field}` has length {count}: at most {limit} are possible")]
     TooMany {
-        /// The list or text.
+        /// The name of the list or text.
         field: &'static str,
-        /// The length of it.
+        /// Its number of entries, or its length in bytes.
         count: usize,
-        /// The greatest length allowed.
+        /// The greatest number of entries, or bytes, that the protocol allows.
         limit: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! The agent's end of a session.
+//! The agent's side of a session, as a state machine without I/O.
 
 mod applied;
 
@@ -31,56 +31,61 @@ const LOG_LINES: usize = 64;
 const LOG_BURST: u32 = 50;
 const LOG_EVERY: Duration = Duration::from_millis(100);
 
-/// An event for the agent's end.
+/// An event that the driver (the task that owns the agent's channel) passes to [`Agent::handle`].
 #[derive(Debug)]
 pub enum Input {
-    /// [`Output::OpenChannel`] succeeded, or the coordinator connected.
+    /// The channel is open: [`Output::OpenChannel`] succeeded, or the coordinator connected by
+    /// itself.
     ChannelOpened,
-    /// [`Output::OpenChannel`] failed, or the open channel has ended.
+    /// The channel is closed: [`Output::OpenChannel`] failed, or the open channel has ended.
     ChannelClosed,
-    /// A valid message arrived.
+    /// A valid message arrived from the coordinator.
     Message(Envelope<ToAgent>),
-    /// The kernel's state was changed, or was seen to have changed, to this.
+    /// The agent has applied a [`NetSpec`], or the state of the guest's kernel has changed since.
+    /// This is the present state.
     Applied(Applied),
-    /// A link appeared, changed or was removed.
+    /// A network link of the guest appeared, changed or disappeared.
     Link(LinkEvent),
-    /// A line was logged.
+    /// The agent logged this line. It is sent to the coordinator when a session exists; beyond 64
+    /// waiting lines the oldest is dropped.
     Log(LogLine),
-    /// [`Agent::deadline`] has come.
+    /// The time that [`Agent::deadline`] returned has come.
     Tick,
 }
 
-/// An action for the driver, to be done in the order of [`Agent::poll`].
+/// An action that the driver must do, in the order in which [`Agent::poll`] returns them.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Open the channel. Answered by [`Input::ChannelOpened`] or [`Input::ChannelClosed`].
+    /// Open the channel, then pass in [`Input::ChannelOpened`] or [`Input::ChannelClosed`].
     OpenChannel,
-    /// Close the channel. Not answered.
+    /// Close the channel. No input answers this.
     CloseChannel,
-    /// Send this message.
+    /// Send this message to the coordinator.
     Send(Envelope<ToCoordinator>),
-    /// Apply this spec, and stop applying an earlier one.
+    /// Make the guest's network agree with this spec, and stop applying any earlier one.
     Apply(NetSpec),
-    /// The session was established.
+    /// A session with the coordinator has begun; this is the coordinator's message that began it.
     Established(Welcome),
-    /// The coordinator refused the session; the agent keeps asking.
+    /// The coordinator refused a session, for this reason. The agent keeps asking.
     Refused(Refusal),
-    /// The session was lost.
+    /// The session has ended, for this reason.
     Lost(Lost),
 }
 
-/// The reason for which the agent lost its session.
+/// The reason why the session between the agent and the coordinator has ended, on the agent's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
-    /// The channel was closed.
+    /// The channel was closed, or replaced by a new one.
     ChannelClosed,
-    /// No frame arrived for [`MISSED_HEARTBEATS`] heartbeats.
+    /// No frame of the session arrived for [`MISSED_HEARTBEATS`] heartbeats.
     Silence,
-    /// The coordinator does not know the session: it has restarted.
+    /// The coordinator does not know the session, since it has restarted, for example. It has sent
+    /// [`ToAgent::Probe`].
     Probed,
 }
 
-/// The agent's end of a session.
+/// The agent's side of a session: a state machine that opens the channel, asks the coordinator for
+/// a session, receives specs, and sends reports and log lines. It does no I/O.
 pub struct Agent {
     name: String,
     capabilities: Vec<Capability>,
@@ -121,9 +126,11 @@ struct Session {
 }
 
 impl Agent {
-    /// Makes an agent at `now` that holds no spec and has no channel; its first output opens one.
+    /// Creates the state machine of an agent that has no [`NetSpec`], session or channel yet. The
+    /// first action that [`Agent::poll`] returns is to open the channel.
     ///
-    /// `name` is cut to [`MAX_AGENT_NAME`] bytes, `capabilities` to [`MAX_CAPABILITIES`].
+    /// `name` is the agent's program name and release for the coordinator's log, cut to
+    /// [`MAX_AGENT_NAME`] bytes. `capabilities` are cut to [`MAX_CAPABILITIES`].
     pub fn new(
         now: Instant,
         name: &str,
@@ -148,7 +155,7 @@ impl Agent {
         agent
     }
 
-    /// Handles an event; [`Agent::poll`] then returns the actions.
+    /// Handles an event. Afterwards the driver must call [`Agent::poll`] until it returns `None`.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::ChannelOpened => self.opened(now),
@@ -163,13 +170,13 @@ impl Agent {
         self.send_logs(now);
     }
 
-    /// Returns the next action; `None` if no further one is due.
+    /// Returns the next action that the driver must do; `None` if no action is left.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Returns the time at which the driver has to hand in [`Input::Tick`], if no other event comes
-    /// before.
+    /// Returns the time at which the driver must pass in [`Input::Tick`] if no other event comes
+    /// earlier. `None` while the channel is being opened.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             AgentState::Closed { retry } => Some(*retry),
@@ -183,12 +190,13 @@ impl Agent {
         }
     }
 
-    /// Returns whether a session is established.
+    /// Returns whether a session with the coordinator exists.
     pub fn is_established(&self) -> bool {
         matches!(self.state, AgentState::Established(_))
     }
 
-    /// Returns the newest spec received, whether applied or being applied.
+    /// Returns the ID of the newest [`NetSpec`] that the agent has received, applied or not; `None`
+    /// if it has none.
     pub fn held(&self) -> Option<SpecId> {
         self.held
     }

@@ -1,8 +1,9 @@
-//! Bounds the rate of an event.
+//! Limits the rate of an event.
 
 use std::time::{Duration, Instant};
 
-/// A token bucket: lets `burst` events through at once, and one more every `every`.
+/// A rate limit for events, such as log lines: a token bucket that allows a burst at once, and then
+/// one event in each interval.
 #[derive(Debug)]
 pub struct Budget {
     burst: u32,
@@ -12,8 +13,8 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Makes a budget of `burst` events at once, and one more each time `every` has passed; `every`
-    /// is not zero.
+    /// Creates a limit of `burst` events at once, plus one more each time `every` has passed.
+    /// `every` must not be zero.
     #[must_use]
     pub fn new(burst: u32, every: Duration) -> Self {
         Self {
@@ -24,7 +25,7 @@ impl Budget {
         }
     }
 
-    /// Returns whether one more event may happen at `now`, and counts it if so.
+    /// Returns whether one more event is allowed at `now`. If so, the event is counted.
     pub fn take(&mut self, now: Instant) -> bool {
         self.fill(now);
         let any = self.left > 0;
@@ -32,7 +33,8 @@ impl Budget {
         any
     }
 
-    /// Returns when the next event may happen, after [`Budget::take`] returned false.
+    /// Returns the time at which the next event is allowed, after [`Budget::take`] has returned
+    /// false. `None` before the first call of `take`.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
         self.filled.map(|filled| filled + self.every)

@@ -1,4 +1,4 @@
-//! The coordinator's end of one container's session.
+//! The coordinator's side of one container's session, as a state machine without I/O.
 
 use super::backoff::Backoff;
 use super::budget::Budget;
@@ -22,64 +22,65 @@ const HELLO_GAP: Duration = Duration::from_millis(50);
 const LOG_BURST: u32 = 100;
 const LOG_EVERY: Duration = Duration::from_millis(50);
 
-/// An event for the coordinator's end.
+/// An event that the driver (the task that owns the container's channel) passes to [`Coordinator::handle`].
 #[derive(Debug)]
 pub enum Input {
-    /// [`Output::OpenChannel`] succeeded, or the agent connected.
+    /// The channel is open: [`Output::OpenChannel`] succeeded, or the agent connected by itself.
     ChannelOpened,
-    /// [`Output::OpenChannel`] failed, or the open channel has ended.
+    /// The channel is closed: [`Output::OpenChannel`] failed, or the open channel has ended.
     ChannelClosed,
-    /// A valid message arrived.
+    /// A valid message arrived from the agent.
     Message(Envelope<ToCoordinator>),
-    /// The VM must have this spec. Within one incarnation the greatest generation wins; another
-    /// incarnation always wins, and ends the session with the one before.
+    /// The VM must have this spec from now on. A spec of the same incarnation (run of the container) is ignored unless
+    /// its generation is greater. A spec of another incarnation always replaces the present one, and ends the present
+    /// session.
     Desired(NetSpec),
-    /// The container was stopped: no spec is desired any more, and no session is wanted.
+    /// The container was stopped: the coordinator forgets the spec, and ends the session and the channel.
     Stopped,
-    /// [`Coordinator::deadline`] has come.
+    /// The time that [`Coordinator::deadline`] returned has come.
     Tick,
 }
 
-/// An action for the driver, to be done in the order of [`Coordinator::poll`].
+/// An action that the driver must do, in the order in which [`Coordinator::poll`] returns them.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Open the channel. Answered by [`Input::ChannelOpened`] or [`Input::ChannelClosed`].
+    /// Open the channel, then pass in [`Input::ChannelOpened`] or [`Input::ChannelClosed`].
     OpenChannel,
-    /// Close the channel. Not answered.
+    /// Close the channel. No input answers this.
     CloseChannel,
-    /// Send this message.
+    /// Send this message to the agent.
     Send(Envelope<ToAgent>),
-    /// The session was established.
+    /// A session has begun with the agent that sent this [`Hello`].
     Established(Hello),
-    /// The agent was refused; the channel stays open, since the agent may ask again.
+    /// A session was refused to the agent, with this reason. The channel stays open, since the agent will ask again.
     Refused(Refusal),
-    /// The VM's network is in this state now. Only reports newer than the last one are returned.
+    /// The VM's network now has this state. Repeated and outdated reports are not returned.
     Reported(Report),
-    /// A link of the VM appeared, changed or was removed.
+    /// A network link of the VM appeared, changed or disappeared.
     Linked(LinkEvent),
-    /// The agent logged a line.
+    /// The agent logged this line. Lines beyond 20 a second (after a burst of 100) are dropped.
     Logged(LogLine),
-    /// The session was lost.
+    /// The session has ended, for this reason.
     Lost(Lost),
 }
 
-/// The reason for which the coordinator lost its session.
+/// The reason why the session between the coordinator and a container's agent has ended, on the coordinator's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
-    /// The channel was closed.
+    /// The channel was closed, or replaced by a new one.
     ChannelClosed,
-    /// No frame arrived for [`MISSED_HEARTBEATS`] heartbeats.
+    /// No frame of the session arrived for [`MISSED_HEARTBEATS`] heartbeats.
     Silence,
-    /// The agent began a new session: it has restarted, or another agent is on the channel.
+    /// An agent asked for a new session: it has restarted, or another agent uses the channel.
     Replaced,
-    /// The VM has a new incarnation.
+    /// The container was started anew: the VM must have a [`NetSpec`] of another incarnation (run of the container).
     NewIncarnation,
-    /// The container is stopped.
+    /// The container was stopped.
     Stopped,
 }
 
-/// Makes the message that refuses a session to the agent that sent `hello`. It has the nonce of
-/// `hello`; the caller sends it.
+/// Returns the message that refuses a session to the agent that sent `hello`, for the given reason. The caller sends
+/// it.
 pub fn refuse(hello: &Hello, refusal: Refusal) -> Envelope<ToAgent> {
     Envelope {
         nonce: hello.nonce,
@@ -87,10 +88,10 @@ pub fn refuse(hello: &Hello, refusal: Refusal) -> Envelope<ToAgent> {
     }
 }
 
-/// Returns the newest version that both this build and the agent speak.
+/// Returns the newest message version that both this build and the agent that sent `hello` support.
 ///
 /// # Errors
-/// Returns [`Refusal::Version`] if both have no version in common.
+/// Returns [`Refusal::Version`] if they have no version in common.
 pub fn negotiate(hello: &Hello) -> Result<Version, Refusal> {
     let version = hello.newest.min(NEWEST_VERSION);
     if version < hello.oldest.max(OLDEST_VERSION) {
@@ -102,7 +103,8 @@ pub fn negotiate(hello: &Hello) -> Result<Version, Refusal> {
     Ok(version)
 }
 
-/// The coordinator's end of one container's session.
+/// The coordinator's side of one container's session: a state machine that opens the channel, answers the agent's
+/// hello, sends the newest spec until the agent has it, and notices when the agent is gone. It does no I/O.
 pub struct Coordinator {
     heartbeat: Duration,
     entropy: Entropy,
@@ -142,8 +144,8 @@ struct Session {
 }
 
 impl Coordinator {
-    /// Makes the end of a container that is not started, at `now`. The heartbeat is moved into the
-    /// range from [`MIN_HEARTBEAT`] to [`MAX_HEARTBEAT`].
+    /// Creates the state machine of a container that is not started, without [`NetSpec`] and channel. `heartbeat` is
+    /// the time between two pings, limited to [`MIN_HEARTBEAT`] to [`MAX_HEARTBEAT`].
     pub fn new(now: Instant, heartbeat: Duration, entropy: Entropy) -> Self {
         Self {
             heartbeat: heartbeat.clamp(MIN_HEARTBEAT, MAX_HEARTBEAT),
@@ -156,7 +158,7 @@ impl Coordinator {
         }
     }
 
-    /// Handles an event; [`Coordinator::poll`] then returns the actions.
+    /// Handles an event. Afterwards the driver must call [`Coordinator::poll`] until it returns `None`.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::ChannelOpened => self.opened(now),
@@ -169,13 +171,13 @@ impl Coordinator {
         self.tick(now);
     }
 
-    /// Returns the next action; `None` if no further one is due.
+    /// Returns the next action that the driver must do; `None` if no action is left.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Returns the time at which the driver has to hand in [`Input::Tick`], if no other event comes
-    /// before; `None` while the channel is being opened, and while it is closed and no spec is desired.
+    /// Returns the time at which the driver must pass in [`Input::Tick`] if no other event comes earlier. `None` while
+    /// the channel is being opened, and while it is closed and the VM need not have a spec.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             CoordinatorState::Closed { retry } => self.desired.is_some().then_some(*retry),
@@ -187,12 +189,12 @@ impl Coordinator {
         }
     }
 
-    /// Returns whether a session is established.
+    /// Returns whether a session with an agent exists.
     pub fn is_established(&self) -> bool {
         matches!(self.state, CoordinatorState::Established(_))
     }
 
-    /// Returns the spec that the VM must have.
+    /// Returns the ID of the [`NetSpec`] that the VM must have; `None` if the container is not started.
     pub fn desired(&self) -> Option<SpecId> {
         self.desired.as_ref().map(NetSpec::id)
     }

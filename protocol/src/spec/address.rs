@@ -1,16 +1,17 @@
-//! Link-layer and bus addresses.
+//! MAC addresses, and positions of NICs on the PCI bus.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use thiserror::Error;
 
-/// An Ethernet address that an interface may have: unicast and not zero.
+/// A unicast Ethernet (MAC) address. It is never zero and never a group address, so that an
+/// interface can have it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "[u8; 6]", into = "[u8; 6]")]
 pub struct MacAddress([u8; 6]);
 
 impl MacAddress {
-    /// Returns the six bytes in network order.
+    /// Returns the address's six bytes in network order.
     pub fn octets(self) -> [u8; 6] {
         self.0
     }
@@ -72,7 +73,7 @@ impl fmt::Debug for MacAddress {
     }
 }
 
-/// The reason for which a value is not a MAC address for an interface.
+/// The reason why a value is not a valid [`MacAddress`].
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum MacAddressError {
     /// The text is not six pairs of hexadecimal digits.
@@ -80,26 +81,28 @@ pub enum MacAddressError {
         "MAC address `{0}` is malformed: write six pairs of hexadecimal digits, as in 02:42:ac:12:00:02"
     )]
     Malformed(String),
-    /// The address is a group's, or all zero.
+    /// The address is a group address, or zero.
     #[error(
         "MAC address {0} is not unicast: an interface needs an even first octet and not all zeros"
     )]
     NotUnicast(String),
 }
 
-/// The position of a NIC on the PCI bus, as the guest sees it: `device.function` in hexadecimal
-/// from the root bus down, joined by `/` (`03.0`; behind a root port `02.0/00.0`).
+/// The position of a NIC on the PCI bus as the guest sees it. Its text form is `device.function` in
+/// hexadecimal from the root bus down, joined by `/`: `03.0` on the root bus, `02.0/00.0` behind a
+/// root port.
 ///
-/// Bus numbers depend on the order of enumeration, slots on the way do not.
+/// It has no bus numbers, since these depend on the order in which the guest finds its bridges.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Vec<(u8, u8)>", into = "Vec<(u8, u8)>")]
 pub struct PciPath(Vec<(u8, u8)>);
 
 impl PciPath {
-    /// The most steps of a path: the bridges on the way to a device, and the device itself.
+    /// The greatest number of steps in a path: the bridges above the device, and the device itself.
     pub const MAX_DEPTH: usize = 8;
 
-    /// Returns the way from the root bus: pairs of device (0 to 31) and function (0 to 7).
+    /// Returns the steps from the root bus to the NIC, as pairs of device (0 to 31) and function (0
+    /// to 7).
     pub fn steps(&self) -> &[(u8, u8)] {
         &self.0
     }
@@ -164,7 +167,7 @@ impl fmt::Debug for PciPath {
     }
 }
 
-/// The error of a text that is not a PCI path.
+/// The error for a text or list of steps that is not a valid [`PciPath`].
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
     "PCI path `{0}` is malformed: write device.function in hexadecimal from the root bus down, as in 03.0 or 02.0/00.0"

@@ -1,24 +1,28 @@
-//! The fields of a spec that were added since version 1 of the protocol, in its extension field.
+//! The fields of a spec that were added since version 1 of the protocol. They travel in
+//! [`NetSpecParts::extension`](super::NetSpecParts::extension).
 //!
-//! Fields are only ever appended. An agent that is older than the coordinator ignores the fields behind those that it
-//! knows; for an agent that is newer, the fields that an older coordinator does not send have their defaults.
+//! New fields are appended. An agent that is older than the coordinator ignores the bytes behind the fields that it knows;
+//! an agent that is newer gives the fields that are not sent their defaults.
 
 use super::{DomainName, MAX_EXTENSION};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The fields of a spec beyond version 1. The default is encoded as an empty field.
+/// The fields of a [`NetSpec`](super::NetSpec) that were added since version 1 of the protocol. The default value is
+/// encoded as no bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extension {
-    /// The domain of the VM's host name; `None` leaves the kernel's unchanged.
+    /// The kernel's domain name (`--domainname`), which the agent writes to `/proc/sys/kernel/domainname`; `None`
+    /// leaves the present one.
     pub domain: Option<DomainName>,
-    /// The kernel settings of the VM's network: paths below `/proc/sys`, and values. They win over the agent's own.
+    /// The kernel settings of the VM's network: paths below `/proc/sys`, and values. They override the settings that
+    /// the agent makes by itself.
     pub sysctls: BTreeMap<String, String>,
 }
 
 impl Extension {
-    /// Decodes the extension field of a spec. Every property is decoded by itself: from the first one on that is missing
-    /// or can't be decoded, they have their defaults.
+    /// Decodes [`NetSpecParts::extension`](super::NetSpecParts::extension), field by field. From the first field on that is
+    /// missing or can't be decoded, the fields have their defaults.
     pub fn read(field: &[u8]) -> Self {
         let mut extension = Self::default();
         let mut rest = field;
@@ -28,7 +32,8 @@ impl Extension {
         extension
     }
 
-    /// Returns the encoded field; `None` if it would be longer than [`MAX_EXTENSION`].
+    /// Encodes the fields for [`NetSpecParts::extension`](super::NetSpecParts::extension). Returns `None` if they can't
+    /// be encoded, or take more than [`MAX_EXTENSION`] bytes.
     pub fn field(&self) -> Option<Vec<u8>> {
         if *self == Self::default() {
             return Some(Vec::new());

@@ -1,4 +1,4 @@
-//! One interface of a container VM.
+//! One network interface of a container's VM.
 
 use super::{InterfaceName, MacAddress, PciPath};
 use ipnet::IpNet;
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr};
 use thiserror::Error;
 
-/// The most addresses on one interface.
+/// The most IP addresses of one interface.
 pub const MAX_ADDRESSES: usize = 64;
-/// The most routes on one interface.
+/// The most routes through one interface.
 pub const MAX_ROUTES: usize = 256;
 
-/// The property by which the agent finds the NIC of an interface.
+/// The property by which the agent in a VM finds the NIC that an [`Interface`] is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum NicMatch {
-    /// The NIC has this MAC address, at present or by its hardware (`IFLA_PERM_ADDRESS`).
+    /// The NIC has this MAC address, either now or as its permanent one (`IFLA_PERM_ADDRESS`).
     Mac(MacAddress),
     /// The NIC is at this position on the PCI bus.
     PciPath(PciPath),
-    /// The NIC is in this physical slot (`/sys/bus/pci/slots`).
+    /// The NIC is in the physical slot with this number (`/sys/bus/pci/slots`).
     PciSlot(u32),
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for NicMatch {
     }
 }
 
-/// The size of the largest packet on a link in bytes: 68 (RFC 791) to 65,535.
+/// The MTU of an interface: the size of the largest packet in bytes, 68 (RFC 791) to 65,535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct Mtu(u32);
@@ -60,76 +60,85 @@ impl fmt::Display for Mtu {
     }
 }
 
-/// The error of a number that is not an MTU.
+/// The error for a number that is not a valid [`Mtu`].
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("MTU {0} is not possible: use 68 to 65535 bytes")]
 pub struct MtuError(u32);
 
-/// The source of an interface's addresses.
+/// The source of an interface's IP addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Addressing {
-    /// The spec alone.
+    /// The interface has only the addresses of [`InterfaceParts::addresses`].
     Static,
-    /// A DHCP server on the network, beside the spec's own addresses.
+    /// The agent leases addresses from a DHCP server of the network, in addition to
+    /// [`InterfaceParts::addresses`].
     Dhcp,
 }
 
-/// The traffic that an interface lets pass from and to its network, enforced in the guest.
+/// The traffic that an interface lets pass. The agent enforces it in the guest, if it has
+/// [`Capability::Firewall`](crate::message::Capability::Firewall).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FirewallLevel {
-    /// All traffic, both ways.
+    /// All traffic in both directions.
     Open,
-    /// No traffic, either way.
+    /// No traffic in any direction.
     Closed,
-    /// Traffic that the container begins.
+    /// Only connections that the container begins, with their replies.
     Outbound,
-    /// Traffic of `Outbound`, and traffic with other containers of the network.
+    /// The traffic of `Outbound`, and all traffic with other containers of the network.
     Peers,
-    /// Traffic of `Outbound`, and traffic to opened ports.
+    /// The traffic of `Outbound`, and connections from outside to the container's published ports.
     Published,
 }
 
-/// A route through an interface.
+/// A route of the VM through one of its interfaces.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Route {
-    /// The destination, without host bits. `0.0.0.0/0` or `::/0` is a default route.
+    /// The destination network; bits beyond its prefix are zero. `0.0.0.0/0` or `::/0` makes a
+    /// default route.
     pub destination: IpNet,
-    /// The next hop, of the destination's family; `None` if the destination is on the link.
+    /// The next hop, of the destination's address family; `None` if the destination is directly on
+    /// the link.
     pub gateway: Option<IpAddr>,
-    /// The preference: the lowest wins (`RTA_PRIORITY`).
+    /// The priority (`RTA_PRIORITY`): of several routes to a destination, the kernel uses the one
+    /// with the lowest metric.
     pub metric: u32,
-    /// Whether the gateway counts as on the link even if no address covers it (`RTNH_F_ONLINK`).
+    /// Whether the kernel takes the gateway as directly reachable even if no subnet of the
+    /// interface contains it (`RTNH_F_ONLINK`).
     pub on_link: bool,
-    /// The source address of packets that the guest itself sends (`RTA_PREFSRC`).
+    /// The source address of packets that the guest sends by this route (`RTA_PREFSRC`); `None`
+    /// lets the kernel choose.
     pub source: Option<IpAddr>,
 }
 
-/// The parts of an interface, before they are checked against one another.
+/// The fields of an [`Interface`], not yet checked against each other. `Interface::try_from` checks
+/// them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceParts {
-    /// The property by which the NIC is found.
+    /// The property by which the agent finds the VM's NIC for this interface.
     pub nic: NicMatch,
-    /// The MAC address that the interface must have; the agent sets it if the NIC has another.
+    /// The MAC address that the interface must have. The agent sets it if the NIC has another one.
     pub mac: MacAddress,
-    /// The name that the interface must have.
+    /// The name that the interface must have, such as `eth0`.
     pub name: InterfaceName,
-    /// The MTU that the interface must have; `None` leaves the kernel's.
+    /// The MTU that the interface must have; `None` leaves the present one.
     pub mtu: Option<Mtu>,
-    /// The source of the addresses.
+    /// Whether the addresses are only those of `addresses`, or DHCP adds some.
     pub addressing: Addressing,
-    /// The addresses, each with the prefix length of its subnet.
+    /// The IP addresses, each with the prefix length of its subnet. At most [`MAX_ADDRESSES`].
     pub addresses: Vec<IpNet>,
-    /// The routes through the interface.
+    /// The routes through the interface. At most [`MAX_ROUTES`].
     pub routes: Vec<Route>,
-    /// The firewall level.
+    /// The traffic that the interface lets pass.
     pub firewall: FirewallLevel,
 }
 
-/// One interface that a VM must have; a value of this type always fulfils its invariants.
+/// One network interface that a VM must have. Every value of this type has been checked.
 ///
-/// Addresses are usable host addresses and differ; a route's destination has no host bits; its
-/// gateway and source are of the destination's family; the gateway is covered by an address unless
-/// it is taken as on the link; the source is one of the interface's addresses.
+/// The addresses are valid addresses of hosts, and no two are equal. A route's destination has no
+/// host bits. A route's gateway and source have the destination's address family. The gateway is in
+/// a subnet of the interface, or the route is on-link, or the gateway is IPv6 link-local, or the
+/// interface uses DHCP. The source is one of the interface's addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "InterfaceParts", into = "InterfaceParts")]
 pub struct Interface(InterfaceParts);
@@ -143,7 +152,7 @@ impl std::ops::Deref for Interface {
 }
 
 impl Interface {
-    /// Returns the addresses, each with its prefix length.
+    /// Returns the interface's IP addresses, each with the prefix length of its subnet.
     pub fn addresses(&self) -> &[IpNet] {
         &self.0.addresses
     }
@@ -224,38 +233,40 @@ fn check_route(route: &Route, interface: &InterfaceParts) -> Result<(), Interfac
     }
 }
 
-/// The reason for which parts do not make an interface.
+/// The reason why [`InterfaceParts`] are not a valid [`Interface`].
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum InterfaceError {
-    /// A list is longer than the protocol allows.
+    /// A list has more entries than the protocol allows.
     #[error("interface field `{field}` has {count} entries: at most {limit} are possible")]
     TooMany {
-        /// The list.
+        /// The name of the list.
         field: &'static str,
-        /// The list's length.
+        /// The number of its entries.
         count: usize,
-        /// The greatest length allowed.
+        /// The greatest number allowed.
         limit: usize,
     },
-    /// The address can't be a host's: it is unspecified, multicast, or a subnet's own or broadcast
-    /// address.
+    /// A host can't have this address: it is unspecified or multicast, or the network or broadcast
+    /// address of its subnet.
     #[error("address {0} is not a host's: choose one inside the subnet")]
     NotAHost(IpNet),
-    /// The interface has an address twice.
+    /// The interface has this address twice.
     #[error("address {0} is given twice: an address belongs to an interface once")]
     DuplicateAddress(IpAddr),
-    /// A route's destination has bits set beyond its prefix.
+    /// This destination of a route has bits beyond its prefix.
     #[error("route destination {0} has host bits: write {net}", net = .0.trunc())]
     HostBits(IpNet),
-    /// A route mixes IPv4 and IPv6.
+    /// The route to this destination has a gateway or source (the second value) of the other
+    /// address family.
     #[error("route to {0} has {1}, of another address family: use one family in a route")]
     MixedFamilies(IpNet, IpAddr),
-    /// A route's gateway is not on the link.
+    /// This gateway of a route is in no subnet of the interface, and the route is not marked
+    /// on-link.
     #[error(
         "gateway {0} is in none of the interface's subnets: choose one inside, or mark the route on-link"
     )]
     GatewayOffLink(IpAddr),
-    /// A route's source is not an address of the interface.
+    /// This source address of a route is not an address of the interface.
     #[error("route source {0} is not an address of the interface: use one of its own")]
     ForeignSource(IpAddr),
 }

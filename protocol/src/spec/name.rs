@@ -1,8 +1,9 @@
-//! Names: of interfaces, hosts and domains.
+//! Names of interfaces, hosts and domains.
 
 use thiserror::Error;
 
-/// The reason for which a text is not a name of its kind.
+/// The error for a text that is not a valid name. Its message has the kind of name, the text and a
+/// remedy.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("{kind} `{value}` is not possible: {remedy}")]
 pub struct NameError {
@@ -12,7 +13,8 @@ pub struct NameError {
 }
 
 impl NameError {
-    /// Makes an error about this text; of a long text only the beginning is kept.
+    /// Creates the error for a `kind` of name such as "host name", the invalid `text` (only its
+    /// first 300 characters are kept), and the `remedy` as an English phrase.
     #[must_use]
     pub fn new(kind: &'static str, text: &str, remedy: &'static str) -> Self {
         let value = text.chars().take(300).collect();
@@ -24,8 +26,9 @@ impl NameError {
     }
 }
 
-/// Makes a type of checked text: `text!(/// docs Type, "kind of thing", valid, "remedy")`, where
-/// `valid` takes a `&str`. Its errors are [`NameError`]s.
+/// Defines a type whose values are checked texts: `text!(/// docs Type, "kind of name", is_valid,
+/// "remedy")`, where `is_valid` is a function from `&str` to `bool`. Parsing an invalid text
+/// returns a [`NameError`].
 #[macro_export]
 macro_rules! text {
     ($(#[$doc:meta])* $type:ident, $kind:literal, $valid:expr, $remedy:literal) => {
@@ -81,7 +84,8 @@ macro_rules! text {
 }
 
 text!(
-    /// A link's name: what the kernel's `dev_valid_name` lets through, in printable ASCII.
+    /// The name of a network interface: 1 to 15 printable ASCII characters without `/`, `:` and
+    /// spaces, as the kernel's `dev_valid_name` demands.
     InterfaceName,
     "interface name",
     is_interface_name,
@@ -89,8 +93,8 @@ text!(
 );
 
 text!(
-    /// A host's name: one label or several (RFC 1123, section 2.1), with underscores inside labels
-    /// let through since container names have them.
+    /// The name of a host: one or several labels joined by dots (RFC 1123, section 2.1). A label
+    /// may contain underscores, since names of containers do.
     Hostname,
     "host name",
     is_domain_name,
@@ -98,7 +102,7 @@ text!(
 );
 
 text!(
-    /// A domain, as in a resolver's search list; `.` is the root.
+    /// The name of a DNS domain, as in a resolver's search list. `.` is the root domain.
     DomainName,
     "domain name",
     is_search_domain,

@@ -1,11 +1,12 @@
-//! The configuration of the guest's resolver.
+//! The configuration of the guest's DNS resolver.
 
 use super::{DomainName, Hostname};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use thiserror::Error;
 
-/// The resolver's configuration (resolv.conf(5)).
+/// The configuration of a VM's DNS resolver, which the agent writes to /etc/resolv.conf
+/// (resolv.conf(5)).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "ResolverParts", into = "ResolverParts")]
 pub struct Resolver {
@@ -23,18 +24,21 @@ struct ResolverParts {
 }
 
 impl Resolver {
-    /// The most name servers: as many as resolv.conf(5) reads (`MAXNS`).
+    /// The most name servers in one configuration. Resolvers ignore more than 3 (`MAXNS` of
+    /// resolv.conf(5)).
     pub const MAX_SERVERS: usize = 3;
-    /// The most search domains.
+    /// The most search domains in one configuration.
     pub const MAX_SEARCH: usize = 32;
-    /// The most options, each of at most 64 printable characters.
+    /// The most options of resolv.conf(5) in one configuration. Each option has at most 64
+    /// printable characters.
     pub const MAX_OPTIONS: usize = 32;
 
-    /// Makes a configuration of its parts.
+    /// Creates a configuration. The name servers are asked in the given order; the search domains
+    /// are appended to short names.
     ///
     /// # Errors
     /// Returns [`ResolverError::TooMany`] if a list is too long, [`ResolverError::Option`] if an
-    /// option is not one printable word.
+    /// option is not one printable word of at most 64 characters.
     pub fn new(
         servers: Vec<IpAddr>,
         search: Vec<DomainName>,
@@ -65,17 +69,17 @@ impl Resolver {
         })
     }
 
-    /// Returns the name servers, in the order in which they are asked.
+    /// Returns the name servers' addresses, in the order in which they are asked.
     pub fn servers(&self) -> &[IpAddr] {
         &self.servers
     }
 
-    /// Returns the domains that are appended to a short name, in order.
+    /// Returns the domains that the resolver appends to short names, in order.
     pub fn search(&self) -> &[DomainName] {
         &self.search
     }
 
-    /// Returns the options, such as `ndots:1`.
+    /// Returns the options of resolv.conf(5), such as `ndots:1`.
     pub fn options(&self) -> &[String] {
         &self.options
     }
@@ -99,31 +103,31 @@ impl From<Resolver> for ResolverParts {
     }
 }
 
-/// The reason for which parts do not make a resolver's configuration.
+/// The reason why values are not a valid [`Resolver`] configuration.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ResolverError {
-    /// A list is longer than resolvers read.
+    /// A list has more entries than allowed.
     #[error("resolver field `{field}` has {count} entries: at most {limit} are possible")]
     TooMany {
-        /// The list.
+        /// The name of the list.
         field: &'static str,
-        /// The list's length.
+        /// The number of its entries.
         count: usize,
-        /// The greatest length allowed.
+        /// The greatest number allowed.
         limit: usize,
     },
-    /// An option is empty, too long or not one word.
+    /// This option is empty, has more than 64 characters, or is not one printable word.
     #[error(
         "resolver option `{0}` is not possible: use one printable word of at most 64 characters"
     )]
     Option(String),
 }
 
-/// One line of the hosts file (hosts(5)).
+/// One line of a VM's /etc/hosts (hosts(5)).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HostEntry {
-    /// The address.
+    /// The address to which the name resolves.
     pub address: IpAddr,
-    /// The name that the file gives it.
+    /// The name.
     pub name: Hostname,
 }

@@ -1,4 +1,4 @@
-//! The addresses of channels, as text.
+//! The addresses of channels, parsed from text and written as text.
 
 use ::vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST};
 use serde::{Deserialize, Serialize};
@@ -47,29 +47,31 @@ impl fmt::Display for PrivilegedPort {
     }
 }
 
-/// The error of a port that any user can bind, or that is not a port.
+/// The error for a number that is not a [`PrivilegedPort`]: it is 0, or any user can bind it.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("vsock port {0} is not possible: use 1 to 1023, which only root can bind")]
 pub struct PrivilegedPortError(u32);
 
-/// The address of the agent's end of a channel.
+/// The address of the agent's end of its channel, as given by `tether-net --channel`. Parsed from
+/// text such as `virtio:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ChannelAddress {
-    /// `vsock-listen:PORT`: the host connects to this port of the guest.
+    /// `vsock-listen:PORT`: the agent listens on this vsock port, and the host connects.
     VsockListen(PrivilegedPort),
-    /// `vsock:CID:PORT`: the agent connects to this port of another VM or the host.
+    /// `vsock:CID:PORT`: the agent connects by vsock to the coordinator, on the host or in another
+    /// VM.
     Vsock {
-        /// The coordinator's context ID.
+        /// The context ID of the machine that the coordinator runs on; 2 is the host.
         cid: u32,
-        /// The coordinator's port.
+        /// The port that the coordinator listens on.
         port: PrivilegedPort,
     },
-    /// `serial:/dev/ttyS1`: a UART.
+    /// `serial:DEVICE`: the agent opens this UART, such as `/dev/ttyS1`.
     Serial(PathBuf),
-    /// `virtio:NAME`: the virtserialport of this name.
+    /// `virtio:NAME`: the agent opens the virtserialport with this name.
     Virtio(String),
-    /// `unix:PATH`: the agent connects to this socket.
+    /// `unix:PATH`: the agent connects to the Unix socket at this path.
     Unix(PathBuf),
 }
 
@@ -114,23 +116,26 @@ impl fmt::Display for ChannelAddress {
     }
 }
 
-/// The address of the coordinator's end of one container's channel.
+/// The address of the coordinator's end of one container's channel. Parsed from text such as
+/// `chardev:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum CoordinatorChannel {
-    /// `hybrid-vsock:PATH:PORT`: connect to this socket of the VMM, and through it to this port of
-    /// the guest.
+    /// `hybrid-vsock:PATH:PORT`: the coordinator connects to a Unix socket of the virtual machine
+    /// monitor, which passes the connection on to a vsock port of the guest.
     HybridVsock {
-        /// The VMM's socket.
+        /// The path of the virtual machine monitor's Unix socket.
         socket: PathBuf,
-        /// The agent's port.
+        /// The vsock port that the agent listens on.
         port: PrivilegedPort,
     },
-    /// `chardev:PATH`: connect to this socket of QEMU, behind which is a UART or virtserialport.
+    /// `chardev:PATH`: the coordinator connects to QEMU's Unix socket at this path, which QEMU
+    /// passes on to a UART or virtserialport of the guest.
     Chardev(PathBuf),
-    /// `unix:PATH`: the agent connects to this socket.
+    /// `unix:PATH`: the coordinator listens on a Unix socket at this path, and the agent connects.
     Unix(PathBuf),
-    /// `vsock:CID`: the agent connects from this context to the coordinator's vsock port.
+    /// `vsock:CID`: the agent of the guest with this context ID connects to the coordinator's vsock
+    /// port.
     Vsock(u32),
 }
 
@@ -222,7 +227,7 @@ fn parse_port_name(text: &str) -> Option<String> {
     possible.then(|| text.to_owned())
 }
 
-/// The reason for which a text is not a channel's address.
+/// The error for a text that is not a channel's address. Its message has the text and a remedy.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("{field} `{value}` is not possible: {remedy}")]
 pub struct AddressError {

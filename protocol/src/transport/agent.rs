@@ -1,4 +1,4 @@
-//! Opens the agent's channel.
+//! Opens the agent's end of its channel to the coordinator.
 
 use super::device::{open_serial, open_virtio};
 use super::vsock::{self, Listener};
@@ -12,24 +12,24 @@ use tokio::time::Instant;
 /// After a listener has failed it is made anew no sooner than this.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
-/// Opens an agent's channel, as often as it is needed.
+/// Opens the agent's end of its channel, as often as it is needed.
 pub struct Opener {
     address: ChannelAddress,
     listener: Option<Listener>,
     not_before: Option<Instant>,
 }
 
-/// The outcome of [`Opener::open`].
+/// What [`Opener::open`] returns.
 pub enum Opened {
-    /// The channel is open.
+    /// The channel is open; this is its stream.
     Stream(ChannelStream),
-    /// A peer other than the host connected, and was disconnected at once. The caller should log it
-    /// and call again.
+    /// A peer other than the host connected, and was disconnected at once. The caller should log
+    /// this and call [`Opener::open`] again.
     TurnedAway(Peer),
 }
 
 impl Opener {
-    /// Makes an opener of this address; opens nothing yet.
+    /// Creates an opener for this address. It opens nothing until [`Opener::open`].
     pub fn new(address: ChannelAddress) -> Self {
         Self {
             address,
@@ -38,23 +38,24 @@ impl Opener {
         }
     }
 
-    /// Returns the address that is opened.
+    /// Returns the address of the channel that it opens.
     pub fn address(&self) -> &ChannelAddress {
         &self.address
     }
 
-    /// Returns whether the coordinator dials. If so, [`Opener::open`] has to be called all the
-    /// time, also while a channel is open: a peer that is not the host is then disconnected at
-    /// once, and the host's next connection replaces the one before.
+    /// Returns whether the agent listens and the coordinator connects. If so, the caller must call
+    /// [`Opener::open`] at all times, even while a channel is open: peers other than the host are
+    /// then rejected at once, and a new connection of the host replaces the previous one.
     pub fn listens(&self) -> bool {
         matches!(self.address, ChannelAddress::VsockListen(_))
     }
 
-    /// Waits until the channel is open and returns it. Cancel-safe.
+    /// Waits until the channel is open, and returns its stream. Cancel-safe.
     ///
     /// # Errors
-    /// Returns [`OpenError`] if the kernel refuses, a device has no such port, or the time is over;
-    /// the caller tries again after a pause. A listening opener pauses by itself.
+    /// Returns [`OpenError`] if the kernel refuses a system call, no virtserialport has the name,
+    /// or the connection takes longer than [`DIAL_DEADLINE`]. The caller tries again after a pause;
+    /// an opener that listens pauses by itself.
     pub async fn open(&mut self) -> Result<Opened, OpenError> {
         match &self.address {
             ChannelAddress::VsockListen(port) => {

@@ -1,4 +1,4 @@
-//! Opens the coordinator's end of a container's channel.
+//! Opens the coordinator's end of a container's channel to its agent.
 
 use super::vsock::{self, Listener};
 use super::{
@@ -24,7 +24,7 @@ const HELLO_DEADLINE: Duration = Duration::from_secs(2);
 /// After a listener has failed it is made anew no sooner than this.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
-/// Opens one container's channel, as often as it is needed.
+/// Opens the coordinator's end of one container's channel, as often as it is needed.
 pub struct Opener {
     channel: CoordinatorChannel,
     listener: Option<Socket>,
@@ -32,7 +32,7 @@ pub struct Opener {
 }
 
 impl Opener {
-    /// Makes an opener of this channel; opens nothing yet.
+    /// Creates an opener for this channel. It opens nothing until [`Opener::open`].
     pub fn new(channel: CoordinatorChannel) -> Self {
         Self {
             channel,
@@ -41,24 +41,25 @@ impl Opener {
         }
     }
 
-    /// Returns the channel that is opened.
+    /// Returns the address of the channel that it opens.
     pub fn channel(&self) -> &CoordinatorChannel {
         &self.channel
     }
 
-    /// Returns whether the agent dials to a socket of this container alone. If so, [`Opener::open`] has to be called
-    /// all the time, also while a channel is open, and a stream that arrives while a session is established passed to
-    /// [`turn_away`].
+    /// Returns whether the agent connects to a socket that the coordinator listens on for this container alone. If so,
+    /// the caller must call [`Opener::open`] at all times, even while a channel is open, and pass a stream that arrives
+    /// during a session to [`turn_away`].
     pub fn listens(&self) -> bool {
         matches!(self.channel, CoordinatorChannel::Unix(_))
     }
 
-    /// Waits until the channel is open and returns it. Cancel-safe. Never returns for
-    /// [`CoordinatorChannel::Vsock`], whose connections come from [`NativeListener::accept`].
+    /// Waits until the channel is open, and returns its stream. Cancel-safe. For [`CoordinatorChannel::Vsock`] it never
+    /// returns: those connections come from [`NativeListener::accept`].
     ///
     /// # Errors
-    /// Returns [`OpenError`] if the socket can't be reached or bound, or gives another answer; the
-    /// caller tries again after a pause. A listening opener pauses by itself.
+    /// Returns [`OpenError`] if the socket can't be bound or connected to, the connection takes longer than
+    /// [`DIAL_DEADLINE`], or the virtual machine monitor does not answer `OK`. The caller tries again after a pause; an
+    /// opener that listens pauses by itself.
     pub async fn open(&mut self) -> Result<ChannelStream, OpenError> {
         match &self.channel {
             CoordinatorChannel::HybridVsock { socket, port } => dial_hybrid(socket, *port).await,
@@ -204,11 +205,11 @@ async fn in_time<T>(
     })
 }
 
-/// Answers the next hello on `stream` with `refusal` and closes the stream; closes it after two seconds if no hello
-/// arrives.
+/// Refuses a session to the agent on `stream`: waits for its next [`Hello`](crate::message::Hello), answers it with
+/// `refusal`, and closes the stream. If none arrives within two seconds, it closes the stream without an answer.
 ///
 /// # Errors
-/// Returns [`ChannelError`] if the channel ended before.
+/// Returns [`ChannelError`] if the channel ends earlier, or the answer can't be sent.
 pub async fn turn_away(stream: ChannelStream, refusal: Refusal) -> Result<(), ChannelError> {
     let mut channel = CoordinatorEnd::new(stream);
     let answered = async {
@@ -225,37 +226,37 @@ pub async fn turn_away(stream: ChannelStream, refusal: Refusal) -> Result<(), Ch
         .unwrap_or(Ok(()))
 }
 
-/// The listener on the vsock port to which all agents of native AF_VSOCK connect; a peer's CID
-/// identifies its container.
+/// Listens on the AF_VSOCK port to which the agents of all containers with a `vsock:CID` channel connect. The CID of a
+/// connection identifies its container.
 pub struct NativeListener {
     listener: Listener,
     port: PrivilegedPort,
 }
 
-/// The peer of a connection to a [`NativeListener`].
+/// A connection that [`NativeListener::accept`] accepted.
 pub enum NativePeer {
-    /// Root in this guest, with the stream.
+    /// A process of root in this guest has connected; this is its stream.
     Connected(Peer, ChannelStream),
-    /// An ordinary process in this guest, which was disconnected at once. The caller should log it
-    /// and call again.
+    /// A process other than root's has connected from this guest, and was disconnected at once. The caller should log
+    /// this and call [`NativeListener::accept`] again.
     TurnedAway(Peer),
 }
 
 impl NativeListener {
-    /// Listens on `port`, in every context that this machine has.
+    /// Listens on `port` for connections from any guest.
     ///
     /// # Errors
-    /// Returns [`OpenError::Refused`] if the port is taken, the kernel has no vsock, or this
-    /// process is not root.
+    /// Returns [`OpenError::Refused`] if the port is taken, the kernel has no vsock, or this process is not root.
     pub fn bind(port: PrivilegedPort) -> Result<Self, OpenError> {
         let listener = Listener::bind(port)?;
         Ok(Self { listener, port })
     }
 
-    /// Waits for the next connection and returns it. Cancel-safe.
+    /// Waits for the next connection, and returns it. Cancel-safe.
     ///
     /// # Errors
-    /// Returns [`OpenError::Refused`] if too many files are open, or the device is gone.
+    /// Returns [`OpenError::Refused`] if the kernel can't accept a connection: too many files are open, or the vsock
+    /// device is gone.
     pub async fn accept(&self) -> Result<NativePeer, OpenError> {
         let accepted = self.listener.accept().await;
         let object = format_args!("vsock port {}", self.port);

@@ -1,4 +1,4 @@
-//! Sends and receives messages over a stream.
+//! Sends and receives messages over a channel's byte stream.
 
 use super::ChannelStream;
 use crate::frame::{self, Decoder, FrameError};
@@ -19,12 +19,13 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 const READ_AHEAD: usize = 128 * 1024;
 const CHUNK: usize = 4 * 1024;
 
-/// The agent's end of a channel.
+/// The agent's end of a channel: it receives [`ToAgent`] and sends [`ToCoordinator`].
 pub type AgentEnd = FramedChannel<ToAgent, ToCoordinator>;
-/// The coordinator's end of a channel.
+/// The coordinator's end of a channel: it receives [`ToCoordinator`] and sends [`ToAgent`].
 pub type CoordinatorEnd = FramedChannel<ToCoordinator, ToAgent>;
 
-/// A stream that sends and receives messages.
+/// An open channel that receives messages of type `In` and sends messages of type `Out`, each in a frame
+/// ([`crate::frame`]).
 pub struct FramedChannel<In, Out> {
     stream: ChannelStream,
     decoder: Decoder,
@@ -34,49 +35,49 @@ pub struct FramedChannel<In, Out> {
     directions: PhantomData<fn(Out) -> In>,
 }
 
-/// The outcome of a [`FramedChannel::recv`].
+/// What [`FramedChannel::recv`] received.
 #[derive(Debug)]
 pub enum Received<M> {
     /// A valid message.
     Message(Envelope<M>),
-    /// Bytes that are not a message, already skipped; the channel goes on. A line that loses bytes
-    /// gives many of these, so a caller has to bound how often it logs them.
+    /// Bytes that are not a message. They are already skipped, and the channel can be used further. A line that loses
+    /// bytes causes many of these, so the caller should limit how often it logs them.
     Skipped(Skipped),
 }
 
-/// The reason for which received bytes are not a message.
+/// The reason why received bytes are not a message.
 #[derive(Debug, Error)]
 pub enum Skipped {
-    /// They are not a valid frame.
+    /// The bytes are not a valid frame.
     #[error(transparent)]
     Frame(FrameError),
-    /// They are a valid frame whose payload is not a message.
+    /// The frame is valid, but its payload is not a valid message.
     #[error("a sound frame carries no message")]
     Message(#[source] DecodeError),
 }
 
-/// The reason for which a channel can't be used any more, or can't send a message.
+/// The reason why a [`FramedChannel`] can't receive or send.
 #[derive(Debug, Error)]
 pub enum ChannelError {
     /// The peer closed the channel.
     #[error("the peer closed the channel")]
     Closed,
-    /// Reading failed.
+    /// Reading from the stream failed; the channel can't be used any more.
     #[error("can't read from the channel")]
     Read(#[source] io::Error),
-    /// Writing failed.
+    /// Writing to the stream failed; the channel can't be used any more.
     #[error("can't write to the channel")]
     Write(#[source] io::Error),
-    /// The peer does not read.
+    /// The peer did not read a whole message within ten seconds; the channel can't be used any more.
     #[error("the peer took no whole message within {} s", WRITE_DEADLINE.as_secs())]
     Stalled,
-    /// The message can't be sent over any channel. This channel is as it was.
+    /// The message can't be encoded, or is too long for a frame. The channel can still be used.
     #[error("the message can't be sent")]
     Unsendable(#[source] EncodeError),
 }
 
 impl<In: Message, Out: Message> FramedChannel<In, Out> {
-    /// Makes a channel of messages over `stream`.
+    /// Creates a channel of messages over an open stream.
     pub fn new(stream: ChannelStream) -> Self {
         Self {
             stream,
@@ -88,8 +89,8 @@ impl<In: Message, Out: Message> FramedChannel<In, Out> {
         }
     }
 
-    /// Waits for the next message, or for bytes that are not a message, and returns it. Cancel-safe: nothing
-    /// is lost when the future is dropped.
+    /// Waits for the next message, or for bytes that are not a message, and returns them. Cancel-safe: no message is
+    /// lost if the future is dropped.
     ///
     /// # Errors
     /// Returns [`ChannelError::Closed`] or [`ChannelError::Read`] if the channel has ended.
@@ -105,16 +106,16 @@ impl<In: Message, Out: Message> FramedChannel<In, Out> {
         }
     }
 
-    /// Writes a message, and reads ahead meanwhile so that two sides that write at the same time do
-    /// not wait for one another. Not cancel-safe: the peer may get a frame cut short, which it skips.
+    /// Sends a message. While it writes, it also reads into a buffer, so that two sides that send at the same time do
+    /// not block each other. Not cancel-safe: if the future is dropped, the peer may get an incomplete frame, which it
+    /// skips.
     ///
-    /// [`FramedChannel::recv`] returns messages that were read ahead at once: the caller has to take them before it
-    /// checks whether the peer was silent.
+    /// [`FramedChannel::recv`] returns the buffered messages first. The caller must take these before it checks whether
+    /// the peer was silent.
     ///
     /// # Errors
-    /// Returns [`ChannelError::Unsendable`] if the message can't be encoded; the channel is as it was. Returns
-    /// [`ChannelError::Closed`], [`ChannelError::Write`] or [`ChannelError::Stalled`] if the channel can't be used
-    /// any more.
+    /// Returns [`ChannelError::Unsendable`] if the message can't be encoded; the channel can still be used. Returns
+    /// [`ChannelError::Write`] or [`ChannelError::Stalled`] if the channel can't be used any more.
     pub async fn send(&mut self, envelope: &Envelope<Out>) -> Result<(), ChannelError> {
         let payload = envelope
             .message

@@ -6,14 +6,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-/// Binds a Unix socket at a path, in place of a socket that is there, and returns it non-blocking.
+/// Binds a non-blocking, listening Unix socket at a path and gives its file the access `mode`. A socket file that is
+/// already there is replaced.
 ///
-/// bind(2) creates the file, and until listen(2) a connection to it is refused. The socket is therefore bound under
-/// another name, and gets its own once it has its mode and listens: a client that finds the file is never refused and
-/// never finds it open to others.
+/// bind(2) creates the file, but connections are refused until listen(2). Therefore the socket is first bound under
+/// another name, gets its mode and listens, and is then renamed to `path`. A client that finds the file is never
+/// refused, and never finds it with a wider mode.
 ///
 /// # Errors
-/// Returns the error of bind(2), listen(2), chmod(2) or rename(2). The path is as it was then.
+/// Returns the error of unlink(2), bind(2), listen(2), chmod(2) or rename(2). The path is then unchanged.
 pub fn bind_unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     let mut unnamed = path.as_os_str().to_owned();
     unnamed.push("~");

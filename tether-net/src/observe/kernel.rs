@@ -15,24 +15,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
 
-/// The reason for which the kernel's state can't be read.
+/// The error of [`observe`]: a part of the kernel's network state can't be read.
 #[derive(Debug, Error)]
 #[error("the kernel's {table} can't be read")]
 pub struct ObserveError {
-    /// The table that can't be read.
+    /// The part that can't be read: "links", "addresses" or "routes".
     pub table: &'static str,
-    /// The error.
+    /// The reason.
     #[source]
     pub source: NetlinkError,
 }
 
-/// Reads what the kernel has, by three dumps.
+/// Reads the links, addresses and routes of the VM from the kernel.
 ///
-/// `remembered` are the addresses that the agent itself added, by link: on a kernel without
-/// `IFA_PROTO` these count as the agent's own.
+/// `remembered` has the addresses that the agent added since its start, with their links' indices. On a kernel that
+/// can't mark addresses (before Linux 5.18), these count as the agent's own.
 ///
 /// # Errors
-/// Returns [`ObserveError`] with the table that can't be read.
+/// Returns [`ObserveError`] if the links, the addresses or the routes can't be read.
 pub async fn observe(
     netlink: &mut Netlink,
     sysfs: &Sysfs,

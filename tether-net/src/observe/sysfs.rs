@@ -1,4 +1,4 @@
-//! Reads `/sys` and `/proc/sys` about links.
+//! Reads what `/sys` and `/proc/sys` have about links.
 
 #[cfg(test)]
 mod tests;
@@ -8,7 +8,7 @@ use protocol::spec::PciPath;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The paths of `/sys` and `/proc/sys`.
+/// The directories from which links' PCI positions and kernel settings are read: by default `/sys` and `/proc/sys`.
 #[derive(Clone, Debug)]
 pub struct Sysfs {
     sys: PathBuf,
@@ -22,7 +22,7 @@ impl Default for Sysfs {
 }
 
 impl Sysfs {
-    /// Makes a reader of other directories than `/sys` and `/proc/sys`, for tests.
+    /// Creates a reader of other directories than `/sys` and `/proc/sys`, for tests.
     pub fn at(sys: impl Into<PathBuf>, proc_sys: impl Into<PathBuf>) -> Self {
         Self {
             sys: sys.into(),

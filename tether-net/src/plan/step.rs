@@ -1,85 +1,86 @@
-//! The steps of a plan, one kernel call each.
+//! The steps of a plan: one kernel call each.
 
 use ipnet::IpNet;
 use protocol::spec::{InterfaceName, MacAddress, Mtu, Route};
 use std::fmt;
 
-/// One kernel call, with no choice left in it.
+/// A change of the VM's network by one kernel call, with nothing left to decide.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
-    /// Sets a link down.
+    /// Sets a link down (`ip link set down`).
     SetDown {
         /// The link's index.
         link: u32,
     },
-    /// Sets a link up.
+    /// Sets a link up (`ip link set up`).
     SetUp {
         /// The link's index.
         link: u32,
     },
-    /// Gives a link, which is down, another name.
+    /// Renames a link, which is down.
     Rename {
         /// The link's index.
         link: u32,
         /// The new name.
         name: String,
     },
-    /// Gives a link, which is down, another MAC address.
+    /// Changes the MAC address of a link, which is down.
     SetMac {
         /// The link's index.
         link: u32,
-        /// The new address.
+        /// The new MAC address.
         mac: MacAddress,
     },
-    /// Sets a link's MTU.
+    /// Changes a link's MTU.
     SetMtu {
         /// The link's index.
         link: u32,
         /// The new MTU.
         mtu: Mtu,
     },
-    /// Moves a link to the agent's group, which marks it.
+    /// Marks a link as the agent's, by its group [`MARK`](crate::MARK).
     Mark {
         /// The link's index.
         link: u32,
     },
-    /// Moves a link out of the agent's group.
+    /// Removes the agent's mark from a link, by setting its group to 0.
     Unmark {
         /// The link's index.
         link: u32,
     },
-    /// Sets a sysctl of a link.
+    /// Changes a kernel setting (sysctl) of a link.
     SetSysctl {
         /// The link's index.
         link: u32,
-        /// The name that the link has at that point: part of the sysctl's path.
+        /// The link's name at the time of this step, which is a part of the setting's path.
         name: String,
-        /// The sysctl.
+        /// The setting; it determines the value.
         sysctl: Sysctl,
     },
-    /// Adds an address, usable at once and marked as the agent's.
+    /// Adds an IP address, marked as the agent's. An IPv6 address is usable at once: duplicate
+    /// address detection is skipped.
     AddAddress {
         /// The link's index.
         link: u32,
         /// The address with its prefix length.
         address: IpNet,
     },
-    /// Removes an address.
+    /// Removes an IP address.
     RemoveAddress {
         /// The link's index.
         link: u32,
         /// The address with its prefix length.
         address: IpNet,
     },
-    /// Adds a route, marked as the agent's. Among IPv4 routes to the same destination with the same
-    /// metric it comes first.
+    /// Adds a route, marked as the agent's. An IPv4 route is put before others with the same
+    /// destination and metric.
     AddRoute {
         /// The link's index.
         link: u32,
         /// The route.
         route: Route,
     },
-    /// Removes a route of the agent's.
+    /// Removes a route that the agent added.
     RemoveRoute {
         /// The link's index.
         link: u32,
@@ -88,12 +89,13 @@ pub enum Step {
     },
 }
 
-/// A sysctl that the agent sets.
+/// A kernel setting (sysctl) of a link, with the value that the agent gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sysctl {
-    /// `net.ipv6.conf.NAME.accept_ra` = 0.
+    /// `net.ipv6.conf.NAME.accept_ra` = 0: the link ignores router advertisements.
     RefuseRouterAdvertisements,
-    /// `net.ipv4.conf.NAME.promote_secondaries` = 1.
+    /// `net.ipv4.conf.NAME.promote_secondaries` = 1: a subnet's other addresses stay when its first
+    /// is removed.
     PromoteSecondaries,
 }
 
@@ -107,12 +109,12 @@ impl Sysctl {
     }
 }
 
-/// The owner of a step: the part of the network that it is done for.
+/// The part of the network for which a step is done; a failure of the step is reported for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owner {
-    /// An interface of the spec.
+    /// The interface of the spec with this name.
     Interface(InterfaceName),
-    /// A link, by its name, that no longer carries an interface.
+    /// The link with this name, which the spec no longer has.
     Released(String),
     /// The loopback link.
     Loopback,
@@ -128,12 +130,13 @@ impl fmt::Display for Owner {
     }
 }
 
-/// A step with its owner; its display says what is being done.
+/// A step of a plan, with the part of the network that it is for. Its text form describes the
+/// action, as in "add address 10.0.0.2/16 to eth0".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
-    /// The owner of the step.
+    /// The part of the network that the step is for.
     pub owner: Owner,
-    /// The step.
+    /// The change to make.
     pub step: Step,
 }
 

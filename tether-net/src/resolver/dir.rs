@@ -1,4 +1,4 @@
-//! Reads files of one directory, and replaces them as a whole.
+//! Reads files of a directory, and replaces them as a whole.
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
@@ -13,16 +13,16 @@ use thiserror::Error;
 /// More than the agent ever writes: 256 hosts of at most 300 bytes.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-/// A directory below a root, out of which no symbolic link leads.
+/// An open directory below a root file system. Symbolic links do not lead out of the root.
 #[derive(Debug)]
 pub struct Dir {
     dir: OwnedFd,
 }
 
-/// The reason for which a file was not read or replaced.
+/// The reason why a file of a [`Dir`] can't be read or replaced.
 #[derive(Debug, Error)]
 pub enum DirError {
-    /// The directory can't be opened or made.
+    /// The directory can't be opened or created.
     #[error("folder {name} can't be opened: {}", .errno.desc())]
     Open {
         /// The directory's name.
@@ -30,10 +30,10 @@ pub enum DirError {
         /// The kernel's error.
         errno: Errno,
     },
-    /// A file can't be opened, written or put in its place.
+    /// An operation on a file failed.
     #[error("{action} {name} fails: {}", .errno.desc())]
     File {
-        /// The operation.
+        /// The operation as an English verb, such as "replace".
         action: &'static str,
         /// The file's name.
         name: String,
@@ -43,7 +43,7 @@ pub enum DirError {
 }
 
 impl DirError {
-    /// Returns the errno of the error.
+    /// Returns the kernel's errno.
     pub fn errno(&self) -> i32 {
         match self {
             Self::Open { errno, .. } | Self::File { errno, .. } => *errno as i32,
@@ -52,11 +52,11 @@ impl DirError {
 }
 
 impl Dir {
-    /// Opens directory `name` of `root`, and makes it if it does not exist. Symbolic links on the
-    /// way are followed as if `root` were `/` (openat2(2), `RESOLVE_IN_ROOT`).
+    /// Opens the directory `name` of `root`, and creates it if it does not exist. Symbolic links in `name` are followed
+    /// as if `root` were `/` (openat2(2), `RESOLVE_IN_ROOT`).
     ///
     /// # Errors
-    /// Returns [`DirError::Open`] if the directory can't be opened or made.
+    /// Returns [`DirError::Open`] if the directory can't be opened or created.
     pub fn open(root: &Path, name: &str) -> Result<Self, DirError> {
         let refused = |errno| DirError::Open {
             name: name.to_owned(),
@@ -77,7 +77,7 @@ impl Dir {
         Ok(Self { dir })
     }
 
-    /// Returns a file's bytes; `None` if it does not exist or is a symbolic link.
+    /// Returns a file's content, up to 256 KiB; `None` if the file does not exist or is a symbolic link.
     ///
     /// # Errors
     /// Returns [`DirError::File`] if the file can't be opened or read.
@@ -96,13 +96,13 @@ impl Dir {
         }
     }
 
-    /// Makes a file have these bytes; returns whether it had others.
+    /// Replaces a file's content with `bytes`, and returns whether it was different.
     ///
-    /// A reader sees the old file or the new one, never a part. Where the file is a mount point,
-    /// as container engines make of these files, it can't be replaced and is written in place.
+    /// A reader sees either the old file or the new one. A file that is a mount point, as container engines make these
+    /// files, can't be replaced; it is overwritten in place.
     ///
     /// # Errors
-    /// Returns [`DirError::File`] if the file can't be read, written or put in its place.
+    /// Returns [`DirError::File`] if the file can't be read, written or renamed.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<bool, DirError> {
         if self.read(name)?.is_some_and(|present| present == bytes) {
             return Ok(false);

@@ -1,4 +1,4 @@
-//! The hosts(5) file: the agent's own lines, and other lines, which are kept.
+//! Writes the agent's part of the hosts(5) file, and keeps all other lines.
 
 use super::{Dir, DirError, write as write_file};
 use protocol::spec::HostEntry;
@@ -11,8 +11,8 @@ const BEGIN_LINE: &str = "# Written by tether-net, down to its last line; other 
 /// The line below them. A file of an older agent has none: all of it is the agent's.
 const END_LINE: &str = "# The last line of tether-net.\n";
 
-/// Returns the agent's part of a hosts(5) file, localhost first; names of one address stand on one
-/// line.
+/// Returns the agent's part of a hosts(5) file: localhost and the usual IPv6 names first, then `entries`. Successive
+/// entries with the same address are joined on one line.
 pub fn hosts(entries: &[HostEntry]) -> String {
     let mut text = BEGIN_LINE.to_owned();
     text.push_str("127.0.0.1\tlocalhost\n");

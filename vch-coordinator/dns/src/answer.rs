@@ -1,4 +1,4 @@
-//! Decides what to do with a query, without I/O.
+//! Decides how to answer a query, without I/O.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -17,30 +17,30 @@ use crate::query::{Query, Unfit};
 use crate::reply::{MAX_RECORDS, Reply, Transport, header_only};
 use crate::reverse::{self, Reverse};
 
-/// The sender of a query, and where the query arrived.
+/// The sender of a query, and the network where the query arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asker {
-    /// The network at whose gateway the query arrived.
+    /// The network whose gateway address received the query.
     pub network: NetworkId,
-    /// The address that the query came from.
+    /// The client's IP address.
     pub source: IpAddr,
-    /// The transport that it came by.
+    /// The transport by which the query arrived.
     pub transport: Transport,
 }
 
-/// The decision about a message.
+/// What the server must do with a received message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Send these bytes as the reply.
+    /// Send these bytes to the client as the reply.
     Reply(Vec<u8>),
-    /// Ask an upstream server.
+    /// Forward the query to an upstream server.
     Forward(Forward),
-    /// Do nothing: the message is not a query.
+    /// Send nothing, since the message is not a query.
     Drop,
 }
 
-/// Decides on one message. The result depends on the arguments alone; any bytes are accepted, and a
-/// reply has the message's ID.
+/// Decides what to do with a received `message` (any bytes) from `asker`, by the table `names`. The
+/// result depends only on the arguments. A reply has the message's ID.
 #[must_use]
 pub fn answer(message: &[u8], asker: &Asker, names: &Names) -> Decision {
     let query = match Query::parse(message) {

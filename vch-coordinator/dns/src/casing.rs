@@ -1,6 +1,6 @@
-//! Mixes the case of a question's letters at random (draft-vixie-dnsext-dns0x20): an answer that
-//! does not repeat them was not sent by the server that was asked. A forger has to guess them
-//! beside port and ID.
+//! Mixes the case of the letters in a forwarded query at random (draft-vixie-dnsext-dns0x20). An
+//! answer that does not repeat them was not sent by the queried server: a forger has to guess them
+//! in addition to port and ID.
 
 /// Bytes of a question's header (RFC 1035, 4.1.1), behind which its name stands.
 const HEADER: usize = 12;
@@ -9,12 +9,12 @@ const BITS: usize = 256;
 /// The bit in which ASCII's cases differ.
 const CASE: u8 = 0x20;
 
-/// The case of the letters in one try's question.
+/// The case of the letters in a query to an upstream server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Casing {
-    /// The client's own case; the answer's case is not checked.
+    /// The client's own case. The answer's case is not checked.
     AsAsked,
-    /// A set bit changes the case of the letter at its position; an answer must repeat it.
+    /// The client's case, changed at each letter whose bit is set. The answer must repeat it.
     Mixed([u8; BITS / 8]),
 }
 

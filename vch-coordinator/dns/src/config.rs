@@ -1,44 +1,44 @@
-//! The server's settings, checked.
+//! The name server's settings, with their limits.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// The server's settings. Start from [`Config::default`] and change what differs.
+/// The name server's settings. Start from [`Config::default`] and change single fields;
+/// [`Server::spawn`](crate::Server::spawn) checks them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The port of every address that is listened on; 53 by default. 0 takes a free port for each
-    /// address, for tests.
+    /// The port on which every gateway address is served; 53 by default. With 0, each address gets a free port, for
+    /// tests.
     pub port: u16,
-    /// The number of threads that serve all sockets: 1 to 64; 2 by default.
+    /// The number of threads that serve all sockets: 1 to 64, 2 by default.
     pub threads: usize,
-    /// The upstream servers that are asked for outside names, in order of preference; at most 8. If
-    /// empty, such names get SERVFAIL.
+    /// The upstream servers, to which queries for names that are not published here are forwarded, in order of
+    /// preference. At most 8. If empty, such queries get SERVFAIL.
     pub upstreams: Vec<SocketAddr>,
-    /// The time that one upstream server has for one try: 1.5 s by default, so that three tries fit
-    /// into the 5 s for which a resolver waits (resolv.conf(5), `timeout`).
+    /// How long one upstream server may take to answer one try: 1.5 s by default. Three tries then fit into the 5 s for
+    /// which a client's resolver waits (resolv.conf(5), `timeout`).
     pub upstream_timeout: Duration,
-    /// The time after which a question is given up, over all tries: 4.5 s by default.
+    /// How long a query may take over all tries of all upstream servers: 4.5 s by default. Then it gets SERVFAIL.
     pub upstream_deadline: Duration,
-    /// The most questions that wait for upstream servers at once, over all threads: 1,024 by default, one file
-    /// descriptor each. Beyond it the oldest question of the client that has most gives way, with SERVFAIL, to a
-    /// client that has fewer.
+    /// The most queries that wait for upstream servers at once, over all threads: 1,024 by default. Each takes a file
+    /// descriptor. At the limit, the oldest waiting query of the client that has most is answered with SERVFAIL, to
+    /// make room for a client that has fewer.
     pub max_outstanding: usize,
-    /// The most questions of one client that wait for upstream servers at once: 128 by default.
+    /// The most queries of one client that wait for upstream servers at once: 128 by default.
     pub max_outstanding_per_client: usize,
-    /// The most questions by UDP that wait to be answered, on each thread: 1,024 by default, about 1.4 KB each. They
-    /// are served in turn, one of each client. A client may have as many waiting as there is room left, which is half
-    /// of it if no other client asks; further ones are not answered.
+    /// The most queries by UDP that wait to be processed, on each thread: 1,024 by default, about 1.4 KB each. They are
+    /// served in turn, one of each client. A client may have as many waiting as room is left, so a single client uses
+    /// at most half of it; its further queries are dropped.
     pub max_waiting: usize,
-    /// The most TCP connections of clients at once, over all threads: 512 by default. Beyond it the
-    /// connection that has been silent longest is closed.
+    /// The most TCP connections of clients at once, over all threads: 512 by default. Beyond this, the connection that
+    /// has been idle longest is closed.
     pub max_connections: usize,
-    /// The most TCP connections of one client at once: 16 by default. Beyond it a new one is
-    /// closed.
+    /// The most TCP connections of one client at once: 16 by default. Beyond this, a new connection is closed at once.
     pub max_connections_per_client: usize,
-    /// The time that a client's TCP connection may be without a question: 10 s by default (RFC
-    /// 7766, 6.2.3: "of the order of a few seconds").
+    /// How long a client's TCP connection may be without a query before it is closed: 10 s by default (RFC 7766, 6.2.3:
+    /// "of the order of a few seconds").
     pub idle_timeout: Duration,
 }
 
@@ -60,31 +60,31 @@ impl Default for Config {
     }
 }
 
-/// A setting that is not possible.
+/// The reason why a setting of the name server, or an upstream server, is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// A number is out of its bounds.
+    /// A number is out of its limits.
     #[error("dns: {field} = {value} is not possible: use {least} to {most}")]
     Number {
-        /// The setting's name.
+        /// The name of the setting.
         field: &'static str,
         /// The number.
         value: usize,
-        /// The least possible number.
+        /// The least allowed number.
         least: usize,
-        /// The greatest possible number.
+        /// The greatest allowed number.
         most: usize,
     },
-    /// A time is out of its bounds.
+    /// A time is out of its limits.
     #[error("dns: {field} = {value:?} is not possible: use {least:?} to {most:?}")]
     Time {
-        /// The setting's name.
+        /// The name of the setting.
         field: &'static str,
         /// The time.
         value: Duration,
-        /// The least possible time.
+        /// The least allowed time.
         least: Duration,
-        /// The greatest possible time.
+        /// The greatest allowed time.
         most: Duration,
     },
     /// An upstream server is given twice.
@@ -93,13 +93,13 @@ pub enum ConfigError {
         /// The upstream server.
         server: SocketAddr,
     },
-    /// An upstream server has an address that no server can have.
+    /// An upstream server's address is unspecified or multicast, or its port is 0.
     #[error("dns: upstream {server} is no server's address: give a unicast address and a port")]
     UpstreamAddress {
         /// The upstream server.
         server: SocketAddr,
     },
-    /// An upstream server is an address that this server listens on: it would ask itself.
+    /// An upstream server's address is served by this server: it would query itself.
     #[error("dns: upstream {server} is an address that this server listens on: name another")]
     UpstreamIsOurs {
         /// The upstream server.

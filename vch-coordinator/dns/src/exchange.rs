@@ -16,6 +16,7 @@ const MAX_DATAGRAMS: usize = 16;
 /// The socket of one try, and the random ID of its question (RFC 5452, 9.2).
 #[derive(Debug)]
 pub(crate) struct Try {
+    /// The upstream server that is queried.
     pub server: SocketAddr,
     id: u16,
     casing: Casing,

@@ -1,4 +1,4 @@
-//! A question to an upstream server, and the judgement of the messages that come back. No I/O.
+//! A query to an upstream server, and the check of the messages that come back. No I/O.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::casing::{self, Casing};
 use crate::query::Query;
 use crate::reply::{Reply, Transport, size_limit};
 
-/// A client's question, ready to be sent to an upstream server.
+/// A client's query, made ready to be sent to an upstream server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
     /// The question as we ask it, under the client's id.
@@ -20,19 +20,19 @@ pub struct Forward {
     servers: Option<Arc<[SocketAddr]>>,
 }
 
-/// The judgement of a message from an upstream server.
+/// What to do with a message that came from an upstream server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It does not answer the question (RFC 5452, 9.1): wait on.
+    /// The message does not answer the query (RFC 5452, 9.1). Ignore it and wait further.
     Ignore,
-    /// The server refuses or fails: ask the next server.
+    /// The server has failed or refuses the query. Query the next server.
     AskNext,
-    /// It may be the answer, but does not repeat the case of the question's letters: ask this
-    /// server again by TCP, where no other host can answer.
+    /// The message may be the answer, but does not repeat the case of the query's letters. Query
+    /// this server again by TCP, where no other host can answer.
     OtherCase,
-    /// It is truncated, and the client takes more: ask this server again by TCP.
+    /// The answer is truncated, and the client can take more. Query this server again by TCP.
     AskByTcp,
-    /// It is the answer: send these bytes to the client.
+    /// The message is the answer. Send these bytes to the client.
     Reply(Vec<u8>),
 }
 
@@ -71,7 +71,9 @@ impl Forward {
         Self { servers, ..self }
     }
 
-    /// Returns the servers to ask in place of the server's own, in order of preference.
+    /// Returns the upstream servers to query instead of the server's own
+    /// ([`Config::upstreams`](crate::Config::upstreams)), in order of preference; `None` for the
+    /// server's own.
     #[must_use]
     pub fn servers(&self) -> Option<&[SocketAddr]> {
         self.servers.as_deref()
@@ -110,14 +112,15 @@ impl Forward {
         }
     }
 
-    /// Returns the message to send upstream under `id`, which is random and new for each try (RFC
-    /// 5452, 9.2).
+    /// Returns the message to send to an upstream server. `id` must be random and new for each try
+    /// (RFC 5452, 9.2).
     #[must_use]
     pub fn question(&self, id: u16) -> Vec<u8> {
         with_id(self.message.clone(), id)
     }
 
-    /// Judges a message from an upstream server that was asked under `id`.
+    /// Decides what to do with the message `octets` from an upstream server that was queried with
+    /// this `id`.
     #[must_use]
     pub fn judge(&self, id: u16, octets: &[u8]) -> Verdict {
         let question = self.question(id);
@@ -135,7 +138,7 @@ impl Forward {
         }
     }
 
-    /// Returns the reply for a client whose question no upstream server answered.
+    /// Returns the reply (SERVFAIL) to the client if no upstream server has answered.
     #[must_use]
     pub fn failure(&self) -> Vec<u8> {
         match Query::parse(&self.message) {

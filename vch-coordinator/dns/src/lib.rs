@@ -1,5 +1,5 @@
-//! The name server on every gateway address: containers find one another by name; queries for outside names are
-//! forwarded to the VCH's upstream servers.
+//! The DNS server on the gateway address of every network of containers. It answers queries for the names of containers,
+//! and forwards all other queries to upstream servers.
 //!
 //! ```text
 //!   the caller                                 Server::listen / unlisten
@@ -20,39 +20,35 @@
 //! ```
 //!
 //! # Invariants
-//! - [`answer`] is pure: bytes, asker and table in, [`Decision`] out. It never panics, a reply
-//!   bears the query's id, and an answer is never answered.
+//! - [`answer`] is pure: it takes a message, its sender and the table of names, and returns a [`Decision`]. It never
+//!   panics. A reply has the query's ID, and a message that is a reply is never answered.
 //! - The number of threads is fixed at [`Server::spawn`]; a socket, a connection and a question
 //!   waiting upstream each belong to one thread and are touched by no other.
-//! - Only gateway addresses are bound, never the wildcard: a reply leaves from the address that
-//!   was asked, and no other service is in the way.
-//! - A change of the table is one entry and shows in the next answer. Nothing is cached here.
-//! - Everything from outside is bounded: questions waiting for their answer or for upstream, connections,
-//!   what is read and not yet written of each, each client's share of these.
-//! - Clients are served in turn, without a fixed rate: one that floods fills its own queue, and none of another.
+//! - Only gateway addresses are bound, never the wildcard address: a reply leaves from the address that was queried, and
+//!   the port stays free for services on other addresses.
+//! - A change of the table is one entry, and the next answer has it. Nothing is cached here.
+//! - All that clients can use is limited, in total and for each client: waiting queries, connections, buffered bytes.
+//! - Clients are served in turn, without a fixed rate: a client that floods fills only its own queue.
 //!
 //! # Answers, and why
-//! - *Scope.* An asker sees the networks that it is on; a name that several of them know comes
-//!   from the first. One without a view sees the network at whose gateway it asks, unless its
-//!   address lies outside of that network's subnets: then REFUSED, since on a shared segment
-//!   every gateway can be reached.
-//! - *A known name without the type* gets NOERROR without answers. Negative answers bear no SOA,
-//!   so they are not cached (RFC 2308, 5): a name that comes up a moment later is found at
-//!   once, and no zone has to be made up for names of a single label.
-//! - *An unknown name of one label* gets NXDOMAIN and is not asked upstream (see
-//!   [`Policy::forward_single_labels`]), except for the types a validating resolver asks of
-//!   top-level domains.
-//! - *Reverse names inside any network's subnets* are never asked upstream, seen or not.
-//!   `localhost`, `invalid` and `onion` end here too (RFC 6761, RFC 7686).
-//! - *Sizes.* By UDP 512 octets, or what EDNS says, at most 1,232; what does not fit is cut, with
-//!   TC. At most 1,000 records of one type in an answer, rotated.
-//! - *Upstream.* The asker's own servers, or else the configured ones, in their order; one that fails or refuses is passed over, one that is
-//!   silent gets a second try after the others and is asked last for 10 s. The first other
-//!   answer counts, NXDOMAIN included. None: SERVFAIL.
+//! - *Scope.* A client sees the names of the networks in its [`View`]. If several of them have a name, the first one's
+//!   addresses are the answer. A client without a view sees the network whose gateway it queries. If its address is
+//!   outside of that network's subnets, it gets REFUSED, since clients of other networks may reach the gateway too.
+//! - *A published name without records of the type* gets NOERROR without answers. Negative answers have no SOA record, so
+//!   they are not cached (RFC 2308, 5): a name that is published a moment later is found at once.
+//! - *An unpublished name of one label* gets NXDOMAIN and is not forwarded (see [`Policy::forward_single_labels`]),
+//!   except for the record types that a validating resolver needs of top-level domains.
+//! - *Reverse names inside any network's subnets* are never forwarded, even if the client does not see the network.
+//!   `localhost`, `invalid` and `onion` are not forwarded either (RFC 6761, RFC 7686).
+//! - *Sizes.* A reply by UDP has at most 512 octets, or with EDNS the client's size up to 1,232; a longer one is
+//!   truncated, with TC set. A reply has at most 1,000 records of one type, in rotating order.
+//! - *Upstream servers.* A client's own servers, or else the configured ones, are queried in order. A server that fails
+//!   or refuses is skipped. A silent one gets a second try after the others, and is queried last for the next 10 s. The
+//!   first other answer counts, including NXDOMAIN. Without an answer the client gets SERVFAIL.
 //!
 //! # Descriptors
-//! Two for each address, one for each client connection and each question upstream, two for each
-//! thread: 4,096 addresses need a limit (RLIMIT_NOFILE) of some 10,000, which the process sets.
+//! The server needs two descriptors for each address and each thread, and one for each client connection and each
+//! forwarded query: 4,096 addresses need a limit (RLIMIT_NOFILE) of some 10,000, which the process must set.
 //!
 //! # Example
 //! ```

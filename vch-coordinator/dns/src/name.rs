@@ -1,4 +1,4 @@
-//! Domain names as this crate keeps them: lower-cased, in wire format.
+//! Domain names in the form in which this crate keeps them: in lower case and wire format.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,20 +10,21 @@ const MAX_LABEL: usize = 63;
 /// How much of a refused name an error repeats: enough to find it again.
 const MAX_SHOWN: usize = 80;
 
-/// A domain name that can be published: labels of ASCII letters, digits, `-` and `_`, lower-cased
-/// (RFC 1034, 3.1: case does not tell names apart; RFC 2181, 11: more than host names is allowed).
+/// A domain name that can be published: labels of ASCII letters, digits, `-` and `_`. It is kept in
+/// lower case, since case does not distinguish names (RFC 1034, 3.1), and may be more than a host
+/// name (RFC 2181, 11).
 ///
-/// A trailing dot is accepted and dropped.
+/// Parsing accepts and drops a trailing dot.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Box<[u8]>);
 
-/// The reason for which a text is not a [`Name`].
+/// The reason why a text is not a valid [`Name`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// The text is empty, or only a dot.
     #[error("a name is empty: give it at least one letter or digit")]
     Empty,
-    /// The name has more than 255 octets on the wire (253 characters of text).
+    /// The name is longer than 255 octets on the wire (253 characters of text).
     #[error("name `{name}` has {length} characters: use at most 253")]
     TooLong {
         /// The beginning of the name.
@@ -31,7 +32,7 @@ pub enum NameError {
         /// The name's length in bytes.
         length: usize,
     },
-    /// The name has two dots in a row, or begins with a dot.
+    /// The name begins with a dot, or has two dots in a row.
     #[error("name `{name}` has an empty part: write single dots, and none in front")]
     EmptyLabel {
         /// The name.
@@ -61,7 +62,7 @@ pub enum NameError {
 }
 
 impl NameError {
-    /// Returns a code for programs, which is the same in every release.
+    /// Returns a code for programs, such as `dns-name-empty`, which is the same in every release.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The table of names that the server answers from.
+//! The table of published names, from which the name server answers.
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::collections::BTreeMap;
@@ -17,22 +17,22 @@ use crate::network_id::NetworkId;
 use crate::subnets::Subnets;
 use crate::tally::ClientKey;
 
-/// The rules by which the table answers, for all networks alike.
+/// The rules by which the name server answers, for all networks alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// How long a client may cache an answer about a published name, in whole seconds (RFC 1035, 3.2.1); at most
-    /// [`Policy::MAX_TTL`]. The default is 0: "only for the transaction in progress". A name that moves or goes is
-    /// then never wrong in a cache that follows the RFC, and an answer costs microseconds, so there is nothing to
-    /// save. A network may have its own: [`Network::ttl`].
+    /// [`Policy::MAX_TTL`]. The default is 0, "only for the transaction in progress": then a cache that follows the RFC
+    /// never has an outdated answer, and asking again takes only microseconds. [`Network::ttl`] overrides it for a
+    /// network.
     pub ttl: Duration,
-    /// Whether an unknown name of one label (`db`, `localdomain`) is asked upstream. The default is no: containers'
-    /// names are of this kind, a query for one tells others what runs here, and an answer from outside would give a
-    /// container's name to a foreign host.
+    /// Whether a query for an unpublished name of one label (such as `db`) is forwarded to upstream servers. The
+    /// default is no: names of containers have one label, so such a query would tell others what runs here, and an
+    /// answer from outside could give a container's name to a foreign host.
     pub forward_single_labels: bool,
 }
 
 impl Policy {
-    /// The longest time to live, so that a moved name is found again soon.
+    /// The greatest [`Policy::ttl`]: clients find a moved name soon.
     pub const MAX_TTL: Duration = Duration::from_secs(10);
 }
 
@@ -45,43 +45,43 @@ impl Default for Policy {
     }
 }
 
-/// The settings of a network that the table needs beside its names.
+/// The settings of a network that decide how queries from it are answered.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Network {
-    /// Whether the network has no route to the outside: a client on internal networks only gets
-    /// NXDOMAIN for every outside name.
+    /// Whether the network has no route to the outside. A client that is on internal networks only gets NXDOMAIN for
+    /// every name that is not published.
     pub internal: bool,
-    /// The network's subnets. Their reverse names are never asked upstream, and a source outside of
-    /// them that asks at this network's gateway is refused unless [`Names::set_asker`] named it. If
-    /// empty, every source is answered.
+    /// The network's subnets. Queries for their reverse names are never forwarded to upstream servers. A client outside
+    /// of them that queries this network's gateway is refused, unless it has a view ([`Names::set_asker`]). If empty,
+    /// every client is answered.
     pub subnets: Vec<IpNet>,
-    /// How long a client may cache an answer about this network's names, in whole seconds, in place of
-    /// [`Policy::ttl`]; at most [`Network::MAX_TTL`].
+    /// How long a client may cache an answer about this network's names, in whole seconds; at most
+    /// [`Network::MAX_TTL`]. `None` means [`Policy::ttl`].
     pub ttl: Option<Duration>,
 }
 
 impl Network {
-    /// The longest time to live of a network whose owner chose it: a day.
+    /// The greatest [`Network::ttl`]: a day.
     pub const MAX_TTL: Duration = Duration::from_secs(86_400);
 }
 
-/// The networks whose names one client sees, and the servers that are asked for it.
+/// What one client sees: the networks whose names it can resolve, and the upstream servers for all other names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct View {
-    /// The networks whose names the client sees; a name that several of them know is answered from
-    /// the first.
+    /// The networks whose names the client can resolve. If several of them have a name, the first one's addresses are
+    /// the answer.
     pub networks: Vec<NetworkId>,
-    /// The upstream servers for the client's outside questions, in order of preference, in place of
-    /// the server's own ([`crate::Config::upstreams`]); empty for those. At most 8. An address that
-    /// the server listens on is never asked.
+    /// The upstream servers for the client's other queries (`--dns`), in order of preference, at most 8. If empty,
+    /// [`Config::upstreams`](crate::Config::upstreams) are used. An address that this name server serves is never
+    /// queried.
     pub upstreams: Vec<SocketAddr>,
-    /// The client's identity, if it asks from several addresses or at several gateways: all of them
-    /// have one share of the server's bounds. `None` for this address alone.
+    /// The client's identity, if it has several addresses or queries several gateways: all views with one identity
+    /// share one client's limits. `None` if the source address alone identifies the client.
     pub client: Option<NetworkId>,
 }
 
 impl View {
-    /// Returns a view of these networks, with the server's own upstream servers.
+    /// Returns a view of these networks, with the server's own upstream servers and without an identity.
     #[must_use]
     pub fn of(networks: &[NetworkId]) -> Self {
         Self {
@@ -92,55 +92,54 @@ impl View {
     }
 }
 
-/// The reason for which the table refused a setting.
+/// The reason why a setting of the table of names is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NamesError {
-    /// [`Policy::ttl`] is over its bound, or not in whole seconds.
+    /// [`Policy::ttl`] is greater than [`Policy::MAX_TTL`], or not in whole seconds.
     #[error("ttl of {ttl:?} is not possible: use 0 to 10 whole seconds")]
     Ttl {
-        /// The value.
+        /// The invalid value.
         ttl: Duration,
     },
-    /// [`Network::ttl`] is over its bound, or not in whole seconds.
+    /// [`Network::ttl`] is greater than [`Network::MAX_TTL`], or not in whole seconds.
     #[error("a network's ttl of {ttl:?} is not possible: use 0 to 86400 whole seconds")]
     NetworkTtl {
-        /// The value.
+        /// The invalid value.
         ttl: Duration,
     },
-    /// The network has too many subnets.
+    /// A network has more subnets than [`Names::MAX_SUBNETS`].
     #[error("a network has {count} subnets: give it at most {max}")]
     TooManySubnets {
         /// The number of subnets.
         count: usize,
-        /// The most that are possible.
+        /// The greatest allowed number.
         max: usize,
     },
-    /// A source address would see no network, or too many.
+    /// A client's [`View`] has no network, or more than [`Names::MAX_ASKER_NETWORKS`].
     #[error("asker {source_address} sees {count} networks: give it 1 to {max}")]
     AskerNetworks {
-        /// The source address.
+        /// The client's address.
         source_address: IpAddr,
-        /// The number of networks.
+        /// The number of networks in the view.
         count: usize,
-        /// The most that are possible.
+        /// The greatest allowed number.
         max: usize,
     },
-    /// An upstream server that can't be asked.
+    /// An upstream server of a client's [`View`] is invalid.
     #[error(transparent)]
     Upstreams(#[from] ConfigError),
 }
 
-/// The table of names: the names of each network, and the clients that see them.
+/// The table of names: the published names of each network with their addresses, and each client's [`View`]. The caller
+/// changes it while the [`Server`](crate::Server)'s threads answer from it.
 ///
-/// Reads and writes go to maps of independent shards, each under its own read-write lock
-/// (`dashmap`): a query holds one shard's read lock for a few hundred nanoseconds, a change holds
-/// one shard's write lock for one insertion, and neither ever waits for the whole table. An
-/// arc-swap of a whole map would copy all names on each change, and one for each entry needs a
-/// concurrent map around it all the same.
+/// The table consists of maps in independent shards, each with its own read-write lock (`dashmap`). A query holds one
+/// shard's read lock for a few hundred nanoseconds, a change holds one shard's write lock for one insertion; neither
+/// waits for the whole table. (An arc-swap of a whole map would copy all names at each change.)
 ///
-/// Every change is one entry: its cost does not depend on how many names there are (PTR names of
-/// one address: O(log n) of those). Changes are idempotent; they are serialised among themselves,
-/// so that a name and its PTR agree once the last call has returned.
+/// A change costs the same however many names exist, except that the reverse names of one address cost O(log n) of
+/// their number. Changes can be repeated without effect. They run one after another, so that a name and its reverse
+/// name agree once the last call has returned.
 #[derive(Debug)]
 pub struct Names {
     policy: Policy,
@@ -153,11 +152,13 @@ pub struct Names {
     subnets: RwLock<Subnets>,
 }
 
-/// The addresses of one name. Sets that are also lists: a rotated answer may start anywhere
-/// without a walk, and one address comes or goes in O(1) however many there are.
+/// The addresses of one name. Each set is also a list: a rotated answer may start at any index, and an address is added
+/// or removed in O(1).
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
+    /// The IPv4 addresses.
     pub v4: IndexSet<std::net::Ipv4Addr>,
+    /// The IPv6 addresses.
     pub v6: IndexSet<std::net::Ipv6Addr>,
 }
 
@@ -197,15 +198,15 @@ impl Scope {
 }
 
 impl Names {
-    /// The most networks that one client may see.
+    /// The most networks in one client's [`View`].
     pub const MAX_ASKER_NETWORKS: usize = 64;
-    /// The most subnets of one network.
+    /// The most subnets of one [`Network`].
     pub const MAX_SUBNETS: usize = 64;
 
-    /// Makes an empty table.
+    /// Creates an empty table.
     ///
     /// # Errors
-    /// Returns [`NamesError::Ttl`] if the policy's TTL is over its bound or not in whole seconds.
+    /// Returns [`NamesError::Ttl`] if the policy's TTL is too great or not in whole seconds.
     pub fn new(policy: Policy) -> Result<Self, NamesError> {
         if !is_possible(policy.ttl, Policy::MAX_TTL) {
             return Err(NamesError::Ttl { ttl: policy.ttl });
@@ -221,11 +222,11 @@ impl Names {
         })
     }
 
-    /// Declares a network, or replaces its settings. Names may be published before and after.
+    /// Sets or replaces a network's settings. Names may be published before or after.
     ///
     /// # Errors
-    /// Returns [`NamesError::TooManySubnets`] or [`NamesError::NetworkTtl`] if a setting is out of
-    /// its bounds; nothing was changed then.
+    /// Returns [`NamesError::TooManySubnets`] or [`NamesError::NetworkTtl`] if a setting is out of its limits. Nothing
+    /// is changed then.
     pub fn declare_network(&self, id: NetworkId, network: Network) -> Result<(), NamesError> {
         let count = network.subnets.len();
         if count > Self::MAX_SUBNETS {
@@ -249,8 +250,7 @@ impl Names {
         Ok(())
     }
 
-    /// Forgets the settings of [`Names::declare_network`]; the names stay until they are withdrawn.
-    /// Returns whether the network was declared.
+    /// Removes a network's settings, but not its published names. Returns whether the network had settings.
     pub fn forget_network(&self, id: NetworkId) -> bool {
         let _one_at_a_time = self.changing();
         let Some((_, before)) = self.networks.remove(&id) else {
@@ -261,12 +261,10 @@ impl Names {
         true
     }
 
-    /// Adds `address` to the answers for `name` in `network`, beside the addresses that the name
-    /// has already.
+    /// Adds `address` to the addresses of `name` in `network`. Returns whether anything changed.
     ///
-    /// `ptr` is what the address's reverse name answers. An address published without any answers
-    /// with the names it is published under. The same (network, name, address) again replaces its
-    /// `ptr`. Returns whether anything changed.
+    /// `ptr` is the name that a reverse query for the address returns. With `None`, a reverse query returns the names
+    /// under which the address is published. Publishing the same name and address again replaces `ptr`.
     pub fn publish(
         &self,
         network: NetworkId,
@@ -281,17 +279,15 @@ impl Names {
         added || before.is_none_or(|before| before.as_ref() != ptr)
     }
 
-    /// Adds `address` to the answers for `name`, without a reverse name: for links, private names
-    /// that one client has for a host that is published under its own name. Returns whether
-    /// anything changed.
+    /// Adds `address` to the addresses of `name` in `network`, without effect on reverse queries. This is for links:
+    /// names that only one client has for another host. Returns whether anything changed.
     pub fn publish_alias(&self, network: NetworkId, name: &Name, address: IpAddr) -> bool {
         let _one_at_a_time = self.changing();
         self.add(network, name, address)
     }
 
-    /// Removes `address` from the answers for `name`, and `name` from the reverse names of
-    /// `address`. Publications are not counted: one call removes all of the same name and address.
-    /// Returns whether the name had the address.
+    /// Removes `address` from the addresses of `name` in `network`, and `name` from the reverse names of `address`. One
+    /// call is enough even if they were published several times. Returns whether the name had the address.
     pub fn withdraw(&self, network: NetworkId, name: &Name, address: IpAddr) -> bool {
         let _one_at_a_time = self.changing();
         let Entry::Occupied(mut entry) = self.by_name.entry(key(network, name.as_wire())) else {
@@ -314,15 +310,14 @@ impl Names {
         removed
     }
 
-    /// Sets the view of the client that asks from `source` at the gateway of `listening`: a
-    /// container on several networks sees the names of all of them. Replaces the client's earlier
-    /// view.
+    /// Sets the [`View`] of the client that sends queries from the address `source` to the gateway of `listening`. It
+    /// replaces the client's earlier view. A container on several networks thus sees the names of all of them.
     ///
-    /// The key has the listening network in it, since two networks may use the same addresses.
+    /// The client is identified by the network too, since two networks may use the same addresses.
     ///
     /// # Errors
-    /// Returns [`NamesError::AskerNetworks`] if the view has no network or too many,
-    /// [`NamesError::Upstreams`] if a server can't be asked; nothing was changed then.
+    /// Returns [`NamesError::AskerNetworks`] if the view has no network or too many, [`NamesError::Upstreams`] if an
+    /// upstream server is invalid. Nothing is changed then.
     pub fn set_asker(
         &self,
         listening: NetworkId,
@@ -347,19 +342,20 @@ impl Names {
         Ok(())
     }
 
-    /// Forgets a client's view; from then on the client sees the listening network's names only.
+    /// Removes a client's view. From then on the client sees only the names of the network whose gateway it queries.
     /// Returns whether the client had a view.
     pub fn forget_asker(&self, listening: NetworkId, source: IpAddr) -> bool {
         self.askers.remove(&(listening, source)).is_some()
     }
 
-    /// Returns the number of names, over all networks. Walks the shards, not the names.
+    /// Returns the number of published names, over all networks. It takes time in proportion to the table's shards, not
+    /// its names.
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_name.len()
     }
 
-    /// Returns whether the table has no name.
+    /// Returns whether no name is published.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()

@@ -1,6 +1,6 @@
 //! The number of a network.
 
-/// The network that a name belongs to, or that a query came in from. The caller chooses the
-/// numbers.
+/// The number of a network of containers. The caller of this crate chooses it; the crate only
+/// compares the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NetworkId(pub u128);

@@ -22,8 +22,11 @@ pub(crate) struct Edns {
 /// A message that asks one question.
 #[derive(Debug)]
 pub(crate) struct Query<'a> {
+    /// The message's header.
     pub header: Header,
+    /// The name, type and class that are queried.
     pub question: Question<ParsedName<&'a [u8]>>,
+    /// The content of the client's OPT record; `None` if it has none.
     pub edns: Option<Edns>,
 }
 

@@ -1,4 +1,4 @@
-//! Replies made by this server, within the size that the client takes.
+//! The replies that this server makes, within the size that the client takes.
 
 use domain::base::iana::{OptRcode, Rcode};
 use domain::base::message_builder::{AnswerBuilder, MessageBuilder, StaticCompressor};
@@ -14,12 +14,12 @@ const MAX_TCP_SIZE: usize = u16::MAX as usize;
 /// The most records in one answer; further ones are left out, and the selection rotates.
 pub(crate) const MAX_RECORDS: usize = 1000;
 
-/// The transport of a query and its reply.
+/// The transport of a query and of its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
-    /// One datagram: bounded by what the client says it takes.
+    /// UDP. The reply is limited to the size that the client's query allows.
     Udp,
-    /// A stream: bounded by the length field, 65,535 octets.
+    /// TCP. The reply is limited to 65,535 octets by its length field.
     Tcp,
 }
 

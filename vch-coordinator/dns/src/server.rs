@@ -26,12 +26,12 @@ pub use error::{ListenError, ShutdownError, SpawnError};
 /// The capacity of a thread's queue, in commands; a caller waits for room.
 const COMMANDS: usize = 64;
 
-/// The running name server: a fixed number of threads over the sockets of all gateway addresses.
+/// The running name server: a fixed number of threads that serve the sockets of all gateway addresses. Dropping it
+/// shuts it down.
 ///
-/// Sockets are opened in the network namespace of the thread that calls [`Server::listen`]; those
-/// to upstream servers in that of the thread that called [`Server::spawn`] (threads inherit it):
-/// call both from one namespace. All methods may be called from any thread. Dropping the server
-/// shuts it down too.
+/// [`Server::listen`] opens sockets in the network namespace of the thread that calls it. The sockets to upstream
+/// servers are opened in the namespace of the thread that called [`Server::spawn`], since its threads inherit that one.
+/// Both must be called in one namespace. All methods may be called from any thread.
 #[derive(Debug)]
 pub struct Server {
     port: u16,
@@ -64,20 +64,20 @@ struct Listening {
 }
 
 impl Server {
-    /// Starts the threads; they serve no address yet.
+    /// Starts the server's threads, which answer from `names`. They serve no address until [`Server::listen`].
     ///
     /// # Errors
-    /// Returns [`SpawnError::Config`] if a setting is not possible, [`SpawnError::Thread`] if the
-    /// kernel refuses something that a thread needs; no thread is left running then.
+    /// Returns [`SpawnError::Config`] if a setting is invalid, [`SpawnError::Thread`] if the kernel refuses something
+    /// that a thread needs. No thread is left running then.
     pub fn spawn(config: &Config, names: &Arc<Names>) -> Result<Self, SpawnError> {
         Self::spawn_watched(config, names, &(Arc::new(|_| {}) as OnEnd))
     }
 
-    /// Starts the threads as [`Server::spawn`] does; `on_end` is called in each thread that ends, for any reason:
-    /// shutdown, error or panic.
+    /// Starts the server's threads as [`Server::spawn`] does. `on_end` is called in each thread that ends for any
+    /// reason: shutdown, error or panic.
     ///
     /// # Errors
-    /// As [`Server::spawn`].
+    /// Returns the same errors as [`Server::spawn`].
     pub fn spawn_watched(
         config: &Config,
         names: &Arc<Names>,
@@ -110,14 +110,14 @@ impl Server {
         Ok(server)
     }
 
-    /// Serves one more address, for `network`; the address need not be usable yet. Returns the
-    /// address and port. An address that is served for that network already is left as it is.
+    /// Serves one more address, the gateway `ip` of `network`, and returns the address with its port. The kernel need
+    /// not have the address yet. If it is already served for this network, nothing changes.
     ///
     /// # Errors
-    /// Nothing is changed. Returns
-    /// - [`ListenError::Address`] if no gateway can have the address,
+    /// In all of these cases nothing is changed. Returns
+    /// - [`ListenError::Address`] if the address can't be a gateway's,
     /// - [`ListenError::IsUpstream`] if it is an upstream server's,
-    /// - [`ListenError::OtherNetwork`] if it serves another network,
+    /// - [`ListenError::OtherNetwork`] if it is already served for another network,
     /// - [`ListenError::InUse`] if another program has the port,
     /// - [`ListenError::Open`] or [`ListenError::Watch`] if the kernel refuses the sockets,
     /// - [`ListenError::Stopped`] if the threads have ended.
@@ -173,7 +173,7 @@ impl Server {
         Ok(local)
     }
 
-    /// Closes an address's sockets and its connections; when it returns, the port is free. Returns
+    /// Stops serving an address, and closes its sockets and connections. When this returns, the port is free. Returns
     /// whether the address was served.
     pub fn unlisten(&self, ip: IpAddr) -> bool {
         let mut state = self.state();
@@ -194,11 +194,11 @@ impl Server {
         true
     }
 
-    /// Replaces the upstream servers for questions from now on.
+    /// Replaces the upstream servers ([`Config::upstreams`]) for all queries from now on.
     ///
     /// # Errors
-    /// Returns [`ConfigError`] if there are too many servers, one is given twice or can't be asked,
-    /// or is an address of this server; nothing was changed then.
+    /// Returns [`ConfigError`] if there are too many servers, or if a server is given twice, has an impossible address,
+    /// or is this server itself. Nothing is changed then.
     pub fn set_upstreams(&self, upstreams: &[SocketAddr]) -> Result<(), ConfigError> {
         check_upstreams(upstreams)?;
         let mut state = self.state();
@@ -225,7 +225,7 @@ impl Server {
         served.map(|there| (there.network, there.local)).collect()
     }
 
-    /// Returns whether all threads run.
+    /// Returns whether all of the server's threads are running.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         !self
@@ -234,13 +234,13 @@ impl Server {
             .any(|thread| thread.handle.is_finished())
     }
 
-    /// Returns the counts of what the server has done.
+    /// Returns the counts of messages that the server has received up to now.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.stats_reader().read()
     }
 
-    /// Returns a reader of the same counts, which needs no server.
+    /// Returns a reader of the server's counts, which can be used after the server has ended.
     #[must_use]
     pub fn stats_reader(&self) -> StatsReader {
         let counters = self
@@ -250,11 +250,11 @@ impl Server {
         StatsReader(counters.collect())
     }
 
-    /// Ends the threads and waits for them; every socket is closed when it returns. Questions
-    /// that wait for upstream are not answered any more.
+    /// Ends the server's threads and waits for them. All sockets are closed when this returns. Queries that wait for an
+    /// upstream server are not answered.
     ///
     /// # Errors
-    /// Returns [`ShutdownError`] with each thread that had ended before, and its reason.
+    /// Returns [`ShutdownError`] if a thread had ended before the shutdown, with an error or a panic.
     pub fn shutdown(mut self) -> Result<(), ShutdownError> {
         self.stop()
     }
@@ -324,7 +324,8 @@ impl Server {
     }
 }
 
-/// A function that is called with the number of a thread that has ended.
+/// A function that [`Server::spawn_watched`] calls when one of the server's threads ends, with the thread's number from
+/// 0.
 pub type OnEnd = Arc<dyn Fn(usize) + Send + Sync>;
 
 /// Dropped when its thread ends.

@@ -13,15 +13,20 @@ const FREE_PORT_TRIES: usize = 16;
 /// The error of opening a socket.
 #[derive(Debug)]
 pub(crate) struct OpenError {
+    /// `udp` or `tcp`.
     pub transport: &'static str,
+    /// The kernel's error.
     pub source: io::Error,
 }
 
 /// The UDP and TCP sockets of one address, on the same port.
 #[derive(Debug)]
 pub(crate) struct Sockets {
+    /// The socket that receives queries by UDP.
     pub udp: UdpSocket,
+    /// The socket that listens for TCP connections.
     pub tcp: TcpListener,
+    /// The address and port that both are bound to.
     pub local: SocketAddr,
 }
 

@@ -1,29 +1,31 @@
-//! Counts of what the server has done.
+//! Counts what the name server has done.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::answer::Decision;
 
-/// Counts since the server was started, over all threads.
+/// The numbers of DNS messages that the server has received, by what it did with them: since its
+/// start, over all threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Queries that this server answered itself.
+    /// The queries that the server answered by itself, including refusals.
     pub answered: u64,
-    /// Queries that were sent upstream, or refused since there was no room.
+    /// The queries for names that are not published here: sent to an upstream server, or refused
+    /// since too many were waiting.
     pub forwarded: u64,
-    /// Messages that were not queries.
+    /// The messages that were dropped since they were not queries.
     pub dropped: u64,
-    /// Messages that were not answered since their client had its share of waiting questions.
+    /// The queries that were dropped since their client already had its share of waiting queries.
     pub beyond: u64,
 }
 
-/// Reads what a server has done; it stays readable when the server has ended.
+/// Reads a server's counts. It can still be used after the server has ended.
 #[derive(Debug, Clone)]
 pub struct StatsReader(pub(crate) Arc<[Arc<Counters>]>);
 
 impl StatsReader {
-    /// Returns the counts so far.
+    /// Returns the counts up to now.
     #[must_use]
     pub fn read(&self) -> Stats {
         let mut stats = Stats::default();

@@ -61,6 +61,7 @@ pub(crate) enum WorkerCommand {
 /// The state that all threads share.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
+    /// The table of published names.
     pub names: Arc<Names>,
     /// The addresses that are served.
     pub own: Arc<DashSet<SocketAddr>>,

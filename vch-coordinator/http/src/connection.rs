@@ -1,5 +1,5 @@
-//! A client's connection, which holds a permit of the bounded number of connections, and the filter
-//! of its bytes.
+//! A client's connection, which counts towards the limit of connections, and the filter of its
+//! bytes.
 
 use std::{
     io,
@@ -11,8 +11,9 @@ use tokio::{
     sync::OwnedSemaphorePermit,
 };
 
-/// A client's connection. It counts towards the limit of open connections until it is dropped. The
-/// filter `F` may change the bytes that are read of it, and how its writing ends.
+/// A client's connection over the stream `S`. It counts towards the listener's limit of connections
+/// until it is dropped. Its [`Filter`] `F` may change the bytes that are read, and how the
+/// connection is closed for writing.
 #[derive(Debug)]
 pub struct Connection<S, F = Unchanged> {
     stream: S,
@@ -40,9 +41,11 @@ impl<S> Connection<S> {
     }
 }
 
-/// Changes the bytes that are read from a connection, and how the connection ends.
+/// Changes the bytes that are read from a client's connection, or how the connection is closed for
+/// writing. An API provides one if its clients send requests that hyper would not accept.
 pub trait Filter: Unpin {
-    /// Reads from the connection's stream, with the contract of [`AsyncRead::poll_read`].
+    /// Reads from the connection's stream into `buffer`, as [`AsyncRead::poll_read`] does, and may
+    /// change the bytes.
     fn poll_read<S: AsyncRead + Unpin>(
         &mut self,
         stream: Pin<&mut S>,
@@ -50,8 +53,8 @@ pub trait Filter: Unpin {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>>;
 
-    /// Ends the writing to the connection's stream, with the contract of
-    /// [`AsyncWrite::poll_shutdown`].
+    /// Closes the connection's stream for writing, as [`AsyncWrite::poll_shutdown`] does. The
+    /// default only passes the call on.
     fn poll_shutdown<S: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
         stream: Pin<&mut S>,
@@ -61,7 +64,7 @@ pub trait Filter: Unpin {
     }
 }
 
-/// The filter that changes nothing.
+/// The [`Filter`] that changes nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unchanged;
 

@@ -1,4 +1,4 @@
-//! Serves an API's routes to the clients of a listener.
+//! Serves an API's routes to the clients of listening sockets.
 
 use crate::{
     Certificates, Connection, Filter, Unchanged,
@@ -38,19 +38,20 @@ const CERTIFICATES: Duration = Duration::from_secs(86_400);
 static REFUSED: LogBudget =
     LogBudget::new("clients that were refused", 20, Duration::from_secs(10));
 
-/// Limits for a request's head, and the style of a response's head.
+/// Limits for the head (request line and headers) of each request, and the style of responses' headers.
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
-    /// The maximum size of a request's head in bytes.
+    /// The greatest size of a request's head in bytes.
     pub bytes: usize,
-    /// The maximum number of headers.
+    /// The greatest number of headers in a request.
     pub headers: usize,
     /// Whether header names of responses are written in title case (`Content-Type`) instead of
     /// lower case (`content-type`).
     pub title_case: bool,
 }
 
-/// Serves one API. The bytes that each client sends pass through a filter `F` of its connection.
+/// Serves one API on any number of listening sockets. The bytes that each client sends pass through a [`Filter`] `F` of
+/// its connection, by default an unchanged one.
 pub struct Server<F = Unchanged> {
     api: &'static str,
     app: Router,
@@ -74,8 +75,8 @@ impl<F> Clone for Server<F> {
 }
 
 impl<F: Filter + Default + Send + 'static> Server<F> {
-    /// Returns a server of `app`, the routes of the API that logs call `api`. Each of its listeners
-    /// has at most `limit` connections at once, until `stop` is cancelled.
+    /// Creates a server for the routes `app`. `api` is the API's name in the log. Each listening socket serves at most
+    /// `limit` connections at once. The server runs until `stop` is cancelled.
     pub fn new(
         api: &'static str,
         app: Router,
@@ -94,7 +95,8 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         }
     }
 
-    /// Lets each connection carry one request, and ends it after `deadline` whatever its client does.
+    /// Returns the same server, with one request for each connection. A connection is closed `deadline` after its
+    /// start, even if its request is not complete.
     #[must_use]
     pub fn one_request_each(self, deadline: Duration) -> Self {
         Self {
@@ -103,8 +105,8 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         }
     }
 
-    /// Serves all TCP clients without TLS until the stop: for answers that are no secret on the
-    /// listener's network. Requests that are under way then get a moment to complete.
+    /// Serves TCP clients without TLS until the server is stopped. Only for content that is not secret on the
+    /// listener's network. Requests in progress at the stop have one second to complete.
     pub async fn serve_tcp(&self, listener: TcpListener) {
         let permits = Arc::new(Semaphore::new(self.limit));
         let next = || async {
@@ -128,9 +130,9 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         self.accept(next, talk).await;
     }
 
-    /// Serves TCP clients that present a certificate, until the stop. Requests that are under way
-    /// then get a moment to complete. Only clients that have completed the handshake count toward
-    /// the limit of connections.
+    /// Serves TCP clients that present a valid certificate, until the server is stopped. Only clients that have
+    /// completed the TLS handshake count towards the limit of connections. Requests in progress at the stop have one
+    /// second to complete.
     pub async fn serve_tls(&self, listener: TcpListener, certificates: Certificates) {
         let entrance = Entrance {
             certificates: certificates.clone(),
@@ -148,8 +150,8 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         );
     }
 
-    /// Serves the clients of a Unix socket until the stop. Requests that are under way then get a
-    /// moment to complete.
+    /// Serves the clients of a Unix socket until the server is stopped. Requests in progress at the stop have one
+    /// second to complete.
     pub async fn serve_unix(&self, listener: UnixListener) {
         let permits = Arc::new(Semaphore::new(self.limit));
         let next = || async {

@@ -1,4 +1,4 @@
-//! A client's socket, which also reports whether the client has gone.
+//! A client's socket, which also shows whether the client has disconnected.
 
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
@@ -87,22 +87,22 @@ impl AsFd for SocketKind {
     }
 }
 
-/// The client of a request, which each request carries as an extension.
+/// The client that sent a request. The server adds it to each request as an extension, so that a
+/// handler can notice that the client has disconnected.
 #[derive(Clone, Debug)]
 pub struct Peer(Arc<SocketKind>);
 
 impl Peer {
-    /// Waits until the client has gone: its socket is closed for reading and writing, or the client
-    /// was found dead. Cancel-safe.
+    /// Waits until the client has disconnected: its socket is closed for reading and writing, or
+    /// the client no longer answers keepalive probes. Cancel-safe.
     pub async fn gone(&self) {
         while !self.hung_up() {
             sleep(LOOK).await;
         }
     }
 
-    /// Waits until the client has read everything that was written, or until `READ_DEADLINE` has
-    /// passed. Returns at once for TCP, where the kernel does not report this; each write is a TLS
-    /// record there, and clients read one record at a time.
+    /// Waits until the client has read all that was written to its Unix socket, for at most 10 s.
+    /// Returns at once for TCP, where the kernel does not report this.
     pub async fn has_read(&self) {
         let SocketKind::Unix(stream) = &*self.0 else {
             return;

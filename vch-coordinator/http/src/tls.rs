@@ -1,4 +1,4 @@
-//! Mutual TLS: only clients with a certificate of the VCH's own authority may use the Docker API.
+//! Mutual TLS for the Docker API on TCP: only clients with a certificate of a configured authority are served.
 
 mod expiry;
 
@@ -22,28 +22,27 @@ use tokio_rustls::{
     },
 };
 
-/// The PEM files of mutual TLS.
+/// The PEM files for mutual TLS, as configured in `docker_endpoint.tls`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The certificate of the authority that signs the clients' certificates.
+    /// The path of the certificates of the authority that signs the clients' certificates.
     pub ca: PathBuf,
-    /// The server's certificate, followed by the intermediate certificates up to its authority.
+    /// The path of the server's certificate, followed by the intermediate certificates up to its authority.
     pub cert: PathBuf,
-    /// The private key of `cert`.
+    /// The path of the server's private key.
     pub key: PathBuf,
-    /// The authority's lists of revoked certificates (RFC 5280, 5); `None` if no certificate is
-    /// revoked.
+    /// The path of the authority's lists of revoked certificates (RFC 5280, 5); `None` if no certificate is revoked.
     pub crl: Option<PathBuf>,
 }
 
-/// Why TLS cannot be set up. The messages name the keys of `docker_endpoint.tls`, the only table
-/// that has such files.
+/// The reason why TLS can't be set up. Messages name the keys of `docker_endpoint.tls`, the only part of the
+/// configuration with such files.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read, or contains no item of the expected kind.
+    /// A file can't be read, or has no item of the expected kind.
     #[error("`docker_endpoint.tls.{field}` cannot be {}: write a PEM file, as `vchctl certs` makes it", path.display())]
     File {
-        /// The key in the configuration.
+        /// The key of `docker_endpoint.tls` that names the file.
         field: &'static str,
         /// The path of the file.
         path: PathBuf,
@@ -51,7 +50,7 @@ pub enum TlsError {
         #[source]
         source: pem::Error,
     },
-    /// The authority's certificates are not usable.
+    /// A certificate of the authority is invalid.
     #[error("`docker_endpoint.tls.ca` cannot be {}: write the certificate of the clients' authority", path.display())]
     Authority {
         /// The path of the file.
@@ -60,7 +59,7 @@ pub enum TlsError {
         #[source]
         source: rustls::Error,
     },
-    /// The authority's certificates would admit no client.
+    /// The authority's certificates do not allow any client to be verified.
     #[error("`docker_endpoint.tls.ca` cannot be {}: it lets no client in", path.display())]
     Verifier {
         /// The path of the file.
@@ -69,7 +68,7 @@ pub enum TlsError {
         #[source]
         source: VerifierBuilderError,
     },
-    /// The lists of revoked certificates cannot be read or are not usable.
+    /// A list of revoked certificates can't be read, or is invalid.
     #[error("`docker_endpoint.tls.crl` cannot be {}: write the authority's list of revoked certificates, in PEM", path.display())]
     Revoked {
         /// The path of the file.
@@ -78,7 +77,7 @@ pub enum TlsError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The server's certificate or its key is not usable, or they do not belong together.
+    /// The server's certificate or its key is invalid, or they do not belong together.
     #[error("`docker_endpoint.tls.cert` and `key` cannot be {} and {}: write a certificate and its own key", cert.display(), key.display())]
     Own {
         /// The path of the certificate.
@@ -94,7 +93,7 @@ pub enum TlsError {
 /// How long before its expiry a certificate is warned about.
 const WARNED: Duration = Duration::from_secs(30 * 86_400);
 
-/// The certificates of the Docker endpoint, which can be reloaded. Clones share them.
+/// The certificates of the Docker API's TLS server. They can be reloaded from their files; clones share them.
 #[derive(Clone)]
 pub struct Certificates {
     files: TlsFiles,
@@ -102,10 +101,10 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Reads the certificates from files.
+    /// Reads the certificates from their files.
     ///
     /// # Errors
-    /// Returns the [`TlsError`] of the first file that is missing or not usable.
+    /// Returns [`TlsError`] for the first file that is missing or invalid.
     pub fn read(files: &TlsFiles) -> Result<Self, TlsError> {
         let acceptor = acceptor(files)?;
         let certificates = Self {
@@ -116,10 +115,10 @@ impl Certificates {
         Ok(certificates)
     }
 
-    /// Reads the certificates again, for future connections.
+    /// Reads the files again, for all future connections.
     ///
     /// # Errors
-    /// Returns the [`TlsError`] of the first file that is missing or not usable. The previous certificates stay in force.
+    /// Returns [`TlsError`] for the first file that is missing or invalid. The previous certificates then stay in use.
     pub fn reload(&self) -> Result<(), TlsError> {
         let acceptor = acceptor(&self.files)?;
         *self.acceptor.write() = acceptor;

@@ -1,7 +1,8 @@
-//! What is common to the lines of the coordinator's log: an error is one line with all of its causes, and lines that
-//! clients or guests cause are bounded.
+//! Helps to write the coordinator's log: formats an error with all of its causes as one line, and limits the lines that
+//! clients or guests can cause.
 //!
-//! Architecture invariant: this package formats and counts; it does not know what is logged, and where to.
+//! Architecture invariant: this package only formats and counts. It does not know the content of the log, nor its
+//! destination.
 
 mod error_chain;
 mod log_budget;

@@ -1,10 +1,11 @@
-//! Bounds the lines of the log that clients or guests cause: some at once, then one at a time.
+//! Limits the lines of the log that clients or guests can cause.
 
 use parking_lot::Mutex;
 use protocol::session::Budget;
 use std::time::{Duration, Instant};
 
-/// Bounds the lines of one kind, over the whole coordinator.
+/// A rate limit for log lines of one kind, shared by the whole coordinator: a burst at once, then one line in each
+/// interval.
 #[derive(Debug)]
 pub struct LogBudget {
     /// The cause of the lines, as a phrase for the line about those left out.
@@ -21,8 +22,8 @@ struct BudgetState {
 }
 
 impl LogBudget {
-    /// Makes a budget of `burst` lines at once, and one more each time `every` has passed. `whose`
-    /// names their cause.
+    /// Creates a limit of `burst` lines at once, plus one more each time `every` has passed. `whose` is the cause of
+    /// the lines as a phrase, such as "guests", for the line about suppressed ones.
     pub const fn new(whose: &'static str, burst: u32, every: Duration) -> Self {
         Self {
             whose,
@@ -35,8 +36,8 @@ impl LogBudget {
         }
     }
 
-    /// Returns whether one more line may be written. Before the first line after a flood, logs how many were left
-    /// out.
+    /// Returns whether one more line may be written now. If lines were suppressed since the last one that was allowed,
+    /// it first logs their number.
     pub fn line(&self) -> bool {
         match self.take(Instant::now()) {
             None => false,

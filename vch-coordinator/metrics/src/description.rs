@@ -1,10 +1,11 @@
-//! What a metric is called, and what it says.
+//! The name, help text and label of a metric.
 
 use crate::{Counter, Gauge, Histogram, Reading, reading::Kind};
 use prometheus::{HistogramOpts, Opts, core::Desc};
 use std::collections::HashMap;
 
-/// The name of a metric, its help text, and the one label by which several of the same name are told apart.
+/// The name and help text of a metric, with at most one label that distinguishes several metrics of the same name. Its
+/// methods make the metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Description {
     name: &'static str,
@@ -13,7 +14,7 @@ pub struct Description {
 }
 
 impl Description {
-    /// Describes a metric without a label.
+    /// Returns a description without a label.
     #[must_use]
     pub const fn new(name: &'static str, help: &'static str) -> Self {
         Self {
@@ -23,7 +24,8 @@ impl Description {
         }
     }
 
-    /// Describes one of several metrics of this name: the one whose `label` has this value.
+    /// Returns the same description with a label and its value. Several metrics can have the same name, if the values
+    /// of their label differ.
     #[must_use]
     pub const fn of(self, label: &'static str, value: &'static str) -> Self {
         Self {
@@ -32,33 +34,33 @@ impl Description {
         }
     }
 
-    /// Makes a number that only grows, at 0.
+    /// Creates a counter: a number that only grows, from 0.
     #[must_use]
     pub fn counter(self) -> Counter {
         valid(Counter::with_opts(self.opts()))
     }
 
-    /// Makes a number that goes up and down, at 0.
+    /// Creates a gauge: a number that goes up and down, from 0.
     #[must_use]
     pub fn gauge(self) -> Gauge {
         valid(Gauge::with_opts(self.opts()))
     }
 
-    /// Makes a histogram without an observation; `bounds` are the upper ones of its buckets, in ascending order, in the
-    /// unit of its name. One more bucket has no bound.
+    /// Creates an empty histogram. `bounds` are the upper bounds of its buckets in ascending order, in the unit that
+    /// the metric's name has. One more bucket has no upper bound.
     #[must_use]
     pub fn histogram(self, bounds: &[f64]) -> Histogram {
         let opts = HistogramOpts::from(self.opts()).buckets(bounds.to_vec());
         valid(Histogram::with_opts(opts))
     }
 
-    /// Makes a number that goes up and down and is read when it is asked for.
+    /// Creates a gauge whose value `read` returns each time the metrics are requested.
     #[must_use]
     pub fn read_gauge(self, read: impl Fn() -> u64 + Send + Sync + 'static) -> Reading {
         Reading::new(self.desc(), Kind::Gauge, Box::new(read))
     }
 
-    /// Makes a number that only grows and is read when it is asked for.
+    /// Creates a counter whose value `read` returns each time the metrics are requested; the value must only grow.
     #[must_use]
     pub fn read_counter(self, read: impl Fn() -> u64 + Send + Sync + 'static) -> Reading {
         Reading::new(self.desc(), Kind::Counter, Box::new(read))

@@ -1,21 +1,21 @@
 //! Counters, gauges and histograms, and the text in which Prometheus reads them.
 //!
 //! ```text
-//!   Description ──► Counter, Gauge, Histogram   each held, and moved, by the package that counts
-//!                   Reading                     a number that a package has anyway, read when it is asked for
+//!   Description ──► Counter, Gauge, Histogram   each owned, and updated, by the package that counts
+//!                   Reading                     a number that a package has anyway, read for each scrape
 //!                        │ add
 //!                        ▼
 //!                   Registry ──► text           the Prometheus text format, version 0.0.4
 //! ```
 //!
-//! The text format is that of <https://prometheus.io/docs/instrumenting/exposition_formats/>; names are as
-//! <https://prometheus.io/docs/practices/naming/> wants them: base units, `_total` for what only grows.
+//! The text format is described in <https://prometheus.io/docs/instrumenting/exposition_formats/>. Names follow
+//! <https://prometheus.io/docs/practices/naming/>: base units, and `_total` for numbers that only grow.
 //!
-//! Architecture invariant: only this package names the library that counts and writes. To move a metric costs some atomic
-//! operations: no lock is taken and nothing is allocated, so the store's writer may do it.
+//! Architecture invariant: only this package names the library that counts and formats. Updating a metric takes some
+//! atomic operations, without lock or allocation, so the store's writer may do it.
 //!
-//! Architecture invariant: the values of a label are few, and known when the program is built. No name of a container, a
-//! network or an image is one.
+//! Architecture invariant: a label has few values, all known when the program is built. The names of containers,
+//! networks and images are never values of labels.
 
 mod description;
 mod reading;

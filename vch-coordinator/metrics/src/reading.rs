@@ -1,4 +1,4 @@
-//! A number that is read when it is asked for.
+//! A metric whose value is read when the metrics are requested.
 
 use prometheus::{
     core::{Collector, Desc},
@@ -15,7 +15,8 @@ pub(crate) enum Kind {
     Gauge,
 }
 
-/// A number that its owner has anyway: nothing is counted twice.
+/// A metric whose value a function returns each time the metrics are requested, instead of being
+/// counted. It is for numbers that a package has anyway, such as the length of a queue.
 pub struct Reading {
     desc: Desc,
     kind: Kind,

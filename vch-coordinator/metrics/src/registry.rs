@@ -1,31 +1,32 @@
-//! All metrics of a program, and their text.
+//! All metrics of the coordinator, and their text.
 
 use prometheus::{TEXT_FORMAT, TextEncoder, core::Collector};
 use thiserror::Error;
 
-/// The media type of [`Registry::text`].
+/// The media type (HTTP's `Content-Type`) of the text that [`Registry::text`] returns.
 pub const CONTENT_TYPE: &str = TEXT_FORMAT;
 
-/// A metric can't be registered: one of the same name and label is there already, or one of the same name says something
-/// else.
+/// The error for a metric that can't be added to a [`Registry`]. The registry already has a metric with this name and
+/// label, or one with this name but another help text or label name.
 #[derive(Debug, Error)]
 #[error("a metric is registered twice, or two of one name differ in label or help")]
 pub struct RegisterError(#[from] prometheus::Error);
 
-/// The metrics can't be written as text.
+/// The error of writing the metrics as text.
 #[derive(Debug, Error)]
 #[error("the metrics cannot be written as text")]
 pub struct EncodeError(#[from] prometheus::Error);
 
-/// The metrics of one coordinator; clones share them.
+/// All metrics of the coordinator, which it serves to Prometheus. Clones share the metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Registry(prometheus::Registry);
 
 impl Registry {
-    /// Adds a metric: the registry holds a clone, which its owner goes on moving.
+    /// Adds a metric to the registry. The caller keeps a clone of it, and updates that.
     ///
     /// # Errors
-    /// [`RegisterError`].
+    /// Returns [`RegisterError`] if the registry already has a metric with this name and label, or one with this name
+    /// but another help text or label name.
     pub fn add(&self, metric: impl Collector + 'static) -> Result<(), RegisterError> {
         Ok(self.0.register(Box::new(metric))?)
     }
@@ -33,7 +34,7 @@ impl Registry {
     /// Returns all metrics in the Prometheus text format, version 0.0.4, in the order of their names.
     ///
     /// # Errors
-    /// [`EncodeError`].
+    /// Returns [`EncodeError`] if a metric can't be written as text.
     pub fn text(&self) -> Result<String, EncodeError> {
         Ok(TextEncoder::new().encode_to_string(&self.0.gather())?)
     }

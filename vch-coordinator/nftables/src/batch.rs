@@ -7,63 +7,65 @@ use crate::object::{Chain, Table};
 use crate::rule::Rule;
 use crate::set::{Element, Set};
 
-/// Operations that the kernel performs all together or not at all, in this order.
+/// A list of operations on nf_tables, which the kernel carries out in this order, all together or
+/// not at all ([`Connection::commit`](crate::Connection::commit)).
 ///
-/// `Display` writes one line an operation, as `nft -f` reads it.
+/// `Display` writes each operation on a line of its own, in the syntax that `nft -f` reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     operations: Vec<Operation>,
 }
 
-/// One operation of a batch.
+/// One change of nf_tables, as a part of a [`Batch`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// Makes the table unless it is there.
+    /// Creates the table unless it exists.
     AddTable(Table),
-    /// Deletes the table with all that is in it.
+    /// Deletes the table with its chains, sets and rules.
     DeleteTable(Table),
-    /// Deletes all rules of the table; its chains and sets stay.
+    /// Deletes all rules of the table; its chains and sets remain.
     FlushTable(Table),
-    /// Makes the chain unless it is there.
+    /// Creates the chain in the table unless it exists.
     AddChain(Table, Chain),
-    /// Deletes a chain that has no rules and that no rule jumps to.
+    /// Deletes the chain with this name, which must be empty, and to which no rule may jump.
     DeleteChain(Table, Name),
-    /// Deletes the chain's rules.
+    /// Deletes all rules of the chain with this name.
     FlushChain(Table, Name),
-    /// Makes the set or map unless it is there.
+    /// Creates the set or map in the table unless it exists.
     AddSet(Table, Set),
-    /// Deletes a set or map that no rule uses, with its elements.
+    /// Deletes the set or map with this name and its elements. No rule may use it.
     DeleteSet(Table, Name),
-    /// Deletes the set's or map's elements.
+    /// Deletes all elements of the set or map with this name.
     FlushSet(Table, Name),
-    /// Adds elements; one that is there already with the same data is left, with other data is
-    /// refused (delete it first in the same batch).
+    /// Adds elements to the set or map. An element that exists with the same data stays as it is.
+    /// One that exists with other data is refused; it must be deleted earlier in the same batch.
     AddElements(Table, Set, Vec<Element>),
-    /// Deletes elements; one that is not there is refused.
+    /// Deletes elements of the set or map. An element that does not exist is refused.
     DeleteElements(Table, Set, Vec<Element>),
-    /// Adds a rule at an end of a chain.
+    /// Adds the rule at the start or end of the chain with this name.
     AddRule(Table, Name, Position, Rule),
-    /// Deletes one rule by the handle that the kernel gave it.
+    /// Deletes the rule with this handle (the kernel's number of the rule) from the chain with this
+    /// name.
     DeleteRule(Table, Name, u64),
 }
 
-/// The end of a chain at which a rule is added.
+/// Where in a chain a new rule is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position {
-    /// The rule is added behind all others.
+    /// Behind all other rules.
     End,
-    /// The rule is added before all others.
+    /// Before all other rules.
     Start,
 }
 
 impl Batch {
-    /// Makes an empty batch; its commit changes nothing.
+    /// Creates an empty batch.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Appends an operation.
+    /// Appends an operation at the end.
     pub fn push(&mut self, operation: Operation) {
         self.operations.push(operation);
     }
@@ -73,51 +75,52 @@ impl Batch {
         self.operations.append(&mut other.operations);
     }
 
-    /// Returns the operations in order; [`crate::CommitError`] counts them from 0.
+    /// Returns the operations in order. Errors name an operation by its index in this list
+    /// ([`RefusedOperation`](crate::RefusedOperation)).
     #[must_use]
     pub fn operations(&self) -> &[Operation] {
         &self.operations
     }
 
-    /// Returns whether the batch has no operation.
+    /// Returns whether the batch has no operations.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.operations.is_empty()
     }
 
-    /// Appends [`Operation::AddTable`].
+    /// Appends [`Operation::AddTable`]: creates the table unless it exists.
     pub fn add_table(&mut self, table: &Table) {
         self.push(Operation::AddTable(table.clone()));
     }
 
-    /// Appends [`Operation::DeleteTable`].
+    /// Appends [`Operation::DeleteTable`]: deletes the table with all its content.
     pub fn delete_table(&mut self, table: &Table) {
         self.push(Operation::DeleteTable(table.clone()));
     }
 
-    /// Appends the operations that leave an empty table, whether the table exists before or not.
+    /// Appends operations that leave the table empty, whether or not it exists before.
     pub fn replace_table(&mut self, table: &Table) {
         self.add_table(table);
         self.delete_table(table);
         self.add_table(table);
     }
 
-    /// Appends [`Operation::AddChain`].
+    /// Appends [`Operation::AddChain`]: creates the chain unless it exists.
     pub fn add_chain(&mut self, table: &Table, chain: Chain) {
         self.push(Operation::AddChain(table.clone(), chain));
     }
 
-    /// Appends [`Operation::AddSet`].
+    /// Appends [`Operation::AddSet`]: creates the set or map unless it exists.
     pub fn add_set(&mut self, table: &Table, set: &Set) {
         self.push(Operation::AddSet(table.clone(), set.clone()));
     }
 
-    /// Appends [`Operation::AddElements`].
+    /// Appends [`Operation::AddElements`]: adds elements to a set or map.
     pub fn add_elements(&mut self, table: &Table, set: &Set, elements: Vec<Element>) {
         self.push(Operation::AddElements(table.clone(), set.clone(), elements));
     }
 
-    /// Appends [`Operation::DeleteElements`].
+    /// Appends [`Operation::DeleteElements`]: deletes elements of a set or map.
     pub fn delete_elements(&mut self, table: &Table, set: &Set, elements: Vec<Element>) {
         self.push(Operation::DeleteElements(
             table.clone(),
@@ -126,7 +129,7 @@ impl Batch {
         ));
     }
 
-    /// Appends [`Operation::AddRule`] at the end of the chain.
+    /// Appends [`Operation::AddRule`]: adds the rule at the end of the chain.
     pub fn add_rule(&mut self, table: &Table, chain: &Name, rule: Rule) {
         self.push(Operation::AddRule(
             table.clone(),
@@ -136,7 +139,8 @@ impl Batch {
         ));
     }
 
-    /// Appends [`Operation::DeleteRule`].
+    /// Appends [`Operation::DeleteRule`]: deletes the rule with the handle that
+    /// [`FoundRule`](crate::FoundRule) has.
     pub fn delete_rule(&mut self, table: &Table, chain: &Name, handle: u64) {
         self.push(Operation::DeleteRule(table.clone(), chain.clone(), handle));
     }

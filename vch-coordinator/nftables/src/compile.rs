@@ -11,7 +11,7 @@ use crate::rule::{NatSide, Operator, Reject, Rule, Statement, Verdict};
 use crate::set::joined_length;
 use crate::wire::Writer;
 
-/// Why a rule can't be expressed in the kernel's interface.
+/// The reason why a rule is impossible in the kernel's interface.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     /// A field is compared with a value of another type.
@@ -26,7 +26,7 @@ pub enum RuleError {
         /// The value.
         value: String,
     },
-    /// Packets of the table's family never have the field's header.
+    /// Packets of the table's family do not have the header that the field or statement needs.
     #[error("packets of family {family} have no {what}: use another field or family")]
     Family {
         /// The table's family.
@@ -34,7 +34,7 @@ pub enum RuleError {
         /// The field or statement, in nft's syntax.
         what: String,
     },
-    /// A key has no field, or is longer than 64 bytes.
+    /// The key of a lookup has no field, or is longer than 64 bytes.
     #[error("the key \"{key}\" has {length} bytes, 1 to 64 are possible: use fewer fields")]
     Key {
         /// The key's fields, in nft's syntax.

@@ -1,4 +1,4 @@
-//! A netlink connection to nf_tables: one batch, one transaction.
+//! A netlink connection to nf_tables: it commits batches, each as one transaction.
 
 use std::fmt;
 
@@ -17,9 +17,10 @@ const BATCH_MAX: usize = 64 * 1024 * 1024;
 /// those that are reported.
 const ANSWERS: usize = 256 * 1024;
 
-/// A socket to nf_tables of the network namespace in which it was opened.
+/// A netlink connection to nf_tables of the network namespace in which it was opened. It commits batches, and reads the
+/// ruleset.
 ///
-/// Calls block, for as long as the kernel works on them. Needs `CAP_NET_ADMIN` in the namespace.
+/// Its calls block while the kernel works. The process needs `CAP_NET_ADMIN` in the namespace.
 pub struct Connection {
     pub(crate) channel: Channel,
     pub(crate) sequence: u32,
@@ -47,10 +48,10 @@ impl Connection {
         })
     }
 
-    /// Makes a connection over an open socket, with a test at its other end in place of the kernel.
+    /// Creates a connection over an open socket. Only for tests, which play the kernel at the other end.
     ///
     /// # Errors
-    /// Returns [`SocketError`] if the socket takes no time-out.
+    /// Returns [`SocketError`] if no timeout can be set on the socket.
     #[cfg(feature = "test-util")]
     pub fn over(socket: std::os::fd::OwnedFd) -> Result<Self, SocketError> {
         Ok(Self {
@@ -59,22 +60,22 @@ impl Connection {
         })
     }
 
-    /// Returns the netlink port ID by which the kernel names this connection in
-    /// [`crate::Change::port`].
+    /// Returns the netlink port ID of this connection. The kernel puts it into [`crate::Change::port`] of changes made
+    /// by this connection.
     #[must_use]
     pub fn port(&self) -> u32 {
         self.channel.port()
     }
 
-    /// Commits the batch as one transaction: all of it, or nothing.
+    /// Commits the batch as one transaction: the kernel carries out all of its operations, or none.
     ///
     /// # Errors
     /// Returns
-    /// - [`CommitError::Invalid`] or [`CommitError::TooLong`] if the batch can't be sent; nothing was sent then,
-    /// - [`CommitError::Refused`] or [`CommitError::RefusedWhole`] if the kernel refuses it; its
-    ///   ruleset is as before,
-    /// - [`CommitError::Socket`], [`CommitError::Decode`] or [`CommitError::NoAnswer`] if the
-    ///   outcome is not known: the ruleset is as before or as wanted, and has to be read back.
+    /// - [`CommitError::Invalid`] or [`CommitError::TooLong`] if the batch can't be sent; nothing is sent then,
+    /// - [`CommitError::Refused`] or [`CommitError::RefusedWhole`] if the kernel refuses it; the ruleset is then
+    ///   unchanged,
+    /// - [`CommitError::Socket`], [`CommitError::Decode`] or [`CommitError::NoAnswer`] if it is unknown whether the
+    ///   kernel has carried it out; the ruleset must then be read.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
         if batch.is_empty() {
             return Ok(());
@@ -132,15 +133,15 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// Why a commit failed.
+/// The reason why a [`Batch`] was not committed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// An operation can't be expressed in the kernel's interface; nothing was sent.
+    /// An operation is impossible in the kernel's interface; nothing was sent.
     #[error("{operation} is not possible")]
     Invalid {
         /// The operation.
         operation: RefusedOperation,
-        /// The reason, as text.
+        /// The reason.
         #[source]
         problem: EncodeError,
     },
@@ -150,10 +151,10 @@ pub enum CommitError {
         /// The batch's length in bytes.
         bytes: usize,
     },
-    /// The kernel refused an operation, and with it the whole batch.
+    /// The kernel refused an operation, and therefore the whole batch.
     #[error("the kernel refused {operation}: {}", words(*errno, reason.as_deref()))]
     Refused {
-        /// The first operation that it refused.
+        /// The first refused operation.
         operation: RefusedOperation,
         /// The kernel's error code.
         errno: Errno,
@@ -174,7 +175,7 @@ pub enum CommitError {
     /// The kernel's answer can't be decoded.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The kernel took the batch and did not answer.
+    /// The kernel did not answer, so it is unknown whether it has carried out the batch.
     #[error("the kernel did not answer: read the ruleset back")]
     NoAnswer,
 }
@@ -192,7 +193,7 @@ impl CommitError {
         }
     }
 
-    /// Returns the kernel's error code, if the kernel refused the batch.
+    /// Returns the kernel's error code if the kernel refused the batch; `None` for all other errors.
     #[must_use]
     pub fn errno(&self) -> Option<Errno> {
         match self {
@@ -202,7 +203,7 @@ impl CommitError {
     }
 }
 
-/// The operation of a batch that an error is about.
+/// The operation of a batch that caused an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedOperation {
     /// The operation's position in the batch, from 0.

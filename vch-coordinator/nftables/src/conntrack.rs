@@ -1,4 +1,4 @@
-//! The connection tracker: lists its entries by a filter, and deletes single entries.
+//! The kernel's connection tracker: lists its entries (flows), and deletes single ones.
 
 use std::net::IpAddr;
 
@@ -10,15 +10,15 @@ use crate::read::ReadError;
 use crate::socket::{Channel, SocketError};
 use crate::wire::{Attribute, Attributes, DecodeError, Header, Received, Writer, messages};
 
-/// A socket to the connection tracker of the network namespace in which it was opened.
+/// A netlink connection to the connection tracker of the network namespace in which it was opened.
 ///
-/// Calls block, for as long as the kernel works on them. Needs `CAP_NET_ADMIN` in the namespace.
+/// Its calls block while the kernel works. The process needs `CAP_NET_ADMIN` in the namespace.
 pub struct Conntrack {
     channel: Channel,
     sequence: u32,
 }
 
-/// The two ends of one direction of a flow.
+/// The source and destination of one direction of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ends {
     /// The sender's address and port.
@@ -27,14 +27,15 @@ pub struct Ends {
     pub destination: (IpAddr, u16),
 }
 
-/// An entry of the connection tracker, of a protocol with ports.
+/// An entry of the connection tracker: a flow of a protocol with ports, such as a TCP connection.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Flow {
     /// The number of the protocol above IP (`netinet/in.h`, `IPPROTO_*`).
     pub protocol: u8,
-    /// The direction of the flow's first packet, before any translation.
+    /// Source and destination of the flow's first packet, before any address translation.
     pub original: Ends,
-    /// The direction of the answers, as the host that answers sends them: behind all translation.
+    /// Source and destination of the replies as the replying host sends them: the addresses after
+    /// the translation of the first packet.
     pub reply: Ends,
     /// By which the kernel knows it from a later one between the same ends.
     id: [u8; 4],
@@ -42,22 +43,23 @@ pub struct Flow {
     zone: Option<[u8; 2]>,
 }
 
-/// A filter of the entries to list. The kernel applies it since Linux 5.8; an older one sends all
-/// entries.
+/// Which entries of the connection tracker to list. The kernel filters since Linux 5.8; of an older
+/// kernel's entries, this crate drops those that do not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlowFilter {
-    /// Entries whose destination was translated to this address.
+    /// Flows whose destination was translated to this address (DNAT).
     TranslatedTo(IpAddr),
-    /// Entries of a protocol and IP version, whose first packet went to this port, if one is given.
+    /// Flows of a protocol and IP version whose first packet was sent to a port.
     AskedFor {
         /// The IP version.
         version: IpVersion,
         /// The number of the protocol above IP.
         protocol: u8,
-        /// The port; `None` for any.
+        /// The port to which the first packet was sent, before any translation; `None` for every
+        /// port.
         port: Option<u16>,
     },
-    /// Entries of this IP version whose destination was translated.
+    /// Flows of this IP version whose destination was translated (DNAT).
     Translated(IpVersion),
 }
 
@@ -141,7 +143,7 @@ impl Conntrack {
         })
     }
 
-    /// Returns the entries of protocols with ports that pass the filter.
+    /// Returns the flows that match the filter. Entries of protocols without ports are left out.
     ///
     /// # Errors
     /// Returns [`ReadError::Refused`] if the kernel refuses, [`ReadError::Socket`] if the socket
@@ -163,7 +165,7 @@ impl Conntrack {
         Ok(flows)
     }
 
-    /// Deletes one entry; returns `false` if it does not exist any more.
+    /// Deletes the entry of one flow. Returns `false` if it no longer exists.
     ///
     /// # Errors
     /// Returns [`ReadError::Refused`] if the kernel refuses, [`ReadError::Socket`] if the socket

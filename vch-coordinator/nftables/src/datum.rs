@@ -1,4 +1,4 @@
-//! Typed values: those of fields, of sets' keys and of maps' data.
+//! Typed values: of packets' fields, of sets' keys and of maps' data.
 
 mod display;
 
@@ -11,47 +11,47 @@ pub(crate) use display::write_concatenation;
 use crate::abi::REGISTER_SIZE;
 use crate::name::InterfaceName;
 
-/// The type of one value, as nft names it.
+/// The type of a value in a set, a map or a packet's field, as nft names it.
 ///
-/// Its number (`enum datatypes` of nft's `datatype.h`) means nothing to the kernel, which keeps it
-/// so that nft, and our own reading back, can tell what a set's bytes are.
+/// The kernel does not interpret its number (`enum datatypes` of nft's `datatype.h`). It keeps the
+/// number, so that nft and this crate can interpret a set's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DataType {
-    /// `integer`, of 16 bits
+    /// `integer` of 16 bits.
     Number,
-    /// `ipv4_addr`
+    /// `ipv4_addr`: an IPv4 address.
     Ipv4,
-    /// `ipv6_addr`
+    /// `ipv6_addr`: an IPv6 address.
     Ipv6,
-    /// `ether_addr`
+    /// `ether_addr`: a MAC address.
     Ether,
-    /// `ether_type`
+    /// `ether_type`: the EtherType of a frame.
     EtherType,
-    /// `arp_op`
+    /// `arp_op`: the operation of an ARP message.
     ArpOperation,
-    /// `inet_proto`: the protocol above IP
+    /// `inet_proto`: the number of the protocol above IP.
     Protocol,
-    /// `inet_service`: a port
+    /// `inet_service`: a TCP, UDP or SCTP port.
     Service,
-    /// `tcp_flag`
+    /// `tcp_flag`: the control bits of a TCP segment.
     TcpFlags,
-    /// `icmp_type`
+    /// `icmp_type`: the type of an ICMP message.
     IcmpType,
-    /// `icmpv6_type`
+    /// `icmpv6_type`: the type of an ICMPv6 message.
     Icmpv6Type,
     /// `nf_proto`: IPv4 or IPv6
     NfProto,
-    /// `mark`
+    /// `mark`: the mark of a packet or flow.
     Mark,
-    /// `ifname`
+    /// `ifname`: the name of an interface.
     Interface,
-    /// `ct_state`
+    /// `ct_state`: the state of a flow in the connection tracker.
     CtState,
-    /// `ct_dir`
+    /// `ct_dir`: the direction of a packet in its flow.
     CtDirection,
-    /// `ct_status`
+    /// `ct_status`: the status bits of a flow in the connection tracker.
     CtStatus,
-    /// `fib_addrtype`
+    /// `fib_addrtype`: the kind of an address, as this host routes it.
     AddressType,
 }
 
@@ -140,10 +140,10 @@ impl fmt::Display for DataType {
     }
 }
 
-/// A typed value.
+/// A value with its type: of a packet's field, of a set's key or of a map's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Datum {
-    /// A number in a header.
+    /// A 16-bit number in a header.
     Number(u16),
     /// An IPv4 address.
     Ipv4(Ipv4Addr),
@@ -173,7 +173,8 @@ pub enum Datum {
     Interface(InterfaceName),
     /// The state of the packet's flow in the connection tracker.
     CtState(CtState),
-    /// The direction of the packet within its flow; `true` for answers.
+    /// The direction of the packet in its flow: `true` for replies, `false` for the direction of
+    /// the first packet.
     CtReply(bool),
     /// The status bits of the packet's flow in the connection tracker.
     CtStatus(CtStatus),
@@ -190,7 +191,8 @@ pub enum IpVersion {
     V6 = 10,
 }
 
-/// The kinds of a route's target that rules match (`linux/rtnetlink.h`, `RTN_*`).
+/// The kind of an address, as this host would route a packet to it (`RTN_*` of
+/// `linux/rtnetlink.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AddressType {
     /// An address of another host.
@@ -203,7 +205,7 @@ pub enum AddressType {
     Multicast = 5,
 }
 
-/// Control bits of TCP (RFC 9293, 3.1): join them by `|`.
+/// Control bits of a TCP segment (RFC 9293, 3.1); combine them by `|`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TcpFlags(pub(crate) u8);
 
@@ -220,26 +222,29 @@ impl TcpFlags {
     pub const ACK: Self = Self(16);
 }
 
-/// Bits of `ct state` (`linux/netfilter/nf_conntrack_common.h`, `NF_CT_STATE_*`): join them by `|`.
+/// States of a packet's flow in the connection tracker (`NF_CT_STATE_*` of
+/// `linux/netfilter/nf_conntrack_common.h`), as bits; combine them by `|`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CtState(u32);
 
 impl CtState {
     /// No bit at all.
     pub const NONE: Self = Self(0);
-    /// The packet belongs to no flow and can't open one.
+    /// The packet belongs to no flow, and can't begin one.
     pub const INVALID: Self = Self(1);
-    /// The packet belongs to a flow that was answered.
+    /// The packet belongs to a flow with packets in both directions.
     pub const ESTABLISHED: Self = Self(2);
-    /// The packet opens a flow that an established one announced, or is an ICMP error about one.
+    /// The packet begins a flow that an established flow has announced, or is an ICMP error about
+    /// such a flow.
     pub const RELATED: Self = Self(4);
-    /// The packet opens a flow.
+    /// The packet begins a flow.
     pub const NEW: Self = Self(8);
-    /// The packet is exempt from tracking.
+    /// The packet is excluded from connection tracking.
     pub const UNTRACKED: Self = Self(64);
 }
 
-/// Bits of `ct status` (`enum ip_conntrack_status`): join them by `|`.
+/// Status bits of a flow in the connection tracker (`enum ip_conntrack_status`); combine them by
+/// `|`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CtStatus(u32);
 
@@ -274,11 +279,11 @@ impl BitOr for CtStatus {
 }
 
 impl Datum {
-    /// The number of TCP.
+    /// The protocol number of TCP.
     pub const TCP: Self = Self::Protocol(6);
-    /// The number of UDP.
+    /// The protocol number of UDP.
     pub const UDP: Self = Self::Protocol(17);
-    /// The number of SCTP.
+    /// The protocol number of SCTP.
     pub const SCTP: Self = Self::Protocol(132);
 
     /// Returns the type of the value.

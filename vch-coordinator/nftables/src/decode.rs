@@ -10,24 +10,27 @@ use crate::rule::Verdict;
 use crate::set::{Data, Dynamic, Element, Key, MapData, Set, joined_length};
 use crate::wire::{Attribute, Attributes, DecodeError, Received};
 
-/// An object that the kernel has: its name, and its value if this crate can express it.
+/// A chain or set that the kernel has: its name, and its value if this crate knows all of its
+/// properties.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found<T> {
     /// The object's name.
     pub name: Name,
-    /// The value; `None` if another program made the object with properties that this crate does
-    /// not know, so that it equals no wanted one.
+    /// The chain or set; `None` if another program made it with properties that this crate does not
+    /// know. It then equals no desired one.
     pub value: Option<T>,
 }
 
-/// A rule that the kernel has, known by its comment.
+/// A rule that the kernel has, as far as this crate reads it: its place and comment, not its
+/// statements.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FoundRule {
-    /// The name of the rule's chain.
+    /// The name of the chain that contains the rule.
     pub chain: Name,
-    /// The handle by which the rule can be deleted.
+    /// The kernel's number of the rule, by which
+    /// [`Operation::DeleteRule`](crate::Operation::DeleteRule) deletes it.
     pub handle: u64,
-    /// The rule's comment, if it has one.
+    /// The rule's comment; `None` if it has none.
     pub comment: Option<String>,
 }
 

@@ -13,16 +13,16 @@ use crate::rule::Rule;
 use crate::set::{Dynamic, Element, ElementError, MapData, Set, joined_length};
 use crate::wire::{Header, Writer};
 
-/// Why an operation can't be encoded; nothing was sent then.
+/// The reason why an operation of a batch is impossible in the kernel's interface.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
-    /// A statement of a rule can't be expressed.
+    /// A statement of a rule is impossible.
     #[error(transparent)]
     Rule(#[from] RuleError),
-    /// A set's types or an element can't be expressed.
+    /// The types of a set, or one of its elements, are impossible.
     #[error(transparent)]
     Element(#[from] ElementError),
-    /// The table's family does not have the chain's hook.
+    /// Tables of this family have no such hook.
     #[error("chain {chain}: family {} has no hook {hook}", .table.family)]
     Hook {
         /// The chain's name.
@@ -42,9 +42,11 @@ pub enum EncodeError {
 
 /// The bytes of a transaction, and the operation that each message came from.
 pub(crate) struct Encoded {
+    /// The messages of the transaction, one behind the other.
     pub writer: Writer,
     /// The index of the operation of the message with sequence number `first_sequence` + 1 + index.
     pub origins: Vec<usize>,
+    /// The sequence number of the transaction's first message, its begin.
     pub first_sequence: u32,
 }
 

@@ -1,4 +1,4 @@
-//! The kernel's events of changes of the ruleset.
+//! Receives the kernel's notifications about changes of the ruleset.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,39 +15,41 @@ use crate::wire::{DecodeError, Received, messages};
 /// The size in bytes of the socket's buffer for events that are not read yet: about 20,000 events.
 const BACKLOG: usize = 16 * 1024 * 1024;
 
-/// A socket that receives an event for every change of nf_tables in its network namespace.
+/// A netlink socket on which the kernel reports every change of nf_tables in its network namespace,
+/// whatever program makes it.
 ///
 /// It never blocks: wait until its descriptor ([`AsFd`]) is readable, then call
-/// [`Subscription::next_event`] until it has no more.
+/// [`Subscription::next_event`] until that returns `None`.
 pub struct Subscription {
     channel: Channel,
     ready: VecDeque<NftEvent>,
 }
 
-/// An event.
+/// What a [`Subscription`] received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NftEvent {
-    /// An object in a table changed, or the table itself.
+    /// A table or an object in it was created, changed or deleted.
     Change(Change),
-    /// Events were lost: the ruleset has to be read back.
+    /// The kernel dropped notifications, since they were not received in time: the ruleset must be
+    /// read again.
     Overrun,
 }
 
-/// One change of an object.
+/// One change of a table, or of an object in a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The kind of the object.
+    /// The kind of the changed object.
     pub object: Object,
-    /// Whether the object was deleted; otherwise it is new or changed.
+    /// Whether the object was deleted. Otherwise it was created or changed.
     pub deleted: bool,
-    /// The table that the object is, or is in.
+    /// The table that was changed, or that contains the changed object.
     pub table: Table,
-    /// The netlink port ID of the socket that requested the change: comparing it with
-    /// [`crate::Connection::port`] tells a program's own changes from others'.
+    /// The netlink port ID of the socket that requested the change. If it equals
+    /// [`crate::Connection::port`], the program has made the change itself.
     pub port: u32,
 }
 
-/// The kind of a changed object.
+/// The kind of an object of nf_tables that has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Object {
     /// The table itself.
@@ -58,17 +60,17 @@ pub enum Object {
     Rule,
     /// A set or map.
     Set,
-    /// An element.
+    /// An element of a set or map.
     Element,
 }
 
-/// Why an event can't be received.
+/// The reason why a notification can't be received.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
-    /// The socket failed.
+    /// The netlink socket failed.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// The event can't be decoded.
+    /// The kernel's notification can't be decoded.
     #[error(transparent)]
     Decode(#[from] DecodeError),
 }
@@ -91,11 +93,11 @@ impl Subscription {
         })
     }
 
-    /// Returns the next event; `None` if no event has arrived. Does not wait.
+    /// Returns the next notification, or `None` if none has arrived. Does not wait.
     ///
     /// # Errors
-    /// Returns [`EventError::Socket`] if the socket fails, [`EventError::Decode`] if an event can't
-    /// be decoded; the subscription goes on.
+    /// Returns [`EventError::Socket`] if the socket fails, [`EventError::Decode`] if a notification
+    /// can't be decoded; the next call returns the next one.
     pub fn next_event(&mut self) -> Result<Option<NftEvent>, EventError> {
         loop {
             if let Some(event) = self.ready.pop_front() {

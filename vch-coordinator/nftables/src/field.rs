@@ -1,4 +1,4 @@
-//! The fields that a rule can load, and the checks of the packet that each needs before.
+//! The fields of packets that rules can compare, and the checks that each needs before it can be read.
 
 use std::fmt;
 
@@ -6,87 +6,89 @@ use crate::abi::expr;
 use crate::datum::{DataType, Datum, IpVersion};
 use crate::object::Family;
 
-/// A field of a packet, of its path through the host, or of its conntrack entry; the words are
-/// nft's.
+/// A field that a rule can compare: of a packet, of its path through the host, or of its entry in the connection
+/// tracker. Each is described by its words in nft's syntax.
 ///
-/// A rule that names a field of a header first checks that the packet has this header, unless the
-/// chain's family implies it: a rule need not begin with `meta nfproto ipv4`.
+/// Before a rule reads a field of a header, the crate inserts a check that the packet has this header, unless the
+/// chain's family implies it. A rule need not begin with `meta nfproto ipv4`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
-    /// `iifname`: the interface that the packet came in by. In the bridge family that is the port.
+    /// `iifname`: the interface by which the packet arrived; in the bridge family, the bridge's port.
     InputInterface,
-    /// `oifname`: the interface that the packet leaves by.
+    /// `oifname`: the interface by which the packet leaves; in the bridge family, the bridge's port.
     OutputInterface,
     /// `meta nfproto`: IPv4 or IPv6; family inet only.
     NfProto,
-    /// `meta l4proto`: the protocol above IP, behind any extension headers.
+    /// `meta l4proto`: the protocol above IP, behind all extension headers.
     L4Proto,
-    /// `meta mark`
+    /// `meta mark`: the packet's mark.
     Mark,
     /// `meta protocol`: the EtherType of the frame's content, behind a VLAN tag.
     Protocol,
-    /// `ether type`: the EtherType in the frame's own header; a tagged frame has VLAN's.
+    /// `ether type`: the EtherType in the frame's own header; that of VLAN if the frame is tagged.
     EtherType,
-    /// `ether saddr`
+    /// `ether saddr`: the frame's source MAC address.
     EtherSource,
-    /// `ether daddr`
+    /// `ether daddr`: the frame's destination MAC address.
     EtherDestination,
-    /// `arp operation`
+    /// `arp operation`: 1 for a request, 2 for a reply.
     ArpOperation,
-    /// `arp saddr ether`: the sender's MAC address as the message claims it.
+    /// `arp saddr ether`: the sender's MAC address, as the ARP message states it.
     ArpSenderEther,
-    /// `arp saddr ip`
+    /// `arp saddr ip`: the sender's IPv4 address, as the ARP message states it.
     ArpSenderIp,
-    /// `arp daddr ether`
+    /// `arp daddr ether`: the target's MAC address, as the ARP message states it.
     ArpTargetEther,
-    /// `arp daddr ip`
+    /// `arp daddr ip`: the target's IPv4 address, as the ARP message states it.
     ArpTargetIp,
-    /// `ip saddr`
+    /// `ip saddr`: the IPv4 source address.
     IpSource,
-    /// `ip daddr`
+    /// `ip daddr`: the IPv4 destination address.
     IpDestination,
     /// `ip frag-off`: three bits of flags, then the fragment's offset, in units of 8 bytes.
     IpFragment,
     /// `frag frag-off`: the fragment's offset in units of 8 bytes, in the high 13 bits (RFC 8200, 4.5); a packet
     /// without that header does not have the field.
     Ip6Fragment,
-    /// `ip6 saddr`
+    /// `ip6 saddr`: the IPv6 source address.
     Ip6Source,
-    /// `ip6 daddr`
+    /// `ip6 daddr`: the IPv6 destination address.
     Ip6Destination,
-    /// `th sport`: TCP, UDP and SCTP have it at one offset; check [`Field::L4Proto`] too.
+    /// `th sport`: the source port. TCP, UDP and SCTP have it at the same offset; a rule should check
+    /// [`Field::L4Proto`] too.
     SourcePort,
-    /// `th dport`
+    /// `th dport`: the destination port; see [`Field::SourcePort`].
     DestinationPort,
-    /// `tcp flags`
+    /// `tcp flags`: the control bits of a TCP segment.
     TcpFlags,
-    /// `icmp type`
+    /// `icmp type`: the type of an ICMP message.
     IcmpType,
-    /// `icmpv6 type`
+    /// `icmpv6 type`: the type of an ICMPv6 message.
     Icmpv6Type,
     /// The target address of a neighbour solicitation or advertisement (RFC 4861, 4.3 and 4.4).
     NeighbourTarget,
-    /// `ct state`
+    /// `ct state`: the state of the packet's flow.
     CtState,
-    /// `ct direction`
+    /// `ct direction`: whether the packet is a reply in its flow.
     CtDirection,
-    /// `ct status`
+    /// `ct status`: the status bits of the packet's flow.
     CtStatus,
-    /// `ct mark`
+    /// `ct mark`: the mark of the packet's flow.
     CtMark,
-    /// `ct original ip saddr`: before any translation.
+    /// `ct original ip saddr`: the IPv4 source of the flow's first packet, before any translation.
     CtOriginalIpSource,
-    /// `ct original ip daddr`: the destination of the flow's first packet, before any translation.
+    /// `ct original ip daddr`: the IPv4 destination of the flow's first packet, before any translation.
     CtOriginalIpDestination,
-    /// `ct original ip6 saddr`
+    /// `ct original ip6 saddr`: the IPv6 source of the flow's first packet, before any translation.
     CtOriginalIp6Source,
-    /// `ct original ip6 daddr`
+    /// `ct original ip6 daddr`: the IPv6 destination of the flow's first packet, before any translation.
     CtOriginalIp6Destination,
-    /// `ct original proto-dst`: the port of the flow's first packet, before any translation.
+    /// `ct original proto-dst`: the destination port of the flow's first packet, before any translation.
     CtOriginalDestinationPort,
-    /// `fib saddr type`
+    /// `fib saddr type`: the kind of the source address, as this host routes it ([`AddressType`](crate::AddressType)).
     FibSourceType,
-    /// `fib daddr type`: whether the destination is this host's own.
+    /// `fib daddr type`: the kind of the destination address, as this host routes it
+    /// ([`AddressType`](crate::AddressType)).
     FibDestinationType,
 }
 

@@ -1,7 +1,7 @@
-//! nf_tables by netlink: batches are plain values.
+//! Changes and reads the kernel's firewall (nf_tables) by netlink. A change is a [`Batch`], a plain value.
 //!
-//! No process is started and no C library is used. The crate does not know the purpose of its rules, nor anything
-//! else of this project.
+//! No process is started and no C library is used. The crate knows nothing else of this project, and not the purpose of
+//! the rules.
 //!
 //! ```text
 //!   Batch (a value: compare it, print it)          desired
@@ -13,9 +13,9 @@
 //!                           └────► Subscription: "table X changed, by port P"
 //! ```
 //!
-//! Only [`Connection`], [`Subscription`] and [`Conntrack`] touch the kernel; all else is pure. Calls block:
-//! give a connection a thread of its own. A connection sees the network namespace in which it
-//! was opened, wherever its thread goes later.
+//! Only [`Connection`], [`Subscription`] and [`Conntrack`] touch the kernel; all else is pure. Their calls block, so a
+//! connection should have a thread of its own. A connection works in the network namespace in which it was opened, even
+//! if its thread enters another one later.
 //!
 //! ```no_run
 //! use vch_nftables::*;
@@ -45,25 +45,24 @@
 //! ```
 //!
 //! # Where the numbers come from
-//! Every constant stands in `abi.rs` under the name of its enum in `linux/netfilter/nf_tables.h`
-//! (`nfnetlink.h` and `netlink.h` for the frame around it). Types of sets bear nft's numbers, so
-//! that `nft list ruleset` shows what a batch made.
+//! Every constant is in `abi.rs` under the name of its enum in `linux/netfilter/nf_tables.h` (`nfnetlink.h` and
+//! `netlink.h` for message headers). Types of sets have nft's numbers, so that `nft list ruleset` can show a batch's sets.
 //!
 //! # What a change costs
-//! An element of a hash (any set or map without `interval`) is added in constant time, however
-//! many there are. In a set of ranges each *transaction* also costs time in proportion to the
-//! set's size, though each element of it does not: keep ranges off the path of a request, or
-//! change many at once. `cargo run --release -p vch-nftables --example cost` measures both.
+//! An element of a set or map without `interval` (a hash) is added in constant time, however many there are. In a set of
+//! ranges each *transaction* costs time in proportion to the set's size, whatever number of elements it changes:
+//! therefore change many at once, and do not use ranges where a request waits for the change.
+//! `cargo run --release -p vch-nftables --example cost` measures both.
 //!
 //! # Flows
-//! [`Conntrack`] lists and deletes single entries of the connection tracker, since a changed rule
-//! does not change the flows that it let in. The kernel walks its whole table for each list and
-//! sends only what the filter lets pass.
+//! A changed rule does not change the flows that it has already accepted. [`Conntrack`] therefore lists and deletes
+//! single entries of the connection tracker. For each list the kernel walks its whole table, and sends only the entries
+//! that match the filter.
 //!
 //! # Invariants
 //! - A batch is checked before anything is sent; nothing is sent of one that can't be encoded.
-//! - A rule that loads a header's field first makes sure of that header (`field.rs`).
-//! - What the kernel sends is never trusted: bytes that are not what they should be are an error.
+//! - A rule that reads a header's field first checks that the packet has this header (`field.rs`).
+//! - The kernel's messages are never trusted: a malformed one is an error.
 
 mod abi;
 mod batch;

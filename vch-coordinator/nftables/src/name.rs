@@ -1,11 +1,11 @@
-//! Names and comments, checked where they enter.
+//! Names and comments, checked when they are created.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::abi;
 
-/// A name or comment that the kernel or nft's syntax would not take.
+/// The error for a text that the kernel, or nft's syntax, does not allow as a name or comment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {value:?} {problem}")]
 pub struct NameError {
@@ -49,7 +49,8 @@ impl Name {
         }
     }
 
-    /// Makes a name of a literal at compile time; called by [`name!`](crate::name).
+    /// Returns a literal as a name, checked at compile time; the macro [`name!`](crate::name) calls
+    /// it.
     #[doc(hidden)]
     #[must_use]
     pub const fn literal(name: &'static str) -> Self {
@@ -169,7 +170,8 @@ impl fmt::Debug for InterfaceName {
     }
 }
 
-/// The beginning of interfaces' names: 1 to 14 bytes.
+/// The first 1 to 14 bytes of interfaces' names: a rule can match all interfaces whose names begin
+/// so (`iifname "vt-*"`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InterfacePrefix(InterfaceName);
 

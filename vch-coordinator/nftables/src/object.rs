@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::name::Name;
 
-/// The family of a table, which decides the packets that pass it; its number is `NFPROTO_*` of
+/// The family of a table: which packets pass its rules. Its number is `NFPROTO_*` of
 /// `linux/netfilter.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
@@ -44,9 +44,10 @@ impl fmt::Display for Family {
     }
 }
 
-/// A table by family and name.
+/// A table of nf_tables, identified by family and name. This value makes no table in the kernel; a
+/// [`Batch`](crate::Batch) does.
 ///
-/// Tables made here have no owner: they outlive the process that made them.
+/// Tables made by this crate have no owner: they remain when the process ends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Table {
     /// The table's family.
@@ -56,7 +57,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Makes a table value of family and name.
+    /// Returns the table with this family and name.
     #[must_use]
     pub fn new(family: Family, name: Name) -> Self {
         Self { family, name }
@@ -69,43 +70,45 @@ impl fmt::Display for Table {
     }
 }
 
-/// A chain: a base chain if it is attached to a hook, else one that rules jump to.
+/// A chain of rules in a table. The kernel passes packets to a *base chain* at a hook; packets
+/// reach a *regular chain* only by a rule that jumps to it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Chain {
     /// The chain's name, unique in its table.
     pub name: Name,
-    /// The hook and its settings, for a base chain.
+    /// The hook and settings of a base chain; `None` for a regular chain.
     pub base: Option<Base>,
 }
 
-/// The settings of a base chain.
+/// The settings of a base chain, to which the kernel passes packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Base {
     /// The chain's type.
     pub kind: ChainKind,
-    /// The hook at which packets enter the chain.
+    /// The point of a packet's path at which the chain gets it.
     pub hook: Hook,
-    /// The order among the chains of one hook, low first (`enum nf_ip_hook_priorities` of
-    /// `linux/netfilter_ipv4.h`, `enum nf_br_hook_priorities` of `linux/netfilter_bridge.h`).
+    /// The order among the chains of one hook: a chain with a lower number gets packets first
+    /// (`enum nf_ip_hook_priorities` of `linux/netfilter_ipv4.h`, `enum nf_br_hook_priorities` of
+    /// `linux/netfilter_bridge.h`).
     pub priority: i32,
-    /// The verdict about a packet that no rule decided.
+    /// What happens to a packet about which no rule of the chain decides.
     pub policy: Policy,
 }
 
 impl Chain {
-    /// Makes a chain that packets reach by a jump only.
+    /// Returns a regular chain: packets reach it only by a rule that jumps to it.
     #[must_use]
     pub fn regular(name: Name) -> Self {
         Self { name, base: None }
     }
 
-    /// Makes a base chain of type filter.
+    /// Returns a base chain of type filter, whose rules accept or drop packets.
     #[must_use]
     pub fn filter(name: Name, hook: Hook, priority: i32, policy: Policy) -> Self {
         Self::based(name, ChainKind::Filter, hook, priority, policy)
     }
 
-    /// Makes a base chain of type nat, with policy accept.
+    /// Returns a base chain of type nat, whose rules translate addresses. Its policy is to accept.
     #[must_use]
     pub fn nat(name: Name, hook: Hook, priority: i32) -> Self {
         Self::based(name, ChainKind::Nat, hook, priority, Policy::Accept)
@@ -140,14 +143,14 @@ impl fmt::Display for Base {
     }
 }
 
-/// The type of a base chain (`struct nft_chain_type`, by its name).
+/// The type of a base chain: what its rules may do (`struct nft_chain_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChainKind {
-    /// Type `filter`: its rules decide and set marks.
+    /// Type `filter`: rules accept or drop packets, and set marks.
     Filter,
-    /// Type `nat`: only the first packet of a flow passes it; its rules translate addresses.
+    /// Type `nat`: rules translate addresses. Only the first packet of each flow passes the chain.
     Nat,
-    /// Type `route`: a local packet is routed anew if its mark changes.
+    /// Type `route`: a packet of this host is routed again if its mark has changed.
     Route,
 }
 
@@ -173,7 +176,7 @@ impl fmt::Display for ChainKind {
     }
 }
 
-/// The hook at which packets enter a base chain.
+/// The point of a packet's path through the kernel at which a base chain gets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hook {
     /// All packets that arrive, before routing.
@@ -231,13 +234,13 @@ impl fmt::Display for Hook {
     }
 }
 
-/// The verdict about a packet that no rule of a base chain decided; its number is `NF_DROP` or
+/// What happens to a packet about which no rule of a base chain decides. Its number is `NF_DROP` or
 /// `NF_ACCEPT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Policy {
     /// The packet is dropped.
     Drop = 0,
-    /// The packet goes on.
+    /// The packet continues to the next chain.
     Accept = 1,
 }
 

@@ -1,4 +1,4 @@
-//! Reading the kernel's ruleset back, as much of it as a comparison with the wanted one needs.
+//! Reads the kernel's ruleset, as far as it is needed to compare it with the desired one.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,10 +14,10 @@ use crate::set::{Element, Set};
 use crate::socket::SocketError;
 use crate::wire::{DecodeError, Header, Received, Writer, messages};
 
-/// Why the ruleset can't be read.
+/// The reason why the ruleset or the connection tracker can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The kernel refused; `ENOENT` if the table, chain or set does not exist.
+    /// The kernel refused the request, with `ENOENT` if the table, chain or set does not exist.
     #[error("the kernel refused to list {what}: {}", words(*errno, None))]
     Refused {
         /// The object that was read.
@@ -25,7 +25,7 @@ pub enum ReadError {
         /// The kernel's error code.
         errno: Errno,
     },
-    /// The ruleset changed during each of several tries.
+    /// The ruleset changed during each of several attempts to read it.
     #[error("{what} changed each time it was read: try again later")]
     Unsteady {
         /// The object that was read.
@@ -34,14 +34,14 @@ pub enum ReadError {
     /// The socket failed.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// The answer can't be decoded; of a set's elements it may be that another program added some
-    /// that this crate does not know.
+    /// The kernel's answer can't be decoded. For example, another program has added elements of a
+    /// kind that this crate does not know.
     #[error(transparent)]
     Decode(#[from] DecodeError),
 }
 
 impl ReadError {
-    /// Returns whether the error says that the table, chain or set does not exist.
+    /// Returns whether the error means that the table, chain or set does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(
@@ -58,12 +58,14 @@ impl ReadError {
 const TRIES: usize = 10;
 
 impl Connection {
-    /// Returns all tables of the families that this crate knows, those of other programs too, but
-    /// none that is switched off (`flags dormant`): no packet passes its rules.
+    /// Returns all tables of the families that this crate knows, including those of other programs.
+    /// A table that is switched off (`flags dormant`) is left out, since no packet passes its
+    /// rules.
     ///
     /// # Errors
-    /// Returns [`ReadError`]: `Refused` if the kernel refuses, `Unsteady` if the ruleset changes
-    /// during every try, `Socket` or `Decode` if the answer can't be received or decoded.
+    /// Returns [`ReadError::Refused`] if the kernel refuses, [`ReadError::Unsteady`] if the ruleset
+    /// changes during every attempt, [`ReadError::Socket`] or [`ReadError::Decode`] if the answer
+    /// can't be received or decoded.
     pub fn tables(&mut self) -> Result<BTreeSet<Table>, ReadError> {
         let question = Question {
             kind: message::GET_TABLE,
@@ -79,38 +81,39 @@ impl Connection {
         })
     }
 
-    /// Returns the table's chains; empty if the table does not exist.
+    /// Returns the table's chains; an empty list if the table does not exist.
     ///
     /// # Errors
-    /// As [`Connection::tables`].
+    /// Returns the same errors as [`Connection::tables`].
     pub fn chains(&mut self, table: &Table) -> Result<Vec<Found<Chain>>, ReadError> {
         let decode = |one: Received<'_>| decode::chain(one).map(Some);
         self.list(table, message::GET_CHAIN, "chains", decode)
     }
 
-    /// Returns the table's sets and maps; empty if the table does not exist.
+    /// Returns the table's sets and maps, without their elements; an empty list if the table does
+    /// not exist.
     ///
     /// # Errors
-    /// As [`Connection::tables`].
+    /// Returns the same errors as [`Connection::tables`].
     pub fn sets(&mut self, table: &Table) -> Result<Vec<Found<Set>>, ReadError> {
         self.list(table, message::GET_SET, "sets", decode::set)
     }
 
-    /// Returns the table's rules in the order in which packets pass them, chain by chain; empty if
-    /// the table does not exist.
+    /// Returns the table's rules, chain by chain, in the order in which packets pass them; an empty
+    /// list if the table does not exist.
     ///
     /// # Errors
-    /// As [`Connection::tables`].
+    /// Returns the same errors as [`Connection::tables`].
     pub fn rules(&mut self, table: &Table) -> Result<Vec<FoundRule>, ReadError> {
         let decode = |one: Received<'_>| decode::rule(one).map(Some);
         self.list(table, message::GET_RULE, "rules", decode)
     }
 
-    /// Returns the elements of a set or map; `set` gives its types.
+    /// Returns the elements of a set or map of the table. `set` tells how to decode them.
     ///
     /// # Errors
-    /// As [`Connection::tables`]; [`ReadError::is_missing`] is true if the table or the set does
-    /// not exist.
+    /// Returns the same errors as [`Connection::tables`]. If the table or set does not exist,
+    /// [`ReadError::is_missing`] is true.
     pub fn elements(&mut self, table: &Table, set: &Set) -> Result<BTreeSet<Element>, ReadError> {
         let question = Question {
             kind: message::GET_ELEMENT,

@@ -1,4 +1,4 @@
-//! Rules: statements from left to right, as nft writes them.
+//! Rules: lists of statements in the order in which nft writes them.
 
 mod display;
 
@@ -23,20 +23,20 @@ use crate::name::{Comment, InterfacePrefix, Name};
 pub struct Rule {
     /// The statements, in order.
     pub statements: Vec<Statement>,
-    /// The comment, kept by the kernel and shown by nft: a rule that is read back is known by it.
+    /// The comment, which the kernel keeps and nft shows. A program can recognize its rules by it when it reads them.
     pub comment: Option<Comment>,
 }
 
-/// One statement of a rule.
+/// One statement of a rule: a condition that a packet must meet, or an action.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Statement {
-    /// Matches if the field compares so with the value.
+    /// Matches if the field's value is equal (or not equal) to the value.
     Compare(Field, Operator, Datum),
     /// Matches if the name of the interface in the field begins with the prefix.
     Begins(Field, InterfacePrefix),
-    /// Matches if `field & mask` compares so with the value.
+    /// Matches if `field & mask` is equal (or not equal) to the value.
     CompareBits {
-        /// The field to load.
+        /// The field of the packet.
         field: Field,
         /// The bits of the field to compare.
         mask: Datum,
@@ -45,98 +45,97 @@ pub enum Statement {
         /// The value to compare with.
         value: Datum,
     },
-    /// Matches if the field lies between both values, which are included.
+    /// Matches if the field's value is between the two values, both included.
     Between(Field, Datum, Datum),
-    /// Matches if the fields together are a key of the set, or are none if `inverted`.
+    /// Matches if the fields' values are a key of the set; with `inverted`, if they are not.
     Lookup {
-        /// One field, or several that are concatenated.
+        /// The fields, as many as the set's key has.
         key: Vec<Field>,
-        /// The name of a set, or of a map whose data is ignored.
+        /// The name of a set, or of a map, whose data is then ignored.
         set: Name,
         /// Whether to match if the key is *not* in the set.
         inverted: bool,
     },
-    /// Takes the verdict that the map has for the fields' key; goes on if the map does not have the
-    /// key.
+    /// Takes the verdict that the map has for the fields' values. If the map does not have that key, the next statement
+    /// follows.
     VerdictMap {
-        /// One field, or several that are concatenated.
+        /// The fields, as many as the map's key has.
         key: Vec<Field>,
         /// The name of a map with [`crate::MapData::Verdict`].
         map: Name,
     },
-    /// Writes the bits of `mask` in the packet's mark, and leaves the others.
+    /// Writes `value` into the bits of `mask` in the packet's mark, and leaves the other bits.
     SetMark {
         /// The bits to write.
         mask: u32,
         /// The new value of those bits.
         value: u32,
     },
-    /// Sets the packet's mark to the map's data for the fields' key; matches only if the map has
-    /// the key.
+    /// Sets the packet's mark to the value that the map has for the fields' values. Matches only if the map has that
+    /// key.
     SetMarkMap {
-        /// One field, or several that are concatenated.
+        /// The fields, as many as the map's key has.
         key: Vec<Field>,
-        /// A map whose data is a mark.
+        /// The name of a map whose data is a mark.
         map: Name,
     },
-    /// Adds the fields' key to a set, or renews its `timeout` there; matches unless the set is
-    /// full.
+    /// Adds the fields' values as a key to the set, or restarts the key's time there. Matches unless the set is full.
     Update {
         /// The name of a set made by [`crate::Set::dynamic`].
         set: Name,
-        /// One field, or several that are concatenated.
+        /// The fields, as many as the set's key has.
         key: Vec<Field>,
-        /// The time after which the kernel removes the key; counted in milliseconds.
+        /// The time after which the kernel removes the key, in whole milliseconds.
         timeout: Duration,
     },
-    /// Matches if the fields' key has more than `most` tracked flows, this one included. The kernel counts them in
-    /// the set; a key that does not fit a full set is not counted, and does not match.
+    /// Matches if more than `most` tracked flows, including this one, have the fields' values. The kernel counts the
+    /// flows in the set. If the set is full, a new key is not counted and does not match.
     FlowsOver {
         /// The name of a set made by [`crate::Set::counting`].
         set: Name,
-        /// One field, or several that are concatenated.
+        /// The fields, as many as the set's key has.
         key: Vec<Field>,
-        /// The greatest number of flows that does not match.
+        /// The greatest number of flows that do not match yet.
         most: u32,
     },
-    /// Translates the source or destination to a fixed address, and port if one is given; only in
+    /// Translates the packet's source or destination to a fixed address, and a fixed port if one is given. Only in
     /// chains of type nat.
     Nat {
-        /// The end to translate.
+        /// Whether to translate source or destination.
         side: NatSide,
         /// The new address.
         address: IpAddr,
         /// The new port; `None` keeps the packet's.
         port: Option<u16>,
     },
-    /// Translates the source or destination to the map's data for the fields' key; goes on if the
-    /// map does not have the key.
+    /// Translates the packet's source or destination to the address (and port) that the map has for the fields' values.
+    /// If the map does not have that key, the next statement follows.
     NatMap {
-        /// The end to translate.
+        /// Whether to translate source or destination.
         side: NatSide,
-        /// One field, or several that are concatenated.
+        /// The fields, as many as the map's key has.
         key: Vec<Field>,
         /// The name of a map whose data is an address, or an address and a port.
         map: Name,
         /// The IP version of the map's addresses.
         version: IpVersion,
-        /// Whether the map's data has a port too.
+        /// Whether the map's data has a port after the address.
         with_port: bool,
     },
-    /// Translates the source to the address of the interface that the packet leaves by; only in
-    /// postrouting chains of type nat.
+    /// Translates the packet's source to the address of the interface by which it leaves. Only in chains of type nat at
+    /// postrouting.
     Masquerade,
-    /// Counts packets and bytes.
+    /// Counts the packets that reach this statement, and their bytes.
     Counter,
-    /// Writes a line to the kernel's log.
+    /// Writes a line about the packet to the kernel's log, which begins with this text.
     Log(Comment),
-    /// Drops the packet and tells its sender.
+    /// Drops the packet and informs its sender.
     Reject(Reject),
-    /// Decides about the packet.
+    /// Decides what happens to the packet.
     Verdict(Verdict),
 }
 
-/// A comparison of a field with a value.
+/// How a field is compared with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operator {
     /// `==`
@@ -145,70 +144,70 @@ pub enum Operator {
     NotEqual,
 }
 
-/// The end of a packet that a translation changes.
+/// Whether a translation changes a packet's source or its destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NatSide {
-    /// `snat`
+    /// The source address and port (`snat`).
     Source,
-    /// `dnat`
+    /// The destination address and port (`dnat`).
     Destination,
 }
 
-/// The answer to the sender of a rejected packet.
+/// What the sender of a rejected packet receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reject {
-    /// ICMP of the packet's IP version: port unreachable.
+    /// An ICMP or ICMPv6 error: port unreachable.
     PortUnreachable,
-    /// ICMP of the packet's IP version: administratively prohibited.
+    /// An ICMP or ICMPv6 error: administratively prohibited.
     AdminProhibited,
-    /// A TCP reset; matches TCP only.
+    /// A TCP reset. The statement matches TCP packets only.
     TcpReset,
 }
 
-/// The decision about a packet.
+/// What happens to a packet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// The packet goes on to the next base chain.
+    /// The packet leaves this base chain, and continues to the next one.
     Accept,
     /// The packet is dropped.
     Drop,
-    /// The next rule decides.
+    /// The packet continues with the next rule.
     Continue,
-    /// The chain that jumped here goes on, or the policy decides.
+    /// The packet continues behind the rule that jumped to this chain. In a base chain, the policy decides.
     Return,
-    /// The rules of another chain decide; this one goes on if they do not.
+    /// The packet passes the chain with this name, and returns to this chain if no rule there decides.
     Jump(Name),
-    /// The rules of another chain decide; this one does not go on.
+    /// The packet passes the chain with this name, and does not return to this chain.
     Goto(Name),
 }
 
 impl Rule {
-    /// Makes an empty rule, which matches every packet and does nothing.
+    /// Returns a rule without statements, which matches every packet and does nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Appends a statement.
+    /// Appends a statement, and returns the rule.
     #[must_use]
     pub fn then(mut self, statement: Statement) -> Self {
         self.statements.push(statement);
         self
     }
 
-    /// Appends a match: the field has this value.
+    /// Appends a condition: the field has this value.
     #[must_use]
     pub fn is(self, field: Field, value: impl Into<Datum>) -> Self {
         self.then(Statement::Compare(field, Operator::Equal, value.into()))
     }
 
-    /// Appends a match: the field has another value.
+    /// Appends a condition: the field does not have this value.
     #[must_use]
     pub fn is_not(self, field: Field, value: impl Into<Datum>) -> Self {
         self.then(Statement::Compare(field, Operator::NotEqual, value.into()))
     }
 
-    /// Appends a match: the flow is in one of these states (`ct state a,b`).
+    /// Appends a condition: the packet's flow has one of these states (`ct state a,b`).
     #[must_use]
     pub fn ct_state(self, states: CtState) -> Self {
         self.then(Statement::CompareBits {
@@ -219,7 +218,7 @@ impl Rule {
         })
     }
 
-    /// Appends a match: the flow has one of these bits (`ct status a,b`).
+    /// Appends a condition: the packet's flow has one of these status bits (`ct status a,b`).
     #[must_use]
     pub fn ct_status(self, bits: CtStatus) -> Self {
         self.then(Statement::CompareBits {
@@ -230,7 +229,7 @@ impl Rule {
         })
     }
 
-    /// Appends a match: the segment has one of these control bits (`tcp flags a,b`).
+    /// Appends a condition: the TCP segment has one of these control bits (`tcp flags a,b`).
     #[must_use]
     pub fn tcp_flags(self, bits: TcpFlags) -> Self {
         self.then(Statement::CompareBits {
@@ -241,13 +240,13 @@ impl Rule {
         })
     }
 
-    /// Appends a match: the interface's name begins with the prefix.
+    /// Appends a condition: the name of the interface in `field` begins with the prefix.
     #[must_use]
     pub fn begins(self, field: Field, prefix: InterfacePrefix) -> Self {
         self.then(Statement::Begins(field, prefix))
     }
 
-    /// Appends a match: the packet's mark has all bits of `mask` as in `value`.
+    /// Appends a condition: the packet's mark is `value` in all bits of `mask`.
     #[must_use]
     pub fn mark_is(self, mask: u32, value: u32) -> Self {
         self.then(Statement::CompareBits {
@@ -258,8 +257,8 @@ impl Rule {
         })
     }
 
-    /// Appends a match: the address field lies in the subnet of `address`; a prefix longer than the
-    /// address means the address alone.
+    /// Appends a condition: the field's address is in the subnet of `address` with this prefix length. A `prefix`
+    /// longer than the address means the address alone.
     #[must_use]
     pub fn in_subnet(self, field: Field, address: IpAddr, prefix: u8) -> Self {
         let (mask, network): (Datum, Datum) = match address {
@@ -282,55 +281,56 @@ impl Rule {
         })
     }
 
-    /// Appends a match: the fields together are a key of the set.
+    /// Appends a condition: the fields' values are a key of the set.
     #[must_use]
     pub fn is_in(self, key: impl Into<Vec<Field>>, set: Name) -> Self {
         let (key, inverted) = (key.into(), false);
         self.then(Statement::Lookup { key, set, inverted })
     }
 
-    /// Appends a match: the fields together are no key of the set.
+    /// Appends a condition: the fields' values are not a key of the set.
     #[must_use]
     pub fn is_not_in(self, key: impl Into<Vec<Field>>, set: Name) -> Self {
         let (key, inverted) = (key.into(), true);
         self.then(Statement::Lookup { key, set, inverted })
     }
 
-    /// Appends a [`Statement::VerdictMap`]: the map's verdict for the key decides.
+    /// Appends a [`Statement::VerdictMap`]: the map decides by the fields' values.
     #[must_use]
     pub fn verdict_map(self, key: impl Into<Vec<Field>>, map: Name) -> Self {
         let key = key.into();
         self.then(Statement::VerdictMap { key, map })
     }
 
-    /// Appends a [`Statement::SetMark`]: writes the bits of `mask` in the packet's mark.
+    /// Appends a [`Statement::SetMark`]: writes `value` into the bits of `mask` in the packet's mark.
     #[must_use]
     pub fn set_mark(self, mask: u32, value: u32) -> Self {
         self.then(Statement::SetMark { mask, value })
     }
 
-    /// Appends a [`Statement::SetMarkMap`]: sets the packet's mark to the map's data.
+    /// Appends a [`Statement::SetMarkMap`]: sets the packet's mark to the value that the map has for the fields'
+    /// values.
     #[must_use]
     pub fn set_mark_map(self, key: impl Into<Vec<Field>>, map: Name) -> Self {
         let key = key.into();
         self.then(Statement::SetMarkMap { key, map })
     }
 
-    /// Appends a [`Statement::Update`]: keeps the key in the set for `timeout` from now on.
+    /// Appends a [`Statement::Update`]: adds the fields' values to the set for the time `timeout` from now on.
     #[must_use]
     pub fn update(self, set: Name, key: impl Into<Vec<Field>>, timeout: Duration) -> Self {
         let key = key.into();
         self.then(Statement::Update { set, key, timeout })
     }
 
-    /// Appends a [`Statement::FlowsOver`]: matches flows beyond `most` of the key.
+    /// Appends a [`Statement::FlowsOver`]: matches if more than `most` flows have the fields' values.
     #[must_use]
     pub fn flows_over(self, set: Name, key: impl Into<Vec<Field>>, most: u32) -> Self {
         let key = key.into();
         self.then(Statement::FlowsOver { set, key, most })
     }
 
-    /// Appends a translation of the destination to a fixed address.
+    /// Appends a translation of the destination to a fixed address, and to a fixed port if one is given.
     #[must_use]
     pub fn dnat(self, address: IpAddr, port: Option<u16>) -> Self {
         let side = NatSide::Destination;
@@ -341,8 +341,7 @@ impl Rule {
         })
     }
 
-    /// Appends a translation of the destination to the address and port that the map has for the
-    /// key.
+    /// Appends a translation of the destination to the address and port that the map has for the fields' values.
     #[must_use]
     pub fn dnat_map(self, version: IpVersion, key: impl Into<Vec<Field>>, map: Name) -> Self {
         self.then(Statement::NatMap {
@@ -365,7 +364,7 @@ impl Rule {
         })
     }
 
-    /// Appends a translation of the source to the outgoing interface's address.
+    /// Appends a translation of the source to the address of the outgoing interface.
     #[must_use]
     pub fn masquerade(self) -> Self {
         self.then(Statement::Masquerade)
@@ -377,43 +376,43 @@ impl Rule {
         self.then(Statement::Counter)
     }
 
-    /// Appends the verdict accept.
+    /// Appends the verdict [`Verdict::Accept`].
     #[must_use]
     pub fn accept(self) -> Self {
         self.then(Statement::Verdict(Verdict::Accept))
     }
 
-    /// Appends the verdict drop.
+    /// Appends the verdict [`Verdict::Drop`].
     #[must_use]
     pub fn drop(self) -> Self {
         self.then(Statement::Verdict(Verdict::Drop))
     }
 
-    /// Appends the verdict return: the chain that jumped here goes on.
+    /// Appends the verdict [`Verdict::Return`].
     #[must_use]
     pub fn returns(self) -> Self {
         self.then(Statement::Verdict(Verdict::Return))
     }
 
-    /// Appends a jump to a chain of the same table.
+    /// Appends the verdict [`Verdict::Jump`] to a chain of the same table.
     #[must_use]
     pub fn jump(self, chain: Name) -> Self {
         self.then(Statement::Verdict(Verdict::Jump(chain)))
     }
 
-    /// Appends a goto to a chain of the same table.
+    /// Appends the verdict [`Verdict::Goto`] to a chain of the same table.
     #[must_use]
     pub fn goto(self, chain: Name) -> Self {
         self.then(Statement::Verdict(Verdict::Goto(chain)))
     }
 
-    /// Appends a rejection: the packet is dropped, and its sender told.
+    /// Appends a [`Statement::Reject`]: drops the packet and informs its sender.
     #[must_use]
     pub fn reject(self, how: Reject) -> Self {
         self.then(Statement::Reject(how))
     }
 
-    /// Sets the rule's comment.
+    /// Sets the rule's comment, and returns the rule.
     #[must_use]
     pub fn comment(mut self, comment: Comment) -> Self {
         self.comment = Some(comment);

@@ -8,43 +8,46 @@ use crate::datum::{DataType, Datum, write_concatenation};
 use crate::name::Name;
 use crate::rule::Verdict;
 
-/// A set, or a map if it has data.
+/// A set of keys, or a map from keys to data, which rules can look packets up in. This value makes no set in the
+/// kernel; a [`Batch`](crate::Batch) does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Set {
-    /// The name; sets and maps of a table share one name space.
+    /// The name, unique among the sets and maps of a table.
     pub name: Name,
-    /// The types of the key: one, or several that are concatenated.
+    /// The types of a key: one, or several for a key of several fields.
     pub key: Vec<DataType>,
-    /// The data of the map's elements; `None` for a set.
+    /// The kind of data of a map; `None` for a set.
     pub data: Option<MapData>,
-    /// Whether the keys are ranges. A change then costs more than in a hash: see the crate's page.
+    /// Whether the keys are ranges. A transaction that changes such a set takes time in proportion to its size (see the
+    /// crate's documentation).
     pub interval: bool,
-    /// How packets add elements ([`crate::Statement::Update`], [`crate::Statement::FlowsOver`]);
-    /// `None` if they do not.
+    /// How packets add elements by themselves ([`crate::Statement::Update`], [`crate::Statement::FlowsOver`]); `None`
+    /// if they do not.
     pub dynamic: Option<Dynamic>,
 }
 
-/// How packets add elements to a set.
+/// How packets add elements to a set, with the greatest number of elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Dynamic {
-    /// At most this many elements; each is removed when its time is over.
+    /// A packet's rule adds an element, which expires after a time ([`crate::Statement::Update`]). The set has at most
+    /// this many elements.
     Expiring(u32),
-    /// At most this many elements; each counts flows, and is removed when it counts 0. The kernel allows no time-outs
-    /// there (`nft_set_elem_expr_alloc` in nf_tables_api.c).
+    /// Each element counts the flows with its key, and is removed at 0 ([`crate::Statement::FlowsOver`]). The set has
+    /// at most this many elements. The kernel allows no expiry here (`nft_set_elem_expr_alloc` in nf_tables_api.c).
     Counting(u32),
 }
 
-/// The kind of a map's data.
+/// The kind of data in a map.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MapData {
-    /// Values of these types, concatenated.
+    /// One or several values of these types.
     Values(Vec<DataType>),
-    /// A verdict.
+    /// A verdict, such as accept or a jump.
     Verdict,
 }
 
 impl Set {
-    /// Makes a set of exact keys.
+    /// Returns a set of exact keys: its keys are no ranges.
     #[must_use]
     pub fn new(name: Name, key: impl Into<Vec<DataType>>) -> Self {
         Self {
@@ -56,7 +59,7 @@ impl Set {
         }
     }
 
-    /// Makes a map of exact keys to values.
+    /// Returns a map from exact keys to values.
     #[must_use]
     pub fn map(name: Name, key: impl Into<Vec<DataType>>, data: impl Into<Vec<DataType>>) -> Self {
         Self {
@@ -65,7 +68,7 @@ impl Set {
         }
     }
 
-    /// Makes a map of exact keys to verdicts.
+    /// Returns a map from exact keys to verdicts.
     #[must_use]
     pub fn verdict_map(name: Name, key: impl Into<Vec<DataType>>) -> Self {
         Self {
@@ -74,21 +77,21 @@ impl Set {
         }
     }
 
-    /// Returns the set with ranges as keys.
+    /// Returns the same set or map with ranges as keys.
     #[must_use]
     pub fn with_intervals(mut self) -> Self {
         self.interval = true;
         self
     }
 
-    /// Returns the set as one that packets fill, up to `size` elements, each for a time.
+    /// Returns the same set as one to which packets add expiring elements, at most `size`.
     #[must_use]
     pub fn dynamic(mut self, size: u32) -> Self {
         self.dynamic = Some(Dynamic::Expiring(size));
         self
     }
 
-    /// Returns the set as one that packets fill, up to `size` elements, each of which counts flows.
+    /// Returns the same set as one whose elements count flows, at most `size` elements.
     #[must_use]
     pub fn counting(mut self, size: u32) -> Self {
         self.dynamic = Some(Dynamic::Counting(size));
@@ -174,58 +177,58 @@ pub(crate) fn joined_length(types: &[DataType]) -> usize {
     }
 }
 
-/// Why a set or an element is not possible.
+/// The reason why a set, or an element of it, is impossible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ElementError {
     /// The key or the data of the set has no type, or more than 64 bytes.
     #[error("key and data of {set} must have 1 to 64 bytes each, not {length}: use fewer fields")]
     Length {
-        /// The set.
+        /// The name of the set.
         set: Name,
         /// The length of the key or data in bytes, each field rounded up to 4.
         length: usize,
     },
-    /// The key or data of an element does not fit its set.
+    /// The element's key or data does not have the types of its set, or its range is impossible.
     #[error("element {element} does not fit {set}: {problem}")]
     Mismatch {
-        /// The set.
+        /// The name of the set.
         set: Name,
         /// The element, in nft's syntax.
         element: String,
-        /// The part that does not fit.
+        /// The problem, as an English phrase.
         problem: &'static str,
     },
 }
 
-/// An element of a set or map.
+/// An element of a set or map: a key, with data if it is a map's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Element {
     /// The key.
     pub key: Key,
-    /// The map's data for the key.
+    /// The data that a map has for the key; `None` in a set.
     pub data: Option<Data>,
 }
 
-/// The key of an element.
+/// The key of an element of a set or map.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
-    /// One value a field; matches exactly.
+    /// Exactly these values, one for each field of the key.
     Exact(Vec<Datum>),
-    /// A range of values field by field, both ends included; only in sets with intervals.
+    /// All keys from `first` to `last`, both included, field by field; only in a set with [`Set::interval`].
     Range {
-        /// The lowest values.
+        /// The lowest value of each field.
         first: Vec<Datum>,
-        /// The highest values.
+        /// The highest value of each field.
         last: Vec<Datum>,
     },
 }
 
-/// The data of a map's element.
+/// The data that a map has for a key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Data {
-    /// One value a field.
+    /// Values, one for each type of the map's data.
     Values(Vec<Datum>),
-    /// A verdict.
+    /// A verdict, such as accept or a jump.
     Verdict(Verdict),
 }
 
@@ -239,7 +242,7 @@ impl Key {
 }
 
 impl Element {
-    /// Makes an element of a set.
+    /// Returns an element with exactly this key and without data.
     #[must_use]
     pub fn new(key: impl Into<Vec<Datum>>) -> Self {
         Self {
@@ -248,7 +251,7 @@ impl Element {
         }
     }
 
-    /// Makes an element of an interval set; both ends are included.
+    /// Returns an element whose key is the range from `first` to `last`, both included, without data.
     #[must_use]
     pub fn range(first: impl Into<Vec<Datum>>, last: impl Into<Vec<Datum>>) -> Self {
         Self {
@@ -260,8 +263,8 @@ impl Element {
         }
     }
 
-    /// Makes an element of an interval set: the subnet of `address`; a prefix longer than the
-    /// address means the address alone.
+    /// Returns an element whose key is the range of addresses in the subnet of `address` with this prefix length. A
+    /// `prefix` longer than the address means the address alone.
     #[must_use]
     pub fn subnet(address: IpAddr, prefix: u8) -> Self {
         match address {
@@ -284,14 +287,14 @@ impl Element {
         }
     }
 
-    /// Returns the element with values as data.
+    /// Returns the same element with values as its data.
     #[must_use]
     pub fn to_values(mut self, data: impl Into<Vec<Datum>>) -> Self {
         self.data = Some(Data::Values(data.into()));
         self
     }
 
-    /// Returns the element with a verdict as data.
+    /// Returns the same element with a verdict as its data.
     #[must_use]
     pub fn to_verdict(mut self, verdict: Verdict) -> Self {
         self.data = Some(Data::Verdict(verdict));

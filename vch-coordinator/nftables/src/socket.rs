@@ -9,11 +9,11 @@ use nix::libc::{MSG_DONTWAIT, MSG_TRUNC};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 
-/// An error of a netlink socket; whether the kernel carried the request out is not known.
+/// The error of a netlink socket. It is unknown whether the kernel has carried out the request.
 #[derive(Debug, thiserror::Error)]
 #[error("the netlink socket could not {doing}")]
 pub struct SocketError {
-    /// The operation that failed.
+    /// The operation that failed, as an English phrase.
     pub doing: &'static str,
     /// The system's error.
     #[source]

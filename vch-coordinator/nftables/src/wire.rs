@@ -10,10 +10,15 @@ use crate::abi::{netlink, nfnetlink};
 /// The header in front of the attributes of one message.
 #[derive(Clone, Copy)]
 pub(crate) struct Header {
+    /// The message's type, with the number of its subsystem.
     pub kind: u16,
+    /// The flags of the request (`NLM_F_*`).
     pub flags: u16,
+    /// The sequence number, which the kernel's answer repeats.
     pub sequence: u32,
+    /// The address family (`NFPROTO_*`).
     pub family: u8,
+    /// The resource ID: the subsystem of a transaction's begin and end, else 0.
     pub resource: u16,
 }
 
@@ -132,11 +137,16 @@ impl Writer {
 /// One received message.
 #[derive(Clone, Copy)]
 pub(crate) struct Received<'a> {
+    /// The message's type, with the number of its subsystem.
     pub kind: u16,
+    /// The flags of the message (`NLM_F_*`).
     pub flags: u16,
+    /// The sequence number of the request that it answers.
     pub sequence: u32,
-    /// The netlink port ID of the socket that the message answers, or whose request it tells of.
+    /// The netlink port ID of the socket that the message answers, or whose request caused the
+    /// notification.
     pub port: u32,
+    /// The bytes behind the netlink header.
     pub payload: &'a [u8],
 }
 
@@ -228,18 +238,19 @@ impl<'a> Received<'a> {
 /// The kernel's refusal of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
+    /// The kernel's error code.
     pub errno: Errno,
     /// The kernel's message (`NLMSGERR_ATTR_MSG`), if it gave one.
     pub reason: Option<String>,
 }
 
-/// The kernel's bytes do not follow its interface.
+/// The error for a message of the kernel that does not follow the documented format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the kernel sent {object} that can't be read: {problem}")]
 pub struct DecodeError {
-    /// The object that was being decoded: "a rule", "an element".
+    /// The object that was being decoded, such as "a rule".
     pub object: &'static str,
-    /// The problem, as text.
+    /// The problem, as an English phrase.
     pub problem: &'static str,
 }
 
@@ -313,7 +324,9 @@ impl<'a> Attributes<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Attribute<'a> {
     object: &'static str,
+    /// The attribute's type, without flags.
     pub kind: u16,
+    /// The attribute's bytes, without padding.
     pub value: &'a [u8],
 }
 

@@ -20,10 +20,13 @@ use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::{broadcast, oneshot};
 use vch_ledger::Revision;
 
-/// A stream of the transactions behind a revision, each once and in order; it has no end of its
-/// own.
+/// A stream of the ledger's transactions: its changes of networks, containers, endpoints and
+/// published ports. It begins behind a revision (transaction number), with the stored transactions,
+/// and continues with new ones as they are committed; each comes once and in order.
+/// [`LedgerHandle::changes_since`](super::LedgerHandle::changes_since) returns it.
 ///
-/// It does not keep the writer alive: with the last [`LedgerHandle`](super::LedgerHandle) it ends.
+/// The stream does not keep the ledger's writer running: it ends when the last
+/// [`LedgerHandle`](super::LedgerHandle) is dropped.
 pub struct Changes {
     jobs: Jobs,
     after: Revision,
@@ -48,19 +51,19 @@ impl Changes {
         Ok(changes)
     }
 
-    /// Returns the revision of the last transaction that this stream returned: the caller follows
-    /// from there when the stream has ended.
+    /// Returns the revision (transaction number) of the last transaction that this stream returned.
+    /// When the stream has ended, a new one can continue from there.
     pub fn after(&self) -> Revision {
         self.after
     }
 
-    /// Waits for the next transaction and returns it. Cancel-safe: a transaction that was not
-    /// returned is returned by the next call.
+    /// Waits for the next transaction, and returns it. Cancel-safe: if the future is dropped, the
+    /// next call returns the same transaction.
     ///
     /// # Errors
-    /// Returns [`ChangesError::Lagged`] if the follower was too slow; it may follow again from the
-    /// revision that the error names. Returns [`ChangesError::Compacted`], [`ChangesError::Store`]
-    /// or [`ChangesError::Ended`] if the stream can't go on.
+    /// Returns [`ChangesError::Lagged`] if the caller was too slow; a new stream can continue from
+    /// the revision that the error has. Returns [`ChangesError::Compacted`],
+    /// [`ChangesError::Store`] or [`ChangesError::Ended`] if the stream can't continue.
     pub async fn next(&mut self) -> Result<Arc<Logged>, ChangesError> {
         let next = loop {
             if let Some(encoded) = self.page.front() {

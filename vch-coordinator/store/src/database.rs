@@ -1,4 +1,5 @@
-//! Rows in redb: keys and values are postcard; all of them are read into memory at the start.
+//! The ledger's rows in an embedded database (redb). Keys and values are encoded by postcard; all rows are read into
+//! memory when the store is opened.
 
 use super::{
     StoreError, dir,
@@ -22,7 +23,8 @@ use std::{
 };
 use vch_ledger::{ContainerId, Id, Revision, Row, RowKey, VchId};
 
-/// An open store.
+/// The open store on disk. It has the rows of the ledger (the decisions about networks, containers, endpoints and
+/// published ports), the last report of each container's agent, and the last transactions.
 pub struct Store {
     database: Database,
     revision: Revision,
@@ -40,24 +42,27 @@ pub(super) struct Location {
 
 /// The content of a store when it was opened.
 pub struct Loaded {
-    /// The random identity of this VCH, made when the store was created.
+    /// The random identity of this VCH, chosen when the store was created.
     pub vch: VchId,
-    /// The revision of the last transaction.
+    /// The number of the last transaction.
     pub revision: Revision,
-    /// Every row of the ledger.
+    /// All rows of the ledger, such as its networks, containers and endpoints.
     pub rows: Vec<Row>,
-    /// The last report of each container's agent.
+    /// The last report of each container's agent about its VM's network.
     pub reports: BTreeMap<ContainerId, Report>,
 }
 
 /// The content of one commit: any number of the ledger's transactions, in order, and reports.
 #[derive(Default)]
 pub(super) struct Group {
+    /// The ledger's transactions, in order.
     pub transactions: Vec<Arc<Logged>>,
+    /// The new report of each container; `None` to delete the stored one.
     pub reports: BTreeMap<ContainerId, Option<Report>>,
 }
 
 impl Group {
+    /// Returns whether nothing is to be committed.
     pub fn is_empty(&self) -> bool {
         self.transactions.is_empty() && self.reports.is_empty()
     }
@@ -76,23 +81,23 @@ impl Group {
 }
 
 impl Store {
-    /// Opens the store in a directory, and reads it whole. Makes a new store if the directory has none. Migrates a
-    /// store of an older release, and keeps a copy of it beside it (`ledger.redb.vN`).
+    /// Opens the store in the directory `dir`, and reads all of it. Creates a store if the directory has none. A store
+    /// of an older release is migrated; a copy of the old file is kept beside it (`ledger.redb.vN`).
     ///
     /// # Errors
-    /// Leaves the directory's content as it is, and returns
-    /// - [`StoreError::Private`] if the directory is used by other users too,
+    /// In all of these cases the directory's content is unchanged. Returns
+    /// - [`StoreError::Private`] if other users can use the directory,
     /// - [`StoreError::InUse`] if another process has the store open,
-    /// - [`StoreError::Missing`] if there are directories of containers but no store,
+    /// - [`StoreError::Missing`] if directories of containers exist, but no store,
     /// - [`StoreError::Schema`] if a newer release wrote the store,
-    /// - [`StoreError::Broken`] if the file is no store or is damaged,
+    /// - [`StoreError::Broken`] if the file is not a store, or is damaged,
     /// - [`StoreError::Unwritable`] or [`StoreError::Directory`] if a file can't be opened or written.
     pub fn open(dir: &Path) -> Result<(Self, Loaded), StoreError> {
         Self::open_in(dir, false)
     }
 
-    /// Opens the store as [`Store::open`] does, but makes a new one even if there are directories
-    /// of containers.
+    /// Opens the store as [`Store::open`] does, but creates a missing store even if directories of containers exist
+    /// (`--begin-anew`).
     ///
     /// # Errors
     /// Returns the errors of [`Store::open`], except [`StoreError::Missing`].

@@ -8,22 +8,23 @@ use std::{
 };
 use vch_ledger::{Environment, HostPort};
 
-/// A function that looks a key up; `None` if there is nothing of that key.
+/// A function that looks a key up; it returns `None` if nothing is known about the key.
 pub type Asked<K, V> = Arc<dyn Fn(&K) -> Option<V> + Send + Sync>;
 
-/// Checks of the machine that the VCH runs on: addresses and ports that the machine uses itself, so
-/// that the ledger does not give them out.
+/// Functions that tell which subnets and ports the VCH's machine uses itself, so that the ledger
+/// does not allocate them.
 #[derive(Clone)]
 pub struct HostChecks {
-    /// Returns a route that the VCH did not make and that overlaps the subnet.
+    /// Returns the destination of a route that overlaps the given subnet and was not made by the
+    /// VCH; `None` if no such route exists.
     pub overlap: Asked<IpNet, IpNet>,
-    /// Returns the name of the process that listens at the port.
+    /// Returns the name of the process that listens on the given port; `None` if the port is free.
     pub listener: Asked<HostPort, String>,
 }
 
 #[cfg(any(test, feature = "test-util"))]
 impl HostChecks {
-    /// Returns the checks of a machine with nothing else on it.
+    /// Returns checks by which no subnet and no port is in use, for tests.
     pub fn alone() -> Self {
         Self {
             overlap: Arc::new(|_| None),
@@ -37,13 +38,16 @@ type RandomSource = Box<dyn FnMut(&mut [u8]) + Send>;
 
 /// The source of random bytes and time, and the host's checks, that the ledger decides with.
 pub(super) struct SystemEnvironment {
+    /// The checks of subnets and ports that the machine uses itself.
     pub host: HostChecks,
+    /// The source of random bytes.
     pub random: RandomSource,
     /// Returns the time in milliseconds since 1970.
     pub clock: Box<dyn FnMut() -> u64 + Send>,
 }
 
 impl SystemEnvironment {
+    /// Returns the environment with the system's random bytes and clock.
     pub fn system(host: HostChecks) -> Self {
         Self {
             host,

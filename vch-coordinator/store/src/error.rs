@@ -5,19 +5,19 @@ use crate::private::PrivateError;
 use std::{io, path::PathBuf};
 use thiserror::Error;
 
-/// Why the store can't be opened, read or written.
+/// The reason why the store can't be opened, read or written.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// A file or directory of the store can't be used.
+    /// A file or directory of the store can't be opened, created or changed.
     #[error("cannot use {}: make the folder writable, or set `vch.state_dir`", path.display())]
     Directory {
-        /// The path that the failed operation was about.
+        /// The path at which the operation failed.
         path: PathBuf,
         /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// The store's directory is not readable by root alone.
+    /// The store's directory can't be used by root alone.
     #[error(transparent)]
     Private(#[from] PrivateError),
     /// Another process has the store open.
@@ -28,10 +28,10 @@ pub enum StoreError {
     InUse {
         /// The store's directory.
         dir: PathBuf,
-        /// The process that has it open.
+        /// The process that has the store open.
         holder: Holder,
     },
-    /// Another release wrote the store, with a schema that this release does not read.
+    /// A newer release wrote the store, with a schema that this release can't read.
     #[error(
         "the store has schema {found}, this release reads {SCHEMA_VERSION}: use the release that wrote it"
     )]
@@ -39,10 +39,10 @@ pub enum StoreError {
         /// The number of the store's schema.
         found: u32,
     },
-    /// A value in the store is not one that this release writes.
+    /// A value in the store can't be decoded.
     #[error("the store's table `{table}` holds a value that cannot be read")]
     Value {
-        /// The table that holds the value.
+        /// The database's table that contains the value.
         table: &'static str,
         /// The decoder's error.
         #[source]
@@ -60,15 +60,15 @@ pub enum StoreError {
         #[source]
         source: Box<Self>,
     },
-    /// The store's file is missing, but there are directories of containers.
+    /// The store's file is missing, although directories of containers exist.
     #[error(
         "there is no store {}, but the directories of {containers} containers: put back a copy of it, or start once with --begin-anew, which keeps the directories in `lost`",
         path.display()
     )]
     Missing {
-        /// The path at which the file is missing.
+        /// The path where the file should be.
         path: PathBuf,
-        /// How many containers have a directory.
+        /// The number of containers' directories.
         containers: usize,
     },
     /// The store's file can't be written.
@@ -80,25 +80,26 @@ pub enum StoreError {
         #[source]
         source: Box<Self>,
     },
-    /// The writer's thread has ended by a panic, which is in the log.
+    /// The thread that writes the ledger to the store has panicked; the log has the message.
     #[error("the store's writer panicked")]
     WriterPanicked,
-    /// Reading the store's file ended in a panic, which is in the log.
+    /// Reading the store's file has panicked; the log has the message.
     #[error("reading the store failed unexpectedly")]
     Panicked,
-    /// The database refused an operation.
+    /// An operation of the database failed.
     #[error("the store failed to {action}")]
     Database {
-        /// The operation.
+        /// The operation as an English verb, such as "commit".
         action: &'static str,
         /// The database's error.
         #[source]
         source: Box<redb::Error>,
     },
-    /// The disk has no room for a transaction that adds something.
+    /// The disk is full. Transactions that add something are refused; removals are still possible
+    /// in reserved space.
     #[error("no space left for the store but for what is removed")]
     Full,
-    /// The store is in memory only, and can't be opened again.
+    /// The store exists in memory only (in tests), and can't be opened again.
     #[error("the store is in no folder that it could be read from again")]
     Nowhere,
     /// The kernel gave no random bytes for the VCH's identity.
@@ -146,13 +147,14 @@ pub(super) fn failed<E: Into<redb::Error>>(action: &'static str) -> impl Fn(E) -
     }
 }
 
-/// Why the writer did not do what it was asked.
+/// The reason why the ledger's writer (the thread that owns ledger and store) did not do what was
+/// requested.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum WriterError {
-    /// The writer has ended.
+    /// The writer has ended: the coordinator is stopping, or its store has failed.
     #[error("the coordinator is stopping or its store has failed: see its log, then ask again")]
     Ended,
-    /// The disk is full: the transaction was not written, and nothing has changed.
+    /// The disk is full. The transaction was not written, and nothing has changed.
     #[error(
         "no space left on the disk of `vch.state_dir`: remove containers or images, or make room there, then ask again"
     )]

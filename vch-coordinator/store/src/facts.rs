@@ -1,4 +1,4 @@
-//! The table of facts about the store itself, by name.
+//! The table of facts about the store itself, such as the number of its schema, by name.
 
 use super::{
     StoreError,

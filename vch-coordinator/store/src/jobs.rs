@@ -1,4 +1,4 @@
-//! What the writer is asked, and what it answers and publishes.
+//! The requests to the ledger's writer, its answers, and the transactions that it publishes.
 
 use super::{
     error::WriterError,
@@ -9,27 +9,30 @@ use std::{error::Error, sync::Arc, time::Instant};
 use tokio::sync::{mpsc, oneshot};
 use vch_ledger::{Answer, Command, ContainerId, Ledger, Refusal, Revision, desired::Delta};
 
-/// A transaction that is durable, with what it changes of the desired state.
+/// A transaction of the ledger (a change of networks, containers, endpoints or published ports)
+/// that is durable on disk.
 #[derive(Debug)]
 pub struct Committed {
     /// The number of the transaction.
     pub revision: Revision,
-    /// The ledger's answer to the caller.
+    /// The ledger's answer to the command that made the transaction.
     pub answer: Answer,
-    /// The difference that the transaction makes to the desired state.
+    /// What the transaction changes in the desired state of the VCH's kernel and VMs.
     pub delta: Delta,
 }
 
-/// A command's outcome: committed and published, or refused with nothing changed.
+/// The ledger's decision about a command: a committed transaction, or a refusal, which has changed
+/// nothing.
 pub type Decision = Result<Arc<Committed>, Refusal>;
 
-/// A committed transaction, for the follower that makes the VCH's kernel agree with it.
+/// A committed transaction of the ledger on its way to the reconciler: the task that makes the
+/// VCH's kernel and VMs agree with the ledger.
 pub struct Published {
     /// The transaction.
     pub committed: Arc<Committed>,
-    /// When it was published.
+    /// The time at which it was published.
     pub at: Instant,
-    /// Receives the outcome once the transaction has been followed.
+    /// Sends the outcome to the command's caller once the reconciler has applied the transaction.
     pub settled: oneshot::Sender<Result<(), FollowError>>,
 }
 
@@ -51,7 +54,9 @@ pub(super) enum Job {
 
 /// A request for the transactions behind a revision.
 pub(super) struct FollowJob {
+    /// The revision behind which the page begins.
     pub after: Revision,
+    /// Sends the page to the stream that requested it.
     pub answer: oneshot::Sender<Result<Page, ChangesError>>,
 }
 
@@ -71,8 +76,9 @@ impl Jobs {
     }
 }
 
-/// Why a transaction is not in force yet: the error of the follower that could not apply it.
+/// The reason why the reconciler (the task that makes the VCH's kernel agree with the ledger) could
+/// not apply a transaction. The transaction is committed, but not yet in force.
 pub type FollowError = Box<dyn Error + Send + Sync>;
 
-/// Resolves with the outcome once a transaction has been followed.
+/// Receives the outcome once the reconciler has made the VCH's kernel agree with a transaction.
 pub type Settled = oneshot::Receiver<Result<(), FollowError>>;

@@ -1,4 +1,5 @@
-//! The store: the ledger's rows on disk, in an embedded and crash-safe database.
+//! The store: the decisions of the ledger (networks, containers, endpoints, bindings) on disk, as rows of an embedded and
+//! crash-safe database.
 //!
 //! ```text
 //!   requests ──command──► writer (one thread: decides, commits in groups, publishes in order) ──► reconciler
@@ -10,8 +11,8 @@
 //! Architecture invariant: nothing is answered, published or told to a follower before it is durable; a
 //! transaction is on disk as a whole or not at all.
 //!
-//! Architecture invariant: only this package knows the database. The ledger decides, on the writer's thread; the
-//! package does not know what follows a publication.
+//! Architecture invariant: only this package knows the database. The ledger decides, on the writer's thread. The
+//! package does not know which parts follow the published transactions.
 
 mod changes;
 #[cfg(test)]

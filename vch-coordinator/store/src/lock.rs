@@ -26,12 +26,11 @@ const MODE: u32 = 0o600;
 pub(super) struct Lock(#[expect(dead_code, reason = "held for its lock alone")] Flock<File>);
 
 impl Lock {
-    /// Takes the lock of a directory.
+    /// Takes the lock of the store's directory.
     ///
     /// # Errors
-    /// Returns [`StoreError::InUse`] if another process holds the lock; the error names that
-    /// process as the kernel knows it. Returns [`StoreError::Directory`] if the lock's file can't
-    /// be made or opened.
+    /// Returns [`StoreError::InUse`] if another process holds the lock, with that process. Returns
+    /// [`StoreError::Directory`] if the lock's file can't be created or opened.
     pub fn take(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
         let io = |source| StoreError::Directory {

@@ -1,4 +1,5 @@
-//! The transaction log: the last transactions, kept for followers up to a bound.
+//! The transaction log: the last transactions, stored up to a limit for callers that follow the
+//! ledger.
 
 use super::{
     StoreError,
@@ -13,24 +14,26 @@ use vch_ledger::{Change, Revision};
 /// Transactions by revision: postcard of what of [`Logged`] is not the key.
 const CHANGES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("changes");
 
-/// A committed transaction, as the stream of changes tells it.
+/// A committed transaction of the ledger (a change of networks, containers, endpoints or published
+/// ports), with the rows that it changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logged {
     /// The number of the transaction.
     pub revision: Revision,
-    /// The time at which it was decided, in milliseconds since 1970, by the VCH's clock.
+    /// The time at which the ledger made the transaction, in milliseconds since 1970, by the VCH's
+    /// clock.
     pub at_ms: u64,
-    /// The rows that the transaction changed, each once. A follower that applies the changes to the
-    /// rows of the revision before has the rows of this revision.
+    /// The changed rows, each once. Applied to all rows of the previous revision, they give all
+    /// rows of this revision.
     pub changes: Vec<Change>,
 }
 
-/// How many transactions are kept; the newest is always kept.
+/// The limits of the stored transactions. The newest transaction is always stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
-    /// The largest number of transactions.
+    /// The greatest number of transactions.
     pub transactions: usize,
-    /// The largest sum of their values' sizes, in bytes.
+    /// The greatest sum of their encoded sizes, in bytes.
     pub bytes: usize,
 }
 
@@ -132,15 +135,15 @@ impl Log {
         Ok(())
     }
 
-    /// Returns the oldest revision behind which every transaction is kept; `None` if the log is
-    /// empty.
+    /// Returns the oldest revision from which a stream can continue; `None` if no transaction is
+    /// stored.
     pub fn oldest(&self) -> Option<Revision> {
         let (first, _) = self.kept.front()?;
         Some(Revision(first.saturating_sub(1)))
     }
 
-    /// Returns the first transactions behind `after`: as many as fit in `page`, at least one if
-    /// there are any. They stay encoded, so that the follower's task decodes them instead of the
+    /// Returns the first transactions behind `after`: as many as fit into `page`, at least one if
+    /// there are any. They are still encoded, so that the reader's task decodes them instead of the
     /// writer's thread.
     ///
     /// # Errors
@@ -173,6 +176,7 @@ impl Log {
 /// A transaction, encoded as it is on disk.
 #[derive(Debug)]
 pub(super) struct Encoded {
+    /// The number of the transaction.
     pub revision: Revision,
     value: Vec<u8>,
 }

@@ -18,7 +18,7 @@ pub(super) struct CommitMetrics {
 }
 
 impl CommitMetrics {
-    /// Nothing was committed yet.
+    /// Creates the metrics, with no commit counted yet.
     pub fn new() -> Self {
         let seconds = Description::new(
             "vch_store_commit_seconds",
@@ -34,7 +34,7 @@ impl CommitMetrics {
         }
     }
 
-    /// Counts a commit that took so long.
+    /// Counts a commit with its result and the time that it took.
     pub fn count(&self, took: Duration, written: &Result<(), StoreError>) {
         match written {
             Ok(()) => self.seconds.observe(took.as_secs_f64()),
@@ -42,7 +42,11 @@ impl CommitMetrics {
         }
     }
 
-    /// Adds them, and the depth of the writer's queue.
+    /// Adds the metrics of commits to `registry`, and a gauge of the writer's waiting jobs, which `queue_depth`
+    /// returns.
+    ///
+    /// # Errors
+    /// Returns [`RegisterError`] if a metric of the same name exists.
     pub fn register(
         &self,
         registry: &Registry,

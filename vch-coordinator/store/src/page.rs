@@ -19,49 +19,51 @@ pub(super) const PAGE: Bounds = Bounds {
 /// follower that is further behind reads from disk again.
 pub(super) const BEHIND: usize = 1_024;
 
-/// Why a stream of changes ends.
+/// The reason why a stream of the ledger's transactions ([`Changes`](super::Changes)) can't begin
+/// or continue.
 #[derive(Debug, Error)]
 pub enum ChangesError {
-    /// The transactions behind the revision are not kept any more.
+    /// The transactions behind the given revision (transaction number) are no longer stored, since
+    /// only the last ones are.
     #[error(
         "changes behind revision {after} are not kept any more, the oldest to begin behind is {oldest}: read everything, then follow from that revision",
         after = .after.0, oldest = .oldest.0
     )]
     Compacted {
-        /// The revision that the caller asked to follow from.
+        /// The revision from which the caller wanted to continue.
         after: Revision,
-        /// The oldest revision behind which every transaction is kept.
+        /// The oldest revision from which a stream can begin.
         oldest: Revision,
     },
-    /// The revision is newer than the newest one: it comes from another VCH, or this store was
-    /// restored from an older copy.
+    /// The given revision (transaction number) is greater than that of the newest transaction.
     #[error(
         "revision {after} has not come yet, the newest is {newest}: read everything, then follow from that revision",
         after = .after.0, newest = .newest.0
     )]
     Ahead {
-        /// The revision that the caller asked to follow from.
+        /// The revision from which the caller wanted to continue.
         after: Revision,
-        /// The newest revision.
+        /// The revision of the newest transaction.
         newest: Revision,
     },
-    /// The follower fell so far behind that transactions were dropped from its channel. None is
-    /// lost: a new stream that begins behind `after` reads them from disk.
+    /// The caller received transactions too slowly, so that some were dropped from its channel.
+    /// They are still stored: a new stream from `after` reads them from disk.
     #[error("too slow for the changes behind revision {after}: follow from it again", after = .after.0)]
     Lagged {
-        /// The revision of the last transaction that the follower received.
+        /// The revision of the last transaction that the caller received.
         after: Revision,
     },
-    /// The kept transactions can't be read.
+    /// The stored transactions can't be read.
     #[error("the changes that are kept cannot be read")]
     Store(#[from] StoreError),
-    /// The writer has ended.
+    /// The thread that writes the ledger has ended, so no further transactions follow.
     #[error(transparent)]
     Ended(#[from] WriterError),
 }
 
 /// A page of kept transactions; the last page also has the subscription to new ones.
 pub(super) struct Page {
+    /// The transactions in order, still encoded.
     pub transactions: Vec<Encoded>,
     /// The subscription to new transactions; only the last page has it.
     pub live: Option<broadcast::Receiver<Arc<Logged>>>,

@@ -1,8 +1,8 @@
-//! Directories that only root may use: the state directory and the run directory.
+//! Directories that only root may use: the coordinator's state directory and run directory.
 //!
-//! What lies in them is not for other users of the host: environments of containers with their
-//! passwords, disks, the memory of templates, sockets, locks. Only their owner passes through
-//! the top directory, so that the modes below it are a second line; both are set at each start.
+//! They contain what other users of the host must not read: environments of containers with passwords, disks, memory of
+//! templates (saved VMs), sockets, locks. The top directory lets only its owner pass; the modes below it are a second
+//! barrier. Both are set at each start.
 
 use nix::unistd::geteuid;
 use std::{
@@ -20,15 +20,15 @@ const OTHERS: u32 = 0o077;
 /// A directory tree is at most this deep; the VCH's own are 4. A deeper one is not followed.
 const DEEPEST: usize = 16;
 
-/// Why a directory can't be made or kept for its owner alone.
+/// The reason why a directory can't be restricted to root.
 #[derive(Debug, Error)]
 pub enum PrivateError {
-    /// The directory can't be made, read or changed.
+    /// The directory can't be created, read or changed.
     #[error("cannot use {}: make the folder writable, or set `{setting}`", path.display())]
     File {
         /// The directory's path.
         path: PathBuf,
-        /// The setting of vch.toml that names the directory.
+        /// The setting of vch.toml that contains the path.
         setting: &'static str,
         /// The system's error.
         #[source]
@@ -39,7 +39,7 @@ pub enum PrivateError {
     NoDirectory {
         /// The path.
         path: PathBuf,
-        /// The setting of vch.toml that names the directory.
+        /// The setting of vch.toml that contains the path.
         setting: &'static str,
     },
     /// Another user owns the directory, and could change its content.
@@ -50,13 +50,13 @@ pub enum PrivateError {
     Owner {
         /// The directory's path.
         path: PathBuf,
-        /// The setting of vch.toml that names the directory.
+        /// The setting of vch.toml that contains the path.
         setting: &'static str,
-        /// The user ID of the owner.
+        /// The user ID of the directory's owner.
         owner: u32,
     },
-    /// The directory is open to other users and has content that is not the VCH's: closing it would
-    /// shut other users out of their files.
+    /// Other users can use the directory, and it has content that is not the VCH's. It is not restricted, since that
+    /// would keep these users from their files.
     #[error(
         "{} is open to other users and holds what is not the VCH's: `chmod 0700` it if it is the VCH's alone, or set `{setting}` to a directory of its own",
         path.display()
@@ -64,21 +64,21 @@ pub enum PrivateError {
     Shared {
         /// The directory's path.
         path: PathBuf,
-        /// The setting of vch.toml that names the directory.
+        /// The setting of vch.toml that contains the path.
         setting: &'static str,
     },
 }
 
-/// Makes a directory with mode 0700. If it exists and is open to other users, closes it, provided that it is empty or
-/// contains one of the names in `marks`. `setting` is the name of the setting in vch.toml that holds the path, for
-/// errors.
+/// Creates a directory with mode 0700. An existing directory that other users can use is restricted to its owner, if it
+/// is empty or contains an entry named in `marks` (which shows that it is the VCH's). `setting` is the setting of
+/// vch.toml that contains the path, for errors.
 ///
 /// # Errors
-/// Leaves the directory's mode as it is, and returns
-/// - [`PrivateError::File`] if the directory can't be made, read or changed,
+/// In all of these cases the directory's mode is unchanged. Returns
+/// - [`PrivateError::File`] if the directory can't be created, read or changed,
 /// - [`PrivateError::NoDirectory`] if the path is something else,
 /// - [`PrivateError::Owner`] if another user owns it,
-/// - [`PrivateError::Shared`] if it is open to other users and has other content only.
+/// - [`PrivateError::Shared`] if other users can use it, and it has only other content.
 pub fn provide(path: &Path, marks: &[&str], setting: &'static str) -> Result<(), PrivateError> {
     let file = |source| PrivateError::File {
         path: path.to_owned(),
@@ -132,9 +132,9 @@ fn holds_anything(directory: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Takes the rights of other users from everything below a directory, except from the subdirectories `except` and
-/// from sockets, whose modes say which users may connect. Logs what can't be changed: the directory above it lets no
-/// other user pass.
+/// Removes the access of other users from all files and directories below `directory`, except from its subdirectories
+/// named in `except`, and from sockets, whose modes decide which users may connect. Failures are only logged, since
+/// other users can't pass `directory` itself.
 pub fn mend_below(directory: &Path, except: &[&str]) {
     let mut repaired = 0;
     walk(directory, except, DEEPEST, &mut repaired);

@@ -21,7 +21,7 @@ pub(super) struct Reserve {
 }
 
 impl Reserve {
-    /// Opens the store's file, which exists, and reserves space behind it.
+    /// Opens the store's existing file, and reserves disk space behind its end.
     ///
     /// # Errors
     /// Returns [`StoreError::Directory`] if the file can't be opened.
@@ -40,9 +40,9 @@ impl Reserve {
         Ok(reserve)
     }
 
-    /// Reserves the space again if the file's length has changed. Returns whether a transaction that adds something
-    /// may be written; returns `false` on a full disk, where the rest is for removals. A file system that can't
-    /// reserve counts as having room.
+    /// Reserves the space again if the file's length has changed. Returns whether a transaction that adds something may
+    /// be written: `false` on a full disk, where the remaining space is for removals. A file system that can't reserve
+    /// space counts as having room.
     pub fn keep(&mut self) -> bool {
         let Ok(length) = self.file.metadata().map(|found| found.len()) else {
             return true;

@@ -1,4 +1,4 @@
-//! Commands and reports that several tests begin with.
+//! Commands and reports for tests.
 
 #![expect(clippy::unwrap_used, reason = "for tests")]
 
@@ -9,7 +9,7 @@ use protocol::{
 use std::collections::BTreeMap;
 use vch_ledger::{AddContainer, Channel, Command, Dns};
 
-/// Returns the command that adds a container on a Unix channel.
+/// Returns a command that adds a container with this name, whose channel is a Unix socket.
 pub fn add(name: &str) -> Command {
     Command::AddContainer(AddContainer {
         name: name.parse().unwrap(),
@@ -24,7 +24,7 @@ pub fn add(name: &str) -> Command {
     })
 }
 
-/// Returns a report of a VM without interfaces.
+/// Returns a report of an agent with this number, about a VM without interfaces.
 pub fn report(sequence: u64) -> Report {
     Report {
         sequence,

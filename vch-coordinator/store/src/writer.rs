@@ -29,25 +29,26 @@ const WAITING_JOBS: usize = 1024;
 /// The largest number of jobs that share one commit.
 const GROUP: usize = 256;
 
-/// A handle to the ledger: sends jobs to its writer; cheap to clone.
+/// A handle to the ledger, which decides about networks, containers, endpoints and published ports. It sends commands
+/// and requests to the thread that owns ledger and store (the writer). Clones are cheap and use the same writer.
 #[derive(Clone)]
 pub struct LedgerHandle {
     jobs: mpsc::Sender<Job>,
     commits: CommitMetrics,
 }
 
-/// The writer's running thread.
+/// The running thread that owns the ledger and the store: it lets the ledger decide commands, and writes the
+/// transactions to disk.
 pub struct WriterThread {
     thread: thread::JoinHandle<Result<(), StoreError>>,
 }
 
 impl WriterThread {
-    /// Waits for the thread's end. The thread ends when every [`LedgerHandle`] is dropped, by [`LedgerHandle::end`],
-    /// or when the store fails.
+    /// Waits until the thread has ended. It ends when every [`LedgerHandle`] is dropped, by [`LedgerHandle::end`], or
+    /// when the store fails.
     ///
     /// # Errors
-    /// Returns the error of the store that ended the thread, or [`StoreError::WriterPanicked`] if the thread
-    /// panicked.
+    /// Returns the store's error that ended the thread, or [`StoreError::WriterPanicked`] if the thread panicked.
     pub fn join(self) -> Result<(), StoreError> {
         self.thread
             .join()
@@ -55,31 +56,32 @@ impl WriterThread {
     }
 }
 
-/// A writer that was just spawned, with what its callers need.
+/// What [`LedgerHandle::spawn`] returns: the handle to the ledger, and the thread that owns ledger and store.
 pub struct SpawnedWriter {
-    /// The handle that sends it jobs.
+    /// The handle for commands and requests to the writer.
     pub ledger_handle: LedgerHandle,
-    /// The thread, to be joined.
+    /// The writer's thread, which the caller must join.
     pub thread: WriterThread,
-    /// The transactions that it commits from now on, in order.
+    /// Receives the transactions that are committed from now on, in order. The reconciler takes them, and makes the
+    /// VCH's kernel agree with them.
     pub published: mpsc::Receiver<Published>,
-    /// The whole desired state at the start, as a delta from nothing.
+    /// All that the VCH's kernel and VMs must have at the start, as a change from nothing.
     pub whole: Delta,
 }
 
-/// Why the writer does not start.
+/// The reason why the thread that owns ledger and store can't start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The store's rows contradict one another or the configuration.
+    /// The store's rows contradict each other, or the configuration.
     #[error("the store's rows do not make a ledger")]
     Load(#[from] LoadError),
-    /// The ledger refused to make one of the networks that every VCH has.
+    /// The ledger refused to create one of the networks that every VCH has.
     #[error("the predefined networks cannot be made: {0}")]
     Bootstrap(Refusal),
     /// The store can't be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The system could not start a thread.
+    /// The system can't start a thread.
     #[error("no thread for the keeper")]
     Thread(#[source] std::io::Error),
 }
@@ -96,13 +98,13 @@ struct Writer {
 }
 
 impl LedgerHandle {
-    /// Loads the ledger from the store's rows, makes the predefined networks if they are missing,
-    /// and starts the writer's thread.
+    /// Makes the ledger from the rows that the store has loaded, creates the predefined networks if they are missing,
+    /// and starts the writer's thread. `host` tells which subnets and ports the machine uses itself.
     ///
     /// # Errors
-    /// Returns [`StartError`]: `Load` if the rows contradict one another or `settings`, `Bootstrap`
-    /// if a predefined network can't be made, `Store` if that can't be written, `Thread` if the
-    /// system starts no thread.
+    /// Returns [`StartError::Load`] if the rows contradict each other or `settings`, [`StartError::Bootstrap`] if a
+    /// predefined network is refused, [`StartError::Store`] if it can't be written, [`StartError::Thread`] if the
+    /// thread can't be started.
     pub fn spawn(
         store: Store,
         loaded: Loaded,
@@ -155,13 +157,12 @@ impl LedgerHandle {
         })
     }
 
-    /// Lets the ledger decide a command. If it is not refused, its transaction is durable when this
-    /// returns. The second value resolves when the transaction has been followed; it is `None` for
-    /// a refusal.
+    /// Lets the ledger decide a command. Unless the ledger refuses it, its transaction is durable on disk when this
+    /// returns. The second value then receives the outcome of applying the transaction to the VCH's kernel; it is
+    /// `None` for a refusal.
     ///
     /// # Errors
-    /// Returns [`WriterError::Full`] if the disk has no room for the transaction, and
-    /// [`WriterError::Ended`] if the writer has ended.
+    /// Returns [`WriterError::Full`] if the disk is full, [`WriterError::Ended`] if the writer has ended.
     pub async fn decide(
         &self,
         command: Command,
@@ -172,11 +173,10 @@ impl LedgerHandle {
         answered.await.map_err(|_| WriterError::Ended)?
     }
 
-    /// Stores a container's report; it is durable when this returns.
+    /// Stores the last report of a container's agent. The report is durable on disk when this returns.
     ///
     /// # Errors
-    /// Returns [`WriterError::Full`] if the disk has no room for it, and [`WriterError::Ended`] if
-    /// the writer has ended.
+    /// Returns [`WriterError::Full`] if the disk is full, [`WriterError::Ended`] if the writer has ended.
     pub async fn record(&self, container: ContainerId, report: Report) -> Result<(), WriterError> {
         let (answer, answered) = oneshot::channel();
         let job = Job::Report(container, report, answer);
@@ -184,34 +184,34 @@ impl LedgerHandle {
         answered.await.map_err(|_| WriterError::Ended)?
     }
 
-    /// Returns a stream of every transaction behind `after`, the last revision that the caller
-    /// knows: first the kept transactions, then new ones as they are committed.
+    /// Returns a stream of every transaction behind `after`, the last revision (transaction number) that the caller
+    /// knows: first the stored transactions, then new ones as they are committed.
     ///
     /// # Errors
-    /// Returns [`ChangesError::Compacted`] if the transactions behind `after` are not kept any
-    /// more, and [`ChangesError::Ahead`] if `after` is newer than the newest revision; the caller
-    /// then [`read`](Self::read)s [`Ledger::rows`] and [`Ledger::revision`] first. Returns
-    /// [`ChangesError::Ended`] if the writer has ended.
+    /// Returns [`ChangesError::Compacted`] if the transactions behind `after` are no longer stored, and
+    /// [`ChangesError::Ahead`] if `after` is newer than the newest revision. The caller must then first
+    /// [`read`](Self::read) [`Ledger::rows`] and [`Ledger::revision`]. Returns [`ChangesError::Ended`] if the writer
+    /// has ended.
     pub async fn changes_since(&self, after: Revision) -> Result<Changes, ChangesError> {
         Changes::follow(Jobs(self.jobs.downgrade()), after).await
     }
 
-    /// Asks the writer to end after the jobs that wait already; later calls return
-    /// [`WriterError::Ended`].
+    /// Requests the writer to end when the requests that are already waiting are done. Later calls of this handle
+    /// return [`WriterError::Ended`].
     pub async fn end(&self) {
         // It has ended already then.
         let _ = self.jobs.send(Job::End).await;
     }
 
-    /// Waits until the writer has ended: by [`LedgerHandle::end`], or because the store failed.
+    /// Waits until the writer has ended, by [`LedgerHandle::end`] or because the store failed.
     pub async fn ended(&self) {
         self.jobs.closed().await;
     }
 
-    /// Adds what the writer counts: commits, and the jobs that wait for it. Reading them asks nothing of its thread.
+    /// Adds the writer's metrics to `registry`: its commits, and the number of waiting requests.
     ///
     /// # Errors
-    /// [`RegisterError`].
+    /// Returns [`RegisterError`] if a metric of the same name exists.
     pub fn register_metrics(&self, registry: &Registry) -> Result<(), RegisterError> {
         let jobs = self.jobs.downgrade();
         let depth = move || {
@@ -223,8 +223,8 @@ impl LedgerHandle {
         self.commits.register(registry, depth)
     }
 
-    /// Calls `look` with the ledger, after every command that was sent before, and returns its
-    /// result. It runs on the writer's thread, so it must be short.
+    /// Calls `look` with the ledger, after all commands that were sent before, and returns the result of `look`. The
+    /// function runs on the writer's thread, so it must be short.
     ///
     /// # Errors
     /// Returns [`WriterError::Ended`] if the writer has ended.

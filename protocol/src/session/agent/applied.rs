@@ -1,4 +1,4 @@
-//! The agent's report of its kernel's state, cut to the size of a frame.
+//! Makes the agent's reports from its kernel's state, within the size of a frame.
 
 use crate::frame::MAX_PAYLOAD;
 use crate::message::{Failure, InterfaceReport, InterfaceState, MAX_ACTION, MAX_FAILURES, Report};
@@ -7,15 +7,15 @@ use crate::spec::{MAX_ADDRESSES, MAX_INTERFACES, MAX_ROUTES, SpecId};
 /// `EMSGSIZE` of errno(3): message too long.
 const MESSAGE_TOO_LONG: i32 = 90;
 
-/// The kernel's state after a spec was applied or since something changed: a
-/// [`Report`](crate::message::Report) without a number yet.
+/// The state of the guest's network after the agent has applied a
+/// [`NetSpec`](crate::spec::NetSpec). The agent's session numbers it, and sends it as a [`Report`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// The spec that was applied.
+    /// The ID of the [`NetSpec`](crate::spec::NetSpec) that the agent applied.
     pub spec: SpecId,
-    /// The state of each interface of the spec, in its order.
+    /// The state of each interface of the [`NetSpec`](crate::spec::NetSpec), in its order.
     pub interfaces: Vec<InterfaceReport>,
-    /// The failures that belong to no interface.
+    /// The failures that concern no single interface: of the host name, for example.
     pub failures: Vec<Failure>,
 }
 

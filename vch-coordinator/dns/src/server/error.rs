@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use crate::config::ConfigError;
 use crate::network_id::NetworkId;
 
-/// Why the server could not be started.
+/// The reason why the name server can't be started.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
-    /// A setting is not possible.
+    /// A setting is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The kernel refused something that a thread needs.
@@ -23,7 +23,7 @@ pub enum SpawnError {
     },
 }
 
-/// The reason for which an address is not served.
+/// The reason why the name server can't serve an address.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Another program has the port, at this address or at all addresses.
@@ -39,7 +39,7 @@ pub enum ListenError {
         /// `udp` or `tcp`.
         transport: &'static str,
     },
-    /// The kernel refused a socket.
+    /// The kernel refused to open or bind a socket.
     #[error("dns: no {transport} socket on port {port} of {ip}")]
     Open {
         /// The address.
@@ -62,15 +62,16 @@ pub enum ListenError {
         #[source]
         source: io::Error,
     },
-    /// The address serves another network already.
+    /// The address is already served for another network.
     #[error("dns: {ip} is already served for network {}: unlisten it first", network.0)]
     OtherNetwork {
         /// The address.
         ip: IpAddr,
-        /// The network that it serves.
+        /// The network for which it is served.
         network: NetworkId,
     },
-    /// No gateway can have the address.
+    /// The address can't be a gateway's: it is unspecified, multicast, broadcast or link-local
+    /// IPv6.
     #[error(
         "dns: {ip} can't be listened on: give one unicast address (an IPv6 address that is not \
          link-local)"
@@ -79,21 +80,21 @@ pub enum ListenError {
         /// The address.
         ip: IpAddr,
     },
-    /// The address is one of the upstream servers: the server would ask itself.
+    /// The address is that of an upstream server: the server would query itself.
     #[error("dns: {ip} is configured as an upstream server: name another server")]
     IsUpstream {
         /// The address.
         ip: IpAddr,
     },
-    /// The threads have ended.
+    /// The server's threads have ended.
     #[error("dns: the server has stopped: start it again")]
     Stopped,
 }
 
-/// The error of a shutdown: some threads had failed before.
+/// The error of a shutdown: some of the server's threads had already failed before.
 #[derive(Debug, thiserror::Error)]
 #[error("dns: {} threads failed: {}", failed.len(), failed.join("; "))]
 pub struct ShutdownError {
-    /// Each failed thread with its reason.
+    /// One text for each failed thread, with the reason.
     pub failed: Vec<String>,
 }

@@ -3,13 +3,13 @@
 use nix::sys::stat::{major, minor};
 use std::{fmt, fs};
 
-/// The process that holds a lock.
+/// The process that holds the lock of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// The process ID; `None` if the kernel does not tell it: the process has just ended, or is in
-    /// another PID namespace.
+    /// The process ID; `None` if the kernel does not show the process, since it has just ended or
+    /// is in another PID namespace.
     pub pid: Option<u32>,
-    /// The name of the program, cut by the kernel to 15 bytes (comm).
+    /// The name of its program (`comm`), cut by the kernel to 15 bytes; `None` if it is not known.
     pub program: Option<String>,
 }
 
