@@ -43,49 +43,50 @@ use vch_network::{PortProbe, nat::NatEnvironment};
 pub struct Config {
     /// The directory of the store, which outlives restarts of the VCH.
     pub state_dir: PathBuf,
-    /// The directory of sockets, which may be emptied at boot.
+    /// The directory of Unix sockets. It may be emptied at boot.
     pub run_dir: PathBuf,
-    /// The native API's Unix socket.
+    /// The path of the Unix socket of the native API, which `vchctl` uses.
     pub api_socket: PathBuf,
     /// The VCH's interface on the management network.
     pub management: HostInterface,
-    /// The interface and the settings of the Docker API.
+    /// The VCH's interface and the settings of the Docker API.
     pub docker_endpoint: DockerEndpoint,
     /// The external networks: at least one, and at least one on which ports are published.
     pub externals: Vec<ExternalNetwork>,
     /// The settings of bridge networks.
     pub bridge: Bridge,
-    /// The range of automatic host ports; `None` for the kernel's range of ephemeral ports.
+    /// The range of the host ports that the VCH may choose for published ports; `None` for the kernel's range of
+    /// ephemeral ports.
     pub ephemeral: Option<RangeInclusive<u16>>,
-    /// Which program runs the containers' VMs.
+    /// The program that runs the containers' VMs, and the VMs' settings.
     pub runtime: Runtime,
-    /// The limits of images.
+    /// The limits on the size of images.
     pub images: Images,
-    /// The settings of the name server.
+    /// The settings of the name server for containers.
     pub dns: Dns,
-    /// The settings of sessions with agents.
+    /// The settings of sessions with the agents in the VMs.
     pub tether: Tether,
-    /// Where metrics are read; nowhere where it is `None`.
+    /// The address or Unix socket at which Prometheus reads the metrics; `None` if metrics are not served.
     pub metrics: Option<MetricsEndpoint>,
 }
 
-/// The settings of the name server that listens on every gateway address.
+/// The settings of the name server, which listens on the gateway addresses of bridge networks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dns {
-    /// The threads, and the upstream servers for names that are not the VCH's own.
+    /// The number of threads, the limits, and the upstream servers for names that are not the VCH's own.
     pub server: vch_dns::Config,
-    /// The policy for answers about the VCH's own names.
+    /// The settings of answers about the VCH's own names, such as their TTL.
     pub policy: vch_dns::Policy,
 }
 
-/// The settings of sessions with agents.
+/// The settings of sessions (conversations) with the agents in the VMs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tether {
-    /// The interval of pings.
+    /// The interval of heartbeats: the coordinator and an agent send one when they have nothing else to send.
     pub heartbeat: Duration,
-    /// How long a request waits for the agent's report before it is answered as `pending`.
+    /// The longest time for which a request waits for the agent's report before it is answered as `pending`.
     pub report_deadline: Duration,
-    /// The native vsock port on which the VCH accepts agents; `None` if it does not listen.
+    /// The native vsock port at which agents connect to the coordinator; `None` if it does not listen on native vsock.
     pub vsock_port: Option<PrivilegedPort>,
 }
 
@@ -95,7 +96,8 @@ const DEFAULT_TTL_SECONDS: u64 = 0;
 const DEFAULT_DNS_THREADS: u64 = 2;
 
 impl Config {
-    /// Returns the settings for the ledger of this VCH.
+    /// Returns the settings for the ledger of the VCH with this identity. The port range is read from the kernel if
+    /// none is configured.
     pub fn ledger_settings(&self, vch: VchId) -> Settings {
         let mut settings = Settings::of(vch);
         settings.pools.clone_from(&self.bridge.pools);
@@ -124,7 +126,7 @@ impl Config {
         }
     }
 
-    /// Returns the probe that finds the process listening on a port of this VCH.
+    /// Returns the probe that finds out which process, other than the coordinator, listens at a port of the VCH.
     pub fn port_probe(&self) -> PortProbe {
         let at = |published| {
             let externals = self.externals.iter();
@@ -177,7 +179,7 @@ impl Config {
         ])
     }
 
-    /// Reads and checks a file.
+    /// Reads and checks the configuration file at `path`.
     ///
     /// # Errors
     /// - [`ConfigError::Read`] if the file cannot be read.
@@ -190,7 +192,7 @@ impl Config {
         Self::parse(path, &text)
     }
 
-    /// Checks the text of a file. `path` is only used in errors.
+    /// Checks the text of a configuration file. `path` is only used in errors.
     ///
     /// # Errors
     /// - [`ConfigError::Syntax`] if the text is not TOML, or has an unknown field or a value of a wrong type.

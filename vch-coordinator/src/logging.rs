@@ -1,6 +1,6 @@
 //! Writes the log in a separate thread.
 //!
-//! Logging never waits for the log's reader: a blocked journal would otherwise block the async runtime's
+//! Logging never waits for the log's reader: a blocked journal would otherwise block the asynchronous runtime's
 //! threads, and with them sessions, timers and the API.
 
 use std::{
@@ -27,19 +27,20 @@ enum Item {
     Flush(SyncSender<()>),
 }
 
-/// The sender of log lines. Cheap to clone.
+/// The queue of log lines for the thread that writes them; a writer for `tracing_subscriber`. A line that finds the
+/// queue full is dropped and counted. Clones share the queue.
 #[derive(Clone, Debug)]
 pub struct LogWriter {
     lines: SyncSender<Item>,
     dropped: Arc<AtomicU64>,
 }
 
-/// Flushes the log when it is dropped: waits up to one second until the queued lines are written.
+/// A guard that waits, when it is dropped, until the queued log lines are written: at most one second.
 #[derive(Debug)]
 pub struct Flush(SyncSender<Item>);
 
 impl LogWriter {
-    /// Spawns the thread, which writes to `log` until the last [`LogWriter`] is dropped.
+    /// Spawns the thread that writes the lines to `log`, until the last [`LogWriter`] and the [`Flush`] are dropped.
     ///
     /// # Errors
     /// Returns an error if the thread cannot be created.
@@ -63,12 +64,13 @@ impl<'a> MakeWriter<'a> for LogWriter {
     }
 }
 
-/// A writer of one line.
+/// A writer of one log line; `tracing_subscriber` makes one for each line.
 #[derive(Debug)]
 pub struct Line<'a>(&'a LogWriter);
 
 impl Write for Line<'_> {
-    /// Queues the complete buffer as one line: `tracing_subscriber` writes a line in one call.
+    /// Queues the buffer as one line; `tracing_subscriber` writes a complete line in one call. Never fails: a line that
+    /// finds the queue full is dropped and counted.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match self.0.lines.try_send(Item::Line(line.to_vec())) {
             Ok(()) => {}

@@ -1,7 +1,7 @@
-//! What the coordinator's parts count, read by Prometheus.
+//! The metrics that the parts of the coordinator count, for Prometheus.
 //!
-//! Architecture invariant: a reading takes no lock for which the store's writer waits, asks no task, and walks over no
-//! containers: what it costs does not grow with them.
+//! Architecture invariant: reading the metrics takes no lock for which the store's writer waits, asks no task, and
+//! visits no single container: the cost does not grow with the number of containers.
 
 mod server;
 
@@ -16,23 +16,23 @@ use vch_engine::Reconciler;
 use vch_metrics::{Description, RegisterError, Registry};
 use vch_runtime::Runtime;
 
-/// Why metrics are not served.
+/// Why the metrics are not served.
 #[derive(Debug, Error)]
 pub enum MetricsError {
-    /// The listener cannot be opened.
+    /// The listener cannot be opened at the configured address or Unix socket.
     #[error(transparent)]
     Listen(#[from] MetricsListenError),
-    /// Two parts register a metric of one name.
+    /// Two parts of the coordinator have a metric of the same name.
     #[error(transparent)]
     Register(#[from] RegisterError),
 }
 
-/// Serves metrics where the configuration says, as a part of the coordinator and until the stop. If it says nothing, no
-/// listener is opened.
+/// Serves the metrics at the configured address or Unix socket until the coordinator stops, as one of its `parts`.
+/// Opens no listener if none is configured.
 ///
 /// # Errors
-/// Returns [`MetricsError::Listen`] if the listener cannot be opened, and [`MetricsError::Register`] if two parts register
-/// a metric of one name.
+/// Returns [`MetricsError::Listen`] if the listener cannot be opened, and [`MetricsError::Register`] if two parts have
+/// a metric of the same name.
 pub fn serve(
     config: &Config,
     counting: (&Reconciler, &Runtime),

@@ -1,11 +1,12 @@
-//! Lets the native API read and show the options of networks as the Docker API does.
+//! Lets the native API accept and show the options of networks by their Docker names.
 
 use control_api::NetworkOptions;
 use docker_model::networks::options;
 use std::{collections::BTreeMap, sync::Arc};
 use vch_ledger::{BridgeOptions, Network, Refusal};
 
-/// Parses network options by Docker's names.
+/// The options of networks by their Docker names, as `com.docker.network.driver.mtu`: parses and shows them for the
+/// native API.
 pub struct ByDockersNames;
 
 impl NetworkOptions for ByDockersNames {

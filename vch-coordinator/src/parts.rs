@@ -1,4 +1,4 @@
-//! The parts of a running coordinator. A part that ends unexpectedly ends the coordinator:
+//! The parts of a running coordinator: its long-running tasks. A part that ends unexpectedly ends the coordinator;
 //! otherwise requests would still be answered as done although the part's work is missing.
 
 use std::{collections::BTreeMap, convert::Infallible, error::Error, future::Future};
@@ -7,10 +7,10 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use vch_log::error_chain;
 
-/// A part ended before the coordinator was told to stop.
+/// How a part (a long-running task) ended before the coordinator was told to stop.
 #[derive(Debug, Error)]
 pub enum PartError {
-    /// The part returned.
+    /// The part returned, which it must not do by itself.
     #[error("the {part} ended: the coordinator ends too, VMs go on")]
     Ended {
         /// The name of the part.
@@ -21,7 +21,7 @@ pub enum PartError {
     Failed {
         /// The name of the part.
         part: &'static str,
-        /// The error with its causes.
+        /// The error with its causes, as one line.
         reason: String,
     },
     /// The part panicked. The panic is in the log.
@@ -35,17 +35,18 @@ pub enum PartError {
 /// How a task ended; `None` for an expected end.
 type PartOutcome = Option<PartError>;
 
-/// The tasks of a coordinator.
+/// The parts of a coordinator: its long-running tasks, by name.
 pub struct Parts {
     tasks: JoinSet<PartOutcome>,
     names: BTreeMap<Id, &'static str>,
     stop: CancellationToken,
+    /// The channel by which a test ends a part.
     #[cfg(test)]
     pub faults: faults::Faults,
 }
 
 impl Parts {
-    /// Creates an empty set of parts, which end when `stop` is cancelled.
+    /// Creates an empty set of parts (long-running tasks). Each part is ended when `stop` is cancelled.
     pub fn new(stop: CancellationToken, #[cfg(test)] faults: faults::Faults) -> Self {
         Self {
             tasks: JoinSet::new(),
@@ -56,7 +57,7 @@ impl Parts {
         }
     }
 
-    /// Spawns a part that must not end by itself.
+    /// Spawns a part (long-running task) that must run until the stop. The stop cancels it.
     pub fn spawn(&mut self, part: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         self.spawn_fallible(part, async {
             work.await;
@@ -64,7 +65,8 @@ impl Parts {
         });
     }
 
-    /// Spawns a part that must not end by itself, and that may return an error.
+    /// Spawns a part (long-running task) that must run until the stop, and that may return an error. The stop cancels
+    /// it.
     pub fn spawn_fallible<E: Error + Send + 'static>(
         &mut self,
         part: &'static str,
@@ -77,7 +79,8 @@ impl Parts {
         });
     }
 
-    /// Spawns a part that reacts to the stop itself, and must not end before it.
+    /// Spawns a part (long-running task) that must run until the stop. The part ends by itself after the stop, and is
+    /// not cancelled.
     pub fn spawn_stopping<E: Error + Send + 'static>(
         &mut self,
         part: &'static str,
@@ -101,7 +104,7 @@ impl Parts {
         });
     }
 
-    /// Spawns a task that ends by itself. Only a panic counts as the unexpected end of a part.
+    /// Spawns a task that may end at any time. Only its panic counts as an unexpected end.
     pub fn spawn_once(
         &mut self,
         part: &'static str,
@@ -123,7 +126,7 @@ impl Parts {
         self.names.insert(id, part);
     }
 
-    /// Waits until a part ends unexpectedly, and returns how. Cancel-safe.
+    /// Waits until a part (long-running task) ends unexpectedly. Returns its name, and how it ended. Cancel-safe.
     pub async fn ended(&mut self) -> PartError {
         loop {
             match self.tasks.join_next_with_id().await {
@@ -142,7 +145,7 @@ impl Parts {
         }
     }
 
-    /// Waits until all parts have ended. The stop must have been cancelled.
+    /// Waits until all parts (long-running tasks) have ended. The caller must have cancelled the stop before.
     pub async fn close(mut self) {
         while self.tasks.join_next().await.is_some() {}
     }

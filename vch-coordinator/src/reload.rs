@@ -1,4 +1,4 @@
-//! Reloads the configuration of a running coordinator.
+//! Reloads the configuration file of a running coordinator.
 
 use crate::config::{self, Config};
 use control_api::ApiError;
@@ -13,18 +13,18 @@ use vch_ledger::Command;
 /// Why the configuration could not be reloaded.
 #[derive(Debug, Error)]
 pub enum ReloadError {
-    /// The file is not valid, or it changes a field that needs a restart.
+    /// The file is not valid, changes a field that needs a restart, or does not match the VCH's interfaces.
     #[error(transparent)]
     File(#[from] config::RereadError),
-    /// The certificates cannot be used.
+    /// The TLS certificates of the Docker API cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The ledger refused the external networks, or they could not be set up.
+    /// The ledger refused the new external networks, or the VCH could not make them.
     #[error(transparent)]
     Request(#[from] RequestError),
 }
 
-/// Reloads the configuration on request, one reload at a time.
+/// The reload of the configuration file of a running coordinator. Reloads are made one at a time.
 pub struct Reload {
     file: PathBuf,
     current: Mutex<Config>,
@@ -33,7 +33,8 @@ pub struct Reload {
 }
 
 impl Reload {
-    /// Returns the reload of `file`, from which `current` was read at the start.
+    /// Returns a [`Reload`] of the file at `file`. `current` is the configuration that was read from it at the start;
+    /// `requests` carries out the changes of external networks.
     pub fn new(file: PathBuf, current: Config, requests: Requests) -> Self {
         Self {
             file,
@@ -43,7 +44,7 @@ impl Reload {
         }
     }
 
-    /// Adds certificates to reload.
+    /// Sets the TLS certificates of the Docker API, which each reload reads again; `None` if the Docker API has none.
     #[must_use]
     pub fn with_certificates(self, certificates: Option<Certificates>) -> Self {
         Self {
@@ -52,12 +53,14 @@ impl Reload {
         }
     }
 
-    /// Reads the file, and applies its external networks and the Docker API's certificates.
+    /// Reads the file again, and applies the changes of external networks and the Docker API's certificates. Returns
+    /// the result of changing the external networks.
     ///
     /// # Errors
-    /// - [`ReloadError::File`] if the file is not valid or changes a field that needs a restart. Nothing has changed then.
+    /// - [`ReloadError::File`] if the file is not valid, changes a field that needs a restart, or names an interface or
+    ///   address that the VCH does not have. Nothing has changed then.
     /// - [`ReloadError::Tls`] if a certificate cannot be used. Nothing has changed then.
-    /// - [`ReloadError::Request`] if the ledger refuses the external networks. The certificates are reloaded nevertheless.
+    /// - [`ReloadError::Request`] if the external networks are refused. The certificates are reloaded nevertheless.
     pub async fn take_over(&self) -> Result<Outcome, ReloadError> {
         let mut current = self.current.lock().await;
         let newer = current.reread(&self.file)?;

@@ -1,7 +1,7 @@
-//! The limit of open files (RLIMIT_NOFILE, getrlimit(2)), and how many the coordinator needs.
+//! The limit on open files (RLIMIT_NOFILE, getrlimit(2)), and the number of files that the coordinator needs.
 //!
-//! Most shells set 1,024, which a few hundred networks use up. The coordinator raises the limit when it
-//! starts, and does not start if the limit is below what its ledger needs.
+//! Most shells set 1,024, which a few hundred networks use up. The coordinator raises the limit when it starts, and
+//! does not start if the limit is below what its ledger needs.
 
 use crate::metrics;
 use nix::{
@@ -22,12 +22,12 @@ const EACH_CONTAINER: usize = 3;
 /// files of a log.
 const EACH_DOCKER_CONNECTION: usize = 4;
 
-/// The objects that need open files.
+/// The numbers of objects in the ledger for which the coordinator needs open files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// The number of the VCH's addresses on bridge networks.
+    /// The number of the VCH's addresses on bridge networks, on each of which the name server listens.
     pub gateways: usize,
-    /// The number of containers.
+    /// The number of containers, running and stopped.
     pub containers: usize,
 }
 
@@ -39,7 +39,7 @@ impl Load {
         containers: 4_096,
     };
 
-    /// Returns the load of everything in a ledger.
+    /// Counts the objects in `whole`, the desired state of the whole ledger.
     pub fn of(whole: &Delta) -> Self {
         let backing = whole.networks.values().flatten();
         let bridges = backing.filter(|backing| !matches!(backing.segment, Segment::External(_)));
@@ -49,8 +49,8 @@ impl Load {
         }
     }
 
-    /// Returns the number of files that the load needs when all limits of the APIs and the name
-    /// server are reached.
+    /// Returns the number of open files that the coordinator needs at most for these objects: when the APIs and the
+    /// name server have as many connections as they allow.
     pub fn files(self, dns: &vch_dns::Config) -> u64 {
         let docker = EACH_DOCKER_CONNECTION * docker_api::server::MAX_CONNECTIONS;
         let readers = metrics::MAX_CONNECTIONS;
@@ -62,31 +62,31 @@ impl Load {
     }
 }
 
-/// Why the coordinator cannot open the files that it needs.
+/// Why the coordinator cannot open as many files as it needs.
 #[derive(Debug, Error)]
 pub enum RlimitError {
-    /// The kernel refused to read the limit or to raise it to a permitted value.
+    /// The kernel refused to read the limit on open files, or to raise it to a permitted value.
     #[error("the limit of open files can't be read or raised")]
     Kernel(#[from] Errno),
-    /// The limit is below what the ledger needs.
+    /// The limit on open files is below what the ledger needs.
     #[error(
         "open files: the limit is {limit}, and {needed} are needed for {} gateways and {} \
          containers: start with `ulimit -Hn {wanted}`, or `LimitNOFILE={wanted}` in the unit",
         load.gateways, load.containers
     )]
     TooFew {
-        /// The limit.
+        /// The limit that applies at present, in files.
         limit: u64,
-        /// The number of files that the ledger needs.
+        /// The number of open files that the ledger needs.
         needed: u64,
-        /// The recommended limit, with some reserve.
+        /// The recommended limit, with some reserve, in files.
         wanted: u64,
-        /// The load of the ledger.
+        /// The numbers of objects that need the files.
         load: Load,
     },
 }
 
-/// Raises the limit of open files, and checks that it suffices for `load`.
+/// Raises the limit on open files of this process, and checks that it suffices for `load`, the objects in the ledger.
 ///
 /// # Errors
 /// - [`RlimitError::Kernel`] if the limit cannot be read or raised.

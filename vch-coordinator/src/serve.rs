@@ -49,21 +49,21 @@ use crate::parts::faults::Faults;
 /// How long requests that are under way at the stop may take to complete.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Whether to create a new store if directories of containers exist without one.
+/// Whether the coordinator may create a new store if directories of containers exist without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begin {
-    /// Refuse to create it.
+    /// The coordinator refuses to start, since its store may have been lost.
     AsBefore,
-    /// Create it.
+    /// The coordinator creates a new store, as the option `--begin-anew` demands.
     Anew,
 }
 
-/// Runs a coordinator with `config`, which was read from `file`, until `stop` is cancelled or a
-/// part fails. Networks, links and rules stay when it ends: they belong to the ledger, not to this
-/// process.
+/// Runs a coordinator with `config`, which was read from `file`, until `stop` is cancelled or a part of it fails.
+/// Networks, links, nftables rules and VMs stay when it ends; the next coordinator takes them over.
 ///
 /// # Errors
-/// Returns the [`ServeError`] of the part that does not start or has ended. All parts have ended then.
+/// Returns the [`ServeError`] of the part that does not start, or that has ended unexpectedly. All parts have ended
+/// then.
 pub async fn serve(
     file: PathBuf,
     config: Config,

@@ -28,7 +28,8 @@ const OF: &str = "WATCHDOG_PID";
 /// does no harm.
 const TIMES: u32 = 3;
 
-/// The connection to the service manager that started this process.
+/// The connection to the service manager (as systemd) that started this process, by which it is notified
+/// (sd_notify(3)).
 #[derive(Debug)]
 pub struct Watchdog {
     socket: UnixDatagram,
@@ -37,7 +38,8 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// Connects to the service manager that the environment names. Returns `None` if it names none.
+    /// Connects to the service manager that the environment names (`NOTIFY_SOCKET`). Returns `None` if the environment
+    /// names none.
     ///
     /// # Errors
     /// Returns an error if the service manager cannot be reached.
@@ -63,7 +65,7 @@ impl Watchdog {
         Ok(Self { socket, within })
     }
 
-    /// Notifies the service manager that the coordinator is ready.
+    /// Notifies the service manager that the coordinator is ready to serve requests.
     pub fn ready(&self) {
         self.tell("READY=1");
     }
@@ -73,8 +75,8 @@ impl Watchdog {
         self.tell("STOPPING=1");
     }
 
-    /// Notifies the watchdog at intervals, as long as `answers` returns true in time. Never
-    /// returns.
+    /// Notifies the service manager at intervals that the coordinator is alive, as long as the future that `answers`
+    /// returns yields true in time. Never returns.
     pub async fn keep<F: Future<Output = bool>>(&self, mut answers: impl FnMut() -> F) {
         let Some(within) = self.within else {
             return std::future::pending().await;

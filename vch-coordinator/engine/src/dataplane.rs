@@ -1,5 +1,5 @@
-//! The data plane: links, nftables rules, DNS names, agent sessions and NICs of running VMs, kept
-//! as the ledger says.
+//! The data plane: the links, nftables rules, DNS names, agent sessions and NICs of running VMs, which are kept in
+//! agreement with the ledger.
 //!
 //! ```text
 //!   Delta (from the ledger) ──► segments   bridges, taps, veth pairs, gateways' addresses
@@ -30,13 +30,14 @@ use vch_network::{
     tether::Tether,
 };
 
-/// The data plane of this VCH.
+/// The parts of the VCH that are kept in agreement with the ledger: links, nftables, DNS, agent sessions and NICs of
+/// running VMs. The [`Reconciler`](crate::Reconciler) owns it.
 pub struct Dataplane {
-    /// Makes the bridges, ports and gateway addresses.
+    /// The handle by which bridges, the links on them, and the gateways' addresses are made.
     pub segments: Segments,
-    /// Makes the nftables tables.
+    /// The handle by which the nftables tables are made: published ports, isolation, anti-spoofing.
     pub nat: Nat,
-    /// Serves the names.
+    /// Serves the DNS names.
     dns: Dns,
     /// Holds the sessions with the agents.
     tether: Arc<Tether>,
@@ -46,13 +47,13 @@ pub struct Dataplane {
     shared: BTreeMap<NetworkId, SharedAddresses>,
 }
 
-/// A network's share of the shared segment: the bridge, and the VCH's addresses of that network on
-/// it.
+/// The share of one network in the bridge that all shared networks use: the bridge's name, and the VCH's addresses on
+/// the network.
 pub type SharedAddresses = (InterfaceName, Vec<IpNet>);
 
 impl Dataplane {
-    /// Makes a data plane of its parts; changes nothing yet. `nics` changes the NICs of running
-    /// VMs, if anything can.
+    /// Makes a data plane of its parts. Changes nothing yet. `nics` changes the NICs of running VMs; `None` if no
+    /// program is configured that can.
     pub fn new(
         segments: Segments,
         nat: Nat,
@@ -70,13 +71,15 @@ impl Dataplane {
         }
     }
 
-    /// Applies one transaction's delta, `published` at that moment. Additions are made from the segment upwards, removals in the opposite order.
-    /// The returned future does the rest (changes of running VMs, and removals of links, for which the kernel takes
-    /// long); it may run beside the next transactions. `None` if nothing is left to be done.
+    /// Carries out `delta`, the changes of one transaction, which was published at `published`. What is added is made
+    /// from the bridge upwards, what is removed in the opposite order.
+    ///
+    /// Returns a future that does the remaining work: changes of running VMs' NICs, and removals of links, which take
+    /// the kernel long. It may run concurrently with the next transactions. `None` if no work remains.
     ///
     /// # Errors
-    /// Returns [`DataplaneError`] with the part of the data plane that failed; the parts before it stay changed, the
-    /// caller has to reconcile.
+    /// Returns [`DataplaneError`] with the part of the data plane that failed. The changes in the parts before it stay;
+    /// the caller must then call [`Dataplane::reconcile`].
     pub async fn follow(
         &mut self,
         delta: &Delta,
@@ -149,28 +152,27 @@ impl Dataplane {
         Some(links.boxed())
     }
 
-    /// Returns a future that resolves when a thread of the name server has ended; only the first
-    /// call's future ever does.
+    /// Returns a future that resolves when a thread of the name server has ended. Before [`Dataplane::close`] this
+    /// means that the name server has failed. Only the future of the first call ever resolves.
     pub fn name_server_ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
         self.dns.ended()
     }
 
-    /// Adds what the name server and the sessions count.
+    /// Adds the metrics of the name server and of the agent sessions to the registry.
     ///
     /// # Errors
-    /// [`RegisterError`].
+    /// Returns [`RegisterError`] if the registry has a metric of the same name already.
     pub fn register_metrics(&self, registry: &Registry) -> Result<(), RegisterError> {
         self.dns.register_metrics(registry)?;
         self.tether.register_metrics(registry)
     }
 
-    /// Returns a future that asks again for the changes of running VMs that failed; `None` if all
-    /// were made.
+    /// Returns a future that retries the changes of running VMs' NICs that failed; `None` if none failed.
     pub fn again(&mut self) -> Option<Later> {
         self.running.as_mut().and_then(Running::again)
     }
 
-    /// Returns a message for each change of a running VM that failed.
+    /// Returns a message for each change of a running VM's NIC that failed and will be retried.
     pub fn waiting(&self) -> Vec<String> {
         self.running
             .as_ref()
@@ -210,9 +212,10 @@ impl Dataplane {
         Ok(())
     }
 
-    /// Makes the VCH's kernel and sessions as a whole ledger says, and removes everything else that
-    /// this VCH made. `reports` are the last reports of the containers' agents. Returns the errors
-    /// of what could not be done; everything else is done.
+    /// Makes the VCH agree with `whole`, the desired state of the whole ledger, and removes everything else that this
+    /// VCH made. `reports` contains the last stored reports of the containers' agents.
+    ///
+    /// Returns the errors of what could not be done; the rest is done nevertheless. Empty if everything agrees.
     pub async fn reconcile(
         &mut self,
         whole: &Delta,
@@ -247,7 +250,8 @@ impl Dataplane {
         failed
     }
 
-    /// Ends the sessions and the name server; links and rules stay.
+    /// Ends the agent sessions and the name server. Links and nftables rules stay, so that containers keep their
+    /// network.
     pub async fn close(self) {
         self.tether.close().await;
         self.dns.close();

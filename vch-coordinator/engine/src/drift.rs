@@ -1,4 +1,4 @@
-//! The parts of the data plane that do not agree with the ledger at present.
+//! The drift: what does not agree with the ledger at present.
 
 use crate::error::DataplaneError;
 use parking_lot::Mutex;
@@ -33,7 +33,8 @@ impl Part {
     }
 }
 
-/// What drifts from the ledger at present, as messages and as numbers. Empty when all is well.
+/// The failures that keep the VCH from agreeing with the ledger at present, and that are being retried: as messages
+/// (`vchctl status` shows them) and as metrics. Empty if everything agrees. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Drift {
     messages: Arc<Mutex<Vec<String>>>,
@@ -55,12 +56,13 @@ impl Default for Drift {
 }
 
 impl Drift {
-    /// Returns a message for each part that does not agree and is tried again.
+    /// Returns a message for each failure that is being retried; empty if everything agrees with the ledger.
     pub fn messages(&self) -> Vec<String> {
         self.messages.lock().clone()
     }
 
-    /// Replaces the messages by those of the errors `failed` and of the changes that are `waiting`.
+    /// Replaces the messages and numbers: by the errors `failed`, and by the messages `waiting` about changes of
+    /// running VMs' NICs that failed.
     pub fn report(&self, failed: &[DataplaneError], waiting: Vec<String>) {
         let mut counts = [0_i64; Part::NAMES.len()];
         for error in failed {
@@ -76,10 +78,10 @@ impl Drift {
         *self.messages.lock() = messages;
     }
 
-    /// Adds the number of what drifts, by part.
+    /// Adds the metrics to the registry: the number of failures that are being retried, by part of the data plane.
     ///
     /// # Errors
-    /// [`RegisterError`].
+    /// Returns [`RegisterError`] if the registry has a metric of the same name already.
     pub fn register_metrics(&self, registry: &Registry) -> Result<(), RegisterError> {
         let mut gauges = self.counts.iter();
         gauges.try_for_each(|gauge| registry.add(gauge.clone()))

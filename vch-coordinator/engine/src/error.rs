@@ -1,4 +1,4 @@
-//! Errors of the data plane, and its work that is still to be done.
+//! The errors of the data plane, and the type of its remaining work.
 
 use futures_util::future::BoxFuture;
 use thiserror::Error;
@@ -6,28 +6,28 @@ use vch_network::{
     NicError, dns::DnsError, nat::NatError, segments::SegmentError, tether::ChannelError,
 };
 
-/// The part of the data plane that could not follow the ledger, with its error.
+/// The part of the data plane that could not carry out what the ledger decided, with its error.
 #[derive(Debug, Error)]
 pub enum DataplaneError {
-    /// Bridges, ports or gateway addresses.
+    /// Bridges, links on them, or gateways' addresses could not be made or removed.
     #[error("segments")]
     Segments(#[from] SegmentError),
-    /// The nftables tables.
+    /// The nftables tables could not be changed.
     #[error("nat")]
     Nat(#[from] NatError),
-    /// The names or their server.
+    /// DNS names could not be changed, or the name server could not listen.
     #[error("dns")]
     Dns(#[from] DnsError),
-    /// The channels of the agent sessions.
+    /// The channel to a container's agent could not be opened.
     #[error("tether")]
     Tether(#[from] ChannelError),
-    /// The NICs of running VMs.
+    /// The NIC of a running VM could not be changed.
     #[error("runtime")]
     Runtime(#[from] NicError),
-    /// Work of the data plane panicked; the panic is in the log.
+    /// A task of the data plane panicked. The panic is in the log.
     #[error("it ended in a panic")]
     Panicked,
 }
 
-/// A future that does the part of a transaction's work that may run beside the next transactions.
+/// A future that does the remaining work of a transaction: work that may run concurrently with the next transactions.
 pub type Later = BoxFuture<'static, Result<(), DataplaneError>>;

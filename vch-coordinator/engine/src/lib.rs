@@ -1,4 +1,4 @@
-//! Carries requests out: decided by the ledger, durable in the store, in force in the data plane.
+//! Carries out requests: the ledger decides them, the store makes them durable, the data plane puts them in force.
 //!
 //! ```text
 //!   Requests ──command──► vch-store: ledger decides, committed ──published in order──► Reconciler
@@ -8,12 +8,12 @@
 //!      └──── SessionState ◄── tether ◄── Dataplane: segments, nat, dns, tether, running ◄─┘
 //! ```
 //!
-//! Architecture invariant: nothing is followed before it is durable, and nothing out of the order of revisions.
+//! Architecture invariant: a transaction is carried out only after it is durable, and in the order of revisions.
 //!
-//! Architecture invariant: an addition that fails is undone by a transaction of its own; a removal never is, it is
-//! retried until it converges. What is being retried is the [`Drift`].
+//! Architecture invariant: an addition that fails is undone by a transaction of its own. A removal is never undone: it
+//! is retried until it succeeds. What is being retried is the [`Drift`].
 //!
-//! Architecture invariant: this package knows no API and starts no VM; what runs the VMs is behind
+//! Architecture invariant: this package knows no API and starts no VM. What runs the VMs is behind
 //! [`Nics`](vch_network::Nics).
 
 mod dataplane;

@@ -1,5 +1,5 @@
-//! Makes the data plane follow the ledger's transactions in order, tries again what failed, and
-//! repairs what another program changed in the kernel.
+//! Carries out the ledger's transactions in order, retries what failed, and repairs what another program changed in the
+//! kernel.
 
 use crate::{
     dataplane::Dataplane,
@@ -65,30 +65,31 @@ impl Retry {
     }
 }
 
-/// The task that makes the data plane follow the ledger, until it is cancelled or the writer ends.
+/// The task that carries out the ledger's transactions in order, retries what failed, and repairs what another program
+/// changed in the kernel. Its fields are its inputs; [`Reconciler::run`] runs it.
 pub struct Reconciler {
-    /// The data plane that it changes.
+    /// The data plane (links, nftables, DNS, agent sessions), which this task alone changes.
     pub dataplane: Dataplane,
-    /// The handle to the ledger, to read the whole of it.
+    /// The handle by which the whole ledger is read.
     pub ledger_handle: LedgerHandle,
-    /// The committed transactions, in order.
+    /// The committed transactions, in the order of their revisions.
     pub published: mpsc::Receiver<Published>,
-    /// The messages about what does not agree yet.
+    /// The messages and metrics about what does not agree with the ledger; the task updates them.
     pub drift: Drift,
-    /// The tasks that do a transaction's remaining work beside the next transactions.
+    /// The tracker of the tasks that do a transaction's remaining work concurrently with the next transactions.
     pub later: TaskTracker,
 }
 
-/// Why the reconciler ended without being cancelled.
+/// Why the reconciler ended although it was not cancelled.
 #[derive(Debug, Error)]
 pub enum ReconcilerError {
-    /// The kernel's changes of links can't be received any more.
+    /// The kernel's events about links can no longer be received.
     #[error("segments: changes of links can't be waited for")]
     Segments(#[from] SegmentError),
-    /// The kernel's changes of nftables can't be received any more.
+    /// The kernel's events about nftables can no longer be received.
     #[error(transparent)]
     Nat(#[from] NatError),
-    /// The ledger's writer has ended.
+    /// The thread that writes the ledger to disk has ended.
     #[error(transparent)]
     Writer(#[from] WriterError),
 }
@@ -98,12 +99,13 @@ pub enum ReconcilerError {
 struct Failed;
 
 impl Reconciler {
-    /// Reconciles the whole, then follows transactions until cancelled. Returns the data plane, to
-    /// be closed.
+    /// Carries out transactions until `stop` is cancelled. The caller has made the data plane agree with the whole ledger
+    /// before; if `drift` has messages of failures then, this task retries it. Returns the data plane, which the caller
+    /// must close.
     ///
     /// # Errors
-    /// Returns [`ReconcilerError`] beside the data plane: `Segments` or `Nat` if the kernel's
-    /// changes can't be received any more, `Writer` if the ledger's writer has ended.
+    /// Returns [`ReconcilerError`] together with the data plane: `Segments` or `Nat` if the kernel's events can no
+    /// longer be received, `Writer` if the thread that writes the ledger has ended.
     pub async fn run(
         mut self,
         stop: CancellationToken,

@@ -1,4 +1,4 @@
-//! Stores agents' reports through the ledger's writer.
+//! Stores the agents' reports by the thread that writes the ledger to disk.
 
 use futures_util::{FutureExt, future::BoxFuture};
 use protocol::message::Report;
@@ -6,7 +6,8 @@ use vch_ledger::ContainerId;
 use vch_network::tether::{ReportStore, ReportStoreError};
 use vch_store::{LedgerHandle, WriterError};
 
-/// Implements [`ReportStore`](vch_network::tether::ReportStore) by the ledger's writer.
+/// The store of the agents' reports: implements [`ReportStore`](vch_network::tether::ReportStore) by the thread that
+/// writes the ledger to disk.
 pub struct LedgerReports(pub LedgerHandle);
 
 impl ReportStore for LedgerReports {

@@ -1,9 +1,9 @@
-//! Carries requests out, from a ledger command to its answer.
+//! Carries out requests, from a ledger command to the answer for its caller.
 //!
-//! A request is answered when it is committed and in force on the VCH. With a live
-//! session it also waits for the agent, up to a deadline, then answers `pending`; without one it
-//! answers at once. An addition that the data plane or the guest refuses, is undone by a
-//! second transaction; a removal is never undone.
+//! A request is answered when it is durable and in force on the VCH. If the container's agent is connected, the request
+//! also waits for the agent's report, up to a deadline, and is then answered as `pending`; without a connected agent it
+//! is answered at once. An addition that the data plane or the guest refuses is undone by a second transaction; a
+//! removal is never undone.
 
 use protocol::spec::{InterfaceName, SpecId};
 use std::{error::Error, sync::Arc, time::Duration};
@@ -18,70 +18,70 @@ pub enum RequestError {
     /// The ledger refused the command.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The VCH's kernel or a file operation refused the addition; it was undone.
+    /// The VCH could not carry out the addition: its kernel or a file operation refused it. The addition was undone.
     #[error("{what} was undone")]
     Effect {
-        /// The noun of the addition that was requested.
+        /// The kind of object that should have been added, as a noun for the message.
         what: &'static str,
-        /// What failed; shared, because an error may answer several requests.
+        /// The error of the data plane. It is shared, because several requests may be answered with it.
         #[source]
         source: Arc<dyn Error + Send + Sync>,
     },
-    /// The guest refused the addition; it was undone.
+    /// The guest in the container's VM refused the addition. The addition was undone.
     #[error("{what} was undone, the container's agent refused it: {reason}")]
     Guest {
-        /// The noun of the addition that was requested.
+        /// The kind of object that should have been added, as a noun for the message.
         what: &'static str,
-        /// The reason, as the agent reports it.
+        /// The reason, as the agent reported it.
         reason: String,
     },
-    /// The request was not stored, since the disk is full, or not followed, since the coordinator
-    /// is shutting down.
+    /// The request was not stored, because the disk is full, or not carried out, because the coordinator is shutting
+    /// down.
     #[error(transparent)]
     NotKept(#[from] WriterError),
 }
 
-/// How far a request has come when it is answered.
+/// The progress of a request when it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// The change is in force on the VCH and, if the container runs, in its VM.
     Done,
-    /// The change is committed and in force on the VCH; the agent has not reported it yet.
+    /// The change is durable and in force on the VCH, or is retried there; the agent in the VM has not reported it yet.
     Pending,
 }
 
-/// A request that was carried out.
+/// The result of a request that was carried out.
 pub struct Outcome {
-    /// The committed transaction.
+    /// The stored transaction, with the answer for the caller.
     pub committed: Arc<Committed>,
-    /// How far the request had come when it was answered.
+    /// The progress of the request when it is answered.
     pub progress: Progress,
 }
 
-/// Carries requests out; clones share the ledger and the sessions.
+/// The executor of the requests of the APIs and of the runtime. Clones share the ledger and the agent sessions.
 #[derive(Clone)]
 pub struct Requests {
-    /// The handle by which commands are decided.
+    /// The handle by which the ledger decides commands.
     pub ledger_handle: LedgerHandle,
-    /// The sessions, for the agents' reports.
+    /// The agent sessions, whose reports requests wait for.
     pub tether: Arc<Tether>,
-    /// How long a request waits for an agent's report.
+    /// The longest time for which a request waits for the agent's report before it is answered as `pending`.
     pub report_deadline: Duration,
-    /// Whether the VMs' runtime has plugged an added NIC once the data plane has followed: a report
-    /// that still awaits the NIC is then out of date, and a newer one is waited for.
+    /// Whether NICs are plugged into running VMs. If so, a report that still waits for an added NIC is out of date, and
+    /// the request waits for a newer one.
     pub plugs: bool,
 }
 
 impl Requests {
-    /// Lets the ledger decide a command, waits until it is in force in the data plane and reported by the agent, and
-    /// undoes an addition that failed.
+    /// Lets the ledger decide a command. Waits until the change is in force on the VCH and the agent has reported it,
+    /// and undoes an addition that failed.
     ///
     /// # Errors
     /// Returns
     /// - [`RequestError::Refused`] if the ledger refuses the command,
     /// - [`RequestError::Effect`] if the data plane could not make the addition,
-    /// - [`RequestError::Guest`] if the agent reports that the guest refuses it,
-    /// - [`RequestError::NotKept`] if the disk is full or the writer ends.
+    /// - [`RequestError::Guest`] if the agent reports that the guest refuses the addition,
+    /// - [`RequestError::NotKept`] if the disk is full or the coordinator is shutting down.
     pub async fn carry_out(&self, command: Command) -> Result<Outcome, RequestError> {
         let (decision, settled) = self.ledger_handle.decide(command).await?;
         let committed = decision?;

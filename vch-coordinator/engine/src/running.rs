@@ -1,10 +1,8 @@
-//! Changes NICs of running VMs, by the [`Nics`](vch_network::Nics) implementation of what runs the
-//! VMs.
+//! Changes the NICs of running VMs, by the [`Nics`](vch_network::Nics) implementation of what runs the VMs.
 //!
-//! A change takes as long as that implementation takes, so changes run beside everything else:
-//! those of one container one after the other, in the order of the ledger's transactions. A tap
-//! stands until the NIC on it is unplugged; a change that was refused or not answered is asked for
-//! again.
+//! A change takes as long as that implementation takes. Changes therefore run concurrently with everything else; only
+//! those of one container are made one after the other, in the order of the ledger's transactions. A tap is kept until
+//! its NIC is unplugged. A change that was refused or not answered is retried.
 
 use crate::error::{DataplaneError, Later};
 use futures_util::{
@@ -28,7 +26,7 @@ use vch_network::{
     segments::{Port, Segments},
 };
 
-/// The changes of running VMs' NICs that are in progress or failed.
+/// The changes of running VMs' NICs that are in progress, or failed and are retried.
 pub struct Running {
     executor: Executor,
     /// The end of each container's last change, for which the container's next change waits.
@@ -62,7 +60,7 @@ enum Change {
 }
 
 impl Running {
-    /// Makes a [`Running`] without any change in progress.
+    /// Makes a [`Running`] without changes. `nics` changes the NICs; `segments` removes the tap of an unplugged NIC.
     pub fn new(nics: Arc<dyn Nics>, segments: Segments) -> Self {
         Self {
             executor: Executor {
@@ -74,8 +72,8 @@ impl Running {
         }
     }
 
-    /// Returns a future that makes a transaction's changes of running VMs; `None` if it changes
-    /// none. `port` gives the port of an endpoint that is removed.
+    /// Returns a future that makes one transaction's changes of running VMs' NICs; `None` if it has none. `port`
+    /// returns the port (link on a bridge) of an endpoint that is removed.
     pub fn follow(
         &mut self,
         delta: &Delta,
@@ -111,7 +109,7 @@ impl Running {
         self.in_order(changes)
     }
 
-    /// Returns a future that asks again for the changes that failed; `None` if none did.
+    /// Returns a future that retries the changes that failed; `None` if none failed.
     pub fn again(&mut self) -> Option<Later> {
         let mut changes: BTreeMap<ContainerId, Vec<Change>> = BTreeMap::new();
         {
@@ -128,8 +126,8 @@ impl Running {
         self.in_order(changes)
     }
 
-    /// Returns the ports that must stand although no endpoint has them: a VM still has a NIC on
-    /// them.
+    /// Returns the ports (taps on bridges) that must be kept although their endpoints are removed: a running VM still
+    /// has a NIC on them.
     pub fn leaving(&self) -> Vec<Port> {
         let pending = self.executor.pending();
         pending
@@ -139,12 +137,13 @@ impl Running {
             .collect()
     }
 
-    /// Returns the messages of the changes that failed.
+    /// Returns a message for each change that failed and will be retried.
     pub fn failed(&self) -> Vec<String> {
         self.executor.pending().failed.values().cloned().collect()
     }
 
-    /// Notes which taps were made anew under a running VM's NIC, to reattach it.
+    /// Notes which of the links that were `created` are taps of running VMs, whose NICs must be reattached. `whole` is
+    /// the desired state of the whole ledger.
     pub fn note_stale(&self, whole: &Delta, created: &BTreeSet<InterfaceName>) {
         let endpoints = whole
             .endpoints

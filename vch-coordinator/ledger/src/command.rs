@@ -12,161 +12,167 @@ use protocol::spec::{
 };
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-/// A command that is decided as a whole: it becomes one transaction, or a refusal that changes
-/// nothing.
+/// A command to the ledger. It is decided as a whole: it becomes one [`Transaction`], or a [`Refusal`](crate::Refusal)
+/// that changes nothing. [`Ledger::decide`](crate::Ledger::decide) takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Creates a bridge network.
+    /// Creates a bridge network, or a network of kind configuration.
     CreateNetwork(CreateNetwork),
-    /// Removes a network that no running container is on. The endpoints of stopped containers on it
-    /// end; these containers do not start before they are disconnected from the network. Undoes
+    /// Removes a network that no running container is connected to. The endpoints of stopped containers on the network
+    /// are removed with it; these containers do not start before they are disconnected from the network. Undoes
     /// `CreateNetwork`.
     RemoveNetwork(NetworkRef),
-    /// Sets how long resolvers may cache answers about the names of a bridge network, or of a network of kind
+    /// Sets how long DNS resolvers may cache answers about the names of a bridge network, or of a network of kind
     /// configuration.
     SetDnsTtl {
-        /// The network.
+        /// The network whose TTL is set.
         network: NetworkRef,
-        /// The new TTL; `None` for the VCH's default.
+        /// The new TTL; `None` for the default of the VCH's configuration.
         ttl: Option<DnsTtl>,
     },
     /// Adds a container to the ledger.
     AddContainer(AddContainer),
     /// Removes a container from the ledger. Undoes `AddContainer`.
     RemoveContainer {
-        /// The container.
+        /// The container to remove.
         container: ContainerRef,
-        /// Whether to disconnect the container from its networks too; without it, a connected
-        /// container is refused.
+        /// Whether to disconnect the container from its networks first. If false, the removal of a connected container
+        /// is refused.
         force: bool,
     },
     /// Connects a container to a network.
     Connect(Connect),
     /// Disconnects a container from a network. Undoes `Connect`.
     Disconnect {
-        /// The container.
+        /// The container to disconnect.
         container: ContainerRef,
-        /// The network.
+        /// The network to disconnect the container from.
         network: NetworkRef,
     },
-    /// Gives a container a new incarnation, and puts its names and ports in force; sent before its
-    /// VM is started, restored or cloned. Undone by `StopContainer`.
+    /// Records that a container is about to run: gives it a new incarnation (the random identity of one run), and
+    /// activates its DNS names and published ports. Sent before the VM is started, restored or cloned. Undone by
+    /// `StopContainer`.
     StartContainer(ContainerRef),
-    /// Ends what is in force of a container whose VM has ended: its names and ports. Its endpoints stay, with their
-    /// addresses and MAC addresses. Changes nothing for a container that is stopped already.
+    /// Records that a container's VM has ended: deactivates the container's DNS names and published ports. Its
+    /// endpoints stay, with their IP and MAC addresses. Changes nothing if the container is stopped already.
     StopContainer(ContainerRef),
-    /// Exposes or publishes ports; those of a running container are in force at once.
+    /// Exposes or publishes ports of a container. If the container runs, they are active at once.
     PublishPorts {
-        /// The container.
+        /// The container whose ports they are.
         container: ContainerRef,
-        /// The ports; those that the container has already are not added again.
+        /// The ports to add. A port that the container has already is not added again.
         ports: Vec<ContainerPort>,
     },
-    /// Ends the exposing and publishing of ports. Undoes `PublishPorts`.
+    /// Removes exposed and published ports from a container. Undoes `PublishPorts`.
     UnpublishPorts {
-        /// The container.
+        /// The container whose ports they are.
         container: ContainerRef,
-        /// The ports. Their clients are not compared; a port of the VCH that the ledger chose may
-        /// be named.
+        /// The ports to remove. Their client subnets are not compared. A port that was published without a host port
+        /// also matches if it is named with the host port that the ledger chose.
         ports: Vec<ContainerPort>,
     },
-    /// Notes that a container's health check changed its result.
+    /// Stores the new result of a container's health check.
     SetHealth {
-        /// The container.
+        /// The container whose health changed.
         container: ContainerRef,
-        /// Whether the health check fails.
+        /// Whether the health check fails now.
         unhealthy: bool,
     },
-    /// Replaces a container's aliases on a network.
+    /// Replaces a container's aliases (further DNS names) on a network.
     SetAliases {
-        /// The container.
+        /// The container whose aliases are replaced.
         container: ContainerRef,
-        /// The network.
+        /// The network on which the aliases are answered.
         network: NetworkRef,
-        /// All aliases that the container is to have there.
+        /// The complete list of aliases that the container has on the network afterwards.
         aliases: Vec<Hostname>,
     },
-    /// Limits how much a container may receive from a network, and how much it may send.
+    /// Limits the rate at which a container receives from a network, and the rate at which it sends.
     SetRate {
-        /// The container.
+        /// The container to limit.
         container: ContainerRef,
-        /// The network.
+        /// The network by which the limited traffic passes.
         network: NetworkRef,
-        /// The rate from now on; `None` for no limit.
+        /// The new limit of each direction; `None` for no limit.
         rate: Option<Rate>,
     },
-    /// Makes the external networks these, when the configuration is read again.
+    /// Replaces the set of external networks by this one: adds, changes and removes networks until the ledger has
+    /// exactly these. Sent when the configuration file is read again.
     ///
-    /// A subnet can't move from one external network to another existing one at once: that takes
-    /// two commands.
+    /// A subnet can't move from one existing external network to another in one command: remove it from the first
+    /// network in one command, and add it to the second in the next.
     Configure(Vec<ExternalNetwork>),
     /// Renames a container.
     RenameContainer {
-        /// The container.
+        /// The container to rename.
         container: ContainerRef,
         /// The container's new name.
         name: ContainerName,
     },
-    /// Stores a document with a container, in place of the one of its kind.
+    /// Stores a document (a text that the ledger does not read) with a container. It replaces the container's document
+    /// of the same kind.
     Document {
-        /// The container.
+        /// The container that the document belongs to.
         container: ContainerRef,
         /// The kind of the document.
         kind: DocumentKind,
         /// The document's text.
         text: String,
     },
-    /// Decides several commands, one after the other, as one transaction: all of them, or none. It may contain
-    /// neither a `Batch` nor a [`Self::Configure`].
+    /// Decides several commands, in their order, as one transaction: all of them are carried out, or none. At most
+    /// [`MAX_TOGETHER`](crate::MAX_TOGETHER) commands; neither a `Batch` nor a [`Self::Configure`] may be among them.
     Batch(Vec<Command>),
 }
 
-/// A request to create a bridge network.
+/// A request to create a bridge network, or a network of kind configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateNetwork {
     /// The network's name.
     pub name: NetworkName,
-    /// Whether to give the network an IPv4 subnet from the pools if `subnets` has none.
+    /// Whether to choose an IPv4 subnet from the VCH's address pools if `subnets` contains no IPv4 subnet.
     pub ipv4: bool,
-    /// Whether to give the network an IPv6 subnet of the VCH's ULA prefix if `subnets` has none.
+    /// Whether to choose an IPv6 subnet if `subnets` contains none: from the address pools, then from the VCH's own
+    /// unique local (ULA) prefix.
     pub ipv6: bool,
-    /// Subnets that the caller chose.
+    /// The subnets that the caller chose; may be empty.
     pub subnets: Vec<SubnetRequest>,
-    /// The kind of segment that carries the network; `None` for the VCH's default.
+    /// The kind of bridge that carries the network; `None` for the default of the VCH's configuration.
     pub segment: Option<SegmentKind>,
-    /// The MTU of the network's interfaces, in bytes; `None` leaves the kernel's.
+    /// The MTU of the network's interfaces, in bytes; `None` for the kernel's default.
     pub mtu: Option<Mtu>,
-    /// How long resolvers may cache answers about the network's names; `None` for the VCH's
-    /// default.
+    /// How long DNS resolvers may cache answers about the network's names; `None` for the default of the VCH's
+    /// configuration.
     pub dns_ttl: Option<DnsTtl>,
-    /// Whether the network has no route to the outside.
+    /// Whether the network is isolated from the outside, as by `docker network create --internal`.
     pub internal: bool,
-    /// The caller's labels; the ledger does not read them.
+    /// The labels that the caller gave the network, as in Docker. The ledger stores them and does not read them.
     pub labels: BTreeMap<String, String>,
-    /// The options of the network's bridge.
+    /// The options of the network's bridge, such as masquerading.
     pub bridge: BridgeOptions,
-    /// A document that the ledger does not read; see
+    /// A text that the ledger stores with the network and does not read; see
     /// [`Network::document`](crate::Network::document).
     pub document: Arc<str>,
-    /// The source of the network's configuration.
+    /// Whether the network has its own configuration, or that of a network of kind configuration.
     pub configuration: Configuration,
 }
 
-/// The source of a new network's configuration.
+/// The source of a new network's configuration. It also decides whether containers can be connected to the network.
+/// Corresponds to `--config-only` and `--config-from` of `docker network create`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Configuration {
-    /// The network has its own, and carries containers.
+    /// The request contains the configuration. Containers can be connected to the network.
     #[default]
     Own,
-    /// The network has its own, for others to use, and carries no containers.
+    /// The request contains the configuration, for other networks to be created from. Containers can't be connected to
+    /// the network (`--config-only`).
     ForOthers,
-    /// The network takes it from a network of kind `ForOthers`: subnets, labels, options, document, MTU, DNS TTL and
-    /// segment.
+    /// The configuration is copied from this network, which was created with `ForOthers` (`--config-from`): subnets,
+    /// labels, options, document, MTU, DNS TTL and segment.
     Of(NetworkRef),
 }
 
 impl CreateNetwork {
-    /// Returns the request for a network with one automatic IPv4 subnet.
+    /// Returns a request with this name and the defaults: one IPv4 subnet that the VCH chooses, no IPv6.
     pub fn named(name: NetworkName) -> Self {
         Self {
             name,
@@ -185,16 +191,19 @@ impl CreateNetwork {
     }
 }
 
-/// A subnet that the caller of `CreateNetwork` chose.
+/// A subnet that the caller of [`Command::CreateNetwork`] chose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubnetRequest {
-    /// The subnet.
+    /// The subnet, without host bits.
     pub net: IpNet,
-    /// The VCH's address in it; `None` for the first that is free.
+    /// The VCH's own address in the subnet, which is the containers' gateway; `None` for the first address that is not
+    /// an auxiliary one.
     pub gateway: Option<IpAddr>,
-    /// The part of the subnet that automatic addresses come from; `None` for the whole subnet.
+    /// The part of the subnet from which the VCH chooses addresses for containers, as by Docker's `--ip-range`; `None`
+    /// for the whole subnet.
     pub range: Option<IpNet>,
-    /// Addresses that are never given to an endpoint, by the name that the caller gave each.
+    /// Addresses that are never given to a container, as by Docker's `--aux-address`. The key is the name that the
+    /// caller gave the address.
     pub auxiliary: BTreeMap<String, IpAddr>,
 }
 
@@ -223,62 +232,63 @@ impl From<IpNet> for SubnetRequest {
 /// A request to add a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddContainer {
-    /// The container's name.
+    /// The container's name, unique on the VCH.
     pub name: ContainerName,
-    /// The container's host name; `None` for the first 12 digits of its ID.
+    /// The host name in the container's VM; `None` for the first 12 digits of the container's ID.
     pub hostname: Option<Hostname>,
-    /// The domain that its host name is in.
+    /// The DNS domain of the host name; `None` for a host name without domain.
     pub domain: Option<DomainName>,
-    /// Kernel settings of the container's network; see
-    /// [`Container::sysctls`](crate::Container::sysctls).
+    /// Kernel settings (sysctls) for the container's network; see [`Container::sysctls`](crate::Container::sysctls).
     pub sysctls: BTreeMap<String, String>,
-    /// The channel to the container's agent.
+    /// The channel by which the coordinator talks to the agent in the container's VM.
     pub channel: Channel,
-    /// The container's own resolver settings.
+    /// The container's own DNS resolver settings.
     pub dns: Dns,
-    /// Lines for the container's hosts file beside its own names.
+    /// Lines to add to the container's `/etc/hosts`, beside the lines of its own host name.
     pub extra_hosts: Vec<HostEntry>,
     /// The ports that the container exposes and publishes.
     pub ports: Vec<ContainerPort>,
-    /// Whether to publish the exposed ports too, at ports that the VCH chooses.
+    /// Whether to publish all exposed ports too, at ports of the VCH that the ledger chooses (`docker run -P`).
     pub publish_all: bool,
 }
 
 /// A request to connect a container to a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connect {
-    /// The container.
+    /// The container to connect.
     pub container: ContainerRef,
-    /// The network.
+    /// The network to connect the container to.
     pub network: NetworkRef,
-    /// Addresses that the caller chose, at most one a family; the others are automatic.
+    /// The IP addresses that the caller chose: at most one IPv4 and one IPv6 address. The VCH chooses the address of a
+    /// family that is left out.
     pub addresses: Vec<IpAddr>,
-    /// The MAC address that the caller chose; `None` for one derived from the endpoint's ID.
+    /// The MAC address that the caller chose; `None` for one that the VCH derives from the endpoint's ID.
     pub mac: Option<MacAddress>,
-    /// The container's further names on this network.
+    /// Further DNS names of the container on this network.
     pub aliases: Vec<Hostname>,
-    /// The kind of link that attaches the container to the network's segment.
+    /// The kind of link that attaches the container to the network: a tap, or a veth pair.
     pub attachment: Attachment,
-    /// The property by which the agent finds the NIC; `None` for its MAC address.
+    /// The property by which the agent in the VM recognises the NIC; `None` stands for its MAC address.
     pub nic: Option<NicMatch>,
-    /// The interface's name in the guest; `None` for the first of `eth0`, `eth1` … that is free.
+    /// The interface's name in the VM; `None` for the first free one of `eth0`, `eth1` … (or with the network's own
+    /// prefix in place of `eth`).
     pub interface: Option<InterfaceName>,
-    /// Kernel settings of the interface; see [`Endpoint::sysctls`](crate::Endpoint::sysctls).
+    /// Kernel settings (sysctls) of the interface; see [`Endpoint::sysctls`](crate::Endpoint::sysctls).
     pub sysctls: BTreeMap<String, String>,
-    /// The priority of this network's gateway as the container's default: the greatest wins; 0 by
-    /// default.
+    /// The priority of this network's gateway. The default route of a container leads to the gateway with the greatest
+    /// priority. 0 unless the caller chooses another.
     pub gateway_priority: i32,
-    /// Names that only this container has for other containers, each in force while the other one is on the network
-    /// too.
+    /// Private DNS names for other containers, which only this container can resolve (Docker's links). Each is answered
+    /// while the other container runs and is on the network too.
     pub links: Vec<(ContainerRef, Hostname)>,
-    /// Whether the endpoint's names are answered only while the container is healthy.
+    /// Whether DNS answers for the container on this network only while its health check does not fail.
     pub only_healthy: bool,
-    /// See [`Endpoint::rate`](crate::Endpoint::rate).
+    /// The limit of the traffic in each direction; `None` for no limit. See [`Endpoint::rate`](crate::Endpoint::rate).
     pub rate: Option<Rate>,
 }
 
 impl Connect {
-    /// Returns the request for a tap with everything automatic.
+    /// Returns a request to connect a container by a tap, with every other choice left to the VCH.
     pub fn tap(container: impl Into<ContainerRef>, network: impl Into<NetworkRef>) -> Self {
         Self {
             container: container.into(),
@@ -298,30 +308,32 @@ impl Connect {
     }
 }
 
-/// A decided command: the changes that the store writes and the data plane follows.
+/// A decided command: the changes that the store writes to disk, and that the data plane (bridges, nftables, DNS,
+/// agents) then carries out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
-    /// The transaction's number: one more than the last one's.
+    /// The transaction's number: one more than that of the transaction before it.
     pub revision: Revision,
-    /// The changes of rows, each row at most once.
+    /// The changed objects (rows). No row is listed twice.
     pub changes: Vec<Change>,
-    /// The answer to the caller.
+    /// The result for the command's caller.
     pub answer: Answer,
 }
 
-/// The answer to a command's caller.
+/// The result of a carried-out [`Command`], for its caller; one variant for each kind of result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The predefined networks exist.
+    /// The predefined networks exist, and the external networks agree with the configuration: the answer of
+    /// [`Ledger::bootstrap`](crate::Ledger::bootstrap).
     Bootstrapped {
-        /// The networks that were created.
+        /// The IDs of the networks that were created.
         networks: Vec<NetworkId>,
     },
     /// A network was created.
     NetworkCreated {
         /// The network's ID.
         network: NetworkId,
-        /// The network's subnets.
+        /// The network's subnets: the requested ones, and those that the VCH chose.
         subnets: Vec<Subnet>,
     },
     /// A network was removed.
@@ -329,7 +341,7 @@ pub enum Answer {
         /// The removed network's ID.
         network: NetworkId,
     },
-    /// A network's DNS TTL was set.
+    /// The DNS TTL of a network was set.
     DnsTtlSet {
         /// The network's ID.
         network: NetworkId,
@@ -343,10 +355,10 @@ pub enum Answer {
     ContainerRemoved {
         /// The removed container's ID.
         container: ContainerId,
-        /// The endpoints that were removed with it.
+        /// The endpoints (connections to networks) that were removed with the container.
         endpoints: Vec<EndpointId>,
     },
-    /// A container has an endpoint on a network.
+    /// A container was connected to a network: it has a new endpoint there.
     Connected {
         /// The new endpoint's ID.
         endpoint: EndpointId,
@@ -354,16 +366,16 @@ pub enum Answer {
         container: ContainerId,
         /// The network's ID.
         network: NetworkId,
-        /// The endpoint's addresses, with their subnets' prefix lengths.
+        /// The endpoint's IP addresses, each with its subnet's prefix length.
         addresses: Vec<IpNet>,
         /// The endpoint's MAC address.
         mac: MacAddress,
-        /// The interface's name in the guest.
+        /// The interface's name in the VM.
         interface: InterfaceName,
-        /// The generation of the container's spec that has the interface.
+        /// The generation (version number) of the container's network specification that first contains the interface.
         generation: Generation,
     },
-    /// A container's endpoint was removed.
+    /// A container was disconnected from a network: its endpoint there was removed.
     Disconnected {
         /// The removed endpoint's ID.
         endpoint: EndpointId,
@@ -371,16 +383,16 @@ pub enum Answer {
         container: ContainerId,
         /// The network's ID.
         network: NetworkId,
-        /// The generation of the container's first spec without the interface.
+        /// The generation (version number) of the container's network specification that first lacks the interface.
         generation: Generation,
     },
-    /// A container has a new incarnation.
+    /// A container is about to run: it has a new incarnation, and its names and ports are active.
     Started {
         /// The container's ID.
         container: ContainerId,
-        /// The new incarnation.
+        /// The identity of this run of the container.
         incarnation: Incarnation,
-        /// The generation of the container's first spec in it.
+        /// The generation (version number) of the first network specification for this run.
         generation: Generation,
     },
     /// A container was renamed.
@@ -388,33 +400,35 @@ pub enum Answer {
         /// The container's ID.
         container: ContainerId,
     },
-    /// A container's names and ports are no longer in force.
+    /// A container no longer runs: its names and ports are no longer active.
     Stopped {
         /// The container's ID.
         container: ContainerId,
     },
-    /// A container exposes or publishes further ports.
+    /// Ports of a container were exposed or published.
     PortsPublished {
         /// The container's ID.
         container: ContainerId,
-        /// The ports that were added.
+        /// The ports that were added. Ports that the container had already are left out.
         ports: Vec<ContainerPort>,
-        /// The bindings of these ports that are in force now.
+        /// The new bindings of the added ports: host ports that lead to the container. Empty while the container is
+        /// stopped.
         bindings: Vec<PortBinding>,
     },
-    /// A container no longer exposes or publishes the ports.
+    /// Ports of a container are no longer exposed or published.
     PortsUnpublished {
         /// The container's ID.
         container: ContainerId,
     },
-    /// A container was disconnected from a network that had been removed while it was stopped.
+    /// A stopped container was disconnected from a network that no longer exists: the network had been removed while
+    /// the container was stopped.
     Forgotten {
         /// The container's ID.
         container: ContainerId,
         /// The removed network's ID.
         network: NetworkId,
     },
-    /// The result of a container's health check was noted.
+    /// The result of a container's health check was stored.
     HealthSet {
         /// The container's ID.
         container: ContainerId,
@@ -426,29 +440,29 @@ pub enum Answer {
         /// The network's ID.
         network: NetworkId,
     },
-    /// The endpoint of a container has another limit.
+    /// The rate limit of a container on a network was set.
     RateSet {
-        /// The container.
+        /// The container's ID.
         container: ContainerId,
-        /// The network.
+        /// The network's ID.
         network: NetworkId,
-        /// The limit before.
+        /// The limit before this command; `None` for no limit.
         before: Option<Rate>,
     },
-    /// The external networks are as the configuration has them.
+    /// The external networks now agree with the configuration.
     Configured {
-        /// The networks that were added.
+        /// The IDs of the networks that were added.
         added: Vec<NetworkId>,
-        /// The networks that were changed.
+        /// The IDs of the networks that were changed.
         changed: Vec<NetworkId>,
-        /// The networks that were removed.
+        /// The IDs of the networks that were removed.
         removed: Vec<NetworkId>,
     },
-    /// A document was stored.
+    /// A document was stored with a container.
     Documented {
         /// The ID of the container that it belongs to.
         container: ContainerId,
     },
-    /// The answer of each command, in the commands' order.
+    /// The answers of a [`Command::Batch`], one for each command, in the commands' order.
     Batch(Vec<Answer>),
 }

@@ -204,10 +204,12 @@ fn short_enough(field: &'static str, text: &str, limit: usize) -> Result<(), Ref
     Ok(())
 }
 
-/// Checks the number and the lengths of a network's labels or options.
+/// Checks the number and the lengths of a network's labels or options: at most [`MAX_LABELS`](crate::MAX_LABELS)
+/// entries, keys of at most [`MAX_LABEL_KEY`](crate::MAX_LABEL_KEY) and values of at most
+/// [`MAX_LABEL_VALUE`](crate::MAX_LABEL_VALUE) bytes. `field` is the name that an error gives for them.
 ///
 /// # Errors
-/// Returns a refusal that names `field` if there are more than [`MAX_LABELS`](crate::MAX_LABELS), or one is too long.
+/// Returns [`Refusal::TooMany`] if there are too many entries, [`Refusal::TooLong`] if a key or a value is too long.
 pub fn bounded_texts(field: &'static str, texts: &BTreeMap<String, String>) -> Result<(), Refusal> {
     bounded_map(field, texts, crate::MAX_LABELS, String::as_str)
 }

@@ -1,8 +1,8 @@
-//! The desired state of the VCH, derived by pure functions from a transaction or from a whole
-//! ledger.
+//! The desired state: which links, nftables rules, DNS names and agent specifications the VCH must have. Pure functions
+//! derive it from one transaction ([`follow()`]) or from the whole ledger ([`Delta::whole`]).
 //!
-//! Each object is given as it must be from now on, or as removed; following the same delta twice
-//! changes nothing.
+//! A [`Delta`] states for each object how it must be from now on, or that it is removed. Applying the same delta twice
+//! therefore changes nothing.
 
 mod follow;
 
@@ -17,59 +17,62 @@ use ipnet::IpNet;
 use protocol::spec::{FirewallLevel, Hostname, InterfaceName, MacAddress, Mtu, NetSpec, NicMatch};
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// The desired state of what changed: `None` is what must not exist any more.
+/// The desired state of the objects that changed. `None` in place of an object means that the object must not exist any
+/// more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delta {
-    /// The networks that have a segment.
+    /// The networks that must have a bridge or link on the VCH, by ID. `None` for a network without one: it was
+    /// removed, or is of a kind that carries no containers.
     pub networks: BTreeMap<NetworkId, Option<NetworkBacking>>,
-    /// The endpoints, before and after.
+    /// The changed endpoints (connections of containers to networks), each before and after the change.
     pub endpoints: BTreeMap<EndpointId, EndpointChange>,
-    /// The containers' agents.
+    /// The agents of the containers, by container ID; `None` for a removed container.
     pub containers: BTreeMap<ContainerId, Option<AgentTarget>>,
-    /// The published ports, before and after.
+    /// The changed published ports, by port of the VCH, each before and after the change.
     pub bindings: BTreeMap<HostPort, BindingChange>,
-    /// The names that only one container has for an address: `true` if the name is answered.
+    /// The changed private DNS names (Docker's links): `true` if the name is answered from now on, `false` if it no
+    /// longer is.
     pub links: BTreeMap<PrivateName, bool>,
 }
 
-/// The container that may ask, the name, and the address that is the answer.
+/// A DNS name that only one container can resolve: the container that may ask, the name, and one address of the answer.
 pub type PrivateName = (ContainerId, Hostname, IpAddr);
 
-/// A network as it must be on the VCH.
+/// The bridge or link that carries a network on the VCH, and the network's addresses and settings there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkBacking {
-    /// The link that carries it.
+    /// The bridge or link that carries the network.
     pub segment: Segment,
-    /// Its subnets.
+    /// The network's subnets.
     pub subnets: Vec<IpNet>,
     /// The VCH's own addresses on it, each with its subnet's prefix length.
     pub addresses: Vec<IpNet>,
-    /// MTU of its interfaces.
+    /// The MTU of the network's interfaces, in bytes; `None` for the kernel's default.
     pub mtu: Option<Mtu>,
-    /// How long resolvers may cache answers about the network's names; `None` for the VCH's
-    /// default.
+    /// How long DNS resolvers may cache answers about the network's names; `None` for the default of the VCH's
+    /// configuration.
     pub dns_ttl: Option<DnsTtl>,
     /// Whether the network has no route to the outside.
     pub internal: bool,
-    /// Whether the network's containers reach one another by published ports only.
+    /// Whether the network's containers reach one another only by published ports (Docker's `enable_icc=false`).
     pub isolated: bool,
-    /// Whether packets leave the network with their containers' addresses, without masquerade.
+    /// Whether packets leave the network with their containers' own source addresses: masquerading is off.
     pub untranslated: bool,
 }
 
-/// The L2 segment that carries a network: a link of the VCH.
+/// The layer 2 segment that carries a network: a bridge, or another link, of the VCH.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
-    /// A bridge of the network's own.
+    /// A bridge for this network alone, with this name.
     Dedicated(InterfaceName),
-    /// The bridge of all shared networks.
+    /// The bridge that all shared networks use, with this name.
     Shared(InterfaceName),
-    /// A link that the configuration names; the VCH does not make it.
+    /// The link of an external network. The configuration names it; the coordinator neither makes nor removes it.
     External(External),
 }
 
 impl Segment {
-    /// The link's name.
+    /// Returns the name of the bridge or link.
     pub fn link(&self) -> &InterfaceName {
         match self {
             Self::Dedicated(link) | Self::Shared(link) => link,
@@ -78,112 +81,120 @@ impl Segment {
     }
 }
 
-/// A change of a published port.
+/// A published port before and after a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BindingChange {
-    /// The binding before, as far as this delta knows.
+    /// The binding (host port that leads to a container) before the change. `None` if it is new, and in a
+    /// [`Delta::whole`], which does not know what was before.
     pub before: Option<PortBinding>,
     /// The binding as it must be; `None` if it is removed.
     pub after: Option<PortBinding>,
 }
 
-/// A change of an endpoint.
+/// An endpoint before and after a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndpointChange {
-    /// The endpoint before, as far as this delta knows.
+    /// The endpoint before the change. `None` if it is new, and in a [`Delta::whole`], which does not know what was
+    /// before.
     pub before: Option<DesiredEndpoint>,
     /// The endpoint as it must be; `None` if it is removed.
     pub after: Option<DesiredEndpoint>,
 }
 
-/// An endpoint, a container's connection to a network, as it must be on the VCH.
+/// The desired state of an endpoint (a container's connection to a network) on the VCH.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DesiredEndpoint {
-    /// The network.
+    /// The ID of the endpoint's network.
     pub network: NetworkId,
-    /// The segment of its network.
+    /// The bridge or link that carries the network.
     pub segment: Segment,
-    /// The name of the endpoint's link on the VCH.
+    /// The name of the endpoint's own link on the VCH, a port of the bridge: a tap, or one end of a veth pair.
     pub port: InterfaceName,
-    /// The kind of that link.
+    /// The kind of the endpoint's own link.
     pub attachment: Attachment,
-    /// The interface's name in the container.
+    /// The interface's name in the container's VM.
     pub interface: InterfaceName,
-    /// The link's MTU.
+    /// The MTU of the endpoint's own link, in bytes; `None` for the kernel's default.
     pub mtu: Option<Mtu>,
-    /// The limit on what passes to the container, and on what it sends.
+    /// The limit on the traffic in each direction; `None` for no limit.
     pub limit: Option<Limit>,
-    /// The endpoint's addresses.
+    /// The endpoint's IP addresses, IPv4 first.
     pub addresses: Vec<IpAddr>,
     /// The endpoint's MAC address.
     pub mac: MacAddress,
-    /// Every name that is answered with the addresses.
+    /// Every DNS name of the endpoint: the name server answers it with `addresses`. Empty while the container is
+    /// stopped.
     pub names: Vec<Hostname>,
-    /// The name that the addresses resolve to.
+    /// The name that a reverse DNS query for the addresses returns.
     pub pointer: Hostname,
-    /// The firewall level on an external network; `None` on a bridge network.
+    /// The firewall level of an external network: which traffic may pass between the network and the container; `None`
+    /// on a bridge network.
     pub level: Option<FirewallLevel>,
-    /// The container's ports that are open on an external network.
+    /// The container's ports that clients on an external network may reach; empty on a bridge network.
     pub opened: Vec<PortNumber>,
-    /// The VM's NIC; `None` while the container does not run, and if the attachment is not a tap.
+    /// The VM's NIC on the tap; `None` while the container is stopped, and for a veth pair.
     pub nic: Option<Nic>,
 }
 
-/// How much may pass by a link, each way by itself.
+/// The limit of an endpoint's traffic. It applies to each direction separately.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// How much.
+    /// The most traffic that may pass in one direction.
     pub rate: Rate,
-    /// The link of the VCH through which what comes from the container is led, to be limited there.
+    /// The link through which the VCH leads what the container sends, to limit it: an intermediate functional block
+    /// (IFB) of Linux.
     pub ifb: InterfaceName,
 }
 
-/// The NIC of a running VM at an endpoint.
+/// The NIC by which a running VM uses an endpoint (connection to a network).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nic {
-    /// The container's name, for messages.
+    /// The container's name, for log messages and errors.
     pub container: ContainerName,
     /// The container's ID.
     pub container_id: ContainerId,
     /// The endpoint's ID.
     pub endpoint_id: EndpointId,
-    /// The interface's name in the guest.
+    /// The interface's name in the VM.
     pub interface: InterfaceName,
-    /// The tap on the VCH.
+    /// The name of the tap on the VCH to which the NIC is attached.
     pub tap: InterfaceName,
     /// The NIC's MAC address.
     pub mac: MacAddress,
-    /// The property by which the agent finds the NIC in the VM.
+    /// The property by which the agent in the VM recognises the NIC: MAC address or PCI position.
     pub found_by: NicMatch,
 }
 
-/// The agent of a container: its channel and the spec that it is sent.
+/// The data by which the coordinator talks to the agent in one container's VM and answers the container's DNS queries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentTarget {
-    /// The container's name, for messages.
+    /// The container's name, for log messages.
     pub name: String,
-    /// The channel to the agent.
+    /// The channel by which the agent is reached.
     pub channel: Channel,
-    /// The spec that the VM's network must have; `None` before the first start.
+    /// The network specification that the agent must carry out in the VM; `None` while the container is stopped.
     pub spec: Option<NetSpec>,
-    /// The container's addresses from which it asks the name server, each with its network.
+    /// The container's own addresses, each with its network. The name server recognises the container's queries by
+    /// them.
     pub asks_from: Vec<(NetworkId, IpAddr)>,
-    /// The servers to which queries for outside names are forwarded; empty for the VCH's own.
+    /// The DNS servers to which the VCH forwards this container's queries for outside names; empty for the servers of
+    /// the VCH's configuration.
     pub forwards_to: Vec<IpAddr>,
 }
 
-/// Returns the name of a network's link on the VCH: an interface name has 15 bytes, of which 12 are
-/// the short ID.
+/// Returns the name of a network's own bridge on the VCH: `br-` and the first 12 digits of the network's ID. An
+/// interface name has at most 15 bytes.
 pub fn bridge_name(network: NetworkId) -> InterfaceName {
     link_name("br", &network.short())
 }
 
-/// Returns the name of an endpoint's link on the VCH.
+/// Returns the name of an endpoint's link on the VCH: `vt-` and the first 12 digits of the endpoint's ID.
 pub fn port_name(endpoint: EndpointId) -> InterfaceName {
     link_name("vt", &endpoint.short())
 }
 
-/// The link through which what an endpoint sends is led while it is limited: an intermediate functional block.
+/// Returns the name of the link that limits what an endpoint sends: an intermediate functional block (IFB) of Linux. It
+/// exists only while the endpoint has a limit.
 pub fn ifb_name(endpoint: EndpointId) -> InterfaceName {
     link_name("vi", &endpoint.short())
 }
@@ -194,7 +205,8 @@ fn link_name(kind: &str, id: &str) -> InterfaceName {
 }
 
 impl Delta {
-    /// Returns the desired state of everything that a ledger holds.
+    /// Returns the desired state of everything in a ledger, with `None` in each `before`. A caller that applies it also
+    /// removes whatever it does not contain.
     pub fn whole(ledger: &Ledger) -> Self {
         let mut delta = Self::default();
         for network in ledger.networks() {
@@ -266,7 +278,8 @@ impl Delta {
     }
 }
 
-/// Returns the segment that carries a network; `None` if the network has none.
+/// Returns the bridge or link that carries a network; `None` for the network `none` and for networks of kind
+/// configuration.
 pub fn segment_of(ledger: &Ledger, network: &Network) -> Option<Segment> {
     match &network.kind {
         NetworkKind::Bridge(SegmentKind::Dedicated) => {

@@ -1,11 +1,11 @@
-//! Identities: random, never reused, written as Docker writes its IDs.
+//! Identities of networks, containers and endpoints: random, never reused, and written as Docker writes its IDs.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use thiserror::Error;
 
-/// The identity of a VCH: random, made once and kept by the store. MAC addresses and the ULA prefix are derived from
-/// it.
+/// The identity of a VCH: 128 random bits. The store makes it once. MAC addresses of containers and the VCH's unique
+/// local IPv6 (ULA) prefix are derived from it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct VchId(pub [u8; 16]);
 
@@ -21,16 +21,17 @@ impl fmt::Debug for VchId {
     }
 }
 
-/// A text that is not a whole identity: 64 hexadecimal digits in lower case.
+/// The error of a text that is not a complete ID: an ID has 64 hexadecimal digits in lower case.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("id `{0}` is malformed: write 64 hexadecimal digits")]
 pub struct IdError(String);
 
-/// An identity of a network, container or endpoint: 32 bytes, ordered as their text.
+/// The ID of a network, a container or an endpoint: 32 bytes, written as 64 hexadecimal digits. IDs are ordered as
+/// their texts are.
 pub trait Id: Copy + Ord + fmt::Display {
-    /// Returns the identity of these bytes.
+    /// Makes an ID of these bytes.
     fn from_bytes(bytes: [u8; 32]) -> Self;
-    /// Returns the identity's bytes.
+    /// Returns the ID's 32 bytes.
     fn bytes(&self) -> &[u8; 32];
 }
 
@@ -41,7 +42,7 @@ macro_rules! id {
         pub struct $type([u8; 32]);
 
         impl $type {
-            /// Returns the first 12 hexadecimal digits, as Docker shortens IDs.
+            /// Returns the first 12 hexadecimal digits of the ID, as Docker shortens IDs.
             pub fn short(&self) -> String {
                 let mut text = self.to_string();
                 text.truncate(12);
@@ -82,15 +83,15 @@ macro_rules! id {
 }
 
 id!(
-    /// Names a network for ever.
+    /// The ID of a network: random, and never given to another network.
     NetworkId
 );
 id!(
-    /// Names a container for ever.
+    /// The ID of a container: random, and never given to another container.
     ContainerId
 );
 id!(
-    /// Names an endpoint, a container's connection to a network, for ever.
+    /// The ID of an endpoint (a container's connection to a network): random, and never given to another endpoint.
     EndpointId
 );
 
@@ -130,13 +131,13 @@ pub(crate) fn prefix_range(prefix: &str) -> Option<([u8; 32], [u8; 32])> {
     Some((low, high))
 }
 
-/// A reference to an object by its identity, or by a text that is looked up as full ID, then as
-/// full name, then as unique prefix of an ID.
+/// A caller's reference to a network or a container: its ID, or a text. The text is compared with full IDs first, then
+/// with names, then with the beginnings of IDs. Only one ID may begin with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference<I> {
-    /// The object with this identity.
+    /// The object with this ID.
     Id(I),
-    /// The object that the text names.
+    /// The object with this ID, name, or beginning of an ID.
     Text(String),
 }
 
@@ -162,9 +163,9 @@ impl<I: Id> fmt::Display for Reference<I> {
     }
 }
 
-/// A reference to a network by ID or text.
+/// A caller's reference to a network: its ID, its name, or the beginning of its ID.
 pub type NetworkRef = Reference<NetworkId>;
-/// A reference to a container by ID or text.
+/// A caller's reference to a container: its ID, its name, or the beginning of its ID.
 pub type ContainerRef = Reference<ContainerId>;
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use protocol::spec::{MacAddress, NetSpec};
 use std::sync::Arc;
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// The owner of the state that the VCH has decided: networks, containers, endpoints, addresses,
-/// names and bindings.
+/// The owner of everything that the VCH has decided: networks, containers, endpoints, addresses, names and published
+/// ports. It decides [`Command`]s, in memory and without I/O; the package `vch-store` writes its transactions to disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
     settings: Settings,
@@ -24,8 +24,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Makes a ledger without any row; [`bootstrap`](Self::bootstrap) makes the predefined
-    /// networks.
+    /// Makes an empty ledger. [`bootstrap`](Self::bootstrap) then creates the predefined networks.
     pub fn new(settings: Settings) -> Self {
         Self {
             state: LedgerState::new(&settings),
@@ -34,11 +33,12 @@ impl Ledger {
         }
     }
 
-    /// Makes a ledger of stored rows, in any order; `revision` is that of the last transaction.
+    /// Makes a ledger from the rows (objects) that the store has, in any order. `revision` is the number of the last
+    /// stored transaction.
     ///
     /// # Errors
-    /// Returns [`LoadError`] with the row and its contradiction if rows contradict one another: the
-    /// store is damaged, or was written by another program.
+    /// Returns [`LoadError`] for a row that contradicts another row or the settings: the store is damaged, or was
+    /// written by another program.
     pub fn load(
         settings: Settings,
         rows: impl IntoIterator<Item = Row>,
@@ -52,18 +52,18 @@ impl Ledger {
         })
     }
 
-    /// Returns every row, in the order of their keys: [`load`](Self::load) makes the same ledger of
-    /// them.
+    /// Returns every row (object) of the ledger, ordered by key. [`load`](Self::load) makes an equal ledger from them.
     pub fn rows(&self) -> Vec<Row> {
         load::rows(&self.state)
     }
 
-    /// Creates the predefined networks that do not exist, and makes the external networks those of
-    /// the settings. Returns `None` if nothing has to change.
+    /// Creates the predefined networks `none` and `bridge` if they do not exist, and makes the external networks those
+    /// of the settings. Called at each start, after [`new`](Self::new) or [`load`](Self::load). Returns the transaction
+    /// to be stored; `None` if nothing has to change.
     ///
     /// # Errors
-    /// Returns a refusal if the default bridge's subnet is not possible or no pool has a free one,
-    /// or if an external network is not possible (as by [`Command::Configure`]).
+    /// Returns the [`Refusal`] of the first network that is not possible: the default bridge's subnet is not valid or
+    /// overlaps another, no pool has a free subnet, or an external network is refused as by [`Command::Configure`].
     pub fn bootstrap(
         &mut self,
         environment: &mut Environment<'_>,
@@ -75,10 +75,11 @@ impl Ledger {
         Ok((!decision.changes.is_empty()).then(|| self.number(decision)))
     }
 
-    /// Decides a command and applies it to the state.
+    /// Decides a command, and changes the ledger's state accordingly. The caller has to store the returned transaction.
     ///
     /// # Errors
-    /// Returns the [`Refusal`], with its code and remedy; nothing has changed then.
+    /// Returns the reason for which the command is not carried out, as a [`Refusal`] with code and remedy. The state is
+    /// not changed then.
     pub fn decide(
         &mut self,
         command: Command,
@@ -182,28 +183,28 @@ impl Ledger {
     }
 }
 
-/// Questions.
+/// The queries: they read the state and change nothing.
 impl Ledger {
-    /// Returns the settings of the VCH.
+    /// Returns the settings, which were made from the VCH's configuration.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Returns the number of the last transaction.
+    /// Returns the number of the last transaction; 0 before the first.
     pub fn revision(&self) -> Revision {
         self.revision
     }
 
-    /// Returns the network of a reference.
+    /// Returns the network that a caller names by ID, name, or the beginning of an ID.
     ///
     /// # Errors
-    /// Returns [`Refusal::NetworkNotFound`] if no network matches, [`Refusal::NetworkAmbiguous`] if
-    /// several IDs begin with the text.
+    /// Returns [`Refusal::NetworkNotFound`] if no network matches, [`Refusal::NetworkAmbiguous`] if several IDs begin
+    /// with the text.
     pub fn network(&self, network: &NetworkRef) -> Result<&Network, Refusal> {
         lookup::network(&self.state, network).map(|entry| &entry.row)
     }
 
-    /// Returns the network with this ID.
+    /// Returns the network with this ID; `None` if it does not exist.
     pub fn network_by_id(&self, id: NetworkId) -> Option<&Network> {
         self.state.networks.get(&id).map(|entry| &entry.row)
     }
@@ -213,74 +214,76 @@ impl Ledger {
         self.state.networks.values().map(|entry| &entry.row)
     }
 
-    /// Returns the container of a reference.
+    /// Returns the container that a caller names by ID, name, or the beginning of an ID.
     ///
     /// # Errors
-    /// Returns [`Refusal::ContainerNotFound`] if no container matches,
-    /// [`Refusal::ContainerAmbiguous`] if several IDs begin with the text.
+    /// Returns [`Refusal::ContainerNotFound`] if no container matches, [`Refusal::ContainerAmbiguous`] if several IDs
+    /// begin with the text.
     pub fn container(&self, container: &ContainerRef) -> Result<&Container, Refusal> {
         lookup::container(&self.state, container).map(|entry| &entry.row)
     }
 
-    /// Returns the container with this ID.
+    /// Returns the container with this ID; `None` if it does not exist.
     pub fn container_by_id(&self, id: ContainerId) -> Option<&Container> {
         self.state.containers.get(&id).map(|entry| &entry.row)
     }
 
-    /// Returns all containers, ordered by ID.
+    /// Returns all containers, running and stopped, ordered by ID.
     pub fn containers(&self) -> impl ExactSizeIterator<Item = &Container> {
         self.state.containers.values().map(|entry| &entry.row)
     }
 
-    /// Returns the endpoint with this ID.
+    /// Returns the endpoint (connection of a container to a network) with this ID; `None` if it does not exist.
     pub fn endpoint(&self, id: EndpointId) -> Option<&Endpoint> {
         self.state.endpoints.get(&id)
     }
 
-    /// Returns all endpoints, ordered by ID.
+    /// Returns the endpoints of all containers, ordered by ID.
     pub fn endpoints(&self) -> impl ExactSizeIterator<Item = &Endpoint> {
         self.state.endpoints.values()
     }
 
-    /// Returns a container's endpoints, ordered by network ID.
+    /// Returns a container's endpoints, ordered by network ID. Empty if the container does not exist.
     pub fn endpoints_of(&self, container: ContainerId) -> impl Iterator<Item = &Endpoint> {
         let entry = self.state.containers.get(&container);
         let ids = entry.into_iter().flat_map(|entry| entry.endpoints.values());
         ids.filter_map(|id| self.state.endpoints.get(id))
     }
 
-    /// Returns a network's endpoints, ordered by ID.
+    /// Returns the endpoints of all containers on a network, ordered by ID. Empty if the network does not exist.
     pub fn endpoints_on(&self, network: NetworkId) -> impl Iterator<Item = &Endpoint> {
         let entry = self.state.networks.get(&network);
         let ids = entry.into_iter().flat_map(|entry| &entry.endpoints);
         ids.filter_map(|id| self.state.endpoints.get(id))
     }
 
-    /// Returns a container's endpoint on a network.
+    /// Returns a container's endpoint on a network; `None` if the container is not connected to it.
     pub fn endpoint_of(&self, container: ContainerId, network: NetworkId) -> Option<&Endpoint> {
         let entry = self.state.containers.get(&container)?;
         self.state.endpoints.get(entry.endpoints.get(&network)?)
     }
 
-    /// Returns the text of a container's document of this kind.
+    /// Returns the text of a container's document (a text that the ledger does not read) of this kind; `None` if the
+    /// container has none.
     pub fn document(&self, container: ContainerId, kind: DocumentKind) -> Option<Arc<str>> {
         let entry = self.state.containers.get(&container)?;
         Some(Arc::clone(&entry.documents.get(&kind)?.text))
     }
 
-    /// Returns all bindings in force, ordered by the VCH's port.
+    /// Returns all bindings (ports of the VCH that lead to a running container), ordered by protocol, then by port.
     pub fn bindings(&self) -> impl Iterator<Item = &PortBinding> {
         self.state.bindings.values().flat_map(BTreeMap::values)
     }
 
-    /// Returns a container's bindings in force.
+    /// Returns the bindings (ports of the VCH that lead to the container) of a container. Empty while it is stopped.
     pub fn bindings_of(&self, container: ContainerId) -> impl Iterator<Item = &PortBinding> {
         let entry = self.state.containers.get(&container);
         let hosts = entry.into_iter().flat_map(|entry| &entry.bindings);
         hosts.filter_map(|host| self.state.binding(host))
     }
 
-    /// Returns the endpoints on a network that have a link to a container, each with the link.
+    /// Returns the endpoints on a network that have a private name (Docker's link) for a container, each with that
+    /// link.
     pub fn links_to(
         &self,
         container: ContainerId,
@@ -296,25 +299,26 @@ impl Ledger {
         })
     }
 
-    /// Returns the network with a subnet that contains the address.
+    /// Returns the network with a subnet that contains the address; `None` if no subnet does.
     pub fn network_at(&self, address: IpAddr) -> Option<&Network> {
         let (_, id) = self.state.space.overlap(&IpNet::from(address))?;
         self.network_by_id(id)
     }
 
-    /// Returns the endpoint that has the address.
+    /// Returns the endpoint that has the IP address; `None` if the address is free.
     pub fn endpoint_at(&self, address: IpAddr) -> Option<&Endpoint> {
         let (_, id) = self.state.space.overlap(&IpNet::from(address))?;
         let subnet = self.state.networks.get(&id)?.subnet_of(address)?;
         self.state.endpoints.get(&subnet.holder(address)?)
     }
 
-    /// Returns the endpoint that has the MAC address.
+    /// Returns the endpoint that has the MAC address; `None` if no endpoint has it.
     pub fn endpoint_with(&self, mac: MacAddress) -> Option<&Endpoint> {
         self.state.endpoints.get(self.state.macs.get(&mac)?)
     }
 
-    /// Returns the spec that a container's VM must have now; `None` before its first start.
+    /// Returns the network specification that the agent must carry out in a container's VM; `None` while the container
+    /// is stopped.
     pub fn spec(&self, container: ContainerId) -> Option<NetSpec> {
         let entry = self.state.containers.get(&container)?;
         let endpoints = spec::endpoints(&self.state, entry);

@@ -1,4 +1,5 @@
-//! The ledger: networks, containers, addresses and names as the VCH has decided them. Everything else follows it.
+//! The ledger: decides about networks, containers, addresses and names of the VCH, the host of the containers' VMs.
+//! Everything else on the VCH follows its decisions.
 //!
 //! ```text
 //!   Command ──► decide (pure, against the state) ──► Transaction { revision, changes, answer }
@@ -7,15 +8,18 @@
 //!                (nothing has changed)                then effects follow
 //! ```
 //!
-//! Invariants: nothing here is asynchronous, and no clock, random source, file or socket is inside (see
-//! [`Environment`]); the same commands in the same environment make the same transactions; only a decided transaction
-//! changes the state, and a state loaded from its rows is the same state; a decision costs O(log n) of what is in
-//! use, plus the size of its change; a spec is derived from its container's own rows, so that an attach changes no
-//! other container's.
+//! Invariants:
+//! - Nothing here is asynchronous or does I/O. Time and random bytes are inputs (see [`Environment`]).
+//! - The same commands in the same environment make the same transactions.
+//! - Only a decided transaction changes the state. A state that is loaded from its rows equals the state that was
+//!   stored.
+//! - A decision costs O(log n) of what is in use, plus the size of its change.
+//! - A container's network specification is derived from its own rows alone: to connect one container changes no other
+//!   container's specification.
 //!
-//! A container's endpoints, addresses and requests last until they are taken away. The part of them that is *in
-//! force* follows from its incarnation: names are answered, ports are published and opened from `StartContainer` to
-//! `StopContainer`. They are rows too, so that no other package has to derive them.
+//! A container's endpoints, addresses and requests last until they are removed. Its DNS names and published ports are
+//! *in force* (names are answered, ports lead to the container) from `StartContainer` to `StopContainer`. What is in
+//! force is stored as rows too, so that no other package has to derive it.
 
 mod command;
 mod decide;

@@ -1,38 +1,39 @@
-//! Bounds of what the ledger holds of one container, network or transaction.
+//! The limits of what the ledger holds for one container, one network or one transaction.
 
-/// The most endpoints of one container: within the protocol's limits for interfaces and hosts
-/// entries.
+/// The maximum number of networks that one container can be connected to. It is within the limits of the protocol with
+/// the agent.
 pub const MAX_ENDPOINTS: usize = 32;
-/// The most subnets of one network.
+/// The maximum number of subnets of one network.
 pub const MAX_SUBNETS: usize = 16;
-/// The most auxiliary addresses of one subnet.
+/// The maximum number of auxiliary addresses (addresses that no container gets) of one subnet.
 pub const MAX_AUXILIARY: usize = 256;
-/// The most aliases of one endpoint.
+/// The maximum number of aliases (further DNS names) of a container on one network.
 pub const MAX_ALIASES: usize = 64;
-/// The most links of one endpoint.
+/// The maximum number of links (private DNS names for other containers) of a container on one network.
 pub const MAX_LINKS: usize = 64;
-/// The most ports that one container exposes and publishes.
+/// The maximum number of ports that one container exposes and publishes.
 pub const MAX_PORTS: usize = 1_024;
-/// The most client subnets of one published port.
+/// The maximum number of client subnets of one published port.
 pub const MAX_CLIENTS: usize = 64;
-/// The most extra hosts of one container.
+/// The maximum number of lines that a caller adds to one container's `/etc/hosts`.
 pub const MAX_EXTRA_HOSTS: usize = 64;
-/// The most bytes of a host name, and of a domain name, that the kernel holds (`__NEW_UTS_LEN` of
-/// linux/utsname.h).
+/// The maximum length of a container's host name, and of its domain name, in bytes: the kernel holds no longer one
+/// (`__NEW_UTS_LEN` of linux/utsname.h).
 pub const MAX_UTS_NAME: usize = 64;
-/// The most kernel settings of one container, and of one endpoint: they fit a spec's extension.
+/// The maximum number of kernel settings (sysctls) of one container, and of one endpoint. So many fit the message to
+/// the agent.
 pub const MAX_SYSCTLS: usize = 32;
-/// The most DNS servers of one container that are asked: the first ones of its list.
+/// The maximum number of DNS servers of one container. The first ones of a longer list are used, the others ignored.
 pub const MAX_DNS_SERVERS: usize = 8;
-/// The most bytes of a container's document.
+/// The maximum length of a document (a text that other packages store with a container), in bytes.
 pub const MAX_DOCUMENT: usize = 256 << 10;
-/// The most bytes of a network's document: [`MAX_LABELS`] texts fit it.
+/// The maximum length of a network's document, in bytes. [`MAX_LABELS`] options of the greatest length fit it.
 pub const MAX_NETWORK_DOCUMENT: usize = 1 << 20;
-/// The most commands in one transaction.
+/// The maximum number of commands in one [`Command::Batch`](crate::Command::Batch).
 pub const MAX_TOGETHER: usize = 128;
-/// The most labels, and the most options, of one network.
+/// The maximum number of labels, and of options, of one network.
 pub const MAX_LABELS: usize = 128;
-/// The most bytes of a label's or option's key, and of an auxiliary address's name.
+/// The maximum length of a label's or option's key, and of an auxiliary address's name, in bytes.
 pub const MAX_LABEL_KEY: usize = 256;
-/// The most bytes of a label's or option's value.
+/// The maximum length of a label's or option's value, in bytes.
 pub const MAX_LABEL_VALUE: usize = 4_096;

@@ -10,56 +10,56 @@ use ipnet::IpNet;
 use std::{collections::BTreeMap, net::IpAddr};
 use thiserror::Error;
 
-/// Rows that contradict one another: the store is damaged, or was written by another program.
+/// The error of stored rows that contradict one another: the store is damaged, or was written by another program.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("stored row {key:?} is not possible: {reason}: restore the store from a copy")]
 pub struct LoadError {
-    /// The key of the row.
+    /// The key of the row that is not possible.
     pub key: RowKey,
-    /// The contradiction.
+    /// The contradiction between the row and other rows or the settings.
     pub reason: Contradiction,
 }
 
-/// A contradiction of a stored row with others.
+/// The contradiction between a stored row and other rows or the settings.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Contradiction {
-    /// Another row has the same key.
+    /// Two rows have the same key.
     #[error("it is stored twice")]
     Twice,
-    /// Another row has the same name.
+    /// Another row of the same kind (network or container) has the same name.
     #[error("another one has its name")]
     Name,
-    /// A subnet is not one for hosts, or has its own addresses outside.
+    /// A network's subnet can't have hosts, or one of the subnet's own addresses and ranges lies outside of it.
     #[error("subnet {0} or what is kept back of it is not possible")]
     Subnet(IpNet),
-    /// A subnet overlaps a subnet of this other network.
+    /// A network's subnet (first field) overlaps a subnet of the other network.
     #[error("its subnet {0} overlaps that of network {1}")]
     Overlap(IpNet, NetworkId),
-    /// Another container has its channel.
+    /// The other container has the same channel to its agent.
     #[error("container {0} has its channel")]
     Channel(ContainerId),
-    /// It refers to a network that does not exist.
+    /// The row refers to a network that does not exist.
     #[error("network {0} is not there")]
     NoNetwork(NetworkId),
-    /// It refers to a container that does not exist.
+    /// The row refers to a container that does not exist.
     #[error("container {0} is not there")]
     NoContainer(ContainerId),
-    /// It refers to an endpoint that does not exist, or that is another container's.
+    /// The row refers to an endpoint that does not exist, or that belongs to another container.
     #[error("endpoint {0} is not there, or another container's")]
     NoEndpoint(EndpointId),
-    /// Its container has another endpoint on its network.
+    /// The row is an endpoint, and its container has this other endpoint on the same network.
     #[error("endpoint {0} is the container's place on that network")]
     EndpointOfNetwork(EndpointId),
-    /// Another endpoint has its MAC address.
+    /// The other endpoint has the same MAC address.
     #[error("endpoint {0} has its MAC address")]
     Mac(EndpointId),
-    /// An address is not one that its network could have given out.
+    /// The row has an address that its network could not have given out, or that is not its endpoint's.
     #[error("address {0} can't be handed out on its network")]
     Address(IpAddr),
-    /// An address is in use or resting already.
+    /// The address is in use by an endpoint already, or waits already to be given out again.
     #[error("address {0} is taken or rests")]
     Taken(IpAddr),
-    /// It refers to a transaction that is newer than the last one.
+    /// The row refers to a transaction that is newer than the last stored one.
     #[error("it is of a transaction behind the last stored one")]
     Revision,
 }

@@ -3,11 +3,11 @@
 use protocol::text;
 use std::path::Path;
 
-/// The most bytes of the name of a network or a container.
+/// The maximum length of the name of a network or a container, in bytes.
 pub const MAX_NAME: usize = 128;
 
 text!(
-    /// A network's name: Docker's rule, `[a-zA-Z0-9][a-zA-Z0-9_.-]*`, at most 128 characters.
+    /// A network's name, by Docker's rule: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`, at most 128 characters.
     NetworkName,
     "network name",
     |text: &str| is_object_name(text, 1),
@@ -15,7 +15,7 @@ text!(
 );
 
 text!(
-    /// A container's name: Docker's rule, `[a-zA-Z0-9][a-zA-Z0-9_.-]+`, at most 128 characters.
+    /// A container's name, by Docker's rule: `[a-zA-Z0-9][a-zA-Z0-9_.-]+`, at most 128 characters.
     ContainerName,
     "container name",
     |text: &str| is_object_name(text, 2),
@@ -32,7 +32,7 @@ text!(
 );
 
 text!(
-    /// The absolute path of a network namespace's file: at most 255 bytes.
+    /// The absolute path of a network namespace's file, as in `/run/netns/NAME`: at most 255 bytes.
     NamespacePath,
     "network namespace path",
     |text: &str| is_path(text, 255),

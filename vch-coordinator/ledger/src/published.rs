@@ -1,15 +1,15 @@
-//! The DNS names of an endpoint.
+//! The DNS names of an endpoint (a container's connection to a network).
 
 use crate::{Container, ContainerId, ContainerName, NetworkName};
 use protocol::spec::Hostname;
 
-/// Returns the names under which the other containers of a network find an endpoint, in lower case, without
+/// Returns the DNS names by which the other containers of a network find a container, in lower case and without
 /// duplicates: the container's name, its short ID, its aliases, its host name, its host name with its domain, and
 /// `name.network`.
 ///
-/// A container or network name that is not a host name too (a label longer than 63 characters, or
-/// one that ends in `_` or `-`) is not published: the short id and the aliases stay. An alias may be
-/// several endpoints' name, which then all answer.
+/// A container or network name that is not a valid host name (a label longer than 63 characters, or one that ends in
+/// `_` or `-`) is left out. Several containers may have the same alias; the name server then answers with all of their
+/// addresses.
 pub fn published_names(
     container: &Container,
     network: &NetworkName,
@@ -41,8 +41,8 @@ pub(crate) fn full_hostname(container: &Container) -> String {
     }
 }
 
-/// Returns the name that an endpoint's addresses resolve to: `name.network`, or the short ID if
-/// that is not a valid host name.
+/// Returns the name that a reverse DNS query for a container's addresses on a network returns: `name.network`, or the
+/// container's short ID if `name.network` is not a valid host name.
 pub fn pointer_name(
     container: ContainerId,
     name: &ContainerName,

@@ -1,7 +1,7 @@
-//! Rows: the ledger's state as the store keeps it, one row an object.
+//! Rows: the objects of the ledger's state, as the store keeps them on disk; one row for each object.
 //!
-//! Rows travel as postcard, which is positional: variants are appended, never reordered, and a
-//! changed struct needs a new schema version of the store.
+//! Rows are encoded as postcard, which identifies variants and fields by position: variants are appended and never
+//! reordered, and a changed struct needs a new schema version of the store.
 
 mod bridge;
 mod container;
@@ -25,13 +25,13 @@ use crate::{ContainerId, EndpointId, NetworkId};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// The number of a transaction; a greater one is newer. Zero is before the first.
+/// The number of a transaction; a greater number is newer. 0 stands for the state before the first transaction.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Revision(pub u64);
 
-/// An object of the ledger's state, as the store keeps it.
+/// An object of the ledger's state, as the store keeps it on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Row {
     /// A network.
@@ -40,17 +40,17 @@ pub enum Row {
     Container(Container),
     /// A container's connection to a network.
     Endpoint(Endpoint),
-    /// An address that was released, and waits before it is given out again.
+    /// An address that an endpoint released. The VCH does not choose it again while other addresses are free.
     RestingAddress(RestingAddress),
-    /// The position at which the search for a subnet's next address begins.
+    /// The position in a subnet from which the VCH searches the next free address.
     AddressCursor(AddressCursor),
-    /// A published port that is in force.
+    /// A port of the VCH that leads to a running container's port.
     PortBinding(PortBinding),
-    /// A document that belongs to a container.
+    /// A text that another package stores with a container.
     Document(Document),
 }
 
-/// The key of a row.
+/// The key that identifies a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum RowKey {
     /// The key of a network.
@@ -59,18 +59,18 @@ pub enum RowKey {
     Container(ContainerId),
     /// The key of an endpoint.
     Endpoint(EndpointId),
-    /// The key of a resting address of a network.
+    /// The key of a resting (recently released) address: the network, and the address.
     RestingAddress(NetworkId, IpAddr),
-    /// The key of an address cursor: the network, and its subnet's own address.
+    /// The key of a subnet's address cursor: the network, and the subnet's own address.
     AddressCursor(NetworkId, IpAddr),
-    /// The key of a binding: the port of the VCH.
+    /// The key of a port binding: the port of the VCH.
     PortBinding(HostPort),
-    /// The key of a container's document of one kind.
+    /// The key of a document: the container, and the kind of the document.
     Document(ContainerId, DocumentKind),
 }
 
 impl Row {
-    /// Returns the row's key.
+    /// Returns the key that identifies the row.
     pub fn key(&self) -> RowKey {
         match self {
             Self::Network(row) => RowKey::Network(row.id),
@@ -84,35 +84,38 @@ impl Row {
     }
 }
 
-/// An address that was released, and waits before it is given out again.
+/// An address that an endpoint released. The VCH does not choose it again while other addresses are free, so that a new
+/// container is not taken for the previous one at that address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestingAddress {
-    /// The network.
+    /// The network that the address is on.
     pub network: NetworkId,
-    /// The address.
+    /// The released address.
     pub address: IpAddr,
-    /// The transaction that released it; the lowest is reused first.
+    /// The transaction that released the address. If no other address is free, the one with the lowest number is
+    /// chosen.
     pub since: Revision,
 }
 
-/// The position at which the search for a subnet's next address begins.
+/// The position in a subnet from which the VCH searches the next free address. It moves on with each chosen address, so
+/// that a released address is not chosen again at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressCursor {
-    /// The network.
+    /// The network that the subnet belongs to.
     pub network: NetworkId,
-    /// The subnet's own address, which identifies it.
+    /// The subnet's own address (the first one), which identifies the subnet.
     pub subnet: IpAddr,
     /// The first address to try.
     pub next: IpAddr,
 }
 
-/// The change of one row in a transaction.
+/// The change of one row (object) by a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// The row's key.
+    /// The key of the row.
     pub key: RowKey,
-    /// The row before; `None` if it is new.
+    /// The row before the change; `None` if the row is new.
     pub before: Option<Row>,
-    /// The row after; `None` if it is removed.
+    /// The row after the change; `None` if the row is removed.
     pub after: Option<Row>,
 }

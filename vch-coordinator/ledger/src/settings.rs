@@ -6,62 +6,64 @@ use protocol::spec::{DomainName, InterfaceName};
 use std::{collections::BTreeMap, fmt, net::IpAddr, ops::RangeInclusive, str::FromStr};
 use thiserror::Error;
 
-/// The settings of the ledger, made from the VCH's configuration.
+/// The settings of the ledger. The coordinator makes them from its configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The identity of the VCH.
     pub vch: VchId,
-    /// The pools that automatic subnets come from, in the order in which they are tried.
+    /// The address pools from which the VCH chooses subnets for networks, in the order in which they are tried.
     pub pools: Vec<Pool>,
-    /// The part of each subnet that this coordinator may give out.
+    /// The part of each subnet from which this coordinator may give out addresses.
     pub grants: Grants,
-    /// The settings of the default bridge network.
+    /// The name and subnet of the default bridge network.
     pub default_bridge: DefaultBridge,
-    /// The name of the network of containers without a network.
+    /// The name of the predefined network for containers without a network, as `none`.
     pub none: NetworkName,
-    /// The kind of segment of bridge networks whose request names none.
+    /// The kind of bridge for a network whose request names none.
     pub default_segment: SegmentKind,
-    /// The name of the link that carries all shared networks.
+    /// The name of the bridge that all shared networks use.
     pub shared_link: InterfaceName,
-    /// The external networks that the configuration declares.
+    /// The external networks that the configuration file declares.
     pub externals: Vec<ExternalNetwork>,
-    /// The ports that the VCH may choose for requests that name none.
+    /// The ports of the VCH that the ledger may choose for a published port without a host port.
     pub ephemeral: RangeInclusive<u16>,
-    /// The ports of the VCH's own services, each with the service's name; they are never published.
+    /// The ports that the VCH's own services use, each with the name of the service. No container's port is published
+    /// at them.
     pub reserved: BTreeMap<PortNumber, String>,
-    /// The addresses of the VCH at which no port is published, each with the network that it is on.
+    /// The addresses of the VCH at which no port is published, each with the network that it is on: the management
+    /// network or the Docker endpoint.
     pub private: BTreeMap<IpAddr, String>,
-    /// The search domain of containers that name none themselves.
+    /// The search domain for containers that have none of their own; `None` for no search domain.
     pub domain: Option<DomainName>,
     /// The limits on numbers of objects.
     pub limits: Limits,
 }
 
-/// An external network, as the configuration declares it.
+/// An external network, as the configuration file declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalNetwork {
     /// The network's name.
     pub name: NetworkName,
-    /// The network's subnets, each with the VCH's own address and the ranges that the VCH may give
-    /// out.
+    /// The network's subnets, each with the VCH's own address and the ranges from which the VCH may choose addresses.
     pub subnets: Vec<Subnet>,
-    /// The network's other settings.
+    /// The network's other settings, such as the VCH's interface.
     pub external: External,
 }
 
-/// The settings of the default bridge network, which the ledger makes at its first start.
+/// The settings of the default bridge network, which the ledger creates at its first start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefaultBridge {
     /// The name of the default bridge network.
     pub name: NetworkName,
-    /// The subnet of the default bridge network; `None` for the first free one of the pools.
+    /// The subnet of the default bridge network; `None` for the first free subnet of the pools.
     pub net: Option<IpNet>,
 }
 
-/// The ports that IANA assigns to no service (RFC 6335, 6), which are also Docker's fallback.
+/// The port range that IANA assigns to no service (RFC 6335, 6), which Docker also uses if the kernel's range is not
+/// known.
 pub const DEFAULT_EPHEMERAL: RangeInclusive<u16> = 49_153..=65_535;
 
-/// A range of addresses that is cut into subnets of one size.
+/// An address pool: a range of addresses that is cut into subnets of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
     base: IpNet,
@@ -69,11 +71,12 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Makes a pool of subnets of prefix length `size` in `base`.
+    /// Makes a pool of the range `base`, cut into subnets of prefix length `size`.
     ///
     /// # Errors
-    /// Returns [`PoolError`]: `HostBits` if `base` has bits set beyond its prefix, `Size` if `size`
-    /// is shorter than its prefix or too long for a network, `Unusable` if `base` can't have hosts.
+    /// Returns [`PoolError::HostBits`] if `base` has bits set beyond its prefix, [`PoolError::Size`] if `size` is
+    /// shorter than the prefix of `base` or leaves a subnet no room for a container, and [`PoolError::Unusable`] if
+    /// `base` is a reserved range or its prefix is too short.
     pub fn new(base: IpNet, size: u8) -> Result<Self, PoolError> {
         if base.trunc() != base {
             return Err(PoolError::HostBits(base));
@@ -92,12 +95,12 @@ impl Pool {
         Ok(Self { base, size })
     }
 
-    /// Returns the range, without host bits.
+    /// Returns the pool's whole range, without host bits.
     pub fn base(&self) -> IpNet {
         self.base
     }
 
-    /// Returns the prefix length of the pool's subnets.
+    /// Returns the prefix length of each subnet of the pool.
     pub fn size(&self) -> u8 {
         self.size
     }
@@ -106,28 +109,28 @@ impl Pool {
 /// The reason for which a range can't be a pool.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PoolError {
-    /// The base has bits set beyond its prefix.
+    /// The range has bits set beyond its prefix.
     #[error("pool base {0} has host bits: write {net}", net = .0.trunc())]
     HostBits(IpNet),
-    /// The size is shorter than the base's prefix length, or longer than a network can have.
+    /// The subnets' prefix length is shorter than that of the range, or leaves a subnet no room for a container.
     #[error(
         "pool size {size} does not fit base {base}: use a prefix length of {shortest} to {longest}",
         shortest = base.prefix_len()
     )]
     Size {
-        /// The base.
+        /// The range of the pool.
         base: IpNet,
-        /// The size, as a prefix length.
+        /// The prefix length of the pool's subnets, as requested.
         size: u8,
-        /// The longest prefix length that a network can have.
+        /// The longest prefix length that is possible.
         longest: u8,
     },
-    /// The base is not a range for hosts.
+    /// The range is reserved, or its prefix is too short.
     #[error("pool base {base} is not possible: {reason}: choose a private range")]
     Unusable {
-        /// The base.
+        /// The range of the pool.
         base: IpNet,
-        /// The reason, as text.
+        /// The reason why it can't be used, as text.
         reason: &'static str,
     },
 }
@@ -140,7 +143,8 @@ pub(crate) fn longest_prefix(net: &IpNet) -> u8 {
     }
 }
 
-/// Returns the reason for which a range can't be a network of hosts; `None` if it can.
+/// Returns why a range can't be a subnet for hosts, as text: it is reserved (loopback, link-local, multicast …), or its
+/// prefix is too short or too long. `None` if it can.
 pub fn unusable(net: &IpNet) -> Option<&'static str> {
     let reserved: &[(&str, &'static str)] = match net {
         IpNet::V4(_) => &[
@@ -178,17 +182,18 @@ pub fn unusable(net: &IpNet) -> Option<&'static str> {
     hits.next().map(|(_, reason)| *reason)
 }
 
-/// The part of a subnet that this coordinator may give out: at present all of it. If coordinators
-/// share networks, each will be granted blocks, and allocate inside them without asking.
+/// The part of each subnet from which this coordinator may give out addresses: at present all of it. If several
+/// coordinators ever share a network, each will be granted a part of the subnet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Grants {
-    /// The whole of every subnet.
+    /// This coordinator may give out every address of every subnet.
     #[default]
     Whole,
 }
 
 impl Grants {
-    /// Returns the granted ranges of a subnet, in ascending order, disjoint.
+    /// Returns the ranges of a subnet from which this coordinator may give out addresses, in ascending order and
+    /// without overlap.
     pub fn of(&self, subnet: &Subnet) -> Vec<AddressRange> {
         match self {
             Self::Whole => vec![AddressRange::from(subnet.net)],
@@ -196,15 +201,14 @@ impl Grants {
     }
 }
 
-/// The limits on numbers of objects, which bound memory.
+/// The limits on numbers of objects, which bound the coordinator's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The most networks.
+    /// The maximum number of networks on the VCH.
     pub networks: usize,
-    /// The most containers.
+    /// The maximum number of containers on the VCH.
     pub containers: usize,
-    /// The most addresses of one subnet that rest; those released before them lie behind the cursor
-    /// only.
+    /// The maximum number of released addresses that the ledger remembers for one subnet, to choose them again last.
     pub resting: usize,
 }
 
@@ -219,7 +223,8 @@ impl Default for Limits {
 }
 
 impl Settings {
-    /// Returns the default settings of a VCH: networks `none` and `bridge`, [`default_pools`].
+    /// Returns the default settings of a VCH: predefined networks `none` and `bridge`, the pools of [`default_pools`],
+    /// and no external network.
     pub fn of(vch: VchId) -> Self {
         Self {
             vch,

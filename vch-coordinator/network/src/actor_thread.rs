@@ -3,8 +3,8 @@
 use std::{io, thread};
 use tokio::sync::oneshot;
 
-/// The thread behind [`Segments`](crate::segments::Segments) or [`Nat`](crate::nat::Nat); it ends when the last handle
-/// is dropped.
+/// The thread behind [`Segments`](crate::segments::Segments) or [`Nat`](crate::nat::Nat). It ends when the last of the
+/// handles that send it requests is dropped.
 #[derive(Debug)]
 pub struct ActorThread {
     name: &'static str,
@@ -36,7 +36,8 @@ impl ActorThread {
         })
     }
 
-    /// Waits until the thread has ended, which it does after the requests that wait already.
+    /// Waits until the thread has ended. Drop all handles first: the thread carries out the requests that are queued,
+    /// and then ends.
     pub async fn ended(self) {
         // An error is the sender's end, which is what is waited for.
         let _ = self.ended.await;

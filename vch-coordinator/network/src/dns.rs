@@ -1,4 +1,4 @@
-//! Makes the name server's entries and listeners follow the ledger, one change an entry.
+//! Makes the name server's entries and listeners agree with the ledger, entry by entry.
 
 use crate::port_probe;
 use std::{
@@ -32,22 +32,22 @@ const OUTCOMES: [(&str, Count); 4] = [
     ("beyond_share", |stats| stats.beyond),
 ];
 
-/// Why the name server does not follow the ledger.
+/// Why the name server does not agree with the ledger.
 #[derive(Debug, Error)]
 pub enum DnsError {
-    /// The server's threads can't be started.
+    /// The threads of the name server can't be started.
     #[error("the name server does not start")]
     Spawn(#[from] SpawnError),
-    /// A gateway's address can't be listened on.
+    /// The name server can't listen on a gateway's address.
     #[error("the name server cannot listen on gateway {address}")]
     Listen {
-        /// The address.
+        /// The gateway's address, of a bridge network.
         address: IpAddr,
         /// The system's error.
         #[source]
         source: ListenError,
     },
-    /// Another program listens on the port, at the gateway's address or at all addresses.
+    /// Another program listens on port 53, at the gateway's address or at all addresses.
     #[error(
         "the name server cannot listen on gateway {address}: {transport} port {port} is held by \
          {holder}: stop it, or have it listen on its own addresses only (dnsmasq: \
@@ -56,21 +56,22 @@ pub enum DnsError {
     Held {
         /// The gateway's address.
         address: IpAddr,
-        /// `tcp` or `udp`.
+        /// The transport protocol: `tcp` or `udp`.
         transport: &'static str,
-        /// The port number.
+        /// The number of the port that is in use.
         port: u16,
-        /// The program and process that listens, as a phrase.
+        /// The program and process that listens, as in `dnsmasq (process 7)`.
         holder: String,
     },
-    /// The table of names refused an entry.
+    /// A name or address could not be added to the name server's table.
     #[error(transparent)]
     Names(#[from] NamesError),
 }
 
 impl DnsError {
-    /// Returns a [`DnsError::Held`] that names the program that holds the port, if the error is about a taken port.
-    /// Reads /proc for all processes, on a thread that may block.
+    /// Returns the error with the name of the program that holds the port: if this is a [`DnsError::Listen`] about a
+    /// port that is in use, it becomes a [`DnsError::Held`]. Other errors, and one whose program is not found, are
+    /// returned as they are. Reads `/proc` for all processes, on a thread for blocking work.
     pub async fn naming_holder(self) -> Self {
         let Self::Listen {
             address,
@@ -99,7 +100,7 @@ impl DnsError {
     }
 }
 
-/// The name server, and the names and listeners that it was told last.
+/// The VCH's name server, with the names that it answers and the gateway addresses on which it listens.
 pub struct Dns {
     names: Arc<Names>,
     server: Server,
@@ -116,7 +117,8 @@ pub struct Dns {
 type Entry = (NetworkId, Name, IpAddr);
 
 impl Dns {
-    /// Starts the server's threads; it does not listen yet.
+    /// Starts the name server's threads. It listens on no address before the first [`Dns::follow`] or
+    /// [`Dns::reconcile`].
     ///
     /// # Errors
     /// Returns [`DnsError::Spawn`] if a thread can't be started.
@@ -141,8 +143,8 @@ impl Dns {
         })
     }
 
-    /// Returns a future that resolves when one of the server's threads has ended; only the first
-    /// call's future ever does.
+    /// Returns a future that resolves when a thread of the name server has ended. Before [`Dns::close`] this means that
+    /// the name server has failed. Only the future of the first call ever resolves.
     pub fn ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
         let ended = self.ended.take();
         async {
@@ -156,10 +158,10 @@ impl Dns {
         }
     }
 
-    /// Adds what the server counts, which is read when it is asked for.
+    /// Adds the name server's counters to the registry. Their values are read at each reading of the metrics.
     ///
     /// # Errors
-    /// [`RegisterError`].
+    /// Returns [`RegisterError`] if the registry has a metric of the same name already.
     pub fn register_metrics(&self, registry: &Registry) -> Result<(), RegisterError> {
         let messages = Description::new(
             "vch_dns_messages_total",
@@ -173,15 +175,15 @@ impl Dns {
         Ok(())
     }
 
-    /// Ends the server's threads.
+    /// Ends the name server: its threads stop listening and end.
     pub fn close(self) {
         if let Err(error) = self.server.shutdown() {
             tracing::error!(%error, "the name server did not end well");
         }
     }
 
-    /// Adds, changes and removes names and listeners as the delta says. A failure does not keep the
-    /// rest from being done.
+    /// Adds, changes and removes names and listeners as the delta (the changes that one transaction makes) states.
+    /// After a failure the rest is still done.
     ///
     /// # Errors
     /// Returns the first failure: [`DnsError::Listen`] or [`DnsError::Names`].
@@ -204,11 +206,11 @@ impl Dns {
         done
     }
 
-    /// Makes names and listeners as a whole ledger says; removes all others, such as those of
-    /// deltas that were not followed because another part had failed.
+    /// Makes all names and listeners agree with `whole`, the desired state of the whole ledger: adds what is missing
+    /// and removes everything else. Called at the start, and after a failure.
     ///
     /// # Errors
-    /// As [`Dns::follow`].
+    /// Returns the first failure: [`DnsError::Listen`] or [`DnsError::Names`].
     pub fn reconcile(&mut self, whole: &Delta) -> Result<(), DnsError> {
         let mut gone = Delta::default();
         let endpoints = self.published.keys();

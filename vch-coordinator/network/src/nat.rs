@@ -1,5 +1,5 @@
-//! nftables follows the ledger: published ports, isolation, anti-spoofing, levels of external
-//! networks.
+//! Makes nftables agree with the ledger: published ports, isolation of networks, anti-spoofing, and the firewall levels
+//! of external networks.
 //!
 //! ```text
 //!   Nat ── Changes ──► actor (a thread of its own):
@@ -9,10 +9,12 @@
 //!                                                   Ruleset  a failure or another program's change
 //! ```
 //!
-//! The rules of both tables never change; what they are about stands in sets, an element a thing. Chains of their own
-//! have a list of clients of published ports (`clients`), and what a container on an external network began
-//! (`remembered`). Invariants: a change costs in proportion to the things that it names; only `actor`, `watch`, `flows` and
-//! `bridged` touch the kernel; what a container was published by is cut only behind its rule.
+//! The rules of both tables are constant. What they apply to is in sets, with one element for each object. Only lists
+//! of clients of published ports (`clients`), and the flows that a container on an external network began
+//! (`remembered`), have chains of their own.
+//!
+//! Invariants: the cost of a change is proportional to the objects that change. Only `actor`, `watch`, `flows` and
+//! `bridged` touch the kernel. The flows of a removed port are cut only after its rule is gone.
 
 mod actor;
 mod bridged;
@@ -43,44 +45,44 @@ use vch_nftables::{
 /// Requests that wait: one is asked for at a time.
 const QUEUE: usize = 4;
 
-/// Why the nftables tables do not follow the ledger.
+/// Why the nftables tables do not agree with the ledger.
 #[derive(Debug, Error)]
 pub enum NatError {
-    /// The kernel gives no netlink socket.
+    /// The kernel did not open a netlink socket.
     #[error("no nftables socket: is the module nf_tables there?")]
     Socket(#[from] SocketError),
-    /// The kernel refused a batch.
+    /// The kernel refused a batch of changes; none of them was made.
     #[error(transparent)]
     Commit(#[from] CommitError),
-    /// The kernel's rules can't be read.
+    /// The tables, or the connection tracker's entries, can't be read from the kernel.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// A constant of this program or a name of the ledger is not a valid nftables name.
+    /// A name of this program or of the ledger is not valid in nftables.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A sysctl of br_netfilter can't be read or written.
+    /// A sysctl of br_netfilter (the module that passes bridged frames to IP's rules) can't be read or written.
     #[error("`{path}` can't be set to 0")]
     Bridged {
-        /// The sysctl's file.
+        /// The path of the sysctl's file.
         path: &'static str,
         /// The system's error.
         source: io::Error,
     },
-    /// The kernel's events of changes can't be received.
+    /// The kernel's events about changes of nftables can't be received.
     #[error("changes of nftables can't be waited for")]
     Watch(#[source] io::Error),
-    /// An event of a change can't be decoded.
+    /// One of the kernel's events about changes of nftables can't be decoded.
     #[error(transparent)]
     Event(#[from] EventError),
-    /// The tables' thread can't be started.
+    /// The thread that owns the nftables tables can't be started.
     #[error("no thread for nftables")]
     Thread(#[source] io::Error),
-    /// The tables' thread has ended.
+    /// The thread that owns the nftables tables has ended.
     #[error("the thread that owns the tables of nftables has ended")]
     Stopped,
 }
 
-/// A handle to the nftables tables of this VCH: sends requests to the thread that owns them.
+/// A handle to the nftables tables of this VCH. It sends requests to the thread that owns them.
 pub struct Nat {
     commands: mpsc::Sender<NftCommand>,
     /// The subscription to the kernel's events, until the first call of [`Nat::watch`] takes it.
@@ -88,17 +90,19 @@ pub struct Nat {
     /// The port by which the kernel names the owner's own changes.
     port: u32,
     tables: Vec<Table>,
-    /// Cancelled by a test, to make [`Watch::changed`] fail as if events could not be received.
+    /// The token by which a test makes [`Watch::changed`] fail, as if events could not be received: the test cancels
+    /// it.
     #[cfg(any(test, feature = "test-util"))]
     pub events_fault: tokio_util::sync::CancellationToken,
 }
 
 impl Nat {
-    /// Opens netlink sockets in the network namespace of the calling thread, and starts the thread that owns the
-    /// tables there; no table is changed yet.
+    /// Opens netlink sockets in the network namespace of the calling thread, and starts the thread that owns the VCH's
+    /// nftables tables. No table is changed before the first [`Nat::follow`] or [`Nat::reconcile`].
     ///
     /// # Errors
-    /// Returns [`NatError::Socket`] or [`NatError::Thread`] if the kernel refuses a socket or a thread.
+    /// Returns [`NatError::Socket`] if the kernel refuses a socket, and [`NatError::Thread`] if the thread can't be
+    /// started.
     pub fn spawn(environment: NatEnvironment) -> Result<(Self, ActorThread), NatError> {
         // First, so that nothing is missed between the changes and the listening.
         let subscription = Subscription::open()?;
@@ -122,11 +126,12 @@ impl Nat {
         Ok((nat, thread.map_err(NatError::Thread)?))
     }
 
-    /// Returns a watch of changes that other programs make to the VCH's tables. The first caller's
-    /// watch begins at [`Nat::spawn`], a later one's at the call.
+    /// Returns a watch of changes that other programs make to the VCH's tables. The watch of the first call reports
+    /// changes since [`Nat::spawn`], one of a later call those since that call.
     ///
     /// # Errors
-    /// Returns [`NatError::Socket`] if a later caller's socket can't be made.
+    /// Returns [`NatError::Socket`] if the socket for a later call can't be opened, and [`NatError::Watch`] if the
+    /// asynchronous runtime refuses it.
     pub fn watch(&mut self) -> Result<Watch, NatError> {
         let subscription = match self.subscription.take() {
             Some(subscription) => subscription,
@@ -142,32 +147,30 @@ impl Nat {
         )
     }
 
-    /// Adds and removes the set elements of the endpoints, networks and bindings that the delta
-    /// adds, changes or removes.
+    /// Changes the nftables sets for the endpoints, networks and published ports that the delta (the changes that one
+    /// transaction makes) adds, changes or removes.
     ///
     /// # Errors
-    /// Returns [`NatError::Commit`] or [`NatError::Read`] if the kernel refuses, [`NatError::Name`] if
-    /// a name of the ledger is not a valid nftables name, and [`NatError::Stopped`] if the tables'
-    /// thread has ended.
+    /// Returns [`NatError::Commit`] or [`NatError::Read`] if the kernel refuses, [`NatError::Name`] if a name of the
+    /// ledger is not valid in nftables, and [`NatError::Stopped`] if the tables' thread has ended.
     pub async fn follow(&self, delta: &Delta) -> Result<(), NatError> {
         let changes = Changes::from(delta);
         self.ask(|answer| NftCommand::Follow(changes, answer)).await
     }
 
-    /// Makes the tables' rules anew if they are missing or another program changed them, and the sets as the whole
-    /// ledger says. Ends connections that no binding explains; the others go on, since the kernel's connection
-    /// tracker holds them.
+    /// Makes the nftables tables agree with `whole`, the desired state of the whole ledger. Makes a table anew if it is
+    /// missing or another program changed its rules. Ends tracked connections to containers for which no published port
+    /// exists; the others go on, since the kernel's connection tracker holds them.
     ///
     /// # Errors
-    /// Returns the errors of [`Nat::follow`], and [`NatError::Bridged`] if br_netfilter can't be
-    /// switched off.
+    /// Returns the errors of [`Nat::follow`], and [`NatError::Bridged`] if br_netfilter can't be switched off.
     pub async fn reconcile(&self, whole: &Delta) -> Result<(), NatError> {
         let whole = Changes::from(whole);
         self.ask(|answer| NftCommand::Reconcile(whole, answer))
             .await
     }
 
-    /// Makes the tables' thread panic, for tests; the future resolves once it has.
+    /// Makes the thread that owns the nftables tables panic, for tests. The future resolves when the thread has ended.
     #[cfg(any(test, feature = "test-util"))]
     pub fn panic(&self) -> impl Future<Output = ()> + Send + use<> {
         let commands = self.commands.clone();

@@ -1,4 +1,4 @@
-//! The trait by which a running VM's NICs are changed, and its errors.
+//! The trait by which the NICs of running VMs are changed, and its errors.
 
 use futures_util::future::BoxFuture;
 use protocol::spec::MacAddress;
@@ -6,9 +6,10 @@ use std::error::Error;
 use thiserror::Error;
 use vch_ledger::{ContainerName, desired::Nic};
 
-/// Changes the NICs of running VMs. A call may be repeated: it succeeds if its change is made already.
+/// Changes the NICs of running VMs; implemented by the program or package that runs the VMs. A call may be repeated: it
+/// succeeds if the change has been made already.
 pub trait Nics: Send + Sync {
-    /// Adds a NIC to a running VM.
+    /// Adds a NIC to a running VM and attaches it to its tap.
     ///
     /// # Errors
     /// Returns [`NicError`] if the VM does not get the NIC.
@@ -20,29 +21,29 @@ pub trait Nics: Send + Sync {
     /// Returns [`NicError`] if the VM keeps the NIC.
     fn unplug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>>;
 
-    /// Connects a running VM's NIC to its tap again, after the tap was deleted and created anew.
+    /// Attaches the NIC of a running VM to its tap again, after the tap was deleted and created anew.
     ///
     /// # Errors
     /// Returns [`NicError`] if the NIC stays disconnected.
     fn reattach<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>>;
 }
 
-/// Why a VM's NIC could not be changed.
+/// Why a NIC of a running VM could not be changed.
 #[derive(Debug, Error)]
 pub enum NicError {
-    /// The VM, or the program that runs it, refused.
+    /// The VM, or the program that runs it, refused the change.
     #[error("the runtime could not {operation} the NIC {mac} of {container}: {reason}")]
     Refused {
-        /// The operation: `plug`, `unplug` or `replug`.
+        /// The requested operation: `plug`, `unplug` or `replug` (reattach).
         operation: &'static str,
         /// The NIC's MAC address.
         mac: MacAddress,
-        /// The container's name.
+        /// The name of the container whose VM has the NIC.
         container: ContainerName,
-        /// The reason, as the VM or the program states it.
+        /// The reason, as the VM or the program that runs it states it.
         reason: String,
     },
-    /// The VM, or the program that runs it, gave no usable answer.
+    /// The VM, or the program that runs it, gave no usable answer. Contains the error of asking it.
     #[error(transparent)]
     Unanswered(Box<dyn Error + Send + Sync>),
 }

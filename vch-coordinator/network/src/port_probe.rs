@@ -1,8 +1,8 @@
-//! Finds the process that listens at a port of the VCH, beside the coordinator: a binding of that port would take its
-//! connections, or lose them to it.
+//! Finds the process, other than the coordinator, that listens at a port of the VCH. A container's published port at
+//! that port would take the process's connections, or lose its own to it.
 //!
-//! A port is probed by binding it for a moment, which costs the same however many sockets there are. /proc (proc(5))
-//! is read only for a port that is taken, for the process' name.
+//! A port is probed by binding it for a moment, which costs the same however many sockets exist. `/proc` (proc(5)) is
+//! read only for a port that is in use, to find the process's name.
 
 use nix::{
     errno::Errno,
@@ -26,20 +26,21 @@ const UNCONNECTED: &str = "07";
 /// The port of DNS (RFC 1035, 4.2): the coordinator listens on it at every gateway.
 const DNS: u16 = 53;
 
-/// Probes ports in the calling thread's network namespace.
+/// A probe of the VCH's ports, in the network namespace of the calling thread: finds the process that listens at a
+/// port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortProbe {
-    /// The VCH's addresses on the management and docker endpoint networks: no port is published there.
+    /// The VCH's addresses on the management network and at the Docker endpoint, at which no port is published.
     pub private: Vec<IpAddr>,
-    /// The VCH's addresses on external networks that are the default for published ports.
+    /// The VCH's addresses on the external networks that are a default for published ports.
     pub defaults: Vec<IpAddr>,
-    /// The VCH's addresses on all other networks.
+    /// The VCH's addresses on all other external networks.
     pub others: Vec<IpAddr>,
 }
 
 impl PortProbe {
-    /// Returns the program and process that listens at a port of the VCH, as a phrase; `None` if
-    /// the port is free.
+    /// Returns the program and process that listens at a port of the VCH, as in `nginx (process 7)`; `None` if the port
+    /// is free. An address of `None` in `host` means all default addresses for published ports.
     pub fn holder(&self, host: &HostPort) -> Option<String> {
         let any = |v4: bool| match v4 {
             true => IpAddr::V4(Ipv4Addr::UNSPECIFIED),

@@ -1,7 +1,7 @@
-//! Segments: the L2 that carries the bridge networks.
+//! Segments: the Linux bridges (layer 2) that carry the networks, and the links on them.
 //!
-//! A segment is a Linux bridge with the gateway's addresses; what is on it hangs on its ports: a
-//! tap for a VM, a pair of virtual links for what lives in a network namespace. How much passes a port can be limited.
+//! A segment is a Linux bridge that has the gateways' addresses. Its ports lead to the containers: a tap for a VM, or a
+//! veth pair for a network namespace. The traffic of a port can be limited.
 //!
 //! ```text
 //!   Segments ── commands ──► actor ── observe ──► plan ── steps ──► apply ──► kernel
@@ -9,12 +9,12 @@
 //!   HostRoutes  ◄── routes ────┴───────────── events ◄─────────────────────────┘
 //! ```
 //!
-//! The actor has a thread of its own, since the kernel works off a request within the call that
-//! hands it over, and makes its changes one after the other anyway (RTNL). Invariants: only
-//! `kernel`, `apply`, `rate`, `tap`, `sysctl` and `events` touch the kernel; a link without our
-//! [`Owner`]'s mark is never changed or removed; [`Segments::ensure_bridge`],
-//! [`Segments::ensure_port`] and the removals read only the links that they name, so that their
-//! cost does not grow with the number of others.
+//! The actor has a thread of its own, since the kernel carries out a change within the system call, which blocks
+//! meanwhile; and it makes changes of links one after the other anyway (RTNL).
+//!
+//! Invariants: only `kernel`, `apply`, `rate`, `tap`, `sysctl` and `events` touch the kernel. A link without our
+//! [`Owner`]'s mark is never changed or removed. [`Segments::ensure_bridge`], [`Segments::ensure_port`] and the
+//! removals read only the links that they name, so that their cost does not grow with the number of others.
 
 mod actor;
 mod apply;
@@ -49,8 +49,8 @@ use tokio::{
 /// The capacity of the actor's queue, in requests; further callers wait for room.
 const QUEUE: usize = 64;
 
-/// A handle to the links of one VCH: sends requests to the thread that owns them. Clones share that
-/// thread. Every request fails with [`SegmentError::Stopped`] once the thread has ended.
+/// A handle to the links (bridges, taps, veth pairs) of one VCH. It sends requests to the thread that owns them; clones
+/// share that thread. Every request fails with [`SegmentError::Stopped`] once the thread has ended.
 #[derive(Clone, Debug)]
 pub struct Segments {
     commands: mpsc::Sender<Command>,
@@ -58,25 +58,25 @@ pub struct Segments {
     disturbed: watch::Receiver<BTreeSet<InterfaceName>>,
 }
 
-/// The outcome of a [`Segments::reconcile`].
+/// The result of [`Segments::reconcile`], which makes all links agree with the desired ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reconciled {
-    /// The number of changes that were made.
+    /// The number of changes that were made in the kernel.
     pub steps: usize,
-    /// The links that were made.
+    /// The names of the links that were created.
     pub created: BTreeSet<InterfaceName>,
-    /// The errors of links that could not be made or removed, by the link's name.
+    /// The errors of the links that could not be made or removed, by the link's name.
     pub failed: BTreeMap<InterfaceName, SegmentError>,
-    /// The errors that concern no single link: forwarding, the removal of many links at once.
+    /// The errors that concern no single link: IP forwarding, or the removal of many links at once.
     pub general: Vec<SegmentError>,
 }
 
 impl Segments {
-    /// Starts the thread that owns the links of this VCH in the caller's network namespace, and
-    /// reads the host's routes. No link is changed yet.
+    /// Starts the thread that owns the links of this VCH, in the network namespace of the calling thread, and reads the
+    /// host's routes. No link is changed yet.
     ///
     /// # Errors
-    /// Returns [`SegmentError::Kernel`] if the kernel refuses a netlink socket or a thread.
+    /// Returns [`SegmentError::Kernel`] if the kernel refuses a netlink socket, or the thread can't be started.
     pub async fn spawn(owner: Owner) -> Result<(Self, ActorThread), SegmentError> {
         let (commands, requests) = mpsc::channel(QUEUE);
         let (disturb, disturbed) = watch::channel(BTreeSet::new());
@@ -112,24 +112,25 @@ impl Segments {
         Ok((segments, thread))
     }
 
-    /// Makes a bridge, or changes an existing one to match, and switches forwarding on for its
-    /// addresses' families. Returns the number of changes; 0 if the bridge was right already.
+    /// Creates a bridge, or changes an existing one of the VCH to match, and enables IP forwarding for the families of
+    /// its addresses. Returns the number of changes in the kernel; 0 if nothing had to change.
     ///
     /// # Errors
-    /// Returns [`SegmentError::NameTaken`] if a foreign link has the name, and
-    /// [`SegmentError::Kernel`] if the kernel refuses; a bridge that could not be set up is removed
-    /// again.
+    /// Returns [`SegmentError::NameTaken`] if a link that the VCH did not make has the name, and
+    /// [`SegmentError::Kernel`] if the kernel refuses. A new bridge that could not be set up is removed again.
     pub async fn ensure_bridge(&self, bridge: &Bridge) -> Result<usize, SegmentError> {
         let bridge = bridge.clone();
         self.ask(|answer| Command::EnsureBridge(bridge, answer))
             .await
     }
 
-    /// Adds addresses to a bridge of the VCH beside those that it has; makes the bridge if it does
-    /// not exist. The cost does not depend on how many it has. Returns the number of changes.
+    /// Adds addresses to a bridge of the VCH, and keeps those that it has. Creates the bridge if it does not exist. The
+    /// cost does not depend on the number of addresses that the bridge has. Returns the number of changes in the
+    /// kernel.
     ///
     /// # Errors
-    /// As [`Segments::ensure_bridge`].
+    /// Returns [`SegmentError::NameTaken`] if a link that the VCH did not make has the name, and
+    /// [`SegmentError::Kernel`] if the kernel refuses. A new bridge that could not be set up is removed again.
     pub async fn add_addresses(
         &self,
         bridge: &InterfaceName,
@@ -140,8 +141,8 @@ impl Segments {
             .await
     }
 
-    /// Removes addresses from a bridge of the VCH; removes the bridge if it has no address left. Returns the number
-    /// of changes.
+    /// Removes addresses from a bridge of the VCH, and the bridge itself with its last address. Returns the number of
+    /// changes in the kernel.
     ///
     /// # Errors
     /// Returns [`SegmentError::Kernel`] if the kernel refuses.
@@ -155,7 +156,7 @@ impl Segments {
             .await
     }
 
-    /// Removes a bridge of the VCH; its ports stay, attached to nothing. Returns whether the bridge existed.
+    /// Removes a bridge of the VCH. The links on it stay, without a bridge. Returns whether the bridge existed.
     /// Concurrent removals are made together.
     ///
     /// # Errors
@@ -165,24 +166,25 @@ impl Segments {
         self.ask(|answer| Command::Remove(name, answer)).await
     }
 
-    /// Makes a port, or changes an existing one to match. Returns the number of changes; 0 if the
-    /// port was right already.
+    /// Creates a port (a link on a bridge), or changes an existing one of the VCH to match. Returns the number of
+    /// changes in the kernel; 0 if nothing had to change.
     ///
     /// # Errors
-    /// A port that could not be set up is removed again. Returns
-    /// - [`SegmentError::NoBridge`], [`SegmentError::BridgeTaken`] or [`SegmentError::NotABridge`]
-    ///   if its bridge is missing or unusable,
-    /// - [`SegmentError::BridgeFull`] if the bridge has no room,
-    /// - [`SegmentError::NameTaken`] or [`SegmentError::PeerTaken`] if a foreign link has a name that it needs,
-    /// - [`SegmentError::NoNamespace`] if its namespace can't be entered,
-    /// - [`SegmentError::Kernel`] if the kernel refuses.
+    /// A new port that could not be set up is removed again. Returns
+    /// - [`SegmentError::NoBridge`], [`SegmentError::BridgeTaken`] or [`SegmentError::NotABridge`] if the port's bridge
+    ///   does not exist or can't be used,
+    /// - [`SegmentError::BridgeFull`] if the bridge has no room for another port,
+    /// - [`SegmentError::NameTaken`] or [`SegmentError::PeerTaken`] if another link has a name that the port needs,
+    /// - [`SegmentError::NoNamespace`] if the port's network namespace can't be entered,
+    /// - [`SegmentError::NoLimits`] if the kernel lacks a module that limits traffic,
+    /// - [`SegmentError::Kernel`] if the kernel refuses for another reason.
     pub async fn ensure_port(&self, port: &Port) -> Result<usize, SegmentError> {
         let port = port.clone();
         self.ask(|answer| Command::EnsurePort(port, answer)).await
     }
 
-    /// Removes a port of the VCH, and of a veth pair also the other end. Returns whether the port
-    /// existed. Concurrent removals are made together.
+    /// Removes a port (a link on a bridge) of the VCH; of a veth pair, both ends. Returns whether the port existed.
+    /// Concurrent removals are made together.
     ///
     /// # Errors
     /// Returns [`SegmentError::Kernel`] if the kernel refuses.
@@ -191,29 +193,27 @@ impl Segments {
         self.ask(|answer| Command::Remove(name, answer)).await
     }
 
-    /// Makes all bridges and ports as given here, and removes all other links with the VCH's mark.
-    /// Links that are right already are not touched. A link that fails does not keep others from
-    /// being made: its error is in the result.
+    /// Makes all bridges and ports of `desired`, and removes all other links that bear the VCH's mark. Links that are
+    /// right already are not touched. If a link fails, the others are still made; the result has the error.
     ///
     /// # Errors
-    /// Returns [`SegmentError::Kernel`] if the kernel's state can't be read; nothing was changed
-    /// then.
+    /// Returns [`SegmentError::Kernel`] if the kernel's state can't be read. Nothing was changed then.
     pub async fn reconcile(&self, desired: &Desired) -> Result<Reconciled, SegmentError> {
         let desired = desired.clone();
         self.ask(|answer| Command::Reconcile(desired, answer)).await
     }
 
-    /// Returns a watch of links that another program changed after the VCH had made them.
+    /// Returns a watch of the VCH's links that another program changes.
     pub fn watch(&self) -> LinkWatch {
         LinkWatch(self.disturbed.clone())
     }
 
-    /// Returns the host's own routes; the value stays current.
+    /// Returns the routes that the host has by itself. The value is kept current.
     pub fn host_routes(&self) -> HostRoutes {
         self.routes.clone()
     }
 
-    /// Makes the links' thread panic, for tests.
+    /// Makes the thread that owns the links panic, for tests.
     #[cfg(any(test, feature = "test-util"))]
     pub async fn panic(&self) {
         // It has ended already then.
@@ -228,13 +228,13 @@ impl Segments {
     }
 }
 
-/// The bridges and ports that differ from what was asked for, because another program changed them.
+/// A watch of the bridges and ports that differ from what was requested, because another program changed them.
 #[derive(Clone, Debug)]
 pub struct LinkWatch(watch::Receiver<BTreeSet<InterfaceName>>);
 
 impl LinkWatch {
-    /// Waits until another program has changed a link, and returns all links that differ from what
-    /// was asked for. The VCH's own changes are not reported. Cancel-safe.
+    /// Waits until another program has changed a link. Returns the names of all links that differ from what was
+    /// requested. The VCH's own changes are not reported. Cancel-safe.
     ///
     /// # Errors
     /// Returns [`SegmentError::Stopped`] if the links' thread has ended.
@@ -244,7 +244,7 @@ impl LinkWatch {
         Ok(self.0.borrow_and_update().clone())
     }
 
-    /// Returns the links that differed when the kernel was read last.
+    /// Returns the names of the links that differed from what was requested when they were last read from the kernel.
     pub fn now(&self) -> BTreeSet<InterfaceName> {
         self.0.borrow().clone()
     }

@@ -1,4 +1,4 @@
-//! Set-up for the tests of this package and of those that use it: network namespaces, bridges and ports.
+//! Helpers for the tests of this package and of packages that use it: network namespaces, bridges and ports.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "for tests")]
 

@@ -1,5 +1,5 @@
-//! Holds one session with each container's agent: sends it the newest spec, and receives its
-//! reports.
+//! Holds a session (a conversation over one connection) with the agent in each container's VM: sends it the newest
+//! network specification, and receives its reports.
 //!
 //! ```text
 //!   follow(delta) ─desired──► driver task ◄══ channel ══► agent
@@ -40,7 +40,7 @@ use vch_ledger::desired::Delta;
 use vch_ledger::{Channel, ContainerId, SocketPath};
 use vch_metrics::{RegisterError, Registry};
 
-/// All sessions of this VCH.
+/// The sessions with the agents of all containers of this VCH.
 pub struct Tether {
     sessions: Mutex<BTreeMap<ContainerId, Session>>,
     channels: Channels,
@@ -59,8 +59,8 @@ struct Session {
 }
 
 impl Tether {
-    /// Makes a [`Tether`] without sessions. `heartbeat` is the interval at which each side sends a
-    /// frame when it has nothing else to send.
+    /// Makes a [`Tether`] without sessions. `heartbeat` is the longest time for which the coordinator and an agent send
+    /// nothing to each other: then they send a heartbeat. `report_store` stores the agents' reports.
     pub fn new(
         channels: Channels,
         report_store: Arc<dyn ReportStore>,
@@ -77,11 +77,12 @@ impl Tether {
         }
     }
 
-    /// Starts, changes and ends sessions as the delta says, which was published at `at`. `reports` has the last reports of
-    /// containers whose session begins.
+    /// Starts, changes and ends sessions as the delta (the changes that one transaction makes) states. `at` is the time
+    /// at which the delta was published. `reports` contains the last stored reports of containers whose session starts;
+    /// reports that are used are removed from it.
     ///
     /// # Errors
-    /// Returns [`ChannelError`] if a container's channel can't be opened; the sessions behind it in
+    /// Returns [`ChannelError`] if a container's channel can't be opened. The sessions of the containers after it in
     /// the delta are not changed then.
     pub fn follow(
         &self,
@@ -165,34 +166,34 @@ impl Tether {
         }
     }
 
-    /// Returns the path of the socket of a container's Unix channel; `path` is the one that the
-    /// container was added with, if any.
+    /// Returns the path of the Unix socket for a container's channel: `path`, if the container was added with one, else
+    /// the path that the coordinator chooses.
     pub fn unix_path(&self, id: ContainerId, path: Option<&SocketPath>) -> PathBuf {
         self.channels.unix_path(id, path)
     }
 
-    /// Returns a watch of the state of a container's session; `None` if the container has no
-    /// session.
+    /// Returns a watch of the state of a container's session; `None` if the ledger does not have the container.
     pub fn state(&self, id: ContainerId) -> Option<watch::Receiver<SessionState>> {
         self.sessions()
             .get(&id)
             .map(|session| session.state.clone())
     }
 
-    /// Returns the number of live sessions.
+    /// Returns the number of sessions with connected agents.
     pub fn live(&self) -> usize {
         self.metrics.open()
     }
 
-    /// Adds what is counted of sessions, and of how long agents take to agree.
+    /// Adds the metrics of the sessions to the registry: their number by state, and how long agents take to carry out a
+    /// specification.
     ///
     /// # Errors
-    /// [`RegisterError`].
+    /// Returns [`RegisterError`] if the registry has a metric of the same name already.
     pub fn register_metrics(&self, registry: &Registry) -> Result<(), RegisterError> {
         self.metrics.register(registry)
     }
 
-    /// Ends every session. The agents keep their networks as they are.
+    /// Ends all sessions. The agents leave the VMs' networks as they are.
     pub async fn close(&self) {
         self.stop.cancel();
         self.tasks.close();

@@ -8,16 +8,17 @@ use vch_ledger::{Pool, SegmentKind, default_pools};
 
 const DEFAULT_SHARED_INTERFACE: &str = "vch-shared";
 
-/// The settings of bridge networks.
+/// The settings of bridge networks, from the table `[bridge]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bridge {
-    /// The kind of segment of a network that does not set its own.
+    /// The kind of bridge for networks that do not choose one: one for each network, or one shared by all.
     pub segment: SegmentKind,
-    /// The bridge, which the coordinator makes, of all networks with a shared segment.
+    /// The name of the bridge that all shared networks use. The coordinator creates it.
     pub shared_interface: InterfaceName,
-    /// The subnet of the default bridge network when it is created; `None` for the first free one.
+    /// The subnet that the default network `bridge` gets when it is first created; `None` for the first free subnet of
+    /// the pools.
     pub subnet: Option<IpNet>,
-    /// The pools that automatic subnets are taken from, in order.
+    /// The address pools from which the VCH chooses subnets, in the order in which they are tried.
     pub pools: Vec<Pool>,
 }
 

@@ -15,7 +15,7 @@ use toml::Spanned;
 /// The maximum number of characters of a line that an error shows.
 const MAX_SHOWN: usize = 120;
 
-/// Why a configuration is not valid.
+/// Why a configuration file is not valid.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -23,7 +23,7 @@ pub enum ConfigError {
     Read {
         /// The path of the file.
         file: PathBuf,
-        /// The error of reading.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
@@ -32,9 +32,9 @@ pub enum ConfigError {
     Syntax {
         /// The path of the file.
         file: PathBuf,
-        /// The line, from 1.
+        /// The number of the line, from 1.
         line: usize,
-        /// The parser's message.
+        /// The message of the TOML parser.
         message: String,
         /// The text of that line, shortened.
         written: String,
@@ -46,7 +46,7 @@ pub enum ConfigError {
         file: PathBuf,
         /// The table or field.
         field: &'static str,
-        /// What to write.
+        /// The remedy: what to write into the file.
         remedy: &'static str,
     },
     /// A value is not valid.
@@ -54,24 +54,27 @@ pub enum ConfigError {
     Field {
         /// The path of the file.
         file: PathBuf,
-        /// The line, from 1.
+        /// The number of the line, from 1.
         line: usize,
         /// The field, with its table.
         field: &'static str,
-        /// The value as written.
+        /// The value as it is written in the file.
         value: String,
-        /// What to write instead.
+        /// The remedy: what to write instead of the value.
         remedy: String,
     },
 }
 
-/// The text that is being checked, and the path of its file.
+/// The text of the configuration file that is being checked, and its path; makes the errors.
 pub(super) struct Source<'a> {
+    /// The path of the file, for errors.
     pub file: &'a Path,
+    /// The text of the file, from which the line of an error is computed.
     pub text: &'a str,
 }
 
 impl Source<'_> {
+    /// Returns a [`ConfigError::Syntax`] for an error of the TOML parser.
     pub fn syntax(&self, error: &toml::de::Error) -> ConfigError {
         let line = error.span().map_or(1, |span| self.line(&span));
         let written = self.text.lines().nth(line - 1).unwrap_or_default();
@@ -83,6 +86,7 @@ impl Source<'_> {
         }
     }
 
+    /// Returns a [`ConfigError::Field`]: `value` at `span` is not valid, `remedy` is what to write instead.
     pub fn field(
         &self,
         span: Range<usize>,
@@ -99,6 +103,7 @@ impl Source<'_> {
         }
     }
 
+    /// Returns a [`ConfigError::Missing`]: the table or field is required, `remedy` is what to write.
     pub fn missing(&self, field: &'static str, remedy: &'static str) -> ConfigError {
         ConfigError::Missing {
             file: self.file.to_owned(),
@@ -107,7 +112,8 @@ impl Source<'_> {
         }
     }
 
-    /// Parses a text as a `T`. Without a `remedy`, the parser's own error says what to write.
+    /// Parses the value of a field. `remedy` is what an error tells to write; `None` for the text of the parser's own
+    /// error.
     ///
     /// # Errors
     /// Returns [`ConfigError::Field`] if the text does not parse.
@@ -124,7 +130,7 @@ impl Source<'_> {
         })
     }
 
-    /// Parses an address that a host can have and that other hosts can reach.
+    /// Parses the value of a field as an address that a host can have and that other hosts can reach.
     ///
     /// # Errors
     /// Returns [`ConfigError::Field`] if the text is not such an address.
@@ -147,7 +153,7 @@ impl Source<'_> {
         Err(self.field(value.span(), field, value.get_ref().clone(), &remedy))
     }
 
-    /// Parses a subnet that has room for hosts and no host bits.
+    /// Parses the value of a field as a subnet that has room for hosts, without host bits.
     ///
     /// # Errors
     /// Returns [`ConfigError::Field`] if the text is not such a subnet.
@@ -162,7 +168,7 @@ impl Source<'_> {
         Err(self.field(value.span(), field, net.to_string(), &remedy))
     }
 
-    /// Returns a number, or its default, after checking its range.
+    /// Returns the number in a field, or `default` if the field is left out, after checking that it is in `range`.
     ///
     /// # Errors
     /// Returns [`ConfigError::Field`] if the number is outside the range.

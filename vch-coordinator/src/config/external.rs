@@ -19,7 +19,9 @@ const PREDEFINED: [&str; 4] = ["none", "bridge", "host", "default"];
 
 /// The other networks of the configuration, from which an external network must differ.
 pub(super) struct Others<'a> {
+    /// The interfaces on the management network and of the Docker endpoint, each with the name of its table.
     pub host_interfaces: [(&'static str, &'a HostInterface); 2],
+    /// The settings of bridge networks, among them the name of the shared bridge.
     pub bridge: &'a Bridge,
 }
 

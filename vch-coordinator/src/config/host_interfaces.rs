@@ -15,30 +15,31 @@ const DEFAULT_DOCKER_PORT: u64 = 2_376;
 const ADDRESS: &str = "say where the VCH is on it, with `interface` and `address`";
 const LOOPBACK: &str = "lo";
 
-/// An interface of the VCH, and the VCH's address on it.
+/// An interface of the VCH on the management network or of the Docker endpoint, with the VCH's address on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostInterface {
     /// The name of the interface.
     pub interface: InterfaceName,
-    /// The VCH's address.
+    /// The VCH's IP address on the interface.
     pub address: IpAddr,
 }
 
-/// The interface and the settings of the Docker API.
+/// The addresses, certificates and socket of the Docker API, from the table `[docker_endpoint]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DockerEndpoint {
-    /// The interface and the address.
+    /// The interface and address at which the Docker API is served by TCP.
     pub host_interface: HostInterface,
-    /// The TCP port.
+    /// The TCP port; 2376 by default.
     pub port: u16,
-    /// The certificates; without them, the Docker API does not listen on TCP.
+    /// The paths of the TLS certificates and key; `None` if the Docker API is not served by TCP.
     pub tls: Option<TlsFiles>,
-    /// The Unix socket for clients on the VCH itself.
+    /// The path of the Unix socket for Docker clients on the VCH itself; `None` if the coordinator opens none.
     pub socket: Option<PathBuf>,
 }
 
 impl DockerEndpoint {
-    /// Returns the TCP endpoint of the Docker API; `None` without certificates.
+    /// Returns the address, port and certificates at which the Docker API is served by TCP; `None` without
+    /// certificates.
     pub fn tcp(&self) -> Option<TcpEndpoint<'_>> {
         Some(TcpEndpoint {
             interface: &self.host_interface.interface,

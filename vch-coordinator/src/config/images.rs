@@ -9,12 +9,12 @@ const MOST_MIB: u64 = 16 << 20;
 /// made, about 500 bytes each, and a helper may use 4 GiB.
 const MOST_ENTRIES: u64 = 4_000_000;
 
-/// The limits of images.
+/// The limits on images, from the table `[images]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Images {
-    /// The limits of each image.
+    /// The greatest sizes and number of files of one image.
     pub limits: Limits,
-    /// Bytes of the state directory's file system that images must leave free; `None` for the image
+    /// The space on the state directory's file system that images must leave free, in bytes; `None` for the image
     /// store's default.
     pub free_bytes: Option<u64>,
 }

@@ -10,48 +10,48 @@ use thiserror::Error;
 /// The maximum number of interfaces or addresses that an error lists.
 const MAX_NAMED: usize = 16;
 
-/// Why the VCH does not match its configuration.
+/// Why the interfaces of the VCH do not match its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LinksError {
-    /// The kernel does not list the interfaces.
+    /// The kernel refused to list the interfaces.
     #[error("cannot list this network namespace's links")]
     Unknown(#[source] Errno),
-    /// An interface does not exist.
+    /// A configured interface does not exist.
     #[error(
         "{field} cannot be `{interface}`: there is no such link: make it first, or write one of {present}"
     )]
     NoLink {
-        /// The field, and the network that it belongs to.
+        /// The field of the configuration, and the network that it belongs to.
         field: String,
-        /// The interface in the configuration.
+        /// The configured name of the interface.
         interface: InterfaceName,
-        /// The interfaces that exist.
+        /// The names of the first interfaces that exist, as text.
         present: String,
     },
-    /// An interface does not have the configured address.
+    /// A configured interface does not have the VCH's configured address.
     #[error(
         "{field} cannot be `{address}`: {interface} bears {borne}: `ip address add {remedy} dev {interface}`, or write an address that it bears"
     )]
     NoAddress {
-        /// The field, and the network that it belongs to.
+        /// The field of the configuration, and the network that it belongs to.
         field: String,
-        /// The address in the configuration.
+        /// The configured address.
         address: IpAddr,
-        /// The interface.
+        /// The name of the interface.
         interface: InterfaceName,
-        /// The addresses of the interface.
+        /// The addresses that the interface has, as text.
         borne: String,
-        /// The address with a prefix length, for `ip address add`.
+        /// The configured address with a prefix length, as an argument for `ip address add`.
         remedy: String,
     },
 }
 
-/// The interfaces of a network namespace, with their addresses.
+/// The interfaces of a network namespace by name, each with its addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Links(pub BTreeMap<InterfaceName, Vec<IpNet>>);
 
 impl Links {
-    /// Reads the interfaces of the caller's network namespace.
+    /// Reads the interfaces of the calling thread's network namespace from the kernel.
     ///
     /// # Errors
     /// Returns [`LinksError::Unknown`] if the kernel does not list them.
@@ -74,12 +74,12 @@ impl Links {
         Ok(Self(links))
     }
 
-    /// Checks that each interface of the configuration exists and has the VCH's configured address.
+    /// Checks that each interface of the configuration exists, and has the VCH's configured address.
     ///
     /// # Errors
-    /// Returns an error for the first field for which this is not true:
+    /// Returns an error for the first field that does not match:
     /// - [`LinksError::NoLink`] if the interface does not exist.
-    /// - [`LinksError::NoAddress`] if it does not have the address.
+    /// - [`LinksError::NoAddress`] if the interface does not have the address.
     pub fn verify(&self, config: &Config) -> Result<(), LinksError> {
         let docker = &config.docker_endpoint.host_interface;
         for (kind, host_interface) in [

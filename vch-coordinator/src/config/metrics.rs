@@ -1,4 +1,4 @@
-//! Where metrics are read.
+//! The table `[metrics]`: where Prometheus reads the metrics.
 
 use super::{ConfigError, DockerEndpoint, HostInterface, error::Source, fields};
 use protocol::spec::InterfaceName;
@@ -10,24 +10,27 @@ use toml::Spanned;
 
 const FIELD: &str = "metrics.listen";
 
-/// Where metrics are read.
+/// The address or Unix socket at which Prometheus reads the metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MetricsEndpoint {
-    /// By TCP: on the VCH itself, or on the management network.
+    /// The metrics are served by TCP, at a loopback address or on the management network.
     Tcp {
-        /// Address and port.
+        /// The address and the TCP port.
         address: SocketAddr,
-        /// The link, where the address is the management network's.
+        /// The interface on the management network that has the address; `None` for a loopback address.
         interface: Option<InterfaceName>,
     },
-    /// At a Unix socket.
+    /// The metrics are served at a Unix socket with this path.
     Unix(PathBuf),
 }
 
-/// What else of the VCH listens.
+/// The other addresses and sockets at which the coordinator listens; the metrics need another one.
 pub(super) struct OtherListeners<'a> {
+    /// The VCH's interface and address on the management network.
     pub management: &'a HostInterface,
+    /// The interface, address, port and socket of the Docker API.
     pub docker_endpoint: &'a DockerEndpoint,
+    /// The path of the native API's Unix socket.
     pub api_socket: &'a Path,
 }
 

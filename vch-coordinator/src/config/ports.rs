@@ -8,8 +8,8 @@ use vch_ledger::DEFAULT_EPHEMERAL;
 const KERNEL_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
 impl Config {
-    /// Returns the range of automatic host ports: the configured one, or else the kernel's range of
-    /// ephemeral ports, as in Docker.
+    /// Returns the range of the host ports that the VCH may choose for published ports: the configured range, or else
+    /// the kernel's range of ephemeral ports, as in Docker.
     pub fn ephemeral(&self) -> RangeInclusive<u16> {
         let configured = self.ephemeral.clone();
         configured

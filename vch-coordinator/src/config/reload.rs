@@ -1,42 +1,43 @@
-//! Which changes of the file a running coordinator applies.
+//! Which changes of the configuration file a running coordinator applies.
 
 use super::{Config, ConfigError, Links, LinksError};
 use std::path::Path;
 use thiserror::Error;
 use vch_ledger::ExternalNetwork;
 
-/// A field was changed that needs a restart of the coordinator.
+/// The error of a changed field that a running coordinator does not apply: it must be restarted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "`{field}` has changed, which only a start takes over: put it back, or restart the coordinator"
 )]
 pub struct RestartNeeded {
-    /// The field or the table.
+    /// The field or table of the configuration file that has changed.
     pub field: &'static str,
 }
 
-/// Why a running coordinator cannot apply a file.
+/// Why a running coordinator cannot apply the configuration file.
 #[derive(Debug, Error)]
 pub enum RereadError {
     /// The file is not a valid configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The file changes a field that needs a restart.
+    /// The file changes a field that a running coordinator does not apply.
     #[error(transparent)]
     Restart(#[from] RestartNeeded),
-    /// The VCH does not have an interface or address of the file.
+    /// The VCH does not have a configured interface or address.
     #[error(transparent)]
     Links(#[from] LinksError),
 }
 
 impl Config {
-    /// Reads a file again, and checks it against the interfaces of the caller's network namespace.
-    /// The result differs from `self` at most in its external networks.
+    /// Reads the configuration file again, and checks it against the interfaces of the calling thread's network
+    /// namespace. The result differs from `self` at most in its external networks.
     ///
     /// # Errors
     /// - [`RereadError::Config`] if the file is not a valid configuration.
-    /// - [`RereadError::Restart`] if a field differs that needs a restart.
-    /// - [`RereadError::Links`] if an interface or address does not exist.
+    /// - [`RereadError::Restart`] if another field has changed, which needs a restart.
+    /// - [`RereadError::Links`] if the kernel refuses to list the interfaces, or an interface or address does not
+    ///   exist.
     pub fn reread(&self, file: &Path) -> Result<Self, RereadError> {
         let newer = Self::read(file)?;
         self.reload(&newer)?;
@@ -44,10 +45,11 @@ impl Config {
         Ok(newer)
     }
 
-    /// Returns the external networks of a newer configuration, if nothing else differs.
+    /// Returns the external networks of `newer`, a configuration that was read later, if it does not differ from `self`
+    /// in anything else.
     ///
     /// # Errors
-    /// Returns the first field that differs and needs a restart.
+    /// Returns [`RestartNeeded`] with the first other field that differs.
     pub fn reload<'a>(&self, newer: &'a Self) -> Result<&'a [ExternalNetwork], RestartNeeded> {
         // The pattern is exhaustive, so that for each new field it must be decided here what a
         // reload does with it.

@@ -20,21 +20,21 @@ const DEFAULT_SECONDS_OF_KVM: (u64, u64) = (30, 15);
 const NEEDED: &str =
     "`kind = \"qemu\"` starts VMs with it: write the path of a file that `make image` made";
 
-/// Which program runs the containers' VMs.
+/// The program that runs the containers' VMs, from the table `[runtime]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Runtime {
-    /// Another program runs the VMs.
+    /// A program other than the coordinator runs the VMs (`kind = "external"`).
     External {
-        /// The socket on which that program is asked to change NICs of running VMs; `None` if it is
-        /// not asked.
+        /// The path of the Unix socket by which the coordinator asks that program to change NICs of running VMs; `None`
+        /// if it does not ask.
         hook: Option<SocketPath>,
     },
-    /// The VCH runs the VMs itself.
+    /// The coordinator runs the VMs itself by QEMU (`kind = "qemu"`), with these settings.
     Qemu(Vms),
 }
 
 impl Runtime {
-    /// Returns the VMs' settings; `None` if another program runs the VMs.
+    /// Returns the settings of the VMs that the coordinator runs; `None` if another program runs the VMs.
     pub fn vms(&self) -> Option<&Vms> {
         match self {
             Self::Qemu(vms) => Some(vms),
@@ -42,7 +42,7 @@ impl Runtime {
         }
     }
 
-    /// Returns whether NICs of running VMs can be changed.
+    /// Returns whether NICs of running VMs can be changed: by the coordinator, or by a configured hook.
     pub fn plugs(&self) -> bool {
         !matches!(self, Self::External { hook: None })
     }

@@ -1,7 +1,8 @@
-//! The listener for readers of metrics: `GET /metrics`, and nothing else.
+//! The listener for readers of the metrics: serves `GET /metrics`, and nothing else.
 //!
-//! One connection is one request. Connections, their time and their heads are bounded, so that a client that is slow or
-//! hostile costs little; while as many are open as may be, others wait in the kernel's queue.
+//! A connection serves one request. The number of connections, their time and the size of a request are limited, so
+//! that a slow or hostile client costs little. While the maximum number of connections is open, others wait in the
+//! kernel's queue.
 
 use crate::config::MetricsEndpoint;
 use axum::{
@@ -20,7 +21,7 @@ use vch_http::{Head, Server, Unchanged};
 use vch_log::error_chain;
 use vch_metrics::Registry;
 
-/// Most connections at once: a few servers that scrape, and a person.
+/// The maximum number of concurrent connections: for a few Prometheus servers, and a person.
 pub const MAX_CONNECTIONS: usize = 16;
 /// For a connection, from its first byte to its last: Prometheus waits for 10 s unless it is told otherwise, so that a
 /// scrape is answered in time although silent clients came first.
@@ -33,7 +34,7 @@ const HEAD: Head = Head {
 };
 const BACKLOG: u32 = 16;
 
-/// The reason for which the metrics listener cannot be opened.
+/// The error of a metrics listener that cannot be opened.
 #[derive(Debug, Error)]
 #[error("cannot listen for readers of metrics at {at}: free it, or set another `metrics.listen`")]
 pub struct MetricsListenError {
@@ -42,21 +43,21 @@ pub struct MetricsListenError {
     source: io::Error,
 }
 
-/// The listener, open but not served yet.
+/// The open listener for readers of the metrics. [`MetricsListener::serve`] serves it.
 #[derive(Debug)]
 pub enum MetricsListener {
-    /// By TCP.
+    /// The listener on a TCP port.
     Tcp(TcpListener),
-    /// At a Unix socket.
+    /// The listener on a Unix socket.
     Unix(UnixListener),
 }
 
 impl MetricsListener {
-    /// Listens where the configuration says. A Unix socket has mode 0600; one that a dead coordinator left is replaced:
-    /// the store's lock has shown that it is dead.
+    /// Opens the listener at the configured address or Unix socket. The socket gets mode 0600, and replaces one that a
+    /// former coordinator left: the lock on the store shows that no other coordinator runs.
     ///
     /// # Errors
-    /// Returns [`MetricsListenError`] if the address or the socket's path cannot be bound.
+    /// Returns [`MetricsListenError`] if the address or the path of the socket cannot be bound.
     pub fn open(endpoint: &MetricsEndpoint) -> Result<Self, MetricsListenError> {
         let (at, opened): (&dyn fmt::Display, _) = match endpoint {
             MetricsEndpoint::Tcp { address, interface } => {
@@ -71,7 +72,8 @@ impl MetricsListener {
         })
     }
 
-    /// Serves until `stop`; a request that is under way then has a moment to end.
+    /// Serves the metrics of the registry until `stop` is cancelled. Requests in progress then get a moment to
+    /// complete.
     pub async fn serve(self, registry: Registry, stop: CancellationToken) {
         let server: Server<Unchanged> =
             Server::new("metrics", routes(registry), HEAD, MAX_CONNECTIONS, stop);

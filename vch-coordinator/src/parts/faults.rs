@@ -1,16 +1,18 @@
-//! Lets a test end a part of a coordinator.
+//! Lets a test end a part (long-running task) of a coordinator.
 
 use std::future::Future;
 use tokio::sync::watch;
 
-/// How a part ends.
+/// The way in which a test ends a part: by a return, or by a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// The part returns, as if its work were done.
     Return,
+    /// The part panics.
     Panic,
 }
 
-/// The channel by which a test injects faults into a coordinator. Cheap to clone.
+/// The channel by which a test ends parts of a coordinator. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Faults(watch::Sender<Option<(&'static str, Fault)>>);
 
@@ -21,12 +23,12 @@ impl Default for Faults {
 }
 
 impl Faults {
-    /// Ends a part with a fault.
+    /// Ends the part of this name, by a return or a panic.
     pub fn inject(&self, part: &'static str, fault: Fault) {
         self.0.send_replace(Some((part, fault)));
     }
 
-    /// Runs a part's work, and ends it when a fault of this part is injected.
+    /// Runs the work of the part of this name. Ends it when a fault of this part is injected.
     pub async fn meet<E>(
         self,
         part: &'static str,
@@ -41,7 +43,7 @@ impl Faults {
         }
     }
 
-    /// Waits until a fault of this part is injected, and returns it.
+    /// Waits until a fault of the part of this name is injected, and returns the fault.
     pub async fn injected(&self, part: &'static str) -> Fault {
         let mut seen = self.0.subscribe();
         let found = seen

@@ -1,4 +1,4 @@
-//! The end of a coordinator.
+//! The orderly end of a coordinator.
 
 use super::ServeError;
 use crate::parts::Parts;
@@ -14,25 +14,34 @@ use vch_store::{LedgerHandle, StoreError, WriterThread};
 /// How long an orderly end may take after a part has failed.
 const FAILED: Duration = Duration::from_secs(5);
 
-/// The parts to close when the coordinator ends.
+/// The parts of a coordinator that must be closed in order when it ends.
 pub(super) struct Closing {
+    /// Receives the data plane when the reconciler has ended.
     pub settled: oneshot::Receiver<Dataplane>,
+    /// The tasks that do the remaining work of transactions.
     pub later: TaskTracker,
+    /// The long-running tasks.
     pub parts: Parts,
+    /// The runtime of the VMs, which continue to run.
     pub runtime: Runtime,
+    /// The thread that owns the links.
     pub segments: ActorThread,
+    /// The thread that owns the nftables tables.
     pub nat: ActorThread,
+    /// The handle to the ledger, whose writer is told to end.
     pub ledger_handle: LedgerHandle,
+    /// The sessions with the agents, dropped before the writer ends.
     pub tether: Arc<Tether>,
+    /// The thread that writes the ledger to disk.
     pub writer: WriterThread,
 }
 
 impl Closing {
-    /// Closes all parts, and returns why the coordinator ended.
+    /// Closes all parts in order. Returns why the coordinator ended: `served` is the result of running it.
     ///
     /// # Errors
-    /// - The error in `served`, if there is one.
-    /// - [`ServeError::Store`] if the store's writer has failed.
+    /// - The error in `served`, if it contains one.
+    /// - [`ServeError::Store`] if the thread that writes the store has failed.
     pub async fn finish(self, served: Result<(), ServeError>) -> Result<(), ServeError> {
         let Err(error) = &served else {
             return Ok(self.close().await?);

@@ -11,43 +11,43 @@ use vch_store::{StartError, StoreError, private::PrivateError};
 /// Why a coordinator does not start, or why it ended.
 #[derive(Debug, Error)]
 pub enum ServeError {
-    /// An interface or address of the configuration does not exist on the VCH.
+    /// A configured interface or address does not exist on the VCH.
     #[error(transparent)]
     Links(#[from] LinksError),
     /// The store cannot be opened or closed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The run directory cannot be created or is not private.
+    /// The run directory cannot be created or used, is not a directory, or belongs to another user than root.
     #[error(transparent)]
     Private(#[from] PrivateError),
     /// The image store cannot be opened.
     #[error(transparent)]
     Images(#[from] vch_image_store::ImageError),
-    /// The ledger cannot be loaded.
+    /// The ledger cannot be loaded from the store.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A part of the data plane cannot be started.
+    /// A part of the data plane (links, nftables, DNS, agent sessions) cannot be started.
     #[error("a part of the data plane does not start")]
     Dataplane(#[from] DataplaneError),
-    /// The native vsock port cannot be listened on.
+    /// The coordinator cannot listen on the native vsock port for agents.
     #[error("native vsock is not listened on: free the port, or take `tether.vsock_port` away")]
     Native(#[from] OpenError),
-    /// The limit of open files is too low.
+    /// The limit on open files is too low, or cannot be read or raised.
     #[error(transparent)]
     Files(#[from] RlimitError),
     /// The handler of SIGHUP cannot be installed.
     #[error("no signal handler")]
     Signal(#[source] std::io::Error),
-    /// A part of the coordinator ended unexpectedly.
+    /// A part (long-running task) of the coordinator ended unexpectedly.
     #[error(transparent)]
     Part(#[from] PartError),
-    /// The native API's socket cannot be opened.
+    /// The native API's Unix socket cannot be opened.
     #[error(transparent)]
     Listen(#[from] control_api::ListenError),
-    /// A socket of the Docker API cannot be opened.
+    /// A TCP port or Unix socket of the Docker API cannot be opened.
     #[error(transparent)]
     ListenDocker(#[from] DockerListenError),
-    /// The listener of the metrics cannot be opened, or a metric is registered twice.
+    /// The metrics listener cannot be opened, or two parts have a metric of the same name.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
     /// The service manager that started the coordinator cannot be reached.

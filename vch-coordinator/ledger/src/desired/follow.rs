@@ -6,8 +6,8 @@ use super::{
 use crate::{ContainerId, Endpoint, EndpointId, Ledger, Network, NetworkId, Row, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Returns the difference that a transaction makes to the desired state; `ledger` must be as the
-/// transaction left it.
+/// Returns the changes that a transaction makes to the desired state. `ledger` must be the ledger after this
+/// transaction, and before the next one.
 pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Delta {
     let mut delta = Delta::default();
     for change in &transaction.changes {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A range of addresses of one family, both ends included.
+/// A range of IP addresses of one family; it contains both of its ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AddressRange {
     first: IpAddr,
@@ -22,7 +22,8 @@ impl From<IpNet> for AddressRange {
 }
 
 impl fmt::Display for AddressRange {
-    /// Writes a subnet if the range is one, else both ends.
+    /// Writes the range as a subnet (`10.0.0.0/24`) if a subnet has exactly these addresses, else as both ends
+    /// (`10.0.0.4-10.0.0.9`).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.net() {
             Some(net) => write!(f, "{net}"),
@@ -32,13 +33,14 @@ impl fmt::Display for AddressRange {
 }
 
 impl AddressRange {
-    /// Makes a range; `None` if the ends are not of one family, or in the wrong order.
+    /// Makes a range from its first and last address. Returns `None` if they are of different families, or if `last` is
+    /// lower than `first`.
     pub fn new(first: IpAddr, last: IpAddr) -> Option<Self> {
         let ordered = first.is_ipv4() == last.is_ipv4() && first <= last;
         ordered.then_some(Self { first, last })
     }
 
-    /// Returns the subnet that has exactly these addresses; `None` if no subnet does.
+    /// Returns the subnet that has exactly these addresses; `None` if no subnet has.
     pub fn net(&self) -> Option<IpNet> {
         let width = if self.first.is_ipv4() { 32 } else { 128 };
         let (first, last) = self.bounds();
@@ -59,7 +61,7 @@ impl AddressRange {
         self.last
     }
 
-    /// Returns whether the range has the address.
+    /// Returns whether the address is in the range.
     pub fn contains(&self, address: IpAddr) -> bool {
         let same_family = address.is_ipv4() == self.first.is_ipv4();
         same_family && (self.first..=self.last).contains(&address)

@@ -10,10 +10,6 @@ use std::{collections::BTreeMap, net::IpAddr};
 /// An automatic address is the next free one from the cursor on, so that a released address lies
 /// behind the cursor. The addresses released last also rest: they are listed, and reused, oldest
 /// first, only if no other is left.
-///
-/// An automatic address comes from where the cursor stands, so that one which was given back is
-/// behind it; those given back last rest by name, and are reused, oldest first, only when nothing
-/// else is left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SubnetState {
     net: IpNet,

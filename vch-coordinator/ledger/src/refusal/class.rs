@@ -3,31 +3,29 @@
 use super::{Refusal, RefusalKind};
 
 impl Refusal {
-    /// Returns the refusal's code, which stays the same in every release, whatever the message says.
+    /// Returns the refusal's code. API clients may rely on it: it stays the same in every release, while the message
+    /// may change. The codes by kind:
     ///
-    /// - NotFound: `container-not-found`, `network-missing`, `network-not-found`, `no-configuration`,
-    ///   `not-connected`, `port-not-published`.
-    /// - Conflict: `already-connected`, `channel-taken`, `container-connected`,
-    ///   `container-name-taken`, `interface-taken`, `mac-taken`, `network-exists`, `nic-taken`,
-    ///   `port-in-use`, `port-range-taken`, `port-reserved`, `port-taken`, `port-twice`.
-    /// - Invalid: `address-on-default-bridge`, `address-outside`, `address-twice`,
-    ///   `auxiliary-outside`, `cid-reserved`, `container-ambiguous`, `external-address`,
-    ///   `external-no-default`, `external-no-subnet`, `external-subnet`, `gateway-outside`, `nested`,
-    ///   `network-ambiguous`, `no-dns-ttl`, `no-subnet`, `not-a-host`, `port-address`, `port-client-family`,
-    ///   `port-client-host-bits`, `port-family`, `port-on-external`, `port-range`,
-    ///   `port-zero`, `range-host-bits`, `range-outside`, `range-too-big`, `reserved-twice`, `resolver`,
-    ///   `spec-impossible`, `subnet-host-bits`, `subnet-twice`, `subnet-unusable`, `too-long`,
-    ///   `too-many`.
-    /// - Forbidden: `address-in-use`, `address-not-granted`, `address-reserved`,
-    ///   `configuration-in-use`, `external-dhcp`, `external-in-use`, `external-orphans`,
-    ///   `network-in-use`, `network-is-configuration`, `network-name-predefined`,
-    ///   `network-predefined`, `no-endpoints-on-none`, `route-overlap`, `subnet-overlap`.
+    /// - NotFound: `container-not-found`, `network-missing`, `network-not-found`, `no-configuration`, `not-connected`,
+    ///   `port-not-published`.
+    /// - Conflict: `already-connected`, `channel-taken`, `container-connected`, `container-name-taken`,
+    ///   `interface-taken`, `mac-taken`, `network-exists`, `nic-taken`, `port-in-use`, `port-range-taken`,
+    ///   `port-reserved`, `port-taken`, `port-twice`.
+    /// - Invalid: `address-on-default-bridge`, `address-outside`, `address-twice`, `auxiliary-outside`, `cid-reserved`,
+    ///   `container-ambiguous`, `external-address`, `external-no-default`, `external-no-subnet`, `external-subnet`,
+    ///   `gateway-outside`, `nested`, `network-ambiguous`, `no-dns-ttl`, `no-subnet`, `not-a-host`, `port-address`,
+    ///   `port-client-family`, `port-client-host-bits`, `port-family`, `port-on-external`, `port-range`, `port-zero`,
+    ///   `range-host-bits`, `range-outside`, `range-too-big`, `reserved-twice`, `resolver`, `spec-impossible`,
+    ///   `subnet-host-bits`, `subnet-twice`, `subnet-unusable`, `too-long`, `too-many`.
+    /// - Forbidden: `address-in-use`, `address-not-granted`, `address-reserved`, `configuration-in-use`,
+    ///   `external-dhcp`, `external-in-use`, `external-orphans`, `network-in-use`, `network-is-configuration`,
+    ///   `network-name-predefined`, `network-predefined`, `no-endpoints-on-none`, `route-overlap`, `subnet-overlap`.
     /// - Exhausted: `addresses-exhausted`, `pools-exhausted`, `ports-exhausted`.
     pub fn code(&self) -> &'static str {
         self.class().0
     }
 
-    /// Returns the refusal's kind.
+    /// Returns the refusal's kind, from which an API derives its status code.
     pub fn kind(&self) -> RefusalKind {
         self.class().1
     }

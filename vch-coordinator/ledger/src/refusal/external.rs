@@ -1,4 +1,4 @@
-//! Refusals of external networks.
+//! The reasons for which an external network is refused.
 
 use super::RefusalKind;
 use crate::NetworkName;
@@ -7,72 +7,74 @@ use protocol::spec::InterfaceName;
 use std::net::IpAddr;
 use thiserror::Error;
 
-/// The reason for which an external network can't be as the configuration has it.
+/// The reason for which an external network can't be as the configuration file declares it, or can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ExternalRefusal {
-    /// The configuration no longer has the network, but containers are on it.
+    /// The configuration no longer declares the network, but containers are connected to it.
     #[error(
         "external network {network} can't be removed: it has active endpoints ({endpoints}): disconnect them first, or put it back into the configuration"
     )]
     InUse {
-        /// The network.
+        /// The network's name.
         network: NetworkName,
-        /// The names of the first few containers on it.
+        /// The names of the first few containers on the network, as text.
         endpoints: String,
     },
-    /// The network's new subnets do not contain addresses that containers have.
+    /// Containers have addresses that the network's new subnets do not contain.
     #[error(
         "external network {network} can't be changed: its subnets would no longer have, or keep back, the addresses of {endpoints}: disconnect these first, or keep the subnet"
     )]
     Orphans {
-        /// The network.
+        /// The network's name.
         network: NetworkName,
-        /// The first few containers with such addresses, as text.
+        /// The first few containers whose addresses the new subnets do not contain, as text.
         endpoints: String,
     },
-    /// One of the network's addresses is not a host address of its subnet.
+    /// An address of the network is not a host address of its subnet.
     #[error(
         "external network {network}: {field} {address} is no host's address in subnet {net}: choose one inside"
     )]
     Address {
-        /// The network.
+        /// The network's name.
         network: NetworkName,
-        /// The setting that has the address.
+        /// The setting of the configuration that contains the address.
         field: String,
-        /// The address.
+        /// The address that is not possible.
         address: IpAddr,
-        /// The subnet.
+        /// The subnet that the address should be in.
         net: IpNet,
     },
-    /// One of the network's subnets can't have hosts.
+    /// A subnet of the network is reserved, or has no room for hosts.
     #[error("external network {network}: invalid subnet {net}: {reason}")]
     Subnet {
-        /// The network.
+        /// The network's name.
         network: NetworkName,
-        /// The subnet.
+        /// The subnet that is not possible.
         net: IpNet,
-        /// The reason, with a remedy.
+        /// The reason, with a remedy, as text.
         reason: String,
     },
-    /// The network's addressing is static, but it has no subnet.
+    /// The VCH should choose the addresses on this network (static addressing), but the network has no subnet.
     #[error(
         "external network {0} has no subnet: give it one, or let a DHCP server give the addresses"
     )]
     NoSubnet(NetworkName),
-    /// No external network would be the default for published ports.
+    /// The change would leave no external network on which ports without an address are published. Contains the names
+    /// of the external networks, as text.
     #[error(
         "none of the external networks ({0}) is the default for published ports: mark at least one"
     )]
     NoDefault(String),
-    /// The network's addressing is DHCP, which the agent does not support yet.
+    /// No container can be connected to the network. A DHCP server gives the network's addresses, and the agent in the
+    /// VMs does not support DHCP yet.
     #[error(
         "nothing can be connected to external network {network} on {interface}: its addresses come from a DHCP server, which container VMs can't ask yet: give the network a static range"
     )]
     Dhcp {
-        /// The network.
+        /// The network's name.
         network: NetworkName,
-        /// The VCH's link to it.
+        /// The name of the VCH's interface on the network.
         interface: InterfaceName,
     },
 }

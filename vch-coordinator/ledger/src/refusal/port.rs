@@ -1,4 +1,4 @@
-//! Refusals of ports.
+//! The reasons for which a port is refused.
 
 use super::RefusalKind;
 use crate::{ContainerName, HostPort, NetworkName, PortNumber, Protocol};
@@ -10,44 +10,44 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PortRefusal {
-    /// Another container has the port of the VCH.
+    /// Another container has published a port at the requested port of the VCH.
     #[error(
         "Bind for {host} failed: port is already allocated: container {holder} has {taken}: choose another host port, or stop that container or unpublish its port"
     )]
     Taken {
         /// The requested port of the VCH.
         host: HostPort,
-        /// The port of the VCH that it conflicts with.
+        /// The port of the VCH at which the other container's port is published. It conflicts with the requested one.
         taken: HostPort,
-        /// The container that has that port.
+        /// The name of the other container.
         holder: ContainerName,
     },
-    /// Two requests of one container conflict.
+    /// Two requests of one container to publish ports conflict.
     #[error(
         "port {request} is wished twice: port {other} of the same container has it: choose another host port, or leave one of them out"
     )]
     Twice {
-        /// The request, as the caller wrote it.
+        /// One of the requests, as the caller wrote it.
         request: String,
-        /// The container's port whose request conflicts.
+        /// The container's port that the other request is for.
         other: PortNumber,
     },
-    /// A process of the VCH listens at the port.
+    /// A process of the VCH listens at the requested port.
     #[error(
         "Bind for {host} failed: port is already in use: {holder} listens there on the VCH: choose another host port, or stop that process"
     )]
     InUse {
         /// The requested port of the VCH.
         host: HostPort,
-        /// The process, as a phrase.
+        /// The program and process that listens, as text.
         holder: String,
     },
-    /// The port belongs to a service of the VCH.
+    /// The requested port belongs to a service of the VCH.
     #[error("Bind for {host} failed: port is reserved for {holder}: choose another host port")]
     Reserved {
         /// The requested port of the VCH.
         host: HostPort,
-        /// The service that has it.
+        /// The name of the service.
         holder: String,
     },
     /// No port is left for the VCH to choose.
@@ -59,107 +59,108 @@ pub enum PortRefusal {
         protocol: Protocol,
         /// The first port of the range that the VCH chooses from.
         first: u16,
-        /// The last port of that range.
+        /// The last port of the range that the VCH chooses from.
         last: u16,
-        /// The container's port of the request.
+        /// The container's port that should be published.
         number: PortNumber,
     },
-    /// No port of the requested range is free.
+    /// No port of the requested range of host ports is free.
     #[error(
         "Bind for {host} to {last} failed: all ports are allocated: give container port {number} another range, or unpublish one of this"
     )]
     RangeTaken {
-        /// The first port of the range, with its address.
+        /// The first port of the range, with its address on the VCH.
         host: HostPort,
         /// The last port of the range.
         last: u16,
-        /// The container's port of the request.
+        /// The container's port that should be published.
         number: PortNumber,
     },
-    /// The range's last port is not above its first.
+    /// The last port of the requested range of host ports is not above the first one.
     #[error(
         "field `ports`: the range {first}-{last} of container port {number} is not possible: write the lower port first, or one port alone"
     )]
     Range {
-        /// The container's port of the request.
+        /// The container's port that should be published.
         number: PortNumber,
         /// The first port, as requested.
         first: u16,
         /// The last port, as requested.
         last: u16,
     },
-    /// A port's number is 0, which is not a port.
+    /// The requested port number is 0.
     #[error("field `ports`: port {0} is not possible: use 1 to 65535")]
     Zero(PortNumber),
-    /// A port can't be published at this address.
+    /// No port can be published at the requested address of the VCH.
     #[error(
         "field `ports`: container port {number} can't be published at {address}: {reason}: leave the address out, or give one of the VCH's addresses"
     )]
     Address {
-        /// The container's port of the request.
+        /// The container's port that should be published.
         number: PortNumber,
-        /// The address.
+        /// The requested address.
         address: IpAddr,
         /// The reason, as text.
         reason: String,
     },
-    /// A client subnet has bits set beyond its prefix.
+    /// A client subnet (from which the port may be used) has bits set beyond its prefix.
     #[error("field `clients` of port {number}: {net} has host bits: write {}", .net.trunc())]
     ClientHostBits {
-        /// The container's port of the request.
+        /// The container's port that should be published.
         number: PortNumber,
-        /// The subnet.
+        /// The client subnet.
         net: IpNet,
     },
-    /// A client subnet is of another family than the address that the port is published at.
+    /// A client subnet (from which the port may be used) is of another family than the address at which the port should
+    /// be published.
     #[error(
         "field `clients` of port {number}: {net} can't reach {address}, an address of the other family: leave the subnet or the address out"
     )]
     ClientFamily {
-        /// The container's port of the request.
+        /// The container's port that should be published.
         number: PortNumber,
-        /// The subnet.
+        /// The client subnet.
         net: IpNet,
-        /// The address.
+        /// The requested address of the VCH.
         address: IpAddr,
     },
-    /// No endpoint of the container has an address of the host address's family.
+    /// The port should be published at an address of a family that none of the container's endpoints has.
     #[error(
         "container port {number} can't be published at {host}: container {container} has no address of that family on a bridge network: connect it to one that has, or publish at an address of the other family"
     )]
     Family {
-        /// The container's port of the request.
+        /// The container's port that should be published.
         number: PortNumber,
         /// The requested port of the VCH.
         host: HostPort,
-        /// The container.
+        /// The container's name.
         container: ContainerName,
     },
-    /// The container is on external networks only, which have no NAT: the request can't be served
-    /// there.
+    /// The container is on external networks only, which have no NAT: a port of the container is open there at the
+    /// container's own address, or closed. The request asks for something else, such as another host port.
     #[error(
         "port {request} of container {container} is not possible on external network {network}, {reason}: write `-p {plain}`, or connect the container to a bridge network first"
     )]
     OnExternal {
         /// The request, as the caller wrote it.
         request: String,
-        /// The container.
+        /// The container's name.
         container: ContainerName,
-        /// The external network, or the first of them.
+        /// The name of the first external network that the container is on.
         network: NetworkName,
         /// The part of the request that is not possible there.
         reason: &'static str,
-        /// The request that would be possible.
+        /// The request that would be possible instead.
         plain: String,
     },
-    /// The container does not have the request that is to be removed.
+    /// The container does not have the exposed or published port that should be removed.
     #[error(
         "port {request} of container {container} is not published: see `vchctl port ls {container}`"
     )]
     NotPublished {
         /// The request, as the caller wrote it.
         request: String,
-        /// The container.
+        /// The container's name.
         container: ContainerName,
     },
 }

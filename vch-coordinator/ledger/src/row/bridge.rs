@@ -9,17 +9,19 @@ use std::{
     str::FromStr,
 };
 
-/// The options of a bridge network. The default is a network whose containers reach one another and the outside.
+/// The options of a bridge network, as Docker has them. By default the containers of the network reach one
+/// another and the outside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BridgeOptions {
-    /// Whether containers of the network reach one another by their own addresses.
+    /// Whether containers of the network reach one another by their own addresses. If false, they do so by published
+    /// ports only.
     pub icc: bool,
-    /// Whether packets that leave the network get an address of the VCH as source.
+    /// Whether packets that leave the network get an address of the VCH as source address.
     pub masquerade: bool,
-    /// The address of the VCH at which ports are published whose request names no address; `None` or 0.0.0.0 for the
-    /// VCH's own default.
+    /// The address of the VCH at which a port is published if its request has no address. `None` or 0.0.0.0 for the
+    /// VCH's default; see [`HostPort::address`](crate::HostPort::address).
     pub host_binding: Option<Ipv4Addr>,
-    /// The beginning of the interfaces' names in containers; `None` for `eth`.
+    /// The beginning of the interface names in the containers' VMs; a number follows it. `None` for `eth`.
     pub interface_prefix: Option<InterfacePrefix>,
 }
 
@@ -35,16 +37,16 @@ impl Default for BridgeOptions {
 }
 
 impl BridgeOptions {
-    /// Returns the address of the VCH at which ports are published whose request names no address; `None` for the
-    /// VCH's own default.
+    /// Returns the address of the VCH at which a port is published if its request has no address; `None` for the VCH's
+    /// default.
     pub fn published_at(&self) -> Option<IpAddr> {
         let address = self.host_binding?;
         (!address.is_unspecified()).then_some(address.into())
     }
 }
 
-/// The beginning of the interfaces' names in containers, which a number follows; short enough to leave room for the
-/// greatest number.
+/// The beginning of interface names in containers' VMs, as `eth` in `eth0`. A number from 0 to 31 follows it, and the
+/// whole must be a valid interface name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct InterfacePrefix(String);
@@ -62,7 +64,7 @@ impl FromStr for InterfacePrefix {
     /// Parses a prefix.
     ///
     /// # Errors
-    /// Returns the error of the first name that is not possible: the prefix with the greatest number behind it.
+    /// Returns [`NameError`] if the prefix with the greatest number behind it is not a valid interface name.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let _: InterfaceName = format!("{text}{}", MAX_ENDPOINTS - 1).parse()?;
         Ok(Self(text.to_owned()))

@@ -8,7 +8,8 @@ use protocol::transport::PrivilegedPort;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
-/// A container; it runs as a VM.
+/// A container, which runs as a VM: the decisions of the ledger about it. Its image, process and limits are in its
+/// [workload document](crate::DocumentKind::Workload).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     /// The container's ID.
@@ -17,45 +18,47 @@ pub struct Container {
     pub name: ContainerName,
     /// The container's host name, without its domain.
     pub hostname: Hostname,
-    /// The domain of the host name.
+    /// The DNS domain of the host name; `None` for a host name without domain.
     pub domain: Option<DomainName>,
-    /// The channel to the container's agent; no two containers share one.
+    /// The channel by which the coordinator talks to the agent in the container's VM. No two containers share one.
     pub channel: Channel,
-    /// The container's own resolver settings.
+    /// The container's own DNS resolver settings.
     pub dns: Dns,
-    /// Lines for the container's hosts file beside its own names.
+    /// The lines that the caller added to the container's `/etc/hosts`, beside the lines of its own host name.
     pub extra_hosts: Vec<HostEntry>,
     /// The ports that the container exposes and publishes, in ascending order.
     pub ports: Vec<ContainerPort>,
-    /// Whether the exposed ports are published too, at ports that the VCH chooses.
+    /// Whether the exposed ports are published too, at ports of the VCH that the ledger chooses (`docker run -P`).
     pub publish_all: bool,
-    /// The port of the VCH that was chosen last for each request that names none; it is chosen again if it is free.
-    /// The key is the container's port and [`HostPort::address`](crate::HostPort::address).
+    /// The port of the VCH that the ledger chose last for each request without a host port. It is chosen again at the
+    /// next start if it is free. The key is the container's port and the requested address (see
+    /// [`HostPort::address`](crate::HostPort::address)).
     pub chosen: BTreeMap<(PortNumber, Option<IpAddr>), u16>,
-    /// The kernel settings of the container's network, by sysctl(8) names; they win over the
-    /// agent's own.
+    /// Kernel settings of the network in the container's VM, by their names in sysctl(8). They override the settings
+    /// that the agent makes by itself.
     pub sysctls: BTreeMap<String, String>,
-    /// The removed networks that the container was on while it was stopped, by name. The container
-    /// does not start before it is disconnected from each, or connected to another network of that
-    /// name.
+    /// The removed networks to which the container was connected while it was stopped, by name. The container can't
+    /// start before it is disconnected from each of them, or connected to another network of the same name.
     pub missing: BTreeMap<NetworkName, NetworkId>,
-    /// Whether the container's health check fails at present.
+    /// Whether the container's health check fails at present. False for a container without health check.
     pub unhealthy: bool,
-    /// The incarnation of the running VM; `None` while the container does not run.
+    /// The random identity of the container's present run; `None` while it is stopped.
     pub incarnation: Option<Incarnation>,
-    /// The generation of the container's newest spec.
+    /// The version number of the container's newest network specification for its agent. It only grows.
     pub generation: Generation,
-    /// The time at which the container was added, in milliseconds since 1970.
+    /// The time at which the container was added, in milliseconds since 1970 (UTC).
     pub created_ms: u64,
 }
 
 impl Container {
-    /// Returns whether the container runs; its names and ports are in force while it does.
+    /// Returns whether the container runs, as the ledger knows it: from `StartContainer` to `StopContainer`. Its names
+    /// and ports are active meanwhile.
     pub fn runs(&self) -> bool {
         self.incarnation.is_some()
     }
 
-    /// Returns the ID of the container's newest spec; `None` while the container does not run.
+    /// Returns the identity of the container's newest network specification: incarnation (run) and generation
+    /// (version). `None` while the container is stopped.
     pub fn spec_id(&self) -> Option<SpecId> {
         self.incarnation.map(|incarnation| SpecId {
             incarnation,
@@ -64,49 +67,49 @@ impl Container {
     }
 }
 
-/// The resolver settings of a container.
+/// A container's own DNS resolver settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dns {
-    /// The servers to which the VCH forwards this container's queries for outside names; empty for
-    /// the VCH's own.
+    /// The DNS servers to which the VCH forwards this container's queries for outside names; empty for the servers of
+    /// the VCH's configuration.
     pub servers: Vec<IpAddr>,
-    /// The domains that the resolver appends to short names; empty for the VCH's own, the root for
-    /// no domain.
+    /// The domains that the container's resolver appends to short names. Empty for the VCH's search domain; the single
+    /// domain `.` for none.
     pub search: Vec<DomainName>,
-    /// The options of resolv.conf(5); `ndots:0` is added if they do not have `ndots`.
+    /// The options for the container's resolv.conf(5). `ndots:0` is added if none of them is an `ndots`.
     pub options: Vec<String>,
 }
 
-/// The channel between the VCH and a container's agent. The channel identifies the container;
-/// messages never do.
+/// The byte stream between the coordinator and the agent in one container's VM. The coordinator knows a container by
+/// its channel, and never by what is sent through it.
 ///
-/// This is the requested and stored form; the coordinator makes a
-/// [`CoordinatorChannel`](protocol::transport::CoordinatorChannel) of it, in which every path is
-/// chosen, when it opens it.
+/// This is the channel as it was requested and stored. When the coordinator opens it, it makes a
+/// [`CoordinatorChannel`](protocol::transport::CoordinatorChannel) of it, with a path where the request left it out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Channel {
-    /// A vsock device behind a Unix socket, as Firecracker, Cloud Hypervisor and vhost-device-vsock
-    /// serve it; the coordinator dials the guest's port.
+    /// A vsock device that the hypervisor serves by a Unix socket, as Firecracker, Cloud Hypervisor and
+    /// vhost-device-vsock do. The coordinator connects to the agent's port.
     HybridVsock {
-        /// The path of the device's Unix socket.
+        /// The path of the device's Unix socket on the VCH.
         path: SocketPath,
-        /// The port on which the agent listens.
+        /// The vsock port on which the agent listens.
         port: PrivilegedPort,
     },
-    /// A serial line of the VM, as a Unix socket that the hypervisor listens on; the coordinator
-    /// dials it.
+    /// A serial line or virtserialport of the VM, which the hypervisor serves by a Unix socket. The coordinator
+    /// connects to that socket.
     Chardev {
-        /// The path of the line's Unix socket.
+        /// The path of the Unix socket on the VCH.
         path: SocketPath,
     },
-    /// A Unix socket that the coordinator listens on, and that the agent dials.
+    /// A Unix socket on which the coordinator listens, and to which the agent connects.
     Unix {
-        /// The path of the socket; `None` lets the coordinator choose.
+        /// The path of the socket on the VCH; `None` lets the coordinator choose it.
         path: Option<SocketPath>,
     },
-    /// Native vsock: the agent dials, and its context ID (CID) identifies the container.
+    /// Native vsock (vhost-vsock). The agent connects to the coordinator, which recognises the container by its context
+    /// ID (CID).
     Vsock {
-        /// The VM's context ID: 3 and up (vsock(7): 0 to 2 are reserved).
+        /// The VM's vsock context ID: 3 or greater, since 0 to 2 are reserved (vsock(7)).
         cid: u32,
     },
 }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
 
-/// The TTL of answers about a network's names, in seconds: at most [`DnsTtl::MAX`].
+/// The time for which DNS resolvers may cache answers about a network's names (TTL), in whole seconds: 0 to
+/// [`DnsTtl::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct DnsTtl(u32);
@@ -15,11 +16,11 @@ pub struct DnsTtl(u32);
 pub struct DnsTtlError(u32);
 
 impl DnsTtl {
-    /// The greatest TTL: a day, in seconds. A name whose address changed is found again after at
-    /// most that time.
+    /// The greatest TTL, in seconds: a day. So long a resolver may answer with the old address after a name's address
+    /// has changed.
     pub const MAX: u32 = 86_400;
 
-    /// Returns the TTL in seconds.
+    /// Returns the TTL in whole seconds.
     pub fn seconds(self) -> u32 {
         self.0
     }

@@ -7,10 +7,11 @@ use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The placeholder of the interface's name in [`Endpoint::sysctls`], as with Docker.
+/// The placeholder for the interface's name in the keys of [`Endpoint::sysctls`], as in Docker.
 pub const IFNAME: &str = "IFNAME";
 
-/// A container's connection to a network.
+/// A container's connection to a network: its addresses, names, and a link of the VCH. It lasts from connect to
+/// disconnect, and also while the container is stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// The endpoint's ID.
@@ -19,41 +20,41 @@ pub struct Endpoint {
     pub container: ContainerId,
     /// The network's ID.
     pub network: NetworkId,
-    /// The endpoint's addresses with their subnets' prefix lengths: one for each family that the
-    /// network has, IPv4 first.
+    /// The IP addresses, each with its subnet's prefix length: one for each family that the network has, IPv4 first.
     pub addresses: Vec<IpNet>,
-    /// The endpoint's MAC address, unique on the VCH; it never changes.
+    /// The MAC address, unique on the VCH. It never changes.
     pub mac: MacAddress,
-    /// The container's further names on this network; other containers may have the same.
+    /// Further DNS names of the container on this network. Other containers may have the same.
     pub aliases: Vec<Hostname>,
-    /// Every name under which the network's containers find the endpoint now, in lower case, the
-    /// main one first: see [`published_names`](crate::published_names). Empty while the container
-    /// does not run, and, if `only_healthy` is set, while it is unhealthy.
+    /// The DNS names that the network's containers can resolve to this endpoint at present, in lower case, the
+    /// container's name first: see [`published_names`](crate::published_names). Empty while the container is stopped,
+    /// and, if `only_healthy` is set, while its health check fails.
     pub names: Vec<Hostname>,
-    /// The name that the endpoint's addresses resolve to: see
-    /// [`pointer_name`](crate::pointer_name).
+    /// The name that a reverse DNS query for the addresses returns: see [`pointer_name`](crate::pointer_name).
     pub pointer: Hostname,
-    /// The interface's name in the guest; it never changes.
+    /// The interface's name in the VM. It never changes.
     pub interface: InterfaceName,
-    /// The property by which the agent finds the NIC.
+    /// The property by which the agent in the VM recognises the NIC: MAC address or PCI position.
     pub nic: NicMatch,
-    /// The kind of link that attaches the container to the network's segment.
+    /// The kind of link that attaches the container to the network: a tap, or a veth pair.
     pub attachment: Attachment,
-    /// The kernel settings of the interface, by sysctl(8) names with [`IFNAME`] in place of the
+    /// Kernel settings of the interface in the VM, by their names in sysctl(8), with [`IFNAME`] in place of the
     /// interface's name.
     pub sysctls: BTreeMap<String, String>,
-    /// The priority of this network's gateway as the container's default: the greatest wins.
+    /// The priority of this network's gateway. The container's default route leads to the gateway with the greatest
+    /// priority.
     pub gateway_priority: i32,
-    /// The names that only this container has for other containers on the network.
+    /// Private DNS names for other containers of the network, which only this container can resolve (Docker's links).
     pub links: Vec<Link>,
-    /// Whether the endpoint's names are answered only while the container is healthy.
+    /// Whether DNS answers for the container on this network only while its health check does not fail.
     pub only_healthy: bool,
-    /// The container's ports that are open on an external network now, in ascending order.
+    /// The container's ports that clients on an external network may reach at present, in ascending order. Empty on a
+    /// bridge network, and while the container is stopped.
     pub opened: Vec<PortNumber>,
-    /// The links to containers that do not exist: each becomes one of [`links`](Self::links) when a container of its
+    /// The links to containers that do not exist. Each becomes one of [`links`](Self::links) when a container of its
     /// name is added. Always empty on the default bridge.
     pub awaited_links: Vec<AwaitedLink>,
-    /// How much it may receive, and how much it may send; `None` for no limit.
+    /// The most that the container may receive, and the most that it may send, on this network; `None` for no limit.
     pub rate: Option<Rate>,
 }
 
@@ -90,32 +91,33 @@ impl Endpoint {
     }
 }
 
-/// A name that only one container has for another.
+/// A private DNS name for another container, which only the container that has the link can resolve (Docker's
+/// `--link`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Link {
-    /// The other container; the link is in force while that container is on the network.
+    /// The other container. The name is answered while that container runs and is on the same network.
     pub container: ContainerId,
-    /// The name.
+    /// The private name for the other container.
     pub alias: Hostname,
 }
 
-/// A name that only one container will have for another, which does not exist yet.
+/// A link to a container that does not exist yet. It becomes a [`Link`] when a container of that name is added.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AwaitedLink {
-    /// The other container's name.
+    /// The name of the missing container.
     pub container: ContainerName,
-    /// The name that the link will give it.
+    /// The private name that the link will give that container.
     pub alias: Hostname,
 }
 
-/// The kind of link that attaches an endpoint to its network's segment.
+/// The kind of link that attaches an endpoint to its network's bridge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Attachment {
-    /// A tap, for a VM.
+    /// A tap, which the hypervisor opens for a VM's NIC.
     Tap,
-    /// A veth pair, whose other end lies in a network namespace.
+    /// A veth pair: one end is on the bridge, the other end in a network namespace.
     Veth {
-        /// The path of the namespace's file.
+        /// The path of the network namespace's file.
         namespace: NamespacePath,
     },
 }

@@ -10,92 +10,90 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 /// The kind of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NetworkKind {
-    /// A bridge network: a segment of the VCH, on which the VCH is gateway and name server.
+    /// A bridge network: a Linux bridge of the VCH carries it, and the VCH is its gateway and name server.
     Bridge(SegmentKind),
-    /// The predefined network of containers without a network; it has no segment.
+    /// The predefined network `none`, for containers without a network. No link carries it.
     None,
-    /// An external network, which the configuration declares.
+    /// An external network: the configuration file declares it, and an existing link of the VCH leads to it.
     External(External),
-    /// A configuration: it has no segment itself; bridge networks of this kind of segment are made
-    /// of it.
+    /// A network of kind configuration (Docker's `--config-only`): other bridge networks are created from it, with this
+    /// kind of bridge. It carries no containers itself.
     Configuration(SegmentKind),
 }
 
-/// The kind of segment that carries a bridge network.
+/// The kind of Linux bridge that carries a bridge network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SegmentKind {
-    /// A Linux bridge of the network's own.
+    /// A bridge for this network alone.
     #[default]
     Dedicated,
-    /// The bridge that carries all shared networks of the VCH, which only their subnets tell apart.
+    /// The one bridge that all shared networks of the VCH use. The networks on it are told apart by their subnets, and
+    /// the VCH lets no frame pass from one to another.
     Shared,
 }
 
-/// The configuration of an external network, beside its subnets.
+/// The settings of an external network, beside its name and subnets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct External {
-    /// The VCH's link to the network; containers can be attached if it is a bridge.
+    /// The VCH's interface on the network. Containers can be connected if it is a bridge.
     pub interface: InterfaceName,
-    /// The name servers of containers that are on external networks only.
+    /// The DNS servers of containers that are on external networks only.
     pub dns: Vec<IpAddr>,
-    /// The source of addresses on the network.
+    /// The source of addresses on the network: the VCH, or a DHCP server.
     pub addressing: ExternalAddressing,
-    /// The firewall level between the network and a container's tap.
+    /// The firewall level: which traffic may pass between the network and a container.
     pub level: FirewallLevel,
-    /// Whether the network is a default for published ports: those whose request names no address
-    /// answer at the VCH's address here.
+    /// Whether a port that is published without a host address answers at the VCH's address on this network.
     pub published: bool,
 }
 
-/// The source of the addresses of an external network.
+/// The source of addresses on an external network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExternalAddressing {
-    /// The VCH gives addresses, from the ranges of the subnets.
+    /// The VCH chooses them, from the ranges of the network's subnets.
     #[default]
     Static,
-    /// A DHCP server on the network gives addresses.
+    /// A DHCP server on the network gives the addresses.
     Dhcp,
 }
 
-/// A network.
+/// A network: the decisions of the ledger about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
     /// The network's ID.
     pub id: NetworkId,
     /// The network's name, unique on the VCH.
     pub name: NetworkName,
-    /// The network's kind.
+    /// The kind of the network, with the settings of its kind.
     pub kind: NetworkKind,
-    /// Whether the VCH made the network itself; such a network can't be created or removed by a
-    /// command.
+    /// Whether the VCH made the network itself. Such a network can be neither created nor removed by a command.
     pub predefined: bool,
-    /// The network's subnets, in the order in which addresses are searched. None overlaps another network's, except a
-    /// configuration's.
+    /// The network's subnets, in the order in which addresses are searched. The subnets of different networks do not
+    /// overlap, except those of networks of kind configuration.
     pub subnets: Vec<Subnet>,
-    /// The MTU of the network's interfaces in bytes; `None` leaves the kernel's.
+    /// The MTU of the network's interfaces, in bytes; `None` for the kernel's default.
     pub mtu: Option<Mtu>,
-    /// How long resolvers may cache answers about the network's names; `None` for the VCH's
-    /// default.
+    /// How long DNS resolvers may cache answers about the network's names; `None` for the default of the VCH's
+    /// configuration.
     pub dns_ttl: Option<DnsTtl>,
-    /// Whether the network has no route to the outside: no default route, no masquerade, no outside
-    /// names.
+    /// Whether the network is isolated from the outside: no default route, no masquerading, no outside names (Docker's
+    /// `--internal`).
     pub internal: bool,
-    /// The caller's labels; the ledger does not read them.
+    /// The labels that the caller gave the network, as in Docker. The ledger does not read them.
     pub labels: BTreeMap<String, String>,
-    /// The options of the network's bridge; the default for other kinds of networks.
+    /// The options of the network's bridge. Other kinds of networks have the defaults.
     pub bridge: BridgeOptions,
-    /// The network of kind configuration that it was made of.
+    /// The network of kind configuration that this network was created from; `None` if it has its own configuration.
     pub configuration: Option<NetworkId>,
-    /// A document that other packages store with the network, and that the ledger does not read: at
-    /// most [`MAX_NETWORK_DOCUMENT`](crate::MAX_NETWORK_DOCUMENT) bytes; empty if there is no
-    /// document.
+    /// A text that other packages store with the network, and that the ledger does not read: at most
+    /// [`MAX_NETWORK_DOCUMENT`](crate::MAX_NETWORK_DOCUMENT) bytes; empty if nothing was stored.
     pub document: Arc<str>,
-    /// The time at which the network was created, in milliseconds since 1970.
+    /// The time at which the network was created, in milliseconds since 1970 (UTC).
     pub created_ms: u64,
 }
 
 impl Network {
-    /// Returns the configuration of an external network; `None` for other kinds.
+    /// Returns the settings of an external network; `None` for networks of other kinds.
     pub fn external(&self) -> Option<&External> {
         match &self.kind {
             NetworkKind::External(external) => Some(external),
@@ -103,47 +101,48 @@ impl Network {
         }
     }
 
-    /// Returns whether the network is of kind configuration, which carries no containers. Its subnets block no other
-    /// network's.
+    /// Returns whether the network is of kind configuration (Docker's `--config-only`). It carries no containers, and
+    /// other networks may have its subnets.
     pub fn is_configuration(&self) -> bool {
         matches!(self.kind, NetworkKind::Configuration(_))
     }
 
-    /// Returns the beginning of the interfaces' names in containers, without the number.
+    /// Returns the beginning of the interface names in the containers' VMs, without the number: `eth` by default.
     pub fn interface_prefix(&self) -> &str {
         let prefix = self.bridge.interface_prefix.as_ref();
         prefix.map_or("eth", InterfacePrefix::as_str)
     }
 
-    /// Returns whether the network is a bridge network: the VCH is its gateway and name server.
+    /// Returns whether the network is a bridge network, whose gateway and name server the VCH is.
     pub fn is_bridge(&self) -> bool {
         matches!(self.kind, NetworkKind::Bridge(_))
     }
 
-    /// Returns the subnet that contains an address.
+    /// Returns the subnet that contains an address; `None` if the network has no such subnet.
     pub fn subnet_of(&self, address: IpAddr) -> Option<&Subnet> {
         self.subnets.iter().find(|s| s.net.contains(&address))
     }
 }
 
-/// One subnet of a network.
+/// One subnet of a network, with its gateway and reserved addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subnet {
-    /// The subnet, without host bits.
+    /// The subnet's address and prefix length, without host bits.
     pub net: IpNet,
-    /// The next hop of the containers' default route; the VCH itself on a bridge network. `None` on
-    /// an external network without a router.
+    /// The gateway of the containers' default route. On a bridge network it is the VCH itself; `None` on an external
+    /// network without a router.
     pub gateway: Option<IpAddr>,
-    /// The VCH's own address in the subnet; it is never given to an endpoint.
+    /// The VCH's own address in the subnet, which no container gets; `None` on an external network on which the VCH has
+    /// none.
     pub vch: Option<IpAddr>,
-    /// The ranges that automatic addresses come from; empty for the whole subnet.
+    /// The ranges from which the VCH chooses addresses; empty for the whole subnet.
     pub ranges: Vec<AddressRange>,
-    /// Addresses that are never given to an endpoint, by the name that the caller gave each.
+    /// Auxiliary addresses, which no container gets. The key is the name that the caller gave the address.
     pub auxiliary: BTreeMap<String, IpAddr>,
 }
 
 impl Subnet {
-    /// Returns whether it is an IPv4 subnet.
+    /// Returns whether this is an IPv4 subnet.
     pub fn is_v4(&self) -> bool {
         self.net.addr().is_ipv4()
     }
@@ -156,7 +155,8 @@ impl Subnet {
         (first + 1, if self.is_v4() { last - 1 } else { last })
     }
 
-    /// Returns the VCH's address with the subnet's prefix length, as its link has it.
+    /// Returns the VCH's own address with the subnet's prefix length, as the VCH's link gets it; `None` if the VCH has
+    /// no address in the subnet.
     pub fn vch_net(&self) -> Option<IpNet> {
         IpNet::new(self.vch?, self.net.prefix_len()).ok()
     }

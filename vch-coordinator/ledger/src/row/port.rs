@@ -1,11 +1,11 @@
-//! Ports: those that a container exposes and publishes, and those in force on the VCH.
+//! Ports: those that a container exposes and publishes, and the ports of the VCH that lead to them.
 
 use crate::{ContainerId, EndpointId};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr};
 
-/// A transport protocol with ports.
+/// A transport protocol that has ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Protocol {
     /// TCP (RFC 9293).
@@ -26,12 +26,12 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// A port of a container with its protocol, written `80/tcp`.
+/// A transport protocol and a port number, written as `80/tcp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PortNumber {
     /// The transport protocol.
     pub protocol: Protocol,
-    /// The port number; not zero.
+    /// The port number, never 0.
     pub port: u16,
 }
 
@@ -43,13 +43,13 @@ impl fmt::Display for PortNumber {
 
 /// A port that a container exposes or publishes.
 ///
-/// On a bridge network a published port answers on the VCH; on an external network it is open, and
-/// so is an exposed one.
+/// On a bridge network, a published port is reached by a port of the VCH, and an exposed one is not. On an external
+/// network both are open at the container's own address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ContainerPort {
-    /// The container's port.
+    /// The port in the container.
     pub number: PortNumber,
-    /// The request to publish the port; `None` if it is only exposed.
+    /// The request to publish the port; `None` if the port is only exposed.
     pub publish: Option<Publish>,
 }
 
@@ -73,37 +73,37 @@ impl fmt::Display for ContainerPort {
     }
 }
 
-/// A request to publish a port.
+/// A request to publish a container's port at a port of the VCH.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Publish {
-    /// The address of the VCH; see [`HostPort::address`].
+    /// The address of the VCH at which to publish; `None` for the default addresses, see [`HostPort::address`].
     pub address: Option<IpAddr>,
-    /// The port on the VCH, or the first of a range; `None` lets the VCH choose one.
+    /// The port of the VCH, or the first port of a range; `None` lets the ledger choose one.
     pub port: Option<u16>,
-    /// The last port of a range; the first free port of it is taken at each start.
+    /// The last port of a range; `None` for a single port. The first free port of the range is taken at each start.
     pub through: Option<u16>,
-    /// The subnets from which the port may be used, without host bits, in ascending order; empty
-    /// for every client.
+    /// The subnets of the clients that may use the port, without host bits, in ascending order; empty for all clients.
     pub clients: Vec<IpNet>,
 }
 
-/// A port of the VCH.
+/// A port of the VCH at which a container's port is, or may be, published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct HostPort {
     /// The transport protocol.
     pub protocol: Protocol,
-    /// The address of the VCH. `None` stands for the VCH's addresses on the external networks that
-    /// are the default for published ports, its IPv4 loopback addresses, and the gateway of each
-    /// bridge network that is not internal. An unspecified one (`0.0.0.0`, `::`) stands for every
-    /// address of the VCH of that family. Never an address of the management network or the docker
-    /// endpoint, and never IPv6's loopback address.
+    /// The address of the VCH at which the port answers; never one of the management network or the Docker endpoint,
+    /// and never IPv6's loopback address.
+    ///
+    /// `None` stands for the default addresses: the VCH's address on each external network that is a default for
+    /// published ports, its IPv4 loopback addresses, and the gateway of each bridge network that is not internal.
+    /// `0.0.0.0` and `::` stand for every address of the VCH of that family.
     pub address: Option<IpAddr>,
-    /// The port number; not zero.
+    /// The port number, never 0.
     pub port: u16,
 }
 
 impl HostPort {
-    /// Returns protocol and port, without the address.
+    /// Returns the protocol and the port number, without the address.
     pub fn number(&self) -> PortNumber {
         PortNumber {
             protocol: self.protocol,
@@ -127,27 +127,28 @@ impl fmt::Display for HostPort {
     }
 }
 
-/// A port of the VCH that leads to a container's port; it is in force while the row exists.
+/// A published port that is in force: a port of the VCH that leads to a running container's port. It exists from the
+/// container's start to its stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortBinding {
     /// The port of the VCH.
     pub host: HostPort,
     /// The container's ID.
     pub container: ContainerId,
-    /// The endpoint by which the container is reached.
+    /// The ID of the endpoint (connection to a network) by which the container is reached.
     pub endpoint: EndpointId,
-    /// The container's port.
+    /// The port number in the container. The protocol is that of `host`.
     pub container_port: u16,
-    /// The endpoint's addresses, IPv4 first.
+    /// The container's addresses to which packets are led, IPv4 first.
     pub target: Vec<IpAddr>,
-    /// The subnets from which the port may be used; empty for every client.
+    /// The subnets of the clients that may use the port; empty for all clients.
     pub clients: Vec<IpNet>,
-    /// Whether the VCH chose its port.
+    /// Whether the ledger chose the port of the VCH.
     pub ephemeral: bool,
 }
 
 impl PortBinding {
-    /// Returns protocol and port of the container's side.
+    /// Returns the protocol and port number in the container.
     pub fn container_number(&self) -> PortNumber {
         PortNumber {
             protocol: self.host.protocol,

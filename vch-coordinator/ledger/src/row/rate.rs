@@ -4,21 +4,21 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use thiserror::Error;
 
-/// How much an endpoint may receive, and how much it may send, each by itself: bits of Ethernet frames a second,
-/// [`Rate::MIN`] to [`Rate::MAX`].
+/// A limit on the traffic of an endpoint, in bits of Ethernet frames per second: [`Rate::MIN`] to [`Rate::MAX`]. It
+/// applies separately to what the endpoint receives and to what it sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct Rate(u64);
 
-/// A text that is no rate, or a rate that no endpoint can have.
+/// The error of a text that is not a rate, or of a rate that is out of bounds.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RateError {
-    /// It is not a number with a unit.
+    /// The text is not a number with a unit of tc(8).
     #[error(
         "'{0}' is no rate: write a number and bit, kbit, mbit, gbit (a second) or bps, kbps, mbps, gbps (bytes a second), as in 50mbit"
     )]
     Unreadable(String),
-    /// It is out of bounds.
+    /// The rate is lower than [`Rate::MIN`] or higher than [`Rate::MAX`].
     #[error("rate {0} is not possible: use 128kbit to 100gbit")]
     OutOfBounds(String),
 }
@@ -49,18 +49,18 @@ const UNITS: [(&str, u64); 18] = [
 const DECIMALS: usize = 12;
 
 impl Rate {
-    /// The kernel's token bucket holds 4.29 s of a rate at most, and the largest frame must fit: 65,535 bytes and its
-    /// headers, at 122 kbit/s.
+    /// The lowest rate, in bits per second. The kernel's token bucket holds at most what the rate gives in 4.29 s, and
+    /// the largest frame must fit it: 65,535 bytes and headers, which needs 122 kbit/s.
     pub const MIN: u64 = 128_000;
-    /// The rate of the fastest links in common use.
+    /// The highest rate, in bits per second: that of the fastest links in common use.
     pub const MAX: u64 = 100_000_000_000;
 
-    /// Returns the bits a second.
+    /// Returns the rate in bits per second.
     pub fn bits(self) -> u64 {
         self.0
     }
 
-    /// Returns the whole bytes a second.
+    /// Returns the rate in whole bytes per second, rounded down.
     pub fn bytes(self) -> u64 {
         self.0 / 8
     }
@@ -69,8 +69,10 @@ impl Rate {
 impl TryFrom<u64> for Rate {
     type Error = RateError;
 
+    /// Makes a rate of so many bits per second.
+    ///
     /// # Errors
-    /// Returns [`RateError::OutOfBounds`] if no endpoint can have a rate of so many bits a second.
+    /// Returns [`RateError::OutOfBounds`] if the number is lower than [`Rate::MIN`] or higher than [`Rate::MAX`].
     fn try_from(bits: u64) -> Result<Self, RateError> {
         if !(Self::MIN..=Self::MAX).contains(&bits) {
             return Err(RateError::OutOfBounds(format!("{bits}bit")));
@@ -88,10 +90,11 @@ impl From<Rate> for u64 {
 impl FromStr for Rate {
     type Err = RateError;
 
-    /// Reads a rate as tc(8) does: `50mbit`, `1.5gbit`, `500kbps`; without a unit it is bits a second.
+    /// Parses a rate as tc(8) does: `50mbit`, `1.5gbit`, `500kbps`. A number without a unit is in bits per second.
     ///
     /// # Errors
-    /// Returns [`RateError`] if it can't be read, or no endpoint can have it.
+    /// Returns [`RateError::Unreadable`] if the text is not a number with a unit of tc(8), and
+    /// [`RateError::OutOfBounds`] if the rate is lower than [`Rate::MIN`] or higher than [`Rate::MAX`].
     fn from_str(text: &str) -> Result<Self, RateError> {
         let shown = || text.chars().take(40).collect::<String>();
         let unreadable = || RateError::Unreadable(shown());
@@ -129,7 +132,7 @@ impl FromStr for Rate {
 }
 
 impl fmt::Display for Rate {
-    /// In the largest decimal unit that needs no point.
+    /// Writes the rate in the largest decimal unit in which it is a whole number, as `50mbit`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [
             (1_000_000_000, "gbit"),

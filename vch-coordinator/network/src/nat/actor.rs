@@ -1,5 +1,5 @@
-//! The one owner of the VCH's tables: takes requests one after the other, on a thread of its own, since the kernel
-//! works off a request within the call that hands it over.
+//! The owner of the VCH's nftables tables: carries out one request after the other. It has a thread of its own, since
+//! the kernel carries out a change within the system call, which blocks meanwhile.
 
 use super::{
     NatError, bridged,
@@ -11,22 +11,21 @@ use super::{
 use tokio::sync::{mpsc, oneshot};
 use vch_nftables::{Connection, Conntrack, Table};
 
-/// The sender of a request's answer.
+/// The sender by which the thread that owns the nftables tables answers a request.
 pub type NftAnswer = oneshot::Sender<Result<(), NatError>>;
 
-/// A request to the thread that owns the tables.
+/// A request to the thread that owns the VCH's nftables tables.
 pub enum NftCommand {
-    /// Applies these changes.
+    /// Applies the changes of one transaction.
     Follow(Changes, NftAnswer),
-    /// Makes these things be so, and nothing else.
+    /// Makes the nftables tables hold exactly this content, which is that of the whole ledger.
     Reconcile(Changes, NftAnswer),
-    /// Panics, for tests.
+    /// Makes the thread that owns the tables panic, for tests.
     #[cfg(any(test, feature = "test-util"))]
     Panic,
 }
 
-/// The owner of the tables: its netlink sockets, the rules, and the content that the sets are to
-/// have.
+/// The owner of the nftables tables: its netlink sockets, the constant rules, and the content that the sets must have.
 pub struct NftActor {
     connection: Connection,
     tracker: Conntrack,
@@ -37,7 +36,7 @@ pub struct NftActor {
 }
 
 impl NftActor {
-    /// Connects to the network namespace of the calling thread; changes nothing yet.
+    /// Opens the netlink sockets in the network namespace of the calling thread. Changes no table.
     ///
     /// # Errors
     /// Returns [`NatError`] if a netlink socket can't be opened.
@@ -45,10 +44,10 @@ impl NftActor {
         Self::over(Connection::open()?, environment)
     }
 
-    /// Makes an actor on a netlink connection that is open already.
+    /// Makes the owner of the nftables tables with a netlink connection that is open already.
     ///
     /// # Errors
-    /// Returns [`NatError`] if the socket of the connection tracker can't be opened.
+    /// Returns [`NatError`] if the socket to the connection tracker can't be opened.
     pub fn over(connection: Connection, environment: NatEnvironment) -> Result<Self, NatError> {
         Ok(Self {
             connection,
@@ -59,17 +58,18 @@ impl NftActor {
         })
     }
 
-    /// Returns the netlink port ID by which the kernel marks the actor's own changes in its events.
+    /// Returns the netlink port ID of the actor's socket. The kernel's events name it for the actor's own changes.
     pub fn port(&self) -> u32 {
         self.connection.port()
     }
 
-    /// Returns the VCH's tables.
+    /// Returns the families and names of the VCH's tables.
     pub fn tables(&self) -> Vec<Table> {
         self.ruleset.tables()
     }
 
-    /// Serves requests until every sender is dropped. A request is carried out even if its caller has gone away.
+    /// Carries out requests until every sender is dropped. A request is carried out even if its caller has stopped
+    /// waiting.
     pub fn run(mut self, mut commands: mpsc::Receiver<NftCommand>) {
         while let Some(command) = commands.blocking_recv() {
             match command {
@@ -85,11 +85,12 @@ impl NftActor {
         }
     }
 
-    /// Adds and removes the set elements of what the changes add, change or remove.
+    /// Carries out the changes of one transaction: adds and removes elements of nftables sets. If an earlier call
+    /// failed, compares and repairs the whole tables instead.
     ///
     /// # Errors
-    /// Returns [`NatError::Commit`] if the kernel refuses the batch, [`NatError::Read`] if it refuses to
-    /// list or delete flows, [`NatError::Name`] for a name that is not valid in nftables.
+    /// Returns [`NatError::Commit`] if the kernel refuses the batch, [`NatError::Read`] if it refuses to list or delete
+    /// flows, and [`NatError::Name`] if a name is not valid in nftables.
     pub fn follow(&mut self, changes: Changes) -> Result<(), NatError> {
         let moves = self.moves(&changes);
         let difference = self.state.change(changes)?;
@@ -107,11 +108,11 @@ impl NftActor {
         Ok(())
     }
 
-    /// Makes rules and sets as they must be, where they differ; reads the kernel's first.
+    /// Reads the nftables tables from the kernel, and changes what differs from `whole`, the content for the whole
+    /// ledger.
     ///
     /// # Errors
-    /// Returns the errors of [`NftActor::follow`], and [`NatError::Bridged`] if br_netfilter can't be
-    /// switched off.
+    /// Returns the errors of [`NftActor::follow`], and [`NatError::Bridged`] if br_netfilter can't be switched off.
     pub fn reconcile(&mut self, whole: Changes) -> Result<(), NatError> {
         bridged::keep_off_ip()?;
         let mut state = NatState::new(self.state.environment().clone());

@@ -1,9 +1,9 @@
-//! Switches off br_netfilter, so that frames that stay on a bridge do not pass the rules of IP.
+//! Switches br_netfilter off, so that frames that stay on a bridge do not pass the nftables rules of IP.
 //!
-//! With br_netfilter they do, and a packet that a published port leads back onto its own bridge is
-//! then sent on as a frame instead of being routed: it never comes back out of the port that it came
-//! in by (a container that uses its own published port), and on a shared bridge it meets the rule
-//! that keeps networks apart. What a bridge forwards is the table `bridge vch`'s matter alone.
+//! With br_netfilter on, they do. A packet that a published port leads back onto its own bridge is then forwarded as a
+//! frame instead of being routed. It never comes out of the port by which it came in, so a container could not use its
+//! own published port; and on a shared bridge it meets the rule that keeps networks apart. What a bridge forwards is
+//! filtered by the table `bridge vch` alone.
 
 use super::NatError;
 use std::{fs, io, path::Path};
@@ -15,7 +15,7 @@ const SWITCHES: [&str; 2] = [
     "/proc/sys/net/bridge/bridge-nf-call-ip6tables",
 ];
 
-/// Switches br_netfilter's hooks off if they are on. Does nothing if the module is not loaded.
+/// Switches the hooks of br_netfilter off if they are on. Does nothing if that kernel module is not loaded.
 ///
 /// # Errors
 /// Returns [`NatError::Bridged`] with the sysctl that can't be read or written.

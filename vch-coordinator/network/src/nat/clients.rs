@@ -1,11 +1,10 @@
-//! Published ports that only some clients may use: one chain for each different list of clients.
+//! The published ports that only some clients may use: one nftables chain for each different list of clients.
 
 use super::rules::explained;
 use ipnet::IpNet;
 use vch_nftables::{Field, Name, NameError, Rule};
 
-/// The subnets from which a published port may be used. Bindings with the same list share its
-/// chain.
+/// The list of subnets from which a published port may be used. Published ports with equal lists share one chain.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientList(Vec<IpNet>);
 
@@ -13,7 +12,7 @@ pub struct ClientList(Vec<IpNet>);
 const PREFIX: &str = "clients-";
 
 impl ClientList {
-    /// Makes a list; the order of `clients` does not matter.
+    /// Makes a list of these subnets. Their order does not matter.
     pub fn new(clients: &[IpNet]) -> Self {
         let mut clients = clients.to_vec();
         clients.sort_unstable();
@@ -21,7 +20,7 @@ impl ClientList {
         Self(clients)
     }
 
-    /// Returns the name of the list's chain, which differs from every other list's.
+    /// Returns the name of the nftables chain of this list. Different lists have different names.
     ///
     /// # Errors
     /// Returns [`NameError`] if the name is too long for nf_tables.
@@ -31,12 +30,12 @@ impl ClientList {
         Name::new(format!("{PREFIX}{:032x}", fingerprint(words.as_bytes())))
     }
 
-    /// Returns whether a chain's name is one of a client list's chain.
+    /// Returns whether a chain of this name belongs to a list of clients.
     pub fn is_chain(name: &Name) -> bool {
         name.as_str().starts_with(PREFIX)
     }
 
-    /// Returns the rules of the list's chain.
+    /// Returns the rules of the list's nftables chain. They drop packets that do not come from a client of the list.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.

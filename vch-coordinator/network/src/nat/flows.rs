@@ -1,9 +1,9 @@
-//! Deletes connection tracker entries when a binding changes: a changed rule does not change the
-//! flows that it let in before.
+//! Deletes entries of the kernel's connection tracker when a published port changes: a changed rule alone does not
+//! change the flows that it let in before.
 //!
-//! The kernel walks its own table once for each address that the bindings of a change led to, and
-//! once for each protocol of datagrams of those that come, and hands out only what was translated
-//! to it (of IPv6: translated at all), or asked for them. A walk of 262,144 buckets takes 6 ms.
+//! The kernel walks its whole table once for each address that the changed ports led to, and once for each datagram
+//! protocol of the added ports. It returns only the flows that were translated to that address (for IPv6: that were
+//! translated at all), or that asked for it. A walk over 262,144 buckets takes 6 ms.
 
 use super::NatError;
 use super::state::NatState;
@@ -14,11 +14,11 @@ use vch_ledger::desired::Segment;
 use vch_ledger::{HostPort, PortBinding, Protocol};
 use vch_nftables::{Conntrack, Flow, FlowFilter, IpVersion};
 
-/// A change of a binding, whose flows in the connection tracker may have to end.
+/// A change of a published port. Its flows in the connection tracker may have to end.
 pub struct Move {
-    /// The binding before; `None` if it is added.
+    /// The published port before the change; `None` if it is new.
     pub before: Option<PortBinding>,
-    /// The binding after; `None` if it is removed.
+    /// The published port after the change; `None` if it was removed.
     pub after: Option<PortBinding>,
 }
 
@@ -42,8 +42,8 @@ impl Move {
     }
 }
 
-/// Deletes the connection tracker entries of bindings that were removed or moved, and those that
-/// keep datagrams from bindings that were added. Returns how many were deleted.
+/// Deletes the connection tracker's entries of published ports that were removed or changed, and the entries by which
+/// datagrams would miss a port that was added. Returns the number of deleted entries.
 ///
 /// # Errors
 /// Returns [`NatError`] if the kernel refuses to list or delete entries.
@@ -85,8 +85,8 @@ pub fn cut(tracker: &mut Conntrack, state: &NatState, moves: &[Move]) -> Result<
     delete(tracker, flows)
 }
 
-/// Deletes the connection tracker entries that lead to containers and that no binding explains.
-/// Used at the start and after a failure. Returns how many were deleted.
+/// Deletes the connection tracker's entries of flows to containers for which no published port exists (any more). Used
+/// at the start and after a failure. Returns the number of deleted entries.
 ///
 /// # Errors
 /// Returns [`NatError`] if the kernel refuses to list or delete entries.

@@ -1,10 +1,9 @@
-//! Remembers the flows that a container on an external network begins, by its own packets, in sets of its own, so
-//! that a container that scans ports fills its own sets and leaves those of others alone.
+//! Remembers the flows that a container on an external network begins, without connection tracking. Each container has
+//! nftables sets of its own: a container that scans ports fills its own sets, and leaves those of others alone.
 //!
-//! The container's frames add a flow to a set with a time-out; answers are let in while the flow is in the set, and
-//! renew it. So a flow that both sides use stays as long as it lives. A flow that was lost, since the rules were made
-//! anew, comes back with the container's next packet. When a set is full, new flows get no answers; those in it go
-//! on.
+//! A frame from the container adds its flow to a set, with a time-out. Frames that answer are let in while the flow is
+//! in the set, and renew the time-out, so that a flow in use stays. When the rules are made anew the flows are lost;
+//! the container's next frame adds its flow again. When a set is full, new flows get no answers, and those in it go on.
 
 use super::rules::{chain, destination, source};
 use super::sets::{VERSIONS, address_type};
@@ -24,13 +23,13 @@ const DATAGRAMS: Duration = Duration::from_secs(300);
 /// RFC 5508, REQ-1.
 const ECHO: Duration = Duration::from_secs(60);
 
-/// The most flows of one container at a time, for each version of IP; at about 200 bytes each, 3
-/// MB.
+/// The maximum number of remembered flows of one container, for each version of IP: about 3 MB at 200 bytes each.
 pub const FLOWS: u32 = 16_384;
 /// Addresses that it sent an echo to.
 const ECHOES: u32 = 1_024;
 
-/// The sets and chains of one container's port.
+/// The nftables sets and chains that remember the flows of one container, named after the container's port (its link on
+/// the bridge).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Remembered(InterfaceName);
 
@@ -41,12 +40,12 @@ const FLOW_SETS: [&str; 2] = ["flows4-", "flows6-"];
 const ECHO_SETS: [&str; 2] = ["echoes4-", "echoes6-"];
 
 impl Remembered {
-    /// Returns the sets and chains of the port with this name.
+    /// Returns the sets and chains for the port (the container's link on the bridge) of this name.
     pub fn of(port: &InterfaceName) -> Self {
         Self(port.clone())
     }
 
-    /// Returns the port that a set or chain of this name belongs to; `None` for any other name.
+    /// Returns the port to which a set or chain of this name belongs; `None` if the name is not one of a port's.
     pub fn by_name(name: &Name) -> Option<Self> {
         let prefixes = [LEAVING, ARRIVING].into_iter();
         let prefixes = prefixes.chain(FLOW_SETS).chain(ECHO_SETS);
@@ -56,7 +55,7 @@ impl Remembered {
         port.parse().ok().map(Self)
     }
 
-    /// Returns the verdict for frames from the container: a jump to the port's chain.
+    /// Returns the verdict for frames that come from the container: a jump to the port's chain that remembers flows.
     ///
     /// # Errors
     /// Returns [`NameError`] if the chain's name is too long for nf_tables.
@@ -64,7 +63,7 @@ impl Remembered {
         Ok(Verdict::Jump(self.name(LEAVING)?))
     }
 
-    /// Returns the verdict for frames to the container: a jump to the port's chain.
+    /// Returns the verdict for frames that go to the container: a jump to the port's chain that lets answers in.
     ///
     /// # Errors
     /// Returns [`NameError`] if the chain's name is too long for nf_tables.
@@ -84,7 +83,7 @@ impl Remembered {
         self.name(of_version(ECHO_SETS, version))
     }
 
-    /// Returns the port's sets; packets fill them.
+    /// Returns the definitions of the port's sets. The kernel fills them as packets pass.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.
@@ -100,7 +99,7 @@ impl Remembered {
         Ok(sets)
     }
 
-    /// Returns the port's chains with their rules, which use the sets.
+    /// Returns the port's two chains, each with its rules, which use the port's sets.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.
@@ -181,8 +180,8 @@ impl Remembered {
         Ok(())
     }
 
-    /// Adds the deletion of the port's sets and chains to a batch. The elements that jump to them
-    /// must be deleted before.
+    /// Adds the deletion of the port's sets and chains to a batch. The elements of other sets that jump to the chains
+    /// must have been deleted before.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.
@@ -198,7 +197,7 @@ impl Remembered {
     }
 }
 
-/// The sets and chains of ports that the kernel's table was found to have.
+/// The sets and chains that remember flows, as they were read from the kernel's table.
 #[derive(Debug, Default)]
 pub struct Found {
     sets: BTreeSet<Set>,
@@ -206,7 +205,8 @@ pub struct Found {
 }
 
 impl Found {
-    /// Takes a set that belongs to a port; returns `false` for any other.
+    /// Adds a set that was read from the kernel to this value. Returns `false` if the set is not one that remembers
+    /// flows.
     pub fn take_set(&mut self, set: &Set) -> bool {
         let own = Remembered::by_name(&set.name).is_some();
         if own {
@@ -215,7 +215,8 @@ impl Found {
         own
     }
 
-    /// Takes a chain that belongs to a port, with the comments of its rules; returns `false` for any other.
+    /// Adds a chain that was read from the kernel, with the comments of its rules, to this value. Returns `false` if
+    /// the chain is not one that remembers flows.
     pub fn take_chain(&mut self, chain: &Chain, comments: &[Option<String>]) -> bool {
         let own = Remembered::by_name(&chain.name).is_some();
         if own {
@@ -224,8 +225,8 @@ impl Found {
         own
     }
 
-    /// Returns the ports whose sets and chains are all there; `None` if any of them differs from
-    /// what this release makes.
+    /// Returns the ports whose sets and chains are all in the kernel's table. Returns `None` if one of these sets and
+    /// chains is missing, or differs from what this release makes.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.

@@ -1,4 +1,4 @@
-//! The constant rules of both tables, as values.
+//! The constant rules of the nftables tables `inet vch` and `bridge vch`, as values.
 
 mod arriving;
 mod bridge;
@@ -14,20 +14,20 @@ use vch_nftables::{
     Set, Statement, Table, name,
 };
 
-/// The constant content of one table: its chains with their rules, and the sets that packets fill.
-/// The sets that follow the ledger are [`NftSet`]s.
+/// The constant content of one nftables table: its chains with their rules, and the sets that the kernel fills as
+/// packets pass. The sets that change with the ledger are [`NftSet`]s.
 pub struct Rules {
     /// The table's family and name.
     pub table: Table,
-    /// The chains, ordered so that a chain stands before the rules that jump to it.
+    /// The chains, each with its rules, in the order of their creation: a chain comes before the rules that jump to it.
     pub chains: Vec<(Chain, Vec<Rule>)>,
-    /// The sets that packets fill.
+    /// The sets that the kernel fills as packets pass.
     pub flows: Vec<Set>,
 }
 
 impl Rules {
-    /// Returns the table `inet vch`, which IP packets pass: published ports, isolation of networks,
-    /// the VCH's own services.
+    /// Returns the content of the table `inet vch`, whose rules IP packets pass: published ports, isolation of
+    /// networks, the VCH's own services.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.
@@ -39,8 +39,8 @@ impl Rules {
         })
     }
 
-    /// Returns the table `bridge vch`, which frames pass: anti-spoofing, shared segments, levels of
-    /// external networks.
+    /// Returns the content of the table `bridge vch`, whose rules Ethernet frames on bridges pass: anti-spoofing,
+    /// shared bridges, firewall levels of external networks.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.
@@ -52,7 +52,8 @@ impl Rules {
         })
     }
 
-    /// Returns all sets of the table.
+    /// Returns the definitions of all sets of the table: those that change with the ledger, and those that packets
+    /// fill.
     pub fn sets(&self) -> impl Iterator<Item = Set> {
         let family = self.table.family;
         NftSet::all()
@@ -62,8 +63,8 @@ impl Rules {
     }
 }
 
-/// Returns the rule with a comment that holds its reason and a checksum of its expressions, so that
-/// a rule of the same reason from another release is recognised as different.
+/// Returns the rule with a comment: the reason `why`, and a checksum of the rule's expressions. By the checksum a rule
+/// of another release is recognised as different although its reason is the same.
 ///
 /// # Errors
 /// Returns [`NameError`] if the comment is too long for nf_tables.
@@ -72,7 +73,7 @@ pub fn explained(rule: Rule, why: &str) -> Result<Rule, NameError> {
     Ok(rule.comment(Comment::new(format!("{why} [{words:08x}]"))?))
 }
 
-/// Returns a chain with its rules; each rule is given behind its reason.
+/// Returns the chain with its rules, each of which gets its reason as a comment ([`explained`]).
 ///
 /// # Errors
 /// Returns [`NameError`] if a comment is too long for nf_tables.
@@ -81,6 +82,7 @@ pub fn chain(chain: Chain, rules: Vec<(&str, Rule)>) -> Result<(Chain, Vec<Rule>
     Ok((chain, rules.collect::<Result<_, _>>()?))
 }
 
+/// Returns the field of a packet's source address, for this version of IP.
 pub fn source(version: IpVersion) -> Field {
     match version {
         IpVersion::V4 => Field::IpSource,
@@ -88,6 +90,7 @@ pub fn source(version: IpVersion) -> Field {
     }
 }
 
+/// Returns the field of a packet's destination address, for this version of IP.
 pub fn destination(version: IpVersion) -> Field {
     match version {
         IpVersion::V4 => Field::IpDestination,

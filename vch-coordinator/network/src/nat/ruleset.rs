@@ -1,5 +1,4 @@
-//! The constant ruleset of both tables: makes it, changes its sets, and compares the kernel's with
-//! it.
+//! The constant rules of both tables: makes the tables, changes their sets, and compares the kernel's tables with them.
 
 use super::NatError;
 use super::clients::ClientList;
@@ -14,7 +13,7 @@ use vch_nftables::{
     ReadError, Rule, Table,
 };
 
-/// The tables `inet vch` and `bridge vch`.
+/// The VCH's two nftables tables, `inet vch` and `bridge vch`, as this release makes them.
 pub struct Ruleset {
     tables: [Rules; 2],
 }
@@ -28,7 +27,7 @@ struct FoundRuleset {
 }
 
 impl Ruleset {
-    /// Makes the rules of this release.
+    /// Makes the nftables rules of this release as values. Nothing is sent to the kernel.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.
@@ -38,7 +37,7 @@ impl Ruleset {
         })
     }
 
-    /// Returns both tables.
+    /// Returns the families and names of both tables.
     pub fn tables(&self) -> Vec<Table> {
         self.tables
             .iter()
@@ -46,7 +45,7 @@ impl Ruleset {
             .collect()
     }
 
-    /// Returns the batch that carries a difference out; an empty one for an empty difference.
+    /// Returns the batch of kernel requests that makes this difference. It is empty for an empty difference.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.
@@ -79,13 +78,12 @@ impl Ruleset {
         Ok(batch)
     }
 
-    /// Returns the batch after which the kernel's tables hold exactly `whole`. A table that differs
-    /// from this release's is deleted and made anew in the same transaction, so that no packet
-    /// passes half of it.
+    /// Reads the nftables tables from the kernel, and returns the batch of changes that makes them hold exactly
+    /// `whole`. A table whose rules differ from this release's is deleted and made anew in the same transaction, so
+    /// that no packet passes half of it.
     ///
     /// # Errors
-    /// Returns [`NatError`] if the kernel's tables can't be read, or if a name is too long for
-    /// nf_tables.
+    /// Returns [`NatError`] if the kernel's tables can't be read, or if a name is too long for nf_tables.
     pub fn settle(
         &self,
         connection: &mut Connection,

@@ -1,94 +1,100 @@
-//! The sets and maps of both tables: what the rules look things up in.
+//! The nftables sets and maps of both tables, in which the constant rules look objects up.
 
 use vch_nftables::{DataType, Family, IpVersion, MapData, Name, Set, name};
 
-/// A set or map that follows the ledger. The rules are constant and look their subjects up in
-/// these, one element a subject, so that a change costs as much as its own size.
+/// An nftables set or map whose elements change with the ledger. The rules are constant and look packets up in these
+/// sets, so that a change of the ledger costs in proportion to its own size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NftSet {
-    /// The links of bridge networks.
+    /// The bridges of bridge networks.
     Bridges,
-    /// Each bridge's link paired with itself: packets that stay on their bridge.
+    /// Each bridge, paired with itself. Matches packets that come in and go out by the same bridge.
     IntraBridge,
-    /// Bridges, each paired with itself, whose containers reach each other by published ports only.
+    /// The bridges of networks whose containers reach each other only by published ports, each paired with itself.
+    /// Matches packets that come in and go out by the same bridge.
     Isolated,
-    /// The bridges of internal networks, which lead nowhere else.
+    /// The bridges of internal networks, from which no packet is forwarded elsewhere.
     Internal,
-    /// The addresses of containers on internal networks that share their bridge with other
-    /// networks.
+    /// The addresses of containers on internal networks whose bridge also carries other networks.
     InternalAddresses(IpVersion),
-    /// The addresses of containers that are not masqueraded.
+    /// The addresses of containers on networks without masquerading.
     Untranslated(IpVersion),
-    /// The links of external networks.
+    /// The VCH's links to external networks.
     External,
-    /// The links of the management and docker endpoint networks.
+    /// The VCH's links to the management network and to the network of the Docker endpoint.
     Private,
-    /// The VCH's addresses on bridge networks.
+    /// The VCH's addresses on bridge networks, which are the containers' gateways.
     Gateways(IpVersion),
-    /// The VCH's addresses on bridge networks, each with its own bridge: where a container may send
-    /// DNS queries.
+    /// The bridges, each with a gateway address on it: a container may send DNS queries to the gateways on its own
+    /// bridge only.
     AllowedGateways(IpVersion),
-    /// The VCH's addresses on the external networks that are the default for published ports.
+    /// The VCH's addresses on the external networks that are a default for published ports.
     Defaults(IpVersion),
-    /// The VCH's addresses on bridge networks that are not internal: published ports answer there too.
+    /// The VCH's addresses on bridge networks that are not internal. Ports that are published without an address answer
+    /// there too.
     OpenGateways(IpVersion),
-    /// The VCH's addresses on the management and docker endpoint networks: no port is published there.
+    /// The VCH's addresses on the management network and at the Docker endpoint, at which no port is published.
     PrivateAddresses(IpVersion),
-    /// The containers on external networks: link and address.
+    /// The links of external networks, each with the address of a container that is connected by it.
     Attached(IpVersion),
-    /// The published ports, each with the address and port that it leads to.
+    /// The published ports, each with the container's address and port to which packets are led.
     Published(Reach, IpVersion),
-    /// The published ports for some clients only, each with the chain of its client list.
+    /// The published ports that only some clients may use, each with the chain that checks the client.
     Clients(Reach, IpVersion),
-    /// The MAC address that each container's port sends from.
+    /// The port (link on the bridge) of each container, with the MAC address from which the container may send.
     Macs,
-    /// The addresses that each container's port sends from: port, MAC address, address.
+    /// The port (link on the bridge) of each container, with the MAC address and an IP address from which the container
+    /// may send.
     Sources(IpVersion),
-    /// The number of each port's network.
+    /// The port (link on the bridge) of each container, with the number of the container's network. Frames from the
+    /// port get the number as their mark.
     Segments,
-    /// The pairs of port and network number.
+    /// The port (link on the bridge) of each container, paired with the number of the container's network. Only frames
+    /// with this number as their mark may go to the port.
     Members,
-    /// The ports of networks whose containers reach each other by published ports only.
+    /// The ports of containers on networks whose containers reach each other only by published ports.
     IccOff,
-    /// The ports on the bridge of all shared networks.
+    /// The ports of containers on the bridge that all shared networks use.
     SharedPorts,
     /// The addresses of containers on shared networks.
     Shared(IpVersion),
-    /// The ports on external networks whose level is not `open`.
+    /// The ports of containers on external networks whose firewall level is not `open`.
     Restricted,
-    /// The ports on external networks whose level is `closed`.
+    /// The ports of containers on external networks whose firewall level is `closed`.
     Closed,
-    /// The ports on external networks that the network's other containers may reach.
+    /// The ports of containers on external networks that the network's other containers may reach (firewall level
+    /// `peers`).
     PeersAllowed,
-    /// The chain for each port on an external network that remembers flows which its container
-    /// begins.
+    /// The chains that remember the flows which a container on an external network begins, by the container's port.
     Leaving,
-    /// The chain for each port on an external network that lets answers of remembered flows in.
+    /// The chains that let in the answers to remembered flows, by the container's port.
     Arriving,
-    /// The opened ports of containers on external networks: link, protocol, port number.
+    /// The opened ports of containers on external networks: the container's link on the bridge, transport protocol,
+    /// port number.
     Opened,
 }
 
-/// The VCH's addresses at which a published port answers.
+/// The set of the VCH's addresses at which a published port answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
-    /// One address.
+    /// One address, which the request to publish named.
     Address,
-    /// The addresses on the external networks that are the default for published ports.
+    /// The default addresses, for a request without an address: those on external networks that are a default for
+    /// published ports, IPv4 loopback, and gateways.
     Default,
-    /// Every address.
+    /// Every address of the VCH of one family, for a request that named `0.0.0.0` or `::`.
     Any,
 }
 
 impl Reach {
-    /// All values, the most specific first, which is the order in which the rules look them up.
+    /// All values. The rules look published ports up in this order, the most specific first.
     pub const ALL: [Self; 3] = [Self::Address, Self::Default, Self::Any];
 }
 
-/// Both versions of IP.
+/// Both versions of the Internet Protocol: IPv4 and IPv6.
 pub const VERSIONS: [IpVersion; 2] = [IpVersion::V4, IpVersion::V6];
 
-/// Returns the nftables type of an address of this version.
+/// Returns the nftables data type of an address of this IP version.
 pub fn address_type(version: IpVersion) -> DataType {
     match version {
         IpVersion::V4 => DataType::Ipv4,
@@ -97,7 +103,7 @@ pub fn address_type(version: IpVersion) -> DataType {
 }
 
 impl NftSet {
-    /// Returns every set and map.
+    /// Returns all sets and maps: one for each IP version, if both versions have one.
     pub fn all() -> impl Iterator<Item = Self> {
         let single = [
             Self::Bridges,
@@ -143,7 +149,7 @@ impl NftSet {
         single.into_iter().chain(paired)
     }
 
-    /// Returns the family of the table that holds the set.
+    /// Returns the family of the table that holds the set: `inet` or `bridge`.
     pub fn family(self) -> Family {
         match self {
             Self::Macs
@@ -163,7 +169,7 @@ impl NftSet {
         }
     }
 
-    /// Returns the set's name.
+    /// Returns the set's name in its table.
     pub fn name(self) -> Name {
         use IpVersion::{V4, V6};
         match self {
@@ -219,7 +225,7 @@ impl NftSet {
         }
     }
 
-    /// Returns the set's or map's definition.
+    /// Returns the definition by which the kernel makes the set or map: its name and the types of its elements.
     pub fn set(self) -> Set {
         use DataType::{Ether, Interface, Mark, Protocol, Service};
         let set = |key: &[DataType]| Set::new(self.name(), key);

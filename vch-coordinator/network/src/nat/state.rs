@@ -1,5 +1,5 @@
-//! The content that the tables are to have, by the network, port or binding that it is for;
-//! computes the difference that a change makes.
+//! The content that the nftables tables must have, by the network, port or published port that needs it. Computes the
+//! difference that a change makes.
 
 use super::things::{FilteredPort, Held, NatEnvironment, of_binding, of_network, of_port};
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,9 +7,9 @@ use vch_ledger::desired::{Delta, NetworkBacking};
 use vch_ledger::{EndpointId, HostPort, Id as _, NetworkId, PortBinding};
 use vch_nftables::NameError;
 
-/// All networks, ports and bindings, with a count for each element that several of them need.
-///
-/// A change costs in proportion to the things that it names.
+/// The networks, container ports and published ports that have elements in the nftables sets. Elements that several of
+/// them need are counted, so that they are removed with the last one. The cost of a change is proportional to the
+/// number of objects that change.
 #[derive(Debug)]
 pub struct NatState {
     environment: NatEnvironment,
@@ -21,14 +21,14 @@ pub struct NatState {
     shares: BTreeMap<Held, usize>,
 }
 
-/// A change of networks, ports and bindings; `None` marks a removal.
+/// A change of networks, container ports and published ports. `None` in place of an object means that it is removed.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// The networks that change.
+    /// The networks that change, by ID.
     pub networks: BTreeMap<NetworkId, Option<NetworkBacking>>,
-    /// The ports of bridges that change.
+    /// The containers' ports (links on bridges) that change, by the ID of the endpoint.
     pub ports: BTreeMap<EndpointId, Option<FilteredPort>>,
-    /// The published ports that change.
+    /// The published ports that change, by port of the VCH.
     pub bindings: BTreeMap<HostPort, Option<PortBinding>>,
 }
 
@@ -48,17 +48,17 @@ impl From<&Delta> for Changes {
     }
 }
 
-/// The elements, chains and sets that a change removes from the tables and adds to them.
+/// The elements, chains and sets that a change removes from the nftables tables and adds to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// Removed: no network, port or binding needs it any more.
+    /// The content that is removed: no network, port or published port needs it any more.
     pub gone: BTreeSet<Held>,
-    /// Added: a network, port or binding needs it now.
+    /// The content that is added: a network, port or published port needs it now.
     pub new: BTreeSet<Held>,
 }
 
 impl NatState {
-    /// Makes a state that holds only what the configuration needs.
+    /// Makes a state without networks and ports. It holds only what the configuration needs.
     pub fn new(environment: NatEnvironment) -> Self {
         Self {
             environment,
@@ -70,7 +70,7 @@ impl NatState {
         }
     }
 
-    /// Returns the configuration.
+    /// Returns the part of the configuration that the nftables rules depend on.
     pub fn environment(&self) -> &NatEnvironment {
         &self.environment
     }
@@ -80,12 +80,12 @@ impl NatState {
         self.networks.values()
     }
 
-    /// Returns the binding of a port of the VCH.
+    /// Returns the published port at a port of the VCH; `None` if nothing is published there.
     pub fn binding(&self, host: &HostPort) -> Option<&PortBinding> {
         self.bindings.get(host)
     }
 
-    /// Returns everything that the tables must hold.
+    /// Returns all elements, chains and sets that the nftables tables must hold.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name of the ledger is not a valid nftables name.
@@ -109,7 +109,7 @@ impl NatState {
         of_port(port, number, network)
     }
 
-    /// Applies a change to the state; returns the difference that it makes in the tables.
+    /// Applies a change to the state. Returns what must be removed from the nftables tables and added to them.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name of the ledger is not a valid nftables name.

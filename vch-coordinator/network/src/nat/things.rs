@@ -1,5 +1,5 @@
-//! The networks, ports and bindings that the rules are about, and the elements that each needs in
-//! the sets.
+//! The networks, container ports and published ports that the rules apply to, and the set elements that each of them
+//! needs.
 
 use super::clients::ClientList;
 use super::remembered::Remembered;
@@ -11,46 +11,45 @@ use vch_ledger::desired::{DesiredEndpoint, NetworkBacking, Segment};
 use vch_ledger::{NetworkId, PortBinding, PortNumber, Protocol};
 use vch_nftables::{Datum, Element, InterfaceName as NftInterface, IpVersion, NameError, Verdict};
 
-/// The part of the VCH's configuration that the rules need and no network holds.
+/// The part of the VCH's configuration that the nftables rules need, and that no network of the ledger contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NatEnvironment {
-    /// The links of the management and docker endpoint networks: containers' packets never leave by
-    /// them.
+    /// The VCH's links to the management network and to the network of the Docker endpoint. Packets of containers never
+    /// leave by them.
     pub private: BTreeSet<InterfaceName>,
-    /// The VCH's addresses on the management and docker endpoint networks: no port is published at
-    /// them.
+    /// The VCH's addresses on the management network and at the Docker endpoint. No port is published at them.
     pub private_addresses: BTreeSet<IpAddr>,
 }
 
-/// A container's port on a bridge.
+/// A container's port: its link on a bridge, whose frames are filtered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilteredPort {
-    /// Its network.
+    /// The ID of the network that the port belongs to.
     pub network: NetworkId,
-    /// Its link on the VCH.
+    /// The name of the link on the VCH.
     pub name: InterfaceName,
-    /// The container's MAC address.
+    /// The container's MAC address on this network.
     pub mac: MacAddress,
-    /// The container's addresses.
+    /// The container's IP addresses on this network.
     pub addresses: Vec<IpAddr>,
-    /// The segment that carries the port's network.
+    /// The kind of bridge or link that carries the network.
     pub on: On,
 }
 
-/// The segment that carries a port's network.
+/// The kind of bridge or link that carries a port's network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum On {
-    /// A bridge of the network's own.
+    /// A bridge for this network alone.
     Dedicated,
-    /// The bridge of all shared networks.
+    /// The bridge that all shared networks use.
     Shared,
-    /// A link of the configuration.
+    /// The link of an external network, which the configuration names.
     External {
         /// The link's name.
         link: InterfaceName,
-        /// The firewall level of the network.
+        /// The firewall level: which traffic may pass between the network and the container.
         level: FirewallLevel,
-        /// The port numbers that are open on the container.
+        /// The container's ports that clients on the network may reach.
         opened: Vec<PortNumber>,
     },
 }
@@ -76,21 +75,21 @@ impl From<&DesiredEndpoint> for FilteredPort {
     }
 }
 
-/// An element, chain or set that the tables hold for a network, port or binding; several may need
-/// the same.
+/// An element, chain or set that the nftables tables hold because a network, a container's port or a published port
+/// needs it. Several of them may need the same one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Held {
-    /// An element of a set.
+    /// An element of a set that changes with the ledger.
     Element(NftSet, Element),
-    /// The chain of a client list.
+    /// The chain that checks the clients of published ports against one list.
     Clients(ClientList),
-    /// The sets and chains that remember the flows of a container on an external network.
+    /// The sets and chains that remember the flows of one container on an external network.
     Remembered(Remembered),
 }
 
 impl Held {
-    /// Returns whether several things may need the same: shared networks need one bridge, external networks one link,
-    /// bindings one client list.
+    /// Returns whether several objects may need the same piece: shared networks need the same bridge, external networks
+    /// the same link, published ports the same list of clients.
     pub fn may_be_shared(&self) -> bool {
         match self {
             Self::Element(set, _) => matches!(
@@ -132,7 +131,7 @@ fn link(name: &InterfaceName) -> Result<Datum, NameError> {
 }
 
 impl NatEnvironment {
-    /// Returns what the tables hold for the configuration.
+    /// Returns the elements that the nftables sets must contain for the configuration alone.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.
@@ -151,7 +150,7 @@ impl NatEnvironment {
     }
 }
 
-/// Returns what the tables hold for a network.
+/// Returns the elements that the nftables sets must contain for a network.
 ///
 /// # Errors
 /// Returns [`NameError`] if a name is too long for nf_tables.
@@ -189,7 +188,8 @@ pub fn of_network(network: &NetworkBacking) -> Result<Vec<Held>, NameError> {
     Ok(holding.0)
 }
 
-/// Returns what the tables hold for a container's port; `segment` is the number of its network.
+/// Returns the elements, chains and sets that the nftables tables must hold for a container's port. `segment` is the
+/// number by which frames of its network are marked. `network` is the port's network, if it is known.
 ///
 /// # Errors
 /// Returns [`NameError`] if a name is too long for nf_tables.
@@ -266,9 +266,8 @@ fn level_of(holding: &mut Holding, name: Datum, level: FirewallLevel, opened: &[
     }
 }
 
-/// Returns the link-local address that a guest's kernel gives itself on a link (RFC 4291, appendix
-/// A). Linux does so unless `addr_gen_mode` is set to another value than 0, which the agent does
-/// not do.
+/// Returns the IPv6 link-local address that a guest's kernel derives from this MAC address (RFC 4291, appendix A).
+/// Linux does so unless `addr_gen_mode` is set to another value than 0, which the agent does not do.
 pub fn link_local(mac: MacAddress) -> Ipv6Addr {
     let [a, b, c, d, e, f] = mac.octets();
     Ipv6Addr::from([
@@ -291,7 +290,7 @@ pub fn link_local(mac: MacAddress) -> Ipv6Addr {
     ])
 }
 
-/// Returns the number of a protocol in IP packets (`netinet/in.h`, `IPPROTO_*`).
+/// Returns the number of a transport protocol in IP packets (`IPPROTO_*` of netinet/in.h).
 pub fn protocol_number(protocol: Protocol) -> u8 {
     match protocol {
         Protocol::Tcp => 6,
@@ -304,7 +303,7 @@ fn protocol(protocol: Protocol) -> Datum {
     Datum::Protocol(protocol_number(protocol))
 }
 
-/// Returns the addresses of the VCH at which a binding answers.
+/// Returns the set of the VCH's addresses at which a published port answers.
 pub fn reach(binding: &PortBinding) -> Reach {
     match binding.host.address {
         None => Reach::Default,
@@ -313,8 +312,8 @@ pub fn reach(binding: &PortBinding) -> Reach {
     }
 }
 
-/// Returns what the tables hold for a binding: one element for each version of IP that it has, and
-/// a second one if only some clients may use it.
+/// Returns the elements and chains that the nftables tables must hold for a published port: one element for each IP
+/// version, and a second one if only some clients may use the port.
 ///
 /// # Errors
 /// Returns [`NameError`] if a name is too long for nf_tables.
@@ -345,7 +344,7 @@ pub fn of_binding(binding: &PortBinding) -> Result<Vec<Held>, NameError> {
     Ok(held)
 }
 
-/// Returns the address that each version of IP is led to.
+/// Returns the container's address to which packets are led, for each IP version that the published port has.
 pub fn targets(binding: &PortBinding) -> impl Iterator<Item = (IpVersion, IpAddr)> {
     let first = |v4: bool| {
         let fits = binding.host.address.is_none_or(|host| host.is_ipv4() == v4);

@@ -1,4 +1,4 @@
-//! Receives the kernel's events of changes that other programs make to the VCH's tables.
+//! Receives the kernel's events about changes that other programs make to the VCH's tables.
 
 use super::{NatError, actor::NftCommand};
 #[cfg(any(test, feature = "test-util"))]
@@ -6,7 +6,7 @@ use std::io;
 use tokio::{io::unix::AsyncFd, sync::mpsc};
 use vch_nftables::{EventError, Family, NftEvent, SocketError, Subscription, Table};
 
-/// A receiver of changes to the VCH's tables that the VCH did not make.
+/// A receiver of changes that other programs make to the VCH's nftables tables.
 pub struct Watch {
     subscription: AsyncFd<Subscription>,
     heard: Heard,
@@ -89,13 +89,12 @@ impl Watch {
         })
     }
 
-    /// Waits until another program has changed one of the VCH's tables, and returns the families of
-    /// the tables; after lost events, of all tables. Cancel-safe: a change that was not returned is
-    /// returned by the next call.
+    /// Waits until another program has changed a table of the VCH. Returns the families of the changed tables; of all
+    /// tables if events were lost. Cancel-safe: a change that was not returned is returned by the next call.
     ///
     /// # Errors
-    /// Returns [`NatError::Watch`] or [`NatError::Event`] if events can't be received or decoded
-    /// any more, [`NatError::Stopped`] if the tables' thread has ended.
+    /// Returns [`NatError::Watch`] or [`NatError::Event`] if events can no longer be received or decoded, and
+    /// [`NatError::Stopped`] if the tables' thread has ended.
     pub async fn changed(&mut self) -> Result<Vec<Family>, NatError> {
         loop {
             let readable = self.subscription.readable_mut();

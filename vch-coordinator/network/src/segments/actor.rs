@@ -1,5 +1,5 @@
-//! The owner of the VCH's links in the kernel: carries requests out one after the other, and
-//! receives the kernel's events.
+//! The owner of the VCH's links in the kernel: carries requests out one after the other, and receives the kernel's
+//! events about links and routes.
 
 mod listen;
 
@@ -22,31 +22,31 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// The sender of a request's answer.
+/// The sender by which the links' thread answers a request.
 pub type Answer<T> = oneshot::Sender<Result<T, SegmentError>>;
 
 /// A request to the thread that owns the links.
 pub enum Command {
-    /// Makes a bridge be so.
+    /// Creates a bridge, or changes it to match. The answer is the number of changes.
     EnsureBridge(Bridge, Answer<usize>),
-    /// Adds addresses to a bridge beside those that it has.
+    /// Adds addresses to a bridge, which keeps the addresses that it has. The answer is the number of changes.
     AddAddresses(InterfaceName, Vec<IpNet>, Answer<usize>),
-    /// Removes addresses from a bridge; the bridge goes with the last one.
+    /// Removes addresses from a bridge, and the bridge with its last address. The answer is the number of changes.
     RemoveAddresses(InterfaceName, Vec<IpNet>, Answer<usize>),
-    /// Makes a port be so.
+    /// Creates a port (a link on a bridge), or changes it to match. The answer is the number of changes.
     EnsurePort(Port, Answer<usize>),
-    /// Removes the VCH's link of that name.
+    /// Removes the VCH's link of this name. The answer is whether it existed.
     Remove(InterfaceName, Answer<bool>),
-    /// Makes all links be so, and removes the VCH's others.
+    /// Makes all desired links, and removes the VCH's other links.
     Reconcile(Desired, Answer<Reconciled>),
-    /// Panics, for tests.
+    /// Makes the thread that owns the links panic, for tests.
     #[cfg(any(test, feature = "test-util"))]
     Panic,
 }
 
 type Removal = (InterfaceName, Answer<bool>);
 
-/// The owner of the links: its sockets, what it was asked for, and what is in doubt.
+/// The owner of the links: its netlink sockets, the links that were requested, and those that may have changed since.
 pub struct Actor {
     kernel: Kernel,
     events: Events,
@@ -62,11 +62,11 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Connects to the kernel, subscribes to its events and reads its links and routes.
+    /// Connects to the kernel, subscribes to its events, and reads its links and routes. Fills `routes` with the host's
+    /// routes. Later sends the names of links that other programs change to `disturbed`.
     ///
     /// # Errors
-    /// Returns [`SegmentError`] if netlink can't be opened, or the kernel's links or routes can't
-    /// be read.
+    /// Returns [`SegmentError`] if a netlink socket can't be opened, or the kernel's links or routes can't be read.
     pub async fn start(
         owner: Owner,
         routes: HostRoutes,
@@ -90,7 +90,7 @@ impl Actor {
         Ok(actor)
     }
 
-    /// Serves requests and events until every sender is dropped.
+    /// Carries out requests and handles events until every sender of requests is dropped.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         loop {
             let settle = self.drift.settle_at();

@@ -1,4 +1,4 @@
-//! The desired state of the VCH's segments.
+//! The bridges and ports that the VCH must have, and the mark of its links.
 
 use ipnet::IpNet;
 use protocol::spec::{InterfaceName, MacAddress, Mtu};
@@ -9,49 +9,47 @@ use vch_ledger::desired::Limit;
 const MARKED: u32 = 1 << 30;
 const PENDING_DELETION: u32 = 1 << 29;
 
-/// The mark that each link of one VCH bears; a VCH changes and removes only links with its own
-/// mark.
+/// The mark on each link that one VCH made. A VCH changes and removes only links with its own mark.
 ///
-/// The mark is the link's group (`IFLA_GROUP`, `ip link show group N`). The kernel sets it when it
-/// makes the link, so a crash leaves no link unmarked. Groups that administrators give out by hand
-/// are small; a mark has bit 30 set. Links that are pending deletion are moved to a group of their
-/// own, with bit 29 set too, so that the kernel can remove them all at once.
+/// The mark is the link's group (`IFLA_GROUP`, `ip link show group N`). The kernel sets it when it makes the link, so
+/// that a crash leaves no link unmarked. Groups that administrators choose are small numbers; a mark has bit 30 set.
+/// Links that are pending deletion are in a group of their own, with bit 29 set too, so that the kernel can remove them
+/// all at once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner(u32);
 
 impl Owner {
-    /// Returns the mark of the VCH with this random identity. The same identity gives the same mark
-    /// in every release.
+    /// Returns the mark of the VCH with this random identity. It is the same in every release.
     pub fn of(vch: &[u8]) -> Self {
         let [.., a, b, c, d] = hash([vch]).to_be_bytes();
         let value = u32::from_be_bytes([a, b, c, d]);
         Self((value % PENDING_DELETION) | MARKED)
     }
 
-    /// Returns the group of this VCH's links.
+    /// Returns the number of the group that marks this VCH's links.
     pub fn group(self) -> u32 {
         self.0
     }
 
-    /// Returns the group of this VCH's links that are pending deletion.
+    /// Returns the number of the group (`IFLA_GROUP`) into which this VCH moves its links before it deletes them all at
+    /// once.
     pub fn pending_deletion(self) -> u32 {
         self.0 | PENDING_DELETION
     }
 
-    /// Returns whether a link of this group is this VCH's.
+    /// Returns whether a link in this group belongs to this VCH.
     pub fn owns(self, group: u32) -> bool {
         group == self.group() || group == self.pending_deletion()
     }
 
-    /// Returns the MAC address of this VCH's bridge of that name. It is fixed: a bridge without a
-    /// MAC address of its own takes its lowest port's, and changes it as ports come and go.
+    /// Returns the MAC address for this VCH's bridge of this name. A bridge without a fixed MAC address takes the
+    /// lowest one of its ports, and changes it as ports come and go.
     pub fn bridge_mac(self, bridge: &InterfaceName) -> MacAddress {
         self.mac(0x02, bridge)
     }
 
-    /// Returns the MAC address of the VCH's end of a port on a bridge of the configuration. It is
-    /// so high that the bridge, which may take its lowest port's address as its own, never takes
-    /// this one.
+    /// Returns the MAC address for the VCH's end of a port (link) on a bridge that the VCH did not make. It is so high
+    /// that the bridge, which may take the lowest MAC address of its ports, never takes this one.
     pub fn port_mac(self, port: &InterfaceName) -> MacAddress {
         self.mac(0xfe, port)
     }
@@ -82,58 +80,56 @@ fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     })
 }
 
-/// A bridge that is to exist for one network.
+/// A Linux bridge of the VCH, as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bridge {
-    /// The link's name.
+    /// The name of the bridge.
     pub name: InterfaceName,
-    /// The gateway's addresses, each with its subnet's prefix length. Other addresses of the bridge
-    /// are removed, except IPv6 link-local ones.
+    /// The gateways' addresses, each with its subnet's prefix length. Other addresses of the bridge are removed, except
+    /// IPv6 link-local ones.
     pub addresses: Vec<IpNet>,
-    /// The MTU; `None` leaves it to the kernel, which takes the smallest of the ports'.
+    /// The MTU, in bytes; `None` leaves it to the kernel, which takes the lowest one of the ports.
     pub mtu: Option<Mtu>,
 }
 
-/// A link that is to be attached to a bridge.
+/// A port: a link on a bridge, as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
-    /// The link's name on the VCH's side.
+    /// The name of the link on the VCH.
     pub name: InterfaceName,
-    /// The bridge that the port is attached to.
+    /// The name of the bridge that the link is attached to.
     pub bridge: InterfaceName,
-    /// Whether the bridge is one that the configuration names, which is used as it is and never
-    /// changed.
+    /// Whether the VCH did not make the bridge: the configuration names it, and it is never changed.
     pub foreign: bool,
-    /// The kind of link.
+    /// The kind of link: a tap, or a veth pair.
     pub kind: PortKind,
-    /// The MTU; `None` leaves the kernel's.
+    /// The MTU, in bytes; `None` for the kernel's default.
     pub mtu: Option<Mtu>,
-    /// How much passes each way; `None` for all.
+    /// The limit of the traffic in each direction; `None` for no limit.
     pub limit: Option<Limit>,
 }
 
 /// The kind of a port's link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortKind {
-    /// A persistent tap for a VM. Root opens it by name for the VM; an ordinary user can't open it.
+    /// A persistent tap for a VM's NIC. Only root can open it.
     Tap,
-    /// A veth pair for a network namespace: one end is the port, the other end lies in the
-    /// namespace.
+    /// A veth pair: one end is on the bridge, the other end in a network namespace.
     Veth {
-        /// The path of the namespace, as `/run/netns/NAME` or `/proc/PID/ns/net`.
+        /// The path of the network namespace, as in `/run/netns/NAME` or `/proc/PID/ns/net`.
         netns: PathBuf,
-        /// The name that the other end is made with; the namespace may rename it later.
+        /// The name with which the other end is created. It may be renamed in the namespace later.
         peer: InterfaceName,
-        /// The MAC address that the other end is made with.
+        /// The MAC address with which the other end is created.
         mac: MacAddress,
     },
 }
 
-/// All segments of this VCH, by name.
+/// All bridges and ports that this VCH must have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
-    /// The bridges.
+    /// The bridges, by name.
     pub bridges: BTreeMap<InterfaceName, Bridge>,
-    /// The ports of the bridges.
+    /// The ports on the bridges, by the name of their link.
     pub ports: BTreeMap<InterfaceName, Port>,
 }

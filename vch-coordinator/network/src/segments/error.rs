@@ -1,4 +1,4 @@
-//! Errors of segments.
+//! Errors of making and removing bridges and ports.
 
 use super::plan::{Holder, Refusal};
 use nix::errno::Errno;
@@ -6,102 +6,102 @@ use protocol::spec::InterfaceName;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// Why a segment or a port could not be made or removed as asked.
+/// Why a bridge or a port (a link on a bridge) could not be made or removed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum SegmentError {
-    /// A link that this VCH did not make has the name.
+    /// A link that this VCH did not make has the name of the requested link.
     #[error(
         "link name {name} is held by {holder}, which this VCH did not make: remove or rename that link"
     )]
     NameTaken {
-        /// The link's name.
+        /// The name of the requested link.
         name: InterfaceName,
-        /// The link that has the name.
+        /// The other link.
         holder: Holder,
     },
-    /// The port's bridge does not exist.
+    /// The bridge of the requested port does not exist.
     #[error("port {port} is to be on bridge {bridge}, which does not exist: make the bridge first")]
     NoBridge {
-        /// The port.
+        /// The name of the port's link.
         port: InterfaceName,
-        /// Its bridge.
+        /// The name of the missing bridge.
         bridge: InterfaceName,
     },
-    /// The port's bridge is a link that this VCH did not make, or is not a bridge.
+    /// The link that has the name of the port's bridge was not made by this VCH.
     #[error(
         "port {port} is to be on bridge {bridge}, but that name is held by {holder}: remove or rename that link"
     )]
     BridgeTaken {
-        /// The port.
+        /// The name of the port's link.
         port: InterfaceName,
         /// The bridge's name.
         bridge: InterfaceName,
-        /// The link that has the bridge's name.
+        /// The link that has the name of the bridge.
         holder: Holder,
     },
-    /// The link that the configuration names as bridge is not a bridge.
+    /// The link that the configuration names as a bridge is not a bridge.
     #[error(
         "port {port} is to be on {bridge}, which is {holder} and carries no containers: make a bridge, put that link on it, and name the bridge as `external.interface`"
     )]
     NotABridge {
-        /// The port.
+        /// The name of the port's link.
         port: InterfaceName,
-        /// The name of the link.
+        /// The name of the link that is not a bridge.
         bridge: InterfaceName,
-        /// The link.
+        /// The kind and index of the link that is not a bridge.
         holder: Holder,
     },
-    /// The kernel has no room for another port on the bridge (`BR_MAX_PORTS`).
+    /// The kernel has no room for another port on the bridge (`BR_MAX_PORTS`: 1,024).
     #[error(
         "bridge {bridge} has no room for port {port}: a Linux bridge takes 1023 ports; put it on another network"
     )]
     BridgeFull {
-        /// The bridge.
+        /// The name of the bridge.
         bridge: InterfaceName,
-        /// The port that found no room.
+        /// The name of the link that found no room.
         port: InterfaceName,
     },
-    /// The port's network namespace can't be opened or entered.
+    /// The network namespace of the requested port can't be opened or entered.
     #[error(
         "network namespace {} of port {port} can't be entered: start what lives in it, or mend the path",
         path.display()
     )]
     NoNamespace {
-        /// The port.
+        /// The name of the port's link.
         port: InterfaceName,
-        /// The path of the namespace.
+        /// The path of the network namespace.
         path: PathBuf,
         /// The kernel's error.
         #[source]
         source: Errno,
     },
-    /// In the port's network namespace another link has the name of the port's other end.
+    /// Another link in the port's network namespace has the name that the other end of the veth pair needs.
     #[error(
         "network namespace {} already has a link named {peer}, which the other end of port {port} is to be: remove or rename that link",
         path.display()
     )]
     PeerTaken {
-        /// The port.
+        /// The name of the port's link.
         port: InterfaceName,
-        /// The path of the namespace.
+        /// The path of the network namespace.
         path: PathBuf,
-        /// The name that is taken there.
+        /// The name that is in use there.
         peer: InterfaceName,
     },
-    /// The kernel lacks what limits traffic.
+    /// The port has a limit, and the kernel lacks a module that limits traffic.
     #[error(
         "the rate of link {link} can't be limited: the kernel has no {module}: load it by modprobe(8), or give the endpoint no rate"
     )]
     NoLimits {
-        /// The link.
+        /// The name of the limited link.
         link: InterfaceName,
-        /// The module that the kernel lacks.
+        /// The name of the missing kernel module.
         module: &'static str,
     },
     /// The kernel refused an operation for another reason.
     #[error("could not {operation} {object}")]
     Kernel {
-        /// The operation.
+        /// The operation that was refused, as a verb.
         operation: &'static str,
         /// The link, address or setting that the operation was about.
         object: String,
@@ -109,13 +109,13 @@ pub enum SegmentError {
         #[source]
         source: Errno,
     },
-    /// The thread that owns the segments has ended.
+    /// The thread that owns the links has ended.
     #[error("the owner of the segments has ended: the coordinator is shutting down")]
     Stopped,
 }
 
 impl SegmentError {
-    /// Returns the error's stable code for the API.
+    /// Returns the error's code for API clients, which stays the same in every release.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NameTaken { .. } => "link-name-taken",

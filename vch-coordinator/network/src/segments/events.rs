@@ -1,4 +1,4 @@
-//! Receives the kernel's events of links, addresses, routes and limits of traffic.
+//! Receives the kernel's events about links, addresses, routes and traffic limits.
 
 use super::{SegmentError, kernel::errno_of, kernel::refused, observed::Link};
 use netlink_packet_route::{
@@ -19,10 +19,10 @@ const RECEIVE_BUFFER_BYTES: u32 = 4 << 20;
 /// The kernel sends an event as one datagram, far smaller than this.
 const DATAGRAM_BYTES: usize = 64 << 10;
 
-/// One event of the kernel.
+/// An event of the kernel about links, addresses, routes or traffic limits.
 #[derive(Debug)]
 pub enum SegmentEvent {
-    /// A link was made or changed.
+    /// The link of this name was created or changed; it is now as described.
     Link(InterfaceName, Link),
     /// The link with this index was removed.
     LinkGone(u32),
@@ -30,33 +30,33 @@ pub enum SegmentEvent {
     PortChanged(u32),
     /// The addresses of the link with this index changed.
     AddressChanged(u32),
-    /// A limit of a link's traffic changed, or was read.
+    /// A traffic limit of a link was changed or read.
     LimitChanged {
         /// The index of the link.
         index: u32,
-        /// The netlink port of the socket that changed or read it.
+        /// The netlink port ID of the socket that changed or read the limit.
         by: u32,
     },
-    /// A route was added; it takes the place of others of its metric if it `replaces`.
+    /// A route was added.
     Route {
         /// The route.
         route: RouteMessage,
-        /// Whether other routes were removed without an event of their own.
+        /// Whether the new route replaced the others of the same destination, table and metric. The kernel reports no
+        /// event for their removal.
         replaces: bool,
     },
     /// A route was removed.
     RouteGone(RouteMessage),
 }
 
-/// A netlink socket that receives the kernel's events, bounded by its buffer.
+/// A netlink socket that receives the kernel's events. The kernel drops events when the socket's buffer is full.
 pub struct Events {
     socket: TokioSocket,
     datagram: Vec<u8>,
 }
 
 impl Events {
-    /// Subscribes in the network namespace of the calling thread; every event from now on is
-    /// received.
+    /// Opens the socket, in the network namespace of the calling thread. Every later event is received.
     ///
     /// # Errors
     /// Returns [`SegmentError::Kernel`] if the kernel refuses the socket.
@@ -85,12 +85,11 @@ impl Events {
         Ok(socket)
     }
 
-    /// Waits for the next events and returns them. Cancel-safe: a datagram is taken and read in one
-    /// poll.
+    /// Waits for the next events and returns them. Cancel-safe: a datagram is received and decoded in one poll.
     ///
     /// # Errors
-    /// Returns ENOBUFS if events were lost, after which everything has to be read again; another
-    /// error if the socket fails.
+    /// Returns ENOBUFS if events were lost: the caller must read everything again. Returns another error if the socket
+    /// fails.
     pub async fn next(&mut self) -> io::Result<Vec<SegmentEvent>> {
         self.datagram.clear();
         self.socket.recv(&mut self.datagram).await?;

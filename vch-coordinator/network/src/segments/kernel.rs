@@ -49,7 +49,7 @@ impl Drop for Kernel {
 }
 
 impl Kernel {
-    /// Connects to the network namespace of the calling thread.
+    /// Opens the connection, in the network namespace of the calling thread.
     ///
     /// # Errors
     /// Returns [`SegmentError::Kernel`] if the kernel refuses the socket.
@@ -332,7 +332,7 @@ fn open() -> io::Result<(rtnetlink::Handle, u32, JoinHandle<()>)> {
     Ok((netlink, address.port_number(), tokio::spawn(connection)))
 }
 
-/// Opens a network namespace. A path to another kind of file, even to a pipe, does not block.
+/// Opens the file of a network namespace. A path to another kind of file, even to a pipe, does not block.
 ///
 /// # Errors
 /// Returns the kernel's error if the path can't be opened.
@@ -342,7 +342,7 @@ pub fn open_namespace(path: &Path) -> Result<File, Errno> {
     options.open(path).map_err(|error| errno_of(&error))
 }
 
-/// Returns the descriptor number by which the kernel finds an open file of this process.
+/// Returns the number of an open file's descriptor, by which netlink messages name a network namespace.
 pub fn descriptor(file: &File) -> RawFd {
     file.as_raw_fd()
 }
@@ -364,12 +364,12 @@ fn without_statistics() -> LinkAttribute {
     LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])
 }
 
-/// Returns the errno of an I/O error.
+/// Returns the errno of an I/O error; EIO if the error has none.
 pub fn errno_of(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
-/// Returns an error that names the operation and its object.
+/// Returns a [`SegmentError::Kernel`] that names the operation and the object that it was about.
 pub fn refused(
     operation: &'static str,
     object: &(impl ToString + ?Sized),

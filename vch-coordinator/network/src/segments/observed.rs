@@ -1,4 +1,4 @@
-//! The observed state of the kernel's links, decoded from its messages.
+//! The kernel's links, addresses and limits, as they are decoded from its messages.
 
 use super::{rate::shaping::Shaping, tap::ROOT};
 use ipnet::IpNet;
@@ -14,23 +14,22 @@ use protocol::spec::InterfaceName;
 use rtnetlink::packet_core::Nla;
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
-/// The part of the kernel's state that a plan is made from: all of it, or what one bridge or port
-/// needs.
+/// The part of the kernel's state that a plan is made from: the whole state, or what one bridge or port needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// Links by name.
+    /// The links, by name.
     pub links: BTreeMap<InterfaceName, Link>,
     /// The addresses by the index of their link.
     pub addresses: BTreeMap<u32, Vec<Address>>,
-    /// The network namespaces that ports are to reach into, by path.
+    /// The network namespaces that ports must reach into, by path.
     pub namespaces: BTreeMap<PathBuf, Namespace>,
-    /// Whether the namespace forwards packets.
+    /// Whether the VCH forwards IP packets.
     pub forwarding: Forwarding,
-    /// What limits links, by their index.
+    /// The traffic limits of links, by the index of the link.
     pub shaping: BTreeMap<u32, Shaping>,
 }
 
-/// Whether this namespace forwards packets between its links.
+/// Whether the observed network namespace forwards IP packets between its links.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forwarding {
     /// Whether IPv4 is forwarded (`net.ipv4.ip_forward`).
@@ -40,20 +39,20 @@ pub struct Forwarding {
     pub v6: Option<bool>,
 }
 
-/// One link as the kernel has it.
+/// A link (network interface) as it is in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// The link's index; the kernel does not use it again while the namespace lives.
+    /// The link's index. The kernel does not give it to another link while the namespace exists.
     pub index: u32,
-    /// The link's group: an [`Owner`](super::Owner)'s mark on the links that a VCH made.
+    /// The link's group. Links that a VCH made are in the group of its [`Owner`](super::Owner) mark.
     pub group: u32,
     /// Whether the link is up (`IFF_UP`), with or without a carrier.
     pub up: bool,
     /// The MTU in bytes.
     pub mtu: u32,
-    /// The link-layer address.
+    /// The link-layer address; for Ethernet the 6 bytes of the MAC address.
     pub mac: Vec<u8>,
-    /// The index of the bridge, bond or VRF that the link is a port of.
+    /// The index of the bridge, bond or VRF that the link is a port of; `None` if it is none's port.
     pub master: Option<u32>,
     /// The kind of link.
     pub kind: LinkKind,
@@ -63,32 +62,30 @@ pub struct Link {
     pub route_localnet: bool,
 }
 
-/// The kind of a link.
+/// The kind of a link (network interface), with the settings of its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkKind {
     /// A bridge.
     Bridge {
-        /// Whether the bridge takes part in no spanning tree, forwards at once and floods
-        /// multicast.
+        /// Whether the bridge is plain: without spanning tree, forwarding delay and multicast snooping.
         plain: bool,
     },
     /// A tap.
     Tap {
         /// Whether ordinary users can't attach to the tap: its owner and its group are root.
         closed: bool,
-        /// Whether a process is attached to the tap (it has a carrier); no other process can attach
-        /// then.
+        /// Whether a process, such as a VM's hypervisor, is attached to the tap. No other process can attach then.
         attached: bool,
-        /// Whether the tap outlives the process that made it.
+        /// Whether the tap outlives the process that created it.
         persistent: bool,
     },
     /// One end of a veth pair.
     Veth {
-        /// The ID by which this namespace knows the other end's namespace; `None` if the other end
-        /// is in this one.
+        /// The ID by which this namespace knows the other end's namespace (`IFLA_LINK_NETNSID`); `None` if the other
+        /// end is in this namespace.
         peer: Option<i32>,
     },
-    /// Any other kind, by the kernel's word for it; empty for a physical link.
+    /// Another kind of link, by the kernel's word for it; empty for a physical link.
     Other(String),
 }
 
@@ -103,35 +100,35 @@ pub struct LinkIpv6 {
     pub accept_ra: i32,
     /// The setting `autoconf`.
     pub autoconf: i32,
-    /// Whether the link makes itself no link-local address (`addr_gen_mode` 1, none).
+    /// Whether the link gives itself no link-local address (`addr_gen_mode` 1, none).
     pub silent: bool,
 }
 
-/// One address of a link.
+/// An IP address of a link, as it is in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
     /// The address, with its subnet's prefix length.
     pub net: IpNet,
-    /// Whether another address of the same subnet came before it (IPv4 only).
+    /// Whether another address of the same subnet was added before this one (IPv4 only). The kernel removes secondary
+    /// addresses with their primary one.
     pub secondary: bool,
 }
 
-/// A network namespace, as this one knows it.
+/// The relation of the observed network namespace to another one, into which a port must reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Namespace {
-    /// This namespace has this ID for it.
+    /// The observed namespace has this ID for the other namespace.
     Known(i32),
-    /// This namespace has no ID for it: no link leads there yet.
+    /// The observed namespace has no ID for the other one: no link leads there yet.
     Unknown,
-    /// It is this namespace.
+    /// The other namespace is the observed one itself.
     Own,
-    /// The path can't be opened, or is not a namespace.
+    /// The path can't be opened, or is not a network namespace; with the kernel's error.
     Closed(Errno),
 }
 
 impl Link {
-    /// Decodes a link from the kernel's message; `None` if the link's name is not one that a VCH
-    /// could give.
+    /// Decodes a link from the kernel's message. Returns `None` if the link's name is not one that a VCH could give.
     pub fn parse(message: &LinkMessage) -> Option<(InterfaceName, Self)> {
         let mut name = None;
         let mut info = &[][..];
@@ -264,8 +261,8 @@ fn ipv6(families: &[AfSpecUnspec]) -> Option<LinkIpv6> {
 }
 
 impl Address {
-    /// Decodes an address from the kernel's message, with the index of its link; `None` for an IPv6
-    /// link-local one, which the kernel makes by itself.
+    /// Decodes an address from the kernel's message. Returns the index of its link, and the address; `None` for an IPv6
+    /// link-local address, which the kernel makes by itself.
     pub fn parse(message: &AddressMessage) -> Option<(u32, Self)> {
         let mut address = None;
         let mut local = None;

@@ -1,4 +1,4 @@
-//! Plans the steps from the observed to the desired state: pure, total, deterministic.
+//! Plans the steps from the observed to the desired links. Pure: the same input gives the same plan.
 
 use super::{
     Bridge, Desired, Owner, Port, PortKind,
@@ -15,31 +15,31 @@ use std::{
     path::PathBuf,
 };
 
-/// Why a link can't be made as desired; nothing of it is changed.
+/// Why a link can't be made as desired. Nothing of it is changed then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// A foreign link has the name.
+    /// A link that this VCH did not make has the name of the desired link.
     NameTaken(Holder),
-    /// The port's bridge neither exists nor is desired.
+    /// The port's bridge, of this name, neither exists nor is desired.
     NoBridge(InterfaceName),
-    /// The port's bridge is a foreign link.
+    /// The port's bridge, of this name, is a link that this VCH did not make.
     BridgeTaken(InterfaceName, Holder),
-    /// The port's bridge is one of the configuration's, and is not a bridge.
+    /// The configuration names this link as a bridge, and it is not a bridge.
     NotABridge(InterfaceName, Holder),
-    /// The port's network namespace can't be opened.
+    /// The network namespace of the port, with this path, can't be opened.
     NoNamespace(PathBuf, Errno),
-    /// A link that is not ours bears the name of what limits the port.
+    /// The port's limit needs a link of this name, and a link that this VCH did not make has it.
     LimitTaken(InterfaceName, Holder),
 }
 
-/// A link that this VCH did not make.
+/// A link that this VCH did not make: the properties that errors show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// The kernel's word for the link's kind; empty for a physical link.
     pub kind: String,
     /// The link's index.
     pub index: u32,
-    /// The link's group.
+    /// The link's group (`IFLA_GROUP`).
     pub group: u32,
 }
 
@@ -77,9 +77,9 @@ impl fmt::Display for Holder {
 /// The steps to take, and the links that can't be made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The steps in their order: removals, then bridges, then their ports.
+    /// The steps in their order: first removals, then bridges, then the ports on them.
     pub steps: Vec<Step>,
-    /// The refusals, by the name of the desired link.
+    /// Why some desired links can't be made, by the name of the link.
     pub refused: BTreeMap<InterfaceName, Refusal>,
 }
 
@@ -94,8 +94,9 @@ impl Plan {
     }
 }
 
-/// Plans the whole difference: removes links with the VCH's mark that are not desired, makes or
-/// changes the others, and does not touch those that are right. `observed` must be everything.
+/// Plans the whole difference between the observed and the desired links: removes links with the VCH's mark that are
+/// not desired, makes or changes the others, and leaves alone those that are right. `observed` must be the whole state
+/// of the namespace.
 pub fn plan(owner: Owner, observed: &Observed, desired: &Desired) -> Plan {
     let mut plan = Plan::default();
     let limits = desired
@@ -125,7 +126,7 @@ pub fn plan(owner: Owner, observed: &Observed, desired: &Desired) -> Plan {
     plan
 }
 
-/// Plans switching forwarding on for the families of these bridges' addresses.
+/// Plans to enable IP forwarding, if it is off, for the families of these bridges' addresses.
 pub fn plan_forwarding<'a>(
     now: Forwarding,
     bridges: impl IntoIterator<Item = &'a Bridge>,
@@ -146,11 +147,10 @@ pub fn plan_forwarding<'a>(
     steps
 }
 
-/// Plans one bridge. `observed` must have the link of its name, if it exists, and that link's
-/// addresses.
+/// Plans one bridge. `observed` must contain the link with the bridge's name, if it exists, and the link's addresses.
 ///
 /// # Errors
-/// Returns [`Refusal::NameTaken`] if a foreign link has the name.
+/// Returns [`Refusal::NameTaken`] if a link that this VCH did not make has the name.
 pub fn plan_bridge(
     owner: Owner,
     observed: &Observed,
@@ -202,11 +202,11 @@ pub fn plan_bridge(
     Ok(steps)
 }
 
-/// Plans further addresses of a bridge that may have any number of others. `observed` must have the
-/// link of its name; its addresses are not needed.
+/// Plans to add further addresses to a bridge, which keeps the addresses that it has. `observed` must contain the link
+/// of its name, if it exists; the link's addresses are not needed.
 ///
 /// # Errors
-/// Returns [`Refusal::NameTaken`] if a foreign link has the name.
+/// Returns [`Refusal::NameTaken`] if a link that this VCH did not make has the name.
 pub fn plan_further(
     owner: Owner,
     observed: &Observed,
@@ -223,13 +223,13 @@ pub fn plan_further(
     Ok(steps)
 }
 
-/// Plans one port. `observed` must have the links of its name and of its bridge's name and, for a
-/// veth pair, its namespace, and for a port that is or was limited, what limits it;
-/// `bridge_planned` says that its bridge will exist when the steps are taken.
+/// Plans one port. `observed` must contain the links of its name and of its bridge's name; for a veth pair also its
+/// namespace; for a port that is or was limited also what limits it. `bridge_planned` tells that other steps make the
+/// bridge first.
 ///
 /// # Errors
-/// Returns the [`Refusal`]: a name that is taken, a bridge that is missing or unusable, or a
-/// namespace that can't be opened.
+/// Returns the [`Refusal`]: a name is in use by another link, the bridge is missing or can't be used, or the namespace
+/// can't be opened.
 pub fn plan_port(
     owner: Owner,
     observed: &Observed,

@@ -1,4 +1,4 @@
-//! The host's own routes, so that the ledger gives out no subnet that would hide one of them.
+//! The routes that the host has by itself, so that the ledger chooses no subnet that would hide one of them.
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use netlink_packet_route::{
@@ -12,26 +12,25 @@ use std::{
     sync::Arc,
 };
 
-/// The destinations of the host's routes, of all tables, except routes through this VCH's own
-/// bridges; kept current by the kernel's events. Clones share one table.
+/// The destinations of the host's routes, of all routing tables, except routes through this VCH's own bridges. The
+/// kernel's events keep it current; clones share one table.
 ///
-/// Left out are destinations that a bridge network does not hide or that no bridge network could
-/// have: default routes, also in halves (`0.0.0.0/1`) or as `2000::/3`; loopback; link-local and
-/// multicast destinations; the kernel's broadcast, anycast and multicast entries. The host's own
-/// addresses are included.
+/// Left out are destinations that no bridge network hides or could have: default routes, also in halves (`0.0.0.0/1`)
+/// or as `2000::/3`; loopback, link-local and multicast destinations; the kernel's broadcast, anycast and multicast
+/// entries. The host's own addresses are included.
 #[derive(Clone, Debug, Default)]
 pub struct HostRoutes(Arc<RwLock<Table>>);
 
 impl HostRoutes {
-    /// Returns the destination of a route that has an address in common with this subnet: the
-    /// widest that contains it, or else the first within it; `None` if no route overlaps. Costs a
-    /// few look-ups in an ordered map, and no system call.
+    /// Returns the destination of a route that overlaps this subnet: the widest one that contains the subnet, or else
+    /// the first one inside it. `None` if no route overlaps. Costs a few look-ups in an ordered map, and no system
+    /// call.
     pub fn overlap(&self, subnet: &IpNet) -> Option<IpNet> {
         let table = self.0.read();
         table.overlap(subnet)
     }
 
-    /// Returns all destinations, in order.
+    /// Returns the destinations of all routes, in ascending order.
     pub fn destinations(&self) -> Vec<IpNet> {
         let table = self.0.read();
         table.routes.keys().copied().collect()
@@ -42,24 +41,24 @@ impl HostRoutes {
     }
 }
 
-/// Routes by destination. Networks in prefix notation are nested or apart, never crossing.
+/// The host's routes, by destination. Two destinations either contain one another or have no address in common.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Table {
     routes: BTreeMap<IpNet, BTreeSet<Way>>,
 }
 
-/// A route that [`HostRoutes`] heeds.
+/// A route of the host that [`HostRoutes`] takes into account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     pub(super) destination: IpNet,
     pub(super) way: Way,
 }
 
-/// The properties that tell two routes to the same destination apart.
+/// The properties that distinguish routes to the same destination: table, metric, type of service, link and gateway.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Way {
     rank: Rank,
-    /// The index of the route's link, if it has a single one.
+    /// The index of the link that the route leads through; `None` if it leads through several or no link.
     pub(super) link: Option<u32>,
     gateway: Option<IpAddr>,
 }
@@ -88,7 +87,7 @@ impl Table {
         ways.insert(route.way);
     }
 
-    /// Adds a route in place of those of the same destination, table and metric.
+    /// Adds a route, and removes the others of the same destination, table, metric and type of service.
     pub fn replace(&mut self, route: Route) {
         if let Some(ways) = self.routes.get_mut(&route.destination) {
             ways.retain(|way| way.rank != route.way.rank);
@@ -96,7 +95,7 @@ impl Table {
         self.insert(route);
     }
 
-    /// Removes a route; returns `false` if it was not known.
+    /// Removes a route. Returns `false` if the table did not have it.
     pub fn remove(&mut self, route: &Route) -> bool {
         let Some(ways) = self.routes.get_mut(&route.destination) else {
             return false;
@@ -108,8 +107,8 @@ impl Table {
         known
     }
 
-    /// Removes the routes through a link from this table, not from the kernel: when a link goes
-    /// down, the kernel drops its IPv4 routes without an event.
+    /// Removes the routes through the link with this index from this table (not from the kernel). Needed when a link
+    /// goes down: the kernel then drops its IPv4 routes without an event.
     pub fn remove_link(&mut self, index: u32) {
         self.routes.retain(|_, ways| {
             ways.retain(|way| way.link != Some(index));
@@ -129,7 +128,7 @@ impl Table {
 }
 
 impl Route {
-    /// Decodes a route; `None` for a route that [`HostRoutes`] leaves out.
+    /// Decodes a route from the kernel's message. Returns `None` for a route that [`HostRoutes`] leaves out.
     pub fn parse(message: &RouteMessage) -> Option<Self> {
         let header = &message.header;
         let is_noise = matches!(
@@ -171,7 +170,7 @@ impl Route {
         is_heeded(&destination).then_some(Self { destination, way })
     }
 
-    /// Returns whether the message is about a route over several links at once.
+    /// Returns whether the message is about a route that leads through several links at once.
     pub fn is_multipath(message: &RouteMessage) -> bool {
         let mut attributes = message.attributes.iter();
         attributes.any(|a| matches!(a, RouteAttribute::MultiPath(_)))

@@ -1,20 +1,20 @@
-//! The steps that can be made in the kernel, one call each.
+//! The steps by which links are made, changed and removed: one kernel call each.
 
 use super::rate::TokenBucket;
 use ipnet::IpNet;
 use protocol::spec::{InterfaceName, MacAddress, Mtu};
 use std::path::PathBuf;
 
-/// One call of the kernel, with nothing left to decide.
+/// One call of the kernel that makes, changes or removes a link. Nothing is left to decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Switches forwarding on for one family.
+    /// Enables IP forwarding for one family.
     Forward(Family),
     /// Removes a link of the VCH.
     Remove {
         /// The link's name.
         name: InterfaceName,
-        /// The link's index: another link that has taken the name since then is not removed.
+        /// The index of the link. Another link that has got the name since then is not removed.
         index: u32,
     },
     /// Moves a link of the VCH to the group of links that [`Step::RemovePendingDeletion`] removes.
@@ -24,63 +24,63 @@ pub enum Step {
         /// The link's index.
         index: u32,
     },
-    /// Removes all links that are pending deletion; the kernel then waits for its readers once, not for each link.
+    /// Removes all links that are pending deletion in one call. The kernel then waits for its readers once, and not for
+    /// each link.
     RemovePendingDeletion,
-    /// Makes a bridge, marked, without spanning tree, forward delay and multicast snooping.
+    /// Creates a bridge with the VCH's mark, without spanning tree, forwarding delay and multicast snooping.
     CreateBridge {
         /// The bridge's name.
         name: InterfaceName,
         /// The bridge's MAC address.
         mac: MacAddress,
     },
-    /// Switches a bridge's spanning tree, forward delay and multicast snooping off.
+    /// Switches spanning tree, forwarding delay and multicast snooping of a bridge off.
     MakePlain {
         /// The bridge's name.
         name: InterfaceName,
     },
-    /// Makes a persistent tap, marked and without an IPv6 address.
+    /// Creates a persistent tap with the VCH's mark, without an IPv6 link-local address.
     CreateTap {
         /// The tap's name.
         name: InterfaceName,
     },
-    /// Closes an unattached tap against ordinary users.
+    /// Lets only root open a tap to which no process is attached.
     CloseTap {
         /// The tap's name.
         name: InterfaceName,
     },
-    /// Makes a veth pair; this end is marked.
+    /// Creates a veth pair. The end on the VCH gets the VCH's mark.
     CreateVeth {
-        /// This end's name.
+        /// The name of the end on the VCH.
         name: InterfaceName,
-        /// The other end's namespace.
+        /// The path of the network namespace for the other end.
         netns: PathBuf,
-        /// The other end's name.
+        /// The name of the other end.
         peer: InterfaceName,
-        /// The other end's address.
+        /// The MAC address of the other end.
         mac: MacAddress,
     },
-    /// Keeps a link from making itself an IPv6 link-local address.
+    /// Keeps a link from giving itself an IPv6 link-local address.
     Silence {
         /// The link's name.
         name: InterfaceName,
     },
-    /// Writes one of a link's IPv6 settings.
+    /// Writes one IPv6 setting of a link.
     SetIpv6 {
         /// The link's name.
         name: InterfaceName,
         /// The setting and its value.
         setting: Ipv6Setting,
     },
-    /// Lets packets with loopback addresses come in by a bridge (`route_localnet` = 1), which
-    /// answers to connections to a published port by loopback need. nftables drops everything else
-    /// that this would let in.
+    /// Lets packets with loopback addresses come in by a bridge (`route_localnet` = 1): the answers to connections by
+    /// loopback to a published port need it. nftables drops everything else that this would let in.
     RouteLocalnet {
         /// The bridge's name.
         name: InterfaceName,
     },
     /// Changes properties of a link.
     Set {
-        /// Its name.
+        /// The link's name.
         name: InterfaceName,
         /// The properties to change, at least one.
         change: Change,
@@ -92,51 +92,52 @@ pub enum Step {
         /// The address, with its prefix length.
         address: IpNet,
     },
-    /// Adds an address to a bridge; the address is usable at once.
+    /// Adds an address to a bridge. The address can be used at once, without duplicate address detection.
     AddAddress {
         /// The bridge's name.
         name: InterfaceName,
         /// The address, with its prefix length.
         address: IpNet,
     },
-    /// Makes an intermediate functional block, marked: what is sent to it comes in again by the link that it came from.
+    /// Creates an intermediate functional block (ifb) with the VCH's mark, for a traffic limit. A packet that is
+    /// redirected to this link passes it, and then comes in again by the link from which it was redirected.
     CreateIfb {
-        /// Its name.
+        /// The name of the block.
         name: InterfaceName,
     },
     /// Limits what leaves by a link, or changes the limit.
     SetBucket {
         /// The link's name.
         name: InterfaceName,
-        /// How.
+        /// The parameters of the limit.
         bucket: TokenBucket,
     },
-    /// Takes the VCH's limit from what leaves by a link.
+    /// Removes the VCH's limit on what leaves by a link.
     RemoveBucket {
         /// The link's name.
         name: InterfaceName,
     },
-    /// Makes room for filters of what comes in by a link.
+    /// Adds the ingress queueing discipline to a link, to which filters of what comes in are attached.
     AddIngress {
         /// The link's name.
         name: InterfaceName,
     },
-    /// Takes all filters from what comes in by a link.
+    /// Removes the ingress queueing discipline from a link, with all filters of what comes in.
     RemoveIngress {
         /// The link's name.
         name: InterfaceName,
     },
-    /// Leads all that comes in by a link to an intermediate functional block.
+    /// Redirects everything that comes in by a link to an intermediate functional block (ifb).
     Redirect {
         /// The link's name.
         name: InterfaceName,
-        /// The name of the block.
+        /// The name of the intermediate functional block.
         ifb: InterfaceName,
     },
 }
 
 impl Step {
-    /// Returns the link that the step is about; `None` for a step about the whole namespace.
+    /// Returns the name of the link that the step is about; `None` for a step that concerns no single link.
     pub fn link(&self) -> Option<&InterfaceName> {
         match self {
             Self::Forward(_) | Self::RemovePendingDeletion => None,
@@ -162,7 +163,7 @@ impl Step {
         }
     }
 
-    /// Returns whether the step makes a link.
+    /// Returns whether the step creates a link.
     pub fn creates(&self) -> bool {
         matches!(
             self,
@@ -174,16 +175,16 @@ impl Step {
     }
 }
 
-/// The properties that [`Step::Set`] changes; those that are `None` stay.
+/// The properties of a link that a [`Step::Set`] changes. A property that is `None` stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// The link-layer address.
+    /// The new MAC address.
     pub mac: Option<MacAddress>,
-    /// The MTU.
+    /// The new MTU, in bytes.
     pub mtu: Option<Mtu>,
-    /// The bridge that the link is to be a port of.
+    /// The name of the bridge that the link becomes a port of.
     pub bridge: Option<InterfaceName>,
-    /// Whether to set the link up.
+    /// Whether to set the link up; `false` leaves it as it is.
     pub up: bool,
 }
 
@@ -196,16 +197,16 @@ pub enum Family {
     V6,
 }
 
-/// An IPv6 setting of a bridge and the value that it gets (Linux, `networking/ip-sysctl`).
+/// An IPv6 setting of a bridge, and the value that it gets (Linux, `networking/ip-sysctl`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ipv6Setting {
-    /// `disable_ipv6` = 0: a bridge with IPv6 addresses needs it.
+    /// `disable_ipv6` = 0: enables IPv6, which a bridge with IPv6 addresses needs.
     Enable,
-    /// `accept_dad` = 0: addresses are usable at once. The ledger gives each address out once, so
-    /// no other host has it.
+    /// `accept_dad` = 0: addresses can be used at once, without duplicate address detection. The ledger gives each
+    /// address out once, so no other host has it.
     NoDad,
     /// `accept_ra` = 0: the VCH is the router on the segment.
     NoRouterAdvertisements,
-    /// `autoconf` = 0: the bridge has the ledger's addresses only.
+    /// `autoconf` = 0: the bridge has only the addresses that the ledger gave it.
     NoAutoconf,
 }

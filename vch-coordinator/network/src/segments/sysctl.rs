@@ -1,6 +1,6 @@
-//! Settings that netlink can't change; the only module that writes below `/proc/sys`.
+//! Kernel settings (sysctls) that netlink can't change. The only module that writes below `/proc/sys`.
 //!
-//! `/proc/sys/net` shows the network namespace of the thread that looks.
+//! `/proc/sys/net` shows the network namespace of the thread that reads it.
 
 use super::{
     observed::Forwarding,
@@ -9,7 +9,7 @@ use super::{
 use protocol::spec::InterfaceName;
 use std::{fs, io, path::PathBuf};
 
-/// A file below `/proc/sys` and the value to write to it.
+/// A file below `/proc/sys`, and the value to write to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sysctl {
     /// The path of the file.
@@ -19,7 +19,7 @@ pub struct Sysctl {
 }
 
 impl Sysctl {
-    /// Returns the setting that switches forwarding of one family on.
+    /// Returns the setting that enables IP forwarding for one family.
     pub fn forward(family: Family) -> Self {
         let path = match family {
             Family::V4 => "/proc/sys/net/ipv4/ip_forward",
@@ -31,7 +31,7 @@ impl Sysctl {
         }
     }
 
-    /// Returns the setting that lets packets with loopback addresses come in by a link.
+    /// Returns the setting that lets packets with loopback addresses come in by a link (`route_localnet`).
     pub fn route_localnet(link: &InterfaceName) -> Self {
         let path = ["/proc/sys/net/ipv4/conf", link.as_str(), "route_localnet"];
         Self {
@@ -40,7 +40,7 @@ impl Sysctl {
         }
     }
 
-    /// Returns the file and value of an IPv6 setting of a link.
+    /// Returns the file and the value of an IPv6 setting of a link.
     pub fn ipv6(link: &InterfaceName, setting: Ipv6Setting) -> Self {
         let key = match setting {
             Ipv6Setting::Enable => "disable_ipv6",
@@ -72,8 +72,8 @@ impl Sysctl {
     }
 }
 
-/// Reads whether packets are forwarded. A file that can't be read counts as off: writing it will
-/// give the error.
+/// Reads whether IP packets are forwarded. A file that can't be read counts as off; the later attempt to write it gives
+/// the error.
 pub fn forwarding() -> Forwarding {
     let v6 = match Sysctl::forward(Family::V6).is_set() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,

@@ -1,4 +1,4 @@
-//! Taps: made through `/dev/net/tun` (Linux, `networking/tuntap`), since netlink makes none.
+//! Taps: created through `/dev/net/tun` (Linux, `networking/tuntap`), since netlink can't create one.
 
 #![expect(
     unsafe_code,
@@ -22,22 +22,19 @@ nix::ioctl_write_int!(tun_set_persist, b'T', 203);
 nix::ioctl_write_int!(tun_set_owner, b'T', 204);
 nix::ioctl_write_int!(tun_set_group, b'T', 206);
 
-/// The user and the group that may open a tap without privileges: root, which has all privileges anyway. A tap with
-/// neither can be opened by every user while nothing is attached to it (`tun_not_capable` in the kernel's
-/// drivers/net/tun.c).
+/// The user ID and group ID of root, which become the tap's owner and group. A tap without owner and group can be
+/// opened by every user while nothing is attached to it (`tun_not_capable` in the kernel's drivers/net/tun.c).
 pub const ROOT: u32 = 0;
 
-/// An open tap that the kernel removes when this value is dropped, unless it is
-/// [persisted](Self::persist).
+/// An open tap. The kernel removes it when this value is dropped, unless it was [persisted](Self::persist).
 #[derive(Debug)]
 pub struct Tap(File);
 
 impl Tap {
-    /// Makes a tap in the network namespace of the calling thread, closed to ordinary users.
+    /// Creates a tap in the network namespace of the calling thread. Only root can open it.
     ///
     /// # Errors
-    /// Returns EBUSY if the name is taken, else the errno of opening `/dev/net/tun` or of its
-    /// ioctls.
+    /// Returns EBUSY if the name is in use, else the errno of opening `/dev/net/tun` or of its ioctls.
     pub fn create(name: &InterfaceName) -> Result<Self, Errno> {
         // IFF_TUN_EXCL: make one, never open one that is there.
         let tap = Self::attach(name, libc::IFF_TUN_EXCL)?;
@@ -45,10 +42,12 @@ impl Tap {
         Ok(tap)
     }
 
-    /// Closes an unattached tap to ordinary users. Succeeds if the tap has been removed meanwhile.
+    /// Lets only root open an existing tap, to which no process is attached. Succeeds if the tap has been removed
+    /// meanwhile.
     ///
     /// # Errors
-    /// Returns EBUSY if a VM is attached to the tap: no other process can attach until that VM ends.
+    /// Returns EBUSY if a VM is attached to the tap: no other process can attach until that VM ends. Otherwise returns
+    /// the errno of opening `/dev/net/tun` or of its ioctls.
     pub fn close_existing(name: &InterfaceName) -> Result<(), Errno> {
         Self::attach(name, 0)?.close_to_users()
     }
@@ -96,16 +95,15 @@ impl Tap {
 
 #[cfg(test)]
 impl Tap {
-    /// Attaches to an existing tap, as a VM does.
+    /// Attaches to an existing tap, as a VM does; for tests.
     ///
     /// # Errors
-    /// Returns the kernel's error if the tap does not exist, is in use, or this process may not
-    /// attach to it.
+    /// Returns the kernel's error if the tap does not exist, is in use, or this process may not attach to it.
     pub fn open_existing(name: &InterfaceName) -> Result<Self, Errno> {
         Self::attach(name, 0)
     }
 
-    /// Returns the VM's side of the tap: each frame stands behind a `virtio_net_hdr`.
+    /// Returns the file by which the VM's side of the tap is read and written. A `virtio_net_hdr` precedes each frame.
     pub fn into_guest(self) -> File {
         self.0
     }

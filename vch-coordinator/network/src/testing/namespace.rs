@@ -1,5 +1,5 @@
-//! Network namespaces for tests: threads that have one of their own, and functions that change the
-//! kernel behind the coordinator's back.
+//! Network namespaces for tests: threads that each have one, and functions that change the kernel as another program
+//! would.
 
 use nix::{
     sched::{CloneFlags, unshare},
@@ -20,17 +20,18 @@ use tokio::{
 /// No test waits longer than this.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The namespace that a test runs in.
+/// The network namespace that a test runs in; see [`in_namespace`].
 pub struct Room;
 
 impl Room {
-    /// Makes another namespace beside this one.
+    /// Creates another network namespace for the same test.
     pub fn neighbour(&self) -> Neighbour {
         Neighbour::open()
     }
 }
 
-/// Runs a test in a namespace of its own, under a deadline.
+/// Runs a test in a network namespace of its own, on a thread of its own. Panics if the test panics or takes longer
+/// than 60 s.
 pub fn in_namespace(test: impl AsyncFnOnce(Room) + Send + 'static) {
     let work = move || {
         enter_new();
@@ -53,7 +54,7 @@ fn enter_new() {
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// A namespace held by a thread; it goes when this is dropped.
+/// A network namespace that a thread keeps alive. It ends when this value is dropped.
 pub struct Neighbour {
     path: PathBuf,
     work: Option<mpsc::Sender<Work>>,
@@ -77,12 +78,12 @@ impl Neighbour {
         }
     }
 
-    /// Returns the path by which other processes find the namespace.
+    /// Returns the path of the namespace's file, by which other processes find it.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Runs `work` in the namespace, and returns its result.
+    /// Runs `work` on the namespace's thread, and returns its result.
     pub fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let (answer, answered) = mpsc::channel();
         let work: Work = Box::new(move || answer.send(work()).unwrap());
@@ -100,13 +101,12 @@ impl Drop for Neighbour {
     }
 }
 
-/// Runs `ip` in the calling thread's namespace, as an administrator would; returns its standard
-/// output.
+/// Runs `ip` with these arguments in the calling thread's namespace. Returns its standard output; panics if it fails.
 pub fn ip(arguments: &str) -> String {
     run("ip", arguments)
 }
 
-/// Runs `tc` in the same way.
+/// Runs `tc` with these arguments in the calling thread's namespace. Returns its standard output; panics if it fails.
 pub fn tc(arguments: &str) -> String {
     run("tc", arguments)
 }
@@ -134,7 +134,7 @@ pub fn links() -> BTreeSet<String> {
         .collect()
 }
 
-/// Waits until `is_so` returns true; panics with `what` at the deadline.
+/// Waits until `is_so` returns true. Panics with the text `what` if that takes longer than 10 s.
 pub async fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !is_so() {

@@ -1,4 +1,4 @@
-//! Bridges and ports that tests make.
+//! Samples of bridges and ports for tests.
 
 use super::namespace::Neighbour;
 use crate::{
@@ -8,20 +8,20 @@ use crate::{
 use protocol::spec::InterfaceName;
 use vch_ledger::desired::Limit;
 
-/// The gateway's address and prefix length on `br-1`.
+/// An address with prefix length for the sample bridge `br-1`: the gateway of its network.
 pub const GATEWAY: &str = "172.18.0.1/16";
 
-/// Starts the thread that owns the links of this namespace.
+/// Starts the thread that owns the links of the calling thread's namespace; panics if that fails.
 pub async fn spawn() -> (Segments, ActorThread) {
     Segments::spawn(Owner::of(b"a VCH")).await.unwrap()
 }
 
-/// Parses a link's name.
+/// Parses the name of a link; panics if it is not valid.
 pub fn name(text: &str) -> InterfaceName {
     text.parse().unwrap()
 }
 
-/// Returns a bridge with these addresses.
+/// Returns a bridge with this name and these addresses (with prefix lengths), which must be valid.
 pub fn bridge(text: &str, addresses: &[&str]) -> Bridge {
     Bridge {
         name: name(text),
@@ -30,7 +30,7 @@ pub fn bridge(text: &str, addresses: &[&str]) -> Bridge {
     }
 }
 
-/// Returns a tap on `br-1`.
+/// Returns a tap with this name on the bridge `br-1`.
 pub fn tap(text: &str) -> Port {
     Port {
         name: name(text),
@@ -42,7 +42,8 @@ pub fn tap(text: &str) -> Port {
     }
 }
 
-/// Returns a pair of links between `br-1` and another namespace.
+/// Returns a veth pair: one end has this name and is on the bridge `br-1`, the other end is `eth0` in the namespace
+/// `peer`.
 pub fn veth(text: &str, peer: &Neighbour) -> Port {
     Port {
         name: name(text),
@@ -58,7 +59,7 @@ pub fn veth(text: &str, peer: &Neighbour) -> Port {
     }
 }
 
-/// Returns a port with a limit.
+/// Returns the port with a traffic limit, given as text such as `50mbit`.
 pub fn limited(port: Port, rate: &str) -> Port {
     let ifb = name(&port.name.as_str().replace("vt-", "vi-"));
     let rate = rate.parse().unwrap();
@@ -68,7 +69,7 @@ pub fn limited(port: Port, rate: &str) -> Port {
     }
 }
 
-/// Returns these bridges and ports as desired state.
+/// Returns the desired state that consists of these bridges and ports.
 pub fn desired(bridges: &[Bridge], ports: &[Port]) -> Desired {
     let bridges = bridges.iter().map(|b| (b.name.clone(), b.clone()));
     let ports = ports.iter().map(|p| (p.name.clone(), p.clone()));

@@ -1,4 +1,4 @@
-//! Opens the containers' channels.
+//! Opens the channels (byte streams) to the agents in the containers' VMs.
 
 use super::guest_log::GuestLog;
 use parking_lot::{Mutex, MutexGuard};
@@ -23,20 +23,20 @@ const WAITING_STREAMS: usize = 2;
 /// Between two tries to accept, when the kernel has no more files to give.
 const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
-/// Why a container's channel can't be opened.
+/// Why the channel to a container's agent can't be opened.
 #[derive(Debug, Error)]
 pub enum ChannelError {
-    /// The container's channel is native vsock, and the configuration does not enable the listener
-    /// for it.
+    /// The container's channel is native vsock, and the configuration does not let the coordinator listen on native
+    /// vsock (`tether.vsock_port`).
     #[error("channel vsock:{cid} needs the native vsock listener: set `tether.vsock_port`")]
     NoNativeListener {
         /// The container's vsock context ID (CID).
         cid: u32,
     },
-    /// The directory of the channels' sockets can't be made.
+    /// The directory for the channels' Unix sockets can't be created.
     #[error("cannot make {}: make the folder writable, or set `vch.run_dir`", path.display())]
     Dir {
-        /// The directory.
+        /// The path of the directory.
         path: PathBuf,
         /// The system's error.
         #[source]
@@ -44,16 +44,16 @@ pub enum ChannelError {
     },
 }
 
-/// The source of a container's streams.
+/// The source of connections to one container's agent, which are opened one after the other.
 pub enum Opener {
-    /// A socket or device of the container's own.
+    /// A socket or device for this container alone.
     Transport(TransportOpener),
-    /// The native vsock listener, which all containers share.
+    /// The listener on native vsock, which all containers share: the connections that have this container's context ID.
     Native(mpsc::Receiver<ChannelStream>),
 }
 
 impl Opener {
-    /// Returns whether the agent dials, so that streams may come at any time.
+    /// Returns whether the agent connects to the coordinator, so that a connection may come at any time.
     pub fn listens(&self) -> bool {
         match self {
             Self::Transport(opener) => opener.listens(),
@@ -61,10 +61,10 @@ impl Opener {
         }
     }
 
-    /// Opens or accepts the next stream. Cancel-safe.
+    /// Opens the next connection to the agent, or waits until the agent connects. Cancel-safe.
     ///
     /// # Errors
-    /// Returns [`OpenError`] if the stream can't be opened.
+    /// Returns [`OpenError`] if the connection can't be opened.
     pub async fn open(&mut self) -> Result<ChannelStream, OpenError> {
         match self {
             Self::Transport(opener) => opener.open().await,
@@ -79,18 +79,18 @@ impl Opener {
 
 type Native = Arc<Mutex<BTreeMap<u32, (ContainerId, mpsc::Sender<ChannelStream>)>>>;
 
-/// The channels of all containers.
+/// The channels (byte streams) to the agents of all containers: opens each of them.
 pub struct Channels {
     dir: PathBuf,
     native: Option<Native>,
 }
 
 impl Channels {
-    /// Makes the directory `dir` for the channels' sockets, open to root alone. Native vsock is
-    /// available if `listens`.
+    /// Creates the directory `dir` for the channels' Unix sockets, which only root can open. `listens` tells whether
+    /// the coordinator listens on native vsock.
     ///
     /// # Errors
-    /// Returns [`ChannelError::Dir`] if the directory can't be made.
+    /// Returns [`ChannelError::Dir`] if the directory can't be created.
     pub fn new(dir: PathBuf, listens: bool) -> Result<Self, ChannelError> {
         use std::os::unix::fs::DirBuilderExt;
         let made = fs::DirBuilder::new()
@@ -107,8 +107,8 @@ impl Channels {
         })
     }
 
-    /// Returns a future that hands the native listener's streams to the containers of their CIDs,
-    /// without end; `None` if native vsock is off.
+    /// Returns a future that accepts connections of native vsock and hands each to the container that has the peer's
+    /// context ID (CID). It never resolves. Returns `None` if native vsock is off.
     pub fn serve_native(
         &self,
         listener: NativeListener,
@@ -143,10 +143,11 @@ impl Channels {
         })
     }
 
-    /// Returns the source of a container's streams from now on.
+    /// Returns the [`Opener`] of the connections to a container's agent.
     ///
     /// # Errors
-    /// Returns [`ChannelError::NoNativeListener`] if the channel is native vsock, which is off.
+    /// Returns [`ChannelError::NoNativeListener`] if the channel is native vsock, and the coordinator does not listen
+    /// on it.
     pub fn opener(&self, id: ContainerId, channel: &Channel) -> Result<Opener, ChannelError> {
         let channel = match channel {
             Channel::HybridVsock { path, port } => CoordinatorChannel::HybridVsock {
@@ -170,7 +171,8 @@ impl Channels {
         Ok(Opener::Native(streams))
     }
 
-    /// Forgets a container's channel: streams of its CID are no longer accepted.
+    /// Ends the use of a container's channel: connections of native vsock with its context ID (CID) are no longer
+    /// accepted.
     pub fn forget(&self, id: ContainerId, channel: &Channel) {
         if let (Channel::Vsock { cid }, Some(native)) = (channel, &self.native) {
             let mut native = guard(native);
@@ -181,8 +183,8 @@ impl Channels {
         }
     }
 
-    /// Returns the path of the socket of a container's Unix channel: `path` if given, else one
-    /// below the channels' directory.
+    /// Returns the path of the Unix socket for a container's channel: `path`, if the container was added with one, else
+    /// a path in the channels' directory.
     pub fn unix_path(&self, id: ContainerId, path: Option<&SocketPath>) -> PathBuf {
         match path {
             Some(path) => Path::new(path.as_str()).to_owned(),

@@ -30,27 +30,36 @@ use vch_log::error_chain;
 /// Connections beside the live one that are being told to go, at a time; more are just closed.
 const TURNED_AWAY: usize = 4;
 
-/// What an agent is to be told.
+/// The network specification and channel for an agent, which the driver is to send.
 #[derive(Debug)]
 pub(super) struct Wanted {
+    /// The container's channel, and the network specification that the agent must carry out.
     pub target: AgentTarget,
-    /// When it was published.
+    /// The time at which the specification was published.
     pub at: Instant,
 }
 
+/// The inputs and the state of the task that runs one container's session.
 pub(super) struct Driver {
+    /// The ID of the container.
     pub container: ContainerId,
+    /// Opens the connections to the container's agent.
     pub opener: Opener,
+    /// Receives the newest specification for the agent.
     pub wanted: watch::Receiver<Wanted>,
+    /// Publishes the state of the session to the rest of the coordinator.
     pub state: watch::Sender<SessionState>,
+    /// Stores the agent's reports.
     pub report_store: Arc<dyn ReportStore>,
+    /// The longest time for which the coordinator and the agent send nothing to each other.
     pub heartbeat: Duration,
-    /// How far the agent has come.
+    /// Follows how far the agent has carried out the newest specification, for the metrics.
     pub progress: Progress,
+    /// Limits the log lines that the agent causes.
     pub log: GuestLog,
-    /// Schedules the writing of its reports.
+    /// Decides when the agent's reports are written to the store.
     pub reports: Reports,
-    /// Limits the pace at which its messages are taken.
+    /// Limits the pace at which the agent's messages are taken.
     pub intake: Intake,
 }
 
@@ -59,13 +68,14 @@ pub(super) struct Driver {
 const MESSAGES: u32 = 400;
 const MESSAGE_EVERY: Duration = Duration::from_millis(5);
 
-/// The pace at which a guest's messages are taken, bounded.
+/// The limit on the pace at which a guest's messages are taken.
 pub(super) struct Intake {
     budget: Budget,
     paused_until: Option<Instant>,
 }
 
 impl Intake {
+    /// Makes the limit as it is at the beginning: the guest has sent nothing yet.
     pub fn new() -> Self {
         Self {
             budget: Budget::new(MESSAGES, MESSAGE_EVERY),
@@ -98,7 +108,7 @@ enum DriverEvent {
 }
 
 impl Driver {
-    /// Runs until cancelled.
+    /// Runs the session until it is cancelled: connects again whenever the connection ends.
     pub async fn run(mut self) {
         let mut machine = Coordinator::new(Instant::now(), self.heartbeat, entropy());
         let mut channel: Option<CoordinatorEnd> = None;

@@ -8,27 +8,29 @@ const BOUNDS: [f64; 15] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
 ];
 
-/// What is counted of all sessions; clones share it.
+/// The metrics of all sessions with agents; clones share them.
 #[derive(Clone, Debug)]
 pub(super) struct SessionMetrics {
-    /// Containers that run, and whose agents have no session.
+    /// The number of running containers whose agents have no session.
     pub awaited: Gauge,
-    /// Open sessions whose agents have not reported the newest spec, or await a NIC.
+    /// The number of open sessions whose agents have not reported the newest specification, or wait for a NIC.
     pub pending: Gauge,
-    /// Open sessions whose agents agree.
+    /// The number of open sessions whose agents have carried out the newest specification.
     pub ready: Gauge,
-    /// Open sessions whose agents could not do something.
+    /// The number of open sessions whose agents could not carry out something.
     pub failed: Gauge,
-    /// Sessions that were begun.
+    /// The number of sessions that have begun since the coordinator started.
     pub begun: Counter,
-    /// From a spec's publication to the agent's agreement, where a session was open when it was published.
+    /// The seconds from a specification's publication until the agent has carried it out, if a session was open at the
+    /// publication.
     pub convergence: Histogram,
-    /// The same where none was.
+    /// The seconds from a specification's publication until the agent has carried it out, if no session was open at the
+    /// publication.
     pub convergence_awaited: Histogram,
 }
 
 impl SessionMetrics {
-    /// There is no session yet.
+    /// Makes the metrics; all of them are 0.
     pub fn new() -> Self {
         let awaited = Description::new(
             "vch_agent_sessions_awaited",
@@ -57,13 +59,17 @@ impl SessionMetrics {
         }
     }
 
-    /// How many sessions are open.
+    /// Returns the number of open sessions.
     pub fn open(&self) -> usize {
         let open = [&self.pending, &self.ready, &self.failed].map(Gauge::get);
         // A session that changes its state meanwhile may be counted twice.
         usize::try_from(open.iter().sum::<i64>()).unwrap_or(0)
     }
 
+    /// Adds the metrics to the registry.
+    ///
+    /// # Errors
+    /// Returns [`RegisterError`] if the registry has a metric of the same name already.
     pub fn register(&self, registry: &Registry) -> Result<(), RegisterError> {
         for gauge in [&self.awaited, &self.pending, &self.ready, &self.failed] {
             registry.add(gauge.clone())?;

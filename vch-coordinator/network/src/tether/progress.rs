@@ -1,4 +1,4 @@
-//! How far one container's agent has come, as it is counted.
+//! How far one container's agent has carried out the newest specification, for the metrics.
 
 use super::{
     metrics::SessionMetrics,
@@ -34,7 +34,7 @@ struct Publication {
     open: bool,
 }
 
-/// Counts one container's session: it counts in one gauge at a time, and in none once this is dropped.
+/// Counts one container's session in the metrics: in one gauge at a time, and in none once this value is dropped.
 #[derive(Debug)]
 pub(super) struct Progress {
     metrics: SessionMetrics,
@@ -44,7 +44,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Returns the progress of a container of which nothing is published yet.
+    /// Makes the progress of a container for which no specification was published yet.
     pub fn new(metrics: SessionMetrics) -> Self {
         Self {
             metrics,
@@ -54,8 +54,8 @@ impl Progress {
         }
     }
 
-    /// Takes note of the spec that is wanted, published at `at`; `None` where the container does not run. The newest
-    /// counts: an agent that never agreed to the one before is asked for it no more.
+    /// Notes that the specification `spec` was published at `at`; `None` if the container does not run. Only the newest
+    /// specification is measured, since the agent is no longer asked to carry out those before it.
     pub fn published(&mut self, spec: Option<SpecId>, at: Instant, state: &SessionState) {
         if spec == self.spec {
             return;
@@ -67,7 +67,8 @@ impl Progress {
         self.publication = disagrees.then_some(Publication { at, open });
     }
 
-    /// Takes note of what is known of the agent by now.
+    /// Notes the present state of the session: counts it in the gauge of that state, and measures the time when the
+    /// agent has carried out the newest specification.
     pub fn follow(&mut self, state: &SessionState, now: Instant) {
         let phase = self.phase_of(state);
         if phase == Phase::Ready

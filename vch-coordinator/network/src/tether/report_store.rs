@@ -1,17 +1,16 @@
-//! The trait by which sessions store their agents' reports, and its errors.
+//! The trait by which sessions store the reports of agents, and its errors.
 
 use futures_util::future::BoxFuture;
 use protocol::message::Report;
 use thiserror::Error;
 use vch_ledger::ContainerId;
 
-/// Stores the last report of each container.
+/// Stores the last report of each container's agent, so that it is known after a restart of the coordinator.
 pub trait ReportStore: Send + Sync {
-    /// Stores a container's report; it is durable when the future resolves.
+    /// Stores the report of a container's agent. It is on disk when the future resolves.
     ///
     /// # Errors
-    /// Returns [`ReportStoreError::Full`] if the disk is full, [`ReportStoreError::Ended`] if the
-    /// store is closed.
+    /// Returns [`ReportStoreError::Full`] if the disk is full, and [`ReportStoreError::Ended`] if the store is closed.
     fn record(
         &self,
         container: ContainerId,
@@ -19,7 +18,7 @@ pub trait ReportStore: Send + Sync {
     ) -> BoxFuture<'_, Result<(), ReportStoreError>>;
 }
 
-/// Why a report could not be stored.
+/// Why the report of an agent could not be stored.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ReportStoreError {
     /// The store is closed.

@@ -1,5 +1,5 @@
-//! Bounds the pace at which one guest's reports are written: a guest may report anything at any pace, and each report
-//! that is written costs a commit of the store.
+//! Limits the pace at which one agent's reports are written to the store: a guest may report anything at any pace, and
+//! each written report costs a transaction on disk.
 
 use protocol::{message::Report, session::Budget};
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ pub(super) struct Reports {
 }
 
 impl Reports {
+    /// Makes the limit as it is at the beginning: the agent has reported nothing yet.
     pub fn new() -> Self {
         Self {
             budget: Budget::new(BURST, EVERY),
@@ -28,14 +29,14 @@ impl Reports {
         }
     }
 
-    /// Begins a session, in which the agent numbers its reports anew.
+    /// Begins a new session, in which the agent numbers its reports from the beginning.
     pub fn begin_session(&mut self) {
         self.waiting = None;
         self.durable = 0;
     }
 
-    /// Takes a report; returns the report to be written now, if any. A report that equals `kept`, the last stored
-    /// one, is not written again.
+    /// Takes a received report. Returns it if it must be written now; `None` if it waits, or equals `kept`, the last
+    /// stored report.
     pub fn take(&mut self, report: Report, kept: Option<&Report>, now: Instant) -> Option<Report> {
         if kept.is_some_and(|kept| says_the_same(kept, &report)) {
             self.waiting = None;
@@ -50,13 +51,13 @@ impl Reports {
         None
     }
 
-    /// Returns when the waiting report may be written; `None` if no report waits.
+    /// Returns the time from which the waiting report may be written; `None` if no report waits.
     pub fn due(&self) -> Option<Instant> {
         self.waiting.as_ref()?;
         self.budget.next()
     }
 
-    /// Returns the waiting report if its time has come.
+    /// Returns the waiting report if it may be written at `now`; `None` otherwise.
     pub fn late(&mut self, now: Instant) -> Option<Report> {
         let due = self.due().is_some_and(|due| due <= now);
         if due && self.budget.take(now) {
@@ -65,13 +66,13 @@ impl Reports {
         None
     }
 
-    /// Notes that the report with this number is durable, or was dropped for good.
+    /// Notes that the report with this number is on disk, or that it was dropped for good.
     pub fn settled(&mut self, sequence: u64) {
         self.durable = self.durable.max(sequence);
     }
 
-    /// Returns the number up to which reports may be acknowledged, given that `seen` was received:
-    /// a report that waits is not acknowledged.
+    /// Returns the number up to which reports may be acknowledged to the agent, given that those up to `seen` were
+    /// received. A waiting report is not acknowledged.
     pub fn acknowledged(&self, seen: u64) -> u64 {
         seen.min(self.durable)
     }

@@ -1,54 +1,55 @@
-//! The state of a container's session, as the rest of the coordinator sees it.
+//! The state of the session with a container's agent, as the rest of the coordinator sees it.
 
 use protocol::{
     message::{Failure, InterfaceState, Report},
     spec::{InterfaceName, SpecId},
 };
 
-/// The message for an administrator when an agent holds a later spec than the ledger has.
+/// The message for an administrator if an agent has a newer network specification than the ledger.
 pub const AHEAD: &str = "the agent holds a later network than the store knows of: was the store \
     taken back to an older copy? Start the container again: `vchctl container start`";
 
-/// The state of the session with a container's agent; updated as the agent sends messages.
+/// The state of the session with a container's agent. The agent's messages update it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionState {
-    /// The agent's name and release while the session is live; `None` otherwise.
+    /// The agent's name and release while it is connected; `None` otherwise.
     pub agent: Option<String>,
-    /// The agent's newest report; kept when the session ends, and when the coordinator restarts.
+    /// The agent's newest report; `None` if there has been no report. It is kept when the session ends and when the
+    /// coordinator restarts.
     pub report: Option<Report>,
-    /// The spec that the agent held when the session began.
+    /// The identity of the network specification that the agent had when the session began; `None` if it had none.
     pub held: Option<SpecId>,
 }
 
-/// Whether a VM's network is as its spec says.
+/// Whether the network in a VM is as its specification demands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// The newest report is about the wanted spec, and every interface is up.
+    /// The agent has reported on the newest specification, and every interface is up.
     Ready,
-    /// The agent has not reported the wanted spec, or a NIC is awaited.
+    /// The agent has not reported on the newest specification yet, or waits for a NIC.
     Pending,
-    /// The agent reports refusals: one message each.
+    /// The agent has reported failures; one message for each.
     Failed(Vec<String>),
 }
 
-/// Whether one interface is as its spec says.
+/// Whether one interface in a VM is as the specification demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointState {
-    /// The interface is up, as the spec says.
+    /// The interface is up and as specified.
     Up,
-    /// The agent waits for the interface's NIC.
+    /// The agent waits for the interface's NIC to appear in the VM.
     Waiting,
-    /// The guest's kernel refused something.
+    /// The guest's kernel refused a part of the interface's configuration.
     Failed,
-    /// The agent's release does not support something that the spec asks for.
+    /// The agent's release does not support a part of the interface's configuration.
     Unsupported,
-    /// The agent has not reported the interface yet.
+    /// The agent has not reported on the interface yet.
     Pending,
 }
 
 impl SessionState {
-    /// Returns whether the VM's network is that of `spec`, or of a later generation of the same
-    /// incarnation.
+    /// Returns whether the agent has carried out `spec`, or a later generation (version) of the same incarnation (run
+    /// of the VM).
     pub fn readiness(&self, spec: SpecId) -> Readiness {
         if self.is_ahead(spec) {
             return Readiness::Failed(vec![AHEAD.to_owned()]);
@@ -71,8 +72,8 @@ impl SessionState {
         }
     }
 
-    /// Returns whether the agent holds a later generation of the same incarnation than the ledger
-    /// has. The agent takes no older one until a new incarnation begins.
+    /// Returns whether the agent has a later generation (version) of the specification than `spec`, the ledger's newest
+    /// one, in the same incarnation (run of the VM). The agent accepts no older one in that incarnation.
     pub fn is_ahead(&self, spec: SpecId) -> bool {
         let later = |held: SpecId| {
             held.incarnation == spec.incarnation && held.generation > spec.generation
@@ -80,16 +81,16 @@ impl SessionState {
         self.held.is_some_and(later)
     }
 
-    /// Returns the newest report if it is about `spec` or a later generation of the same
-    /// incarnation.
+    /// Returns the newest report if it is about `spec`, or about a later generation (version) of the same incarnation
+    /// (run of the VM); `None` otherwise.
     pub fn reported(&self, spec: SpecId) -> Option<&Report> {
         let report = self.report.as_ref()?;
         let same_life = report.spec.incarnation == spec.incarnation;
         (same_life && report.spec.generation >= spec.generation).then_some(report)
     }
 
-    /// Returns the state of one interface of `spec`, or of a later generation of the same
-    /// incarnation.
+    /// Returns the state of the interface `name`, by a report about `spec` or a later generation (version) of the same
+    /// incarnation (run of the VM).
     pub fn endpoint(&self, spec: SpecId, name: &InterfaceName) -> EndpointState {
         let report = self.reported(spec);
         let found = report.and_then(|r| r.interfaces.iter().find(|i| i.name == *name));
@@ -103,7 +104,7 @@ impl SessionState {
     }
 }
 
-/// Returns a message for each failure in an agent's report.
+/// Returns a message for each failure in an agent's report; empty if nothing failed.
 pub fn failures(report: &Report) -> Vec<String> {
     let of_interfaces = report.interfaces.iter().filter_map(|one| match &one.state {
         InterfaceState::Failed(failure) => Some(words(failure)),

@@ -1,4 +1,4 @@
-//! Token buckets: pure.
+//! The parameters of token buckets, computed without I/O.
 
 use vch_ledger::Rate;
 
@@ -22,30 +22,31 @@ const LARGEST_QUEUE: u64 = 4 << 20;
 /// whole, and is charged as its frames.
 const CUT_UP_TO: u64 = 125_000_000;
 
-/// The parameters of a token bucket filter, tc-tbf(8), as the kernel keeps them.
+/// The parameters of a token bucket filter (tc-tbf(8)), as the kernel keeps them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenBucket {
-    /// Bytes of frames a second.
+    /// The rate at which tokens are added, in bytes of Ethernet frames per second.
     pub rate: u64,
-    /// In how many ticks the rate fills it.
+    /// The depth of the bucket: the time in which the rate fills it, in ticks of 64 ns.
     pub depth: u32,
-    /// A second bucket, that of a peak rate: its depth is the largest packet that is not cut.
+    /// A second bucket with a peak rate, whose depth is the largest packet that is not cut into frames; `None` if
+    /// packets are not cut.
     pub peak: Option<Peak>,
-    /// Bytes of frames that may wait.
+    /// The length of the queue of waiting frames, in bytes.
     pub queue: u32,
 }
 
-/// The bucket of a peak rate.
+/// The second bucket of a token bucket filter, with a peak rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peak {
-    /// Bytes a second.
+    /// The peak rate, in bytes per second.
     pub rate: u64,
-    /// In how many ticks the rate fills it.
+    /// The depth of the bucket: the time in which the peak rate fills it, in ticks of 64 ns.
     pub depth: u32,
 }
 
 impl TokenBucket {
-    /// Returns the bucket that limits a link of this MTU.
+    /// Returns the bucket that limits a link with this MTU (in bytes) to the rate.
     pub fn of(rate: Rate, mtu: u32) -> Self {
         let rate = rate.bytes();
         let frame = u64::from(mtu) + HEADER;

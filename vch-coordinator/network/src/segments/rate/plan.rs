@@ -1,4 +1,4 @@
-//! The steps to a port's limit: pure.
+//! Plans the steps that limit a port, or that remove its limit. Pure.
 
 use super::{
     bucket::TokenBucket,
@@ -17,15 +17,17 @@ const IFB: &str = "ifb";
 /// What Linux gives a link for which nothing else is asked.
 const DEFAULT_MTU: u32 = 1500;
 
-/// A link that is not ours, and the name that it has of a limit's own link.
+/// A link that the VCH did not make has the name that a port's limit needs for its own link: the name, and the link as
+/// it is in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkTaken(pub InterfaceName, pub Link);
 
-/// Limits one port, or takes away what limited it. `link` is the port's link, unless it is to be made; `observed` has
-/// the limit's own link and what limits both. An own link that is not wanted any more is not removed here.
+/// Plans the steps that limit one port, or that remove its limit. `link` is the port's link, or `None` if other steps
+/// make it first. `observed` must contain the link of the limit (an intermediate functional block) and what limits both
+/// links. That link itself, if it is no longer needed, is not removed here.
 ///
 /// # Errors
-/// Says which link that is not ours has the name of the limit's own.
+/// Returns [`LinkTaken`] if a link that the VCH did not make has the name of the limit's link.
 pub fn plan_limit(
     owner: Owner,
     observed: &Observed,

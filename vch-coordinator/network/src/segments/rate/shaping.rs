@@ -1,34 +1,35 @@
-//! What limits a link's traffic, as the kernel has it.
+//! What limits a link's traffic at present, as read from the kernel.
 
 use super::bucket::TokenBucket;
 
-/// What limits the traffic of one link.
+/// The traffic limits of one link at present, as the kernel has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shaping {
-    /// What limits what leaves by the link.
+    /// The limit on what leaves by the link.
     pub egress: Egress,
-    /// Where what comes in by the link is led.
+    /// The filters that redirect what comes in by the link.
     pub ingress: Ingress,
 }
 
-/// What limits what leaves by a link.
+/// The limit on what leaves by a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Egress {
-    /// Nothing of the VCH's.
+    /// The VCH has set no limit; another program may have set one.
     #[default]
     Other,
-    /// A queueing discipline of the VCH's; `None` for one that is no token bucket any more.
+    /// A queueing discipline that the VCH made; `None` if another program replaced its token bucket by another kind.
     Ours(Option<TokenBucket>),
 }
 
-/// Where what comes in by a link is led.
+/// The filters that redirect what comes in by a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ingress {
-    /// Nowhere else.
+    /// No filter redirects what comes in by the link.
     #[default]
     Unchanged,
-    /// All of it to the link of this number, by the VCH's filter; 0 for a link that is gone.
+    /// The VCH's filter redirects everything that comes in by the link to the link with this index; 0 if that link no
+    /// longer exists.
     Redirected(u32),
-    /// By other filters, or by the VCH's among others.
+    /// Filters of other programs redirect what comes in by the link, or the VCH's filter is one of several.
     Other,
 }
