@@ -1,5 +1,5 @@
-//! An initramfs as a value: entries by path, written in the `newc` cpio format. Two runs give the same bytes: times
-//! are 0, the owner is root, entries are sorted.
+//! An initramfs as a value: files by path, written in the `newc` cpio format. The same content
+//! always gives the same bytes: times are 0, the owner is root, entries are sorted.
 //!
 //! Format: the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`.
 
@@ -15,7 +15,7 @@ const TRAILER: &str = "TRAILER!!!";
 /// Names and contents are padded to this many bytes.
 const ALIGNMENT: usize = 4;
 
-/// The reason for which an entry can't be added to an archive.
+/// The reason for which a file or directory can't be added to an initramfs.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ArchiveError {
     /// The path is empty, not absolute, or has an empty, `.` or `..` component.
@@ -23,19 +23,20 @@ pub enum ArchiveError {
         "path {path:?} in the image: write an absolute path without `.`, `..` or empty parts, such as /sbin/agent"
     )]
     Path {
-        /// The path as given.
+        /// The path, as it was given.
         path: String,
     },
-    /// A file, link or device is where a directory is needed, or the other way round.
+    /// The path, or a directory above it, is already used for another kind of entry: a directory is
+    /// needed where a file, link or device is, or the reverse.
     #[error("path {path:?} in the image is already something else: choose another path")]
     Taken {
-        /// The path as given.
+        /// The path, as it was given.
         path: String,
     },
-    /// The file is larger than the format's 32 bits can say.
+    /// The file has 4 GiB or more, which the format can't store.
     #[error("{path:?} is 4 GiB or larger, which an initramfs can't hold")]
     TooLarge {
-        /// The path as given.
+        /// The path, as it was given.
         path: String,
     },
 }
@@ -48,24 +49,24 @@ enum Entry {
     Device { major: u32, minor: u32 },
 }
 
-/// The entries of an initramfs, sorted by path.
+/// The content of an initramfs: files, directories, links and devices, sorted by path.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Archive {
     entries: BTreeMap<String, Entry>,
 }
 
 impl Archive {
-    /// Makes an empty archive.
+    /// Returns an empty archive.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a directory and the directories above it; does nothing if it exists.
+    /// Adds a directory, and the directories above it. Does nothing if it exists.
     ///
     /// # Errors
     /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if a file,
-    /// link or device is on it.
+    /// link or device is at it or above it.
     pub fn dir(&mut self, path: &str) -> Result<(), ArchiveError> {
         let relative = relative(path)?;
         for (end, _) in relative.match_indices('/') {
@@ -74,11 +75,13 @@ impl Archive {
         self.one_dir(relative, path)
     }
 
-    /// Adds a file, replacing a file of the same path.
+    /// Adds a file with mode 0755 if it is `executable`, else 0644, and the directories above it.
+    /// Replaces a file, link or device of the same path.
     ///
     /// # Errors
-    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if another
-    /// kind of entry is at it, [`ArchiveError::TooLarge`] if the contents have 4 GiB or more.
+    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if a
+    /// directory is at it or another kind of entry is above it, [`ArchiveError::TooLarge`] if the
+    /// contents have 4 GiB or more.
     pub fn file(
         &mut self,
         path: &str,
@@ -99,11 +102,12 @@ impl Archive {
         )
     }
 
-    /// Adds a symbolic link.
+    /// Adds a symbolic link to `target`, and the directories above it. Replaces a file, link or
+    /// device of the same path.
     ///
     /// # Errors
-    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if another
-    /// kind of entry is at it.
+    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if a
+    /// directory is at it or another kind of entry is above it.
     pub fn link(&mut self, path: &str, target: &str) -> Result<(), ArchiveError> {
         self.put(
             path,
@@ -113,21 +117,22 @@ impl Archive {
         )
     }
 
-    /// Adds a character device that only root may use.
+    /// Adds a character device with mode 0600, and the directories above it. Replaces a file, link
+    /// or device of the same path.
     ///
     /// # Errors
-    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if another
-    /// kind of entry is at it.
+    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if a
+    /// directory is at it or another kind of entry is above it.
     pub fn device(&mut self, path: &str, major: u32, minor: u32) -> Result<(), ArchiveError> {
         self.put(path, Entry::Device { major, minor })
     }
 
-    /// Returns the paths in the archive, without the leading `/`.
+    /// Returns all paths in the archive, sorted and without the leading `/`.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
     }
 
-    /// Returns the archive's bytes.
+    /// Returns the bytes of the initramfs, in the `newc` cpio format.
     #[must_use]
     pub fn to_newc(&self) -> Vec<u8> {
         let mut out = Vec::new();

@@ -1,4 +1,5 @@
-//! Makes the bootstrap image of Debian's packages, and writes its files.
+//! Makes the bootstrap image (the kernel and initramfs that container VMs boot) from Debian's
+//! packages, and writes its files.
 
 use std::fs::{self, File};
 use std::io;
@@ -61,51 +62,51 @@ const HOST_MODULES: &[&str] = &[
     "nft_log",
 ];
 
-/// The reason for which the image can't be made.
+/// The reason for which [`Recipe::build`] did not make the image.
 #[derive(Debug, Error)]
 pub enum BootstrapError {
-    /// A Debian package's files can't be got.
+    /// A Debian package can't be downloaded or unpacked.
     #[error(transparent)]
     Debian(#[from] DebianError),
-    /// The kernel's modules can't be put in order.
+    /// The kernel's modules can't be read or put in order.
     #[error(transparent)]
     Modules(#[from] ModulesError),
-    /// The disk of modules can't be made.
+    /// The disk of kernel modules can't be made.
     #[error(transparent)]
     ModuleDisk(#[from] ModuleDiskError),
-    /// The kernel can't be unpacked.
+    /// The kernel of the Debian package can't be unpacked.
     #[error(transparent)]
     Kernel(#[from] KernelError),
-    /// A file can't be added to the archive.
+    /// A file can't be added to the initramfs.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// The image's name is not usable as a file name.
+    /// The image's name can't be used as a file name.
     #[error("image name {name:?}: use letters, digits, `-` and `_`")]
     Name {
-        /// The name as given.
+        /// The name, as it was given.
         name: String,
     },
-    /// A file that was asked for can't be read.
+    /// A file that is to be in the image can't be read.
     #[error("can't read {path}, which is to be part of the image")]
     Read {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// The kernel package has no kernel, or no modules.
+    /// The unpacked kernel package has no kernel, or no modules.
     #[error("{dir} has no `{what}`: remove {dir} and run again")]
     Incomplete {
-        /// The unpacked package.
+        /// The directory of the unpacked package.
         dir: PathBuf,
-        /// The missing file or directory.
+        /// The missing file or directory, below `dir`.
         what: &'static str,
     },
-    /// A result can't be written.
+    /// A file or directory of the result can't be written.
     #[error("can't write {path}")]
     Write {
-        /// The file or directory.
+        /// The path of the file or directory.
         path: PathBuf,
         /// The system's error.
         #[source]
@@ -113,19 +114,20 @@ pub enum BootstrapError {
     },
 }
 
-/// The kind of VM that an image is for, which decides its modules.
+/// The kind of VM that an image is for, which decides its kernel modules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Variant {
-    /// A container VM.
+    /// A VM with NICs and the channels of the network agent, and without disks.
     #[default]
     Container,
-    /// A VM that is itself a Virtual Container Host: bridges, taps and NAT too.
+    /// A VM that is itself a Virtual Container Host: it has bridges, tap devices and NAT, too.
     Host,
-    /// A container VM that runs an image: disks too.
+    /// A VM that runs a container: it has disks and their file systems, too, and modules that are
+    /// loaded on demand.
     Workload,
 }
 
-/// The recipe of an image.
+/// The description of a bootstrap image: its name, its kind of VM, and the files that are added.
 #[derive(Debug, Clone, Default)]
 pub struct Recipe {
     name: String,
@@ -135,23 +137,25 @@ pub struct Recipe {
     added: Vec<(PathBuf, String)>,
 }
 
-/// The files that a VM boots.
+/// The files that [`Recipe::build`] made and that a VM boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// The uncompressed kernel, an ELF file.
+    /// The path of the uncompressed kernel (`vmlinux`), an ELF file.
     pub kernel: PathBuf,
-    /// The initramfs.
+    /// The path of the initramfs.
     pub initramfs: PathBuf,
-    /// The disk of modules that are loaded on demand; for a VM that runs an image.
+    /// The path of the disk of kernel modules that are loaded on demand; `None` unless the kind of
+    /// VM is [`Variant::Workload`].
     pub modules: Option<PathBuf>,
     /// The size of the initramfs in bytes.
     pub initramfs_bytes: u64,
-    /// Whether this call wrote the initramfs; false if it existed with the same bytes.
+    /// Whether the initramfs was written; false if it existed with the same bytes.
     pub changed: bool,
 }
 
 impl Recipe {
-    /// Makes the recipe of an image `NAME.cpio` without an agent.
+    /// Returns the recipe of an image with the initramfs `NAME.cpio`, for [`Variant::Container`]
+    /// and without a network agent. Its first process is a shell script with busybox.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
@@ -160,35 +164,38 @@ impl Recipe {
         }
     }
 
-    /// Chooses the kind of VM, and with it the modules.
+    /// Sets the kind of VM, which decides the kernel modules.
     #[must_use]
     pub fn variant(mut self, variant: Variant) -> Self {
         self.variant = variant;
         self
     }
 
-    /// Adds a static agent as `/sbin/tether-net`.
+    /// Adds the static program at `path` as `/sbin/tether-net`, the network agent.
     #[must_use]
     pub fn agent(mut self, path: impl Into<PathBuf>) -> Self {
         self.agent = Some(path.into());
         self
     }
 
-    /// Makes this static program the first process, in place of the shell script, and leaves busybox out.
+    /// Makes the static program at `path` the first process (`/init`) of the guest, instead of the
+    /// shell script, and leaves out busybox.
     #[must_use]
     pub fn init(mut self, path: impl Into<PathBuf>) -> Self {
         self.init = Some(path.into());
         self
     }
 
-    /// Adds a file of this machine at an absolute path of the guest. It is executable there if it is here.
+    /// Adds the file at the path `host` of this machine to the image, at the absolute path `guest`.
+    /// It is executable in the image if it is here.
     #[must_use]
     pub fn add(mut self, host: impl Into<PathBuf>, guest: &str) -> Self {
         self.added.push((host.into(), guest.to_owned()));
         self
     }
 
-    /// Makes the image in `dir`, one caller at a time. Downloads packages once; writes only files that have changed.
+    /// Makes the image in the directory `dir`; a concurrent call waits. Downloads the Debian
+    /// packages if they are not in `dir` yet. Writes only files whose content changed.
     ///
     /// # Errors
     /// Returns the [`BootstrapError`] of the step that failed.

@@ -1,7 +1,8 @@
-//! Debian packages as a source of files: downloaded by `apt-get`, unpacked by `dpkg-deb`, never installed.
+//! Debian packages as a source of files: downloaded by `apt-get`, unpacked by `dpkg-deb`, never
+//! installed.
 //!
-//! A package that is in the build directory is used as it is, without a query of the archive: remove its directory to
-//! get a newer one.
+//! A package that was unpacked before is used as it is, without a query of the Debian archive:
+//! remove its directory to get a newer one.
 
 mod suite;
 
@@ -14,51 +15,52 @@ use thiserror::Error;
 
 pub use suite::Suite;
 
-/// The reason for which a package's files can't be got.
+/// The reason for which a Debian package can't be downloaded or unpacked, or for which a program of
+/// Debian failed.
 #[derive(Debug, Error)]
 pub enum DebianError {
-    /// A program of Debian's is missing or can't be started.
+    /// A program is missing or can't be started.
     #[error("can't start `{program}`: on Debian install it by `apt-get install {package}`")]
     Start {
-        /// The program.
+        /// The name of the program.
         program: &'static str,
-        /// The package that contains it.
+        /// The Debian package that contains it.
         package: &'static str,
         /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// A program failed.
+    /// A program ran and failed.
     #[error(
         "`{command}` failed: {reason}; run `apt-get update` when the package list is old or empty"
     )]
     Failed {
         /// The command line.
         command: String,
-        /// The output on its standard error.
+        /// What the program wrote to standard error.
         reason: String,
     },
     /// The output of a program, or the content of a package, is not as expected.
     #[error("package `{package}`: {reason}")]
     Unexpected {
-        /// The package.
+        /// The name of the package.
         package: String,
-        /// The problem, as text.
+        /// The problem, in words.
         reason: String,
     },
     /// A file of this machine can't be read.
     #[error("can't read {path}")]
     Read {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// A file operation in the build directory failed.
+    /// A file or directory can't be created, renamed or removed.
     #[error("can't write {path}")]
     Write {
-        /// The file or directory.
+        /// The path of the file or directory.
         path: PathBuf,
         /// The system's error.
         #[source]
@@ -66,10 +68,11 @@ pub enum DebianError {
     },
 }
 
-/// Returns the package that a meta package such as `linux-image-cloud-amd64` depends on at present.
+/// Returns the name of the first package that a package depends on at present. For a meta package
+/// such as `linux-image-cloud-amd64` that is the kernel.
 ///
 /// # Errors
-/// Returns [`DebianError`] if apt can't be run, or names no such package.
+/// Returns [`DebianError`] if apt can't be run, or if the package is unknown or depends on nothing.
 pub fn first_dependency(package: &str) -> Result<String, DebianError> {
     let listing = run(
         Command::new("apt-cache").args(["show", "--no-all-versions", package]),
@@ -82,8 +85,9 @@ pub fn first_dependency(package: &str) -> Result<String, DebianError> {
     })
 }
 
-/// Unpacks `package` into `dir`, unless `dir` exists. A download or unpacking that is interrupted leaves no `dir`.
-/// Concurrent processes wait for the one that unpacks, by a lock beside `dir`, which stays there.
+/// Downloads a package and unpacks it into `dir`. Does nothing if `dir` exists; an interrupted call
+/// leaves no `dir`. Concurrent processes wait for the one that unpacks, by a lock file beside
+/// `dir`, which stays there.
 ///
 /// # Errors
 /// Returns [`DebianError`] if the download or the unpacking fails.

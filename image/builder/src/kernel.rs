@@ -1,7 +1,8 @@
-//! Extracts from a bzImage the uncompressed `vmlinux`, which QEMU enters directly (PVH): under emulation the kernel's
-//! own decompressor is a fifth of the boot time.
+//! Extracts the uncompressed `vmlinux` from a bzImage (the usual kernel file). QEMU enters it
+//! directly (PVH): under emulation the kernel's own decompressor takes a fifth of the boot time.
 //!
-//! Format: the kernel's `Documentation/arch/x86/boot.rst`; the payload is an LZ4 legacy frame (Debian's choice).
+//! Format: the kernel's `Documentation/arch/x86/boot.rst`; the payload is an LZ4 legacy frame
+//! (Debian's choice).
 
 use thiserror::Error;
 
@@ -19,13 +20,14 @@ const LZ4_LEGACY_BLOCK: usize = 8 << 20;
 /// A bound on what a broken image can make us allocate; Debian's vmlinux is about 60 MB.
 const LARGEST_KERNEL: usize = 512 << 20;
 
-/// The reason for which no `vmlinux` can be extracted.
+/// The reason for which no `vmlinux` can be extracted from a kernel file.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum KernelError {
-    /// The image ends too early, or does not have the magic number of the boot protocol.
+    /// The file is not a bzImage, for this reason: it ends too early, or lacks the magic number of
+    /// the boot protocol.
     #[error("the kernel image is no bzImage: {0}")]
     NotBzImage(&'static str),
-    /// The payload has another compression, with this magic number.
+    /// The payload is not compressed by LZ4; it begins with these four bytes.
     #[error(
         "the kernel image's payload is not LZ4 (it begins with {0:02x?}): use Debian's cloud kernel"
     )]
@@ -35,10 +37,11 @@ pub enum KernelError {
     Damaged(String),
 }
 
-/// Returns the ELF file inside of a bzImage.
+/// Extracts the uncompressed kernel (`vmlinux`, an ELF file) from the content of a bzImage.
 ///
 /// # Errors
-/// Returns [`KernelError`] if the bytes are not a bzImage whose payload is an LZ4 frame.
+/// Returns [`KernelError`] if the bytes are not a bzImage whose payload is an LZ4 frame, or if the
+/// frame is damaged.
 pub fn vmlinux(bz_image: &[u8]) -> Result<Vec<u8>, KernelError> {
     let short = || KernelError::NotBzImage("it ends before its payload");
     if bz_image.get(MAGIC_AT..MAGIC_AT + 4) != Some(b"HdrS") {

@@ -1,4 +1,5 @@
-//! The bootstrap image, which a container VM boots before it has a file system of its own.
+//! Makes the bootstrap image: the kernel and the initramfs that a container VM boots before it mounts a container's
+//! file system. [`bootstrap::Recipe`] describes an image and builds it.
 //!
 //! ```text
 //!  Debian packages ── debian ──▶ kernel/, busybox/          (downloaded and unpacked once, never installed)
@@ -10,8 +11,8 @@
 //!        vmlinux                 archive ──▶ NAME.cpio       the same inputs give the same bytes
 //! ```
 //!
-//! Architecture invariant: only [`debian`] runs programs, and only [`bootstrap`] decides what goes into the archive. How
-//! the image is booted is `vch-qemu`'s.
+//! Architecture invariant: only [`debian`] runs programs, and only [`bootstrap`] decides what goes into the archive.
+//! The package `vch-qemu` boots the image.
 
 pub mod archive;
 pub mod bootstrap;

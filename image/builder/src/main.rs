@@ -1,4 +1,5 @@
-//! The program `image`; `image build` makes the bootstrap image.
+//! The program `image`. `image build` makes the bootstrap image: the kernel and initramfs that
+//! container VMs boot.
 
 use std::path::PathBuf;
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! The disk of kernel modules that a container VM loads on demand: a squashfs beside the initramfs, with every module
-//! that its kernel has but vsock's.
+//! The disk of kernel modules that a container VM loads on demand: a squashfs file beside the initramfs, with every
+//! module of its kernel except those of vsock.
 
 use std::fs;
 use std::io;
@@ -16,19 +16,19 @@ const RECIPE: u32 = 2;
 /// Directories below `kernel/` that it leaves out: no socket of AF_VSOCK is made in such a VM then, whatever a process may.
 const WITHOUT: &[&str] = &["net/vmw_vsock"];
 
-/// The reason for which the disk of modules can't be made.
+/// The reason for which the disk of kernel modules can't be made.
 #[derive(Debug, Error)]
 pub enum ModuleDiskError {
-    /// The modules can't be read.
+    /// The kernel's modules can't be read.
     #[error(transparent)]
     Modules(#[from] ModulesError),
-    /// The program that makes the disk is missing or failed.
+    /// The program `mksquashfs` is missing or failed.
     #[error(transparent)]
     Tool(#[from] DebianError),
-    /// A file can't be written.
+    /// A file or directory can't be written.
     #[error("can't write {path}")]
     Write {
-        /// The file or directory.
+        /// The path of the file or directory.
         path: PathBuf,
         /// The system's error.
         #[source]
@@ -41,11 +41,11 @@ fn write_error(path: &Path) -> impl FnOnce(io::Error) -> ModuleDiskError {
     |source| ModuleDiskError::Write { path, source }
 }
 
-/// Makes the disk in `dir` of the modules below `version`, a package's `lib/modules/VERSION`, unless it exists.
-/// Returns the disk's path.
+/// Makes the disk `modules.squashfs` in `dir`, with the modules of the kernel package below `version`, which is its
+/// `lib/modules/VERSION`. Does nothing if the disk exists for this kernel. Returns the disk's path.
 ///
 /// # Errors
-/// Returns [`ModuleDiskError`] if the modules can't be read, or the disk not be made or written; an existing disk
+/// Returns [`ModuleDiskError`] if the modules can't be read, or if the disk can't be made or written. An existing disk
 /// stays.
 pub fn build(version: &Path, dir: &Path) -> Result<PathBuf, ModuleDiskError> {
     let disk = dir.join(MODULE_DISK);

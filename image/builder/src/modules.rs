@@ -1,7 +1,7 @@
 //! Orders kernel modules so that `insmod` can load them one after the other.
 //!
-//! Each module names the modules that it needs in its ELF section `.modinfo` (`depends=a,b`), so no `depmod` is needed.
-//! Soft dependencies are not followed: those of the modules wanted here are built into the kernel.
+//! Each module names the modules that it needs in its ELF section `.modinfo` (`depends=a,b`), so
+//! that `depmod` is not needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,74 +14,76 @@ use thiserror::Error;
 #[cfg(test)]
 mod tests;
 
-/// The reason for which modules can't be ordered.
+/// The reason for which kernel modules can't be read or ordered.
 #[derive(Debug, Error)]
 pub enum ModulesError {
     /// A directory or file of the kernel package can't be read.
     #[error("can't read {path}")]
     Read {
-        /// The directory or file.
+        /// The path of the directory or file.
         path: PathBuf,
         /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// The file is not an ELF object with a readable `.modinfo` section.
+    /// The file is not an ELF object with a readable section `.modinfo`.
     #[error("{path} is no kernel module")]
     Module {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// The problem.
+        /// The reason for which the section can't be read.
         #[source]
         source: ModinfoError,
     },
-    /// The kernel does not have the module, built in or not.
+    /// The kernel has no such module, neither as a file nor built in.
     #[error(
         "the kernel package has no module `{name}` (wanted by {wanted_by}): take it out of the list of modules"
     )]
     Missing {
         /// The module's name.
         name: String,
-        /// The module that needs it, or `the image`.
+        /// The name of the module that needs it, or `the image`.
         wanted_by: String,
     },
-    /// Modules need one another.
+    /// Some modules need each other, so that none of them can be loaded first.
     #[error("module `{name}` needs itself by way of others")]
     Cycle {
-        /// One module of the cycle.
+        /// The name of one module of the cycle.
         name: String,
     },
 }
 
-/// The reason for which the section `.modinfo` of a file can't be read.
+/// The reason for which the section `.modinfo` of a kernel module can't be read.
 #[derive(Debug, Error)]
 pub enum ModinfoError {
     /// The file is not an ELF object, or the section is damaged.
     #[error(transparent)]
     Object(#[from] object::Error),
-    /// The file has no such section.
+    /// The file has no section `.modinfo`.
     #[error("it has no section .modinfo")]
     NoSection,
 }
 
-/// The modules of one kernel package: the path of each, and the names of those that are built in.
+/// The kernel modules of one kernel package: the path of each, and the names of those that are
+/// built into the kernel.
 #[derive(Debug, Clone, Default)]
 pub struct ModuleTree {
     files: BTreeMap<String, PathBuf>,
     built_in: BTreeSet<String>,
 }
 
-/// A module to load.
+/// A kernel module to load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {
-    /// The module's name as the kernel shows it, with underscores.
+    /// The module's name as the kernel shows it, with underscores, such as `virtio_net`.
     pub name: String,
     /// The content of the module's `.ko` file.
     pub contents: Vec<u8>,
 }
 
 impl ModuleTree {
-    /// Reads the names of the modules below `dir`, which is a package's `lib/modules/VERSION`.
+    /// Reads the names of the modules below `dir`, which is the `lib/modules/VERSION` of a kernel
+    /// package.
     ///
     /// # Errors
     /// Returns [`ModulesError::Read`] if a directory or file can't be read.
@@ -112,11 +114,13 @@ impl ModuleTree {
         Ok(tree)
     }
 
-    /// Returns all modules but those whose file is below one of the directories `without` (of `kernel/`), each with
-    /// its aliases and needs. A module that needs one of those is left out too.
+    /// Returns all modules of the package, each with its dependencies and aliases. Leaves out
+    /// modules whose file is below one of the directories `without` (relative to `kernel/`), and
+    /// modules that depend on them.
     ///
     /// # Errors
-    /// Returns [`ModulesError::Read`] if a file can't be read, [`ModulesError::Module`] if it is not a module.
+    /// Returns [`ModulesError::Read`] if a file can't be read, [`ModulesError::Module`] if it is
+    /// not a module.
     pub fn all_but(&self, without: &[&str]) -> Result<Vec<Described>, ModulesError> {
         let mut described = BTreeMap::new();
         for (name, path) in &self.files {
@@ -160,11 +164,13 @@ impl ModuleTree {
         Ok(ordered(&described))
     }
 
-    /// Returns the wanted modules and all that they need, each behind those that it needs, without built-in ones.
+    /// Returns the modules of these names and all modules that they depend on, in the order of
+    /// loading. Leaves out modules that are built into the kernel.
     ///
     /// # Errors
-    /// Returns [`ModulesError::Missing`] if the kernel does not have a module, [`ModulesError::Cycle`] if modules
-    /// need one another, [`ModulesError::Read`] or [`ModulesError::Module`] if a file can't be read.
+    /// Returns [`ModulesError::Missing`] if the kernel does not have a module,
+    /// [`ModulesError::Cycle`] if modules need each other, [`ModulesError::Read`] or
+    /// [`ModulesError::Module`] if a file can't be read.
     pub fn closure(&self, wanted: &[&str]) -> Result<Vec<Module>, ModulesError> {
         let mut walk = Walk {
             tree: self,
@@ -179,16 +185,17 @@ impl ModuleTree {
     }
 }
 
-/// A module with its needs and aliases.
+/// A kernel module with its dependencies and aliases, as the disk of kernel modules has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
-    /// The module's name as the kernel shows it, with underscores.
+    /// The module's name as the kernel shows it, with underscores, such as `virtio_net`.
     pub name: String,
     /// The path of the module's `.ko` file.
     pub path: PathBuf,
-    /// The modules that must be loaded before it, in their order.
+    /// The names of the modules that must be loaded before it, in that order.
     pub needs: Vec<String>,
-    /// The aliases by which the kernel requests it: patterns of fnmatch(3).
+    /// The aliases by which the kernel asks for it: patterns of fnmatch(3), such as
+    /// `virtio:d00000001v*`.
     pub aliases: Vec<String>,
     /// Modules, or aliases of some, that it does better with.
     before: Vec<String>,
@@ -252,8 +259,8 @@ fn add_needed<'a>(
     Some(())
 }
 
-/// Returns the index of a disk of modules, as container-init reads it: lines `module NAME NEEDED...` and `alias
-/// PATTERN NAME`.
+/// Returns the index file of a disk of kernel modules, as the guest's init (`container-init`) reads
+/// it: lines `module NAME NEEDED...` and `alias PATTERN NAME`.
 #[must_use]
 pub fn index(modules: &[Described]) -> String {
     let mut text = String::new();

@@ -1,4 +1,5 @@
-//! Runs the agent beside the container, and receives its state (sd_notify(3)).
+//! Runs the network agent (`tether-net`) beside the container, and receives its state
+//! (sd_notify(3)).
 
 use crate::rootfs::ROOT;
 use nix::{
@@ -25,8 +26,9 @@ const NOTHING: &str = "it has said nothing";
 /// The status of an agent that is ready to begin (`tether-net --hold`).
 const HELD: &str = "held";
 
-/// The agent's process. It is started before the VM has a run and a root, and held until then: in a VM that is saved
-/// meanwhile, the agent only has to go on.
+/// The process of the network agent (`tether-net`). It is started while the VM has no container
+/// yet, and held until a container begins: in a VM that is saved as a template meanwhile, the agent
+/// only has to continue.
 pub struct Agent {
     notify: UnixDatagram,
     child: Option<Child>,
@@ -35,14 +37,15 @@ pub struct Agent {
     begun: bool,
     rooted: bool,
     again: Option<Instant>,
-    /// Whether the agent has applied a spec.
+    /// Whether the agent has configured the network. Always true if the image has no agent.
     pub ready: bool,
-    /// The agent's last status.
+    /// The agent's last status message, for errors.
     pub status: String,
 }
 
 impl Agent {
-    /// Starts the agent; an image without one has no network to wait for.
+    /// Starts the agent in its held state. Without an agent in the image, starts nothing, and the
+    /// network counts as ready.
     ///
     /// # Errors
     /// Returns the system's error if the socket for the agent's messages can't be made.
@@ -64,7 +67,8 @@ impl Agent {
         Ok(agent)
     }
 
-    /// Lets the agent begin: a run has begun. An agent that can't be told has ended, and is started again.
+    /// Lets the held agent begin, since a container's run has begun. An agent that can't be told
+    /// has ended, and is started again.
     pub fn begin(&mut self) {
         self.begun = true;
         NOTHING.clone_into(&mut self.status);
@@ -73,13 +77,14 @@ impl Agent {
         }
     }
 
-    /// Lets the agent write files: its root exists.
+    /// Tells the agent that the container's root file system is mounted, so that it can write files
+    /// there.
     pub fn root_is_there(&mut self) {
         self.rooted = true;
         self.hold = None;
     }
 
-    /// Returns whether the agent waits to begin, or the image has no agent.
+    /// Returns whether the agent is started and waits to begin, or the image has no agent.
     pub fn is_held(&self) -> bool {
         self.ready || self.status == HELD
     }
@@ -107,12 +112,12 @@ impl Agent {
         self.notify.as_fd()
     }
 
-    /// Returns when [`Agent::keep`] has something to do; `None` for never.
+    /// Returns when [`Agent::keep`] must be called; `None` while the agent runs.
     pub fn deadline(&self) -> Option<Instant> {
         self.again
     }
 
-    /// Reads the agent's messages.
+    /// Reads the agent's messages, and updates its status. Does not wait.
     pub fn hear(&mut self) {
         let mut buffer = [0; 4096];
         while let Ok(count) = self.notify.recv(&mut buffer) {
@@ -131,7 +136,8 @@ impl Agent {
         }
     }
 
-    /// Returns whether a child that ended was the agent, which is then started again after a pause.
+    /// Returns whether the child with this process ID, which has ended, was the agent. If so, it
+    /// will be started again after a pause.
     pub fn ended(&mut self, pid: Pid) -> bool {
         let own = self.child.as_ref().map(Child::id);
         if own != u32::try_from(pid.as_raw()).ok() {
@@ -142,7 +148,7 @@ impl Agent {
         true
     }
 
-    /// Starts an agent that has ended again, once the pause is over.
+    /// Starts the agent again if it has ended and the pause of one second is over.
     pub fn keep(&mut self) {
         if self.again.is_some_and(|again| again <= Instant::now())
             && let Err(error) = self.spawn()
@@ -152,7 +158,7 @@ impl Agent {
         }
     }
 
-    /// Ends the agent, before the VM ends.
+    /// Ends the agent by SIGTERM, before the VM ends.
     pub fn end(&mut self) {
         if let Some(child) = self.child.take()
             && let Ok(pid) = i32::try_from(child.id())

@@ -1,4 +1,4 @@
-//! Prepares the guest, from the kernel's start of init to a root that a container can leave.
+//! Prepares the guest after its boot, up to a root directory that a container can leave.
 
 use crate::{kernel_module, modprobe};
 use nix::{
@@ -74,7 +74,7 @@ pub enum BootError {
     /// A file system can't be mounted.
     #[error("cannot mount {what}")]
     Mount {
-        /// The file system.
+        /// The file system, as the object of the sentence "cannot mount {what}".
         what: &'static str,
         /// The kernel's error.
         #[source]
@@ -83,7 +83,7 @@ pub enum BootError {
     /// A file is missing, or can't be made.
     #[error("cannot {what}")]
     File {
-        /// The step that failed.
+        /// The operation, as the verb of the sentence "cannot {what}".
         what: &'static str,
         /// The system's error.
         #[source]
@@ -99,9 +99,9 @@ fn mounted(what: &'static str, done: Result<(), Errno>) -> Result<(), BootError>
     done.map_err(|source| BootError::Mount { what, source })
 }
 
-/// Mounts the kernel's file systems (/proc, /sys, /dev) on a root of init's own: one with a parent, so that a
-/// container can leave it by pivot_root(2), which refuses to leave the initramfs. Loads the modules, and brings the
-/// loopback up.
+/// Mounts the kernel's file systems (/proc, /sys, /dev, cgroup2) on a new root in memory. A container can leave this
+/// root by pivot_root(2), which refuses to leave the initramfs. Loads the kernel modules of the initramfs, and brings
+/// the loopback interface up.
 ///
 /// # Errors
 /// Returns [`BootError::Mount`] if a file system can't be mounted, [`BootError::File`] if a directory can't be made,
@@ -150,7 +150,7 @@ fn enter(root: &Path) -> Result<(), Errno> {
     mount(none, "/", none, private, none)
 }
 
-/// Sets the kernel's parameters. A failure is logged.
+/// Sets the kernel parameters that every container VM has. A failure is logged.
 pub fn set_parameters() {
     for (name, value) in PARAMETERS {
         let set = fs::write(Path::new(PARAMETERS_DIR).join(name), value);
@@ -205,10 +205,10 @@ fn link_up(name: &str) {
     }
 }
 
-/// Sets the kernel's domain name (setdomainname(2)).
+/// Sets the kernel's NIS domain name (setdomainname(2)), as `docker run --domainname` does.
 ///
 /// # Errors
-/// Returns the kernel's error if it does not take the name.
+/// Returns the kernel's error if it refuses the name.
 pub fn set_domain(name: &str) -> io::Result<()> {
     fs::write("/proc/sys/kernel/domainname", name)
 }

@@ -1,4 +1,4 @@
-//! Capabilities of a process (capabilities(7)).
+//! Sets the capabilities of the calling process (capabilities(7)).
 
 #![expect(
     unsafe_code,
@@ -32,7 +32,7 @@ struct Sets {
     inheritable: u32,
 }
 
-/// Returns capabilities as bits.
+/// Converts the numbers of capabilities to a set of bits, bit N for capability N.
 pub fn bits(numbers: &[u8]) -> u64 {
     numbers
         .iter()
@@ -40,7 +40,8 @@ pub fn bits(numbers: &[u8]) -> u64 {
         .fold(0, |bits, number| bits | 1 << number)
 }
 
-/// Takes all other capabilities off the bounding set: no exec ever gains them.
+/// Removes all capabilities except these from the bounding set of the calling process: no later
+/// exec can gain them.
 ///
 /// # Errors
 /// Returns EPERM if the process lacks CAP_SETPCAP.
@@ -61,10 +62,10 @@ pub fn bound(bits: u64) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Returns the capabilities that the calling process may have.
+/// Returns the permitted capabilities of the calling process.
 ///
 /// # Errors
-/// Returns EINVAL if the kernel is older than version 3 of these sets.
+/// Returns EINVAL if the kernel does not know version 3 of these sets.
 pub fn permitted() -> Result<u64, Errno> {
     let mut header = Header { ..HEADER };
     let mut sets = [Sets::default(); 2];
@@ -75,7 +76,7 @@ pub fn permitted() -> Result<u64, Errno> {
     Ok(high << 32 | low)
 }
 
-/// Makes these the capabilities of the calling process, and no others.
+/// Makes exactly these the permitted and effective capabilities of the calling process.
 ///
 /// # Errors
 /// Returns EPERM if the process lacks one of them.

@@ -1,4 +1,4 @@
-//! The cgroup of the container's processes (the kernel's `admin-guide/cgroup-v2`).
+//! The cgroup of the container's processes in its VM (the kernel's `admin-guide/cgroup-v2`).
 
 use nix::unistd::Pid;
 use protocol::process::CgroupLimits;
@@ -8,15 +8,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The cgroup's parent, which bears the device program: a container that has its own cgroup tree can't take it off.
+/// The directory of the cgroup's parent, to which the device program is attached: a container that manages its own
+/// cgroup tree can't remove the program.
 pub const PARENT: &str = "/sys/fs/cgroup/vch";
-/// The cgroup's directory.
+/// The directory of the container's cgroup.
 pub const DIR: &str = "/sys/fs/cgroup/vch/container";
 /// Most cgroups that are looked at for their processes: a container may make any number.
 const MOST_BELOW: usize = 1024;
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// Makes the cgroup. Controllers that the kernel lacks are missed only by requests for their figures.
+/// Makes the container's cgroup, and enables the controllers that the kernel has.
 ///
 /// # Errors
 /// Returns the system's error if a directory can't be made.
@@ -30,8 +31,8 @@ pub fn make() -> io::Result<()> {
     fs::create_dir_all(DIR)
 }
 
-/// Sets the bounds of the cgroup. Every file is written, so that a bound that is not given is lifted. Returns a
-/// message for each bound that is not in force.
+/// Sets all limits of the cgroup. A limit that is not given is removed. Returns a message for each limit that the
+/// kernel refused.
 pub fn limit(limits: &CgroupLimits) -> Vec<String> {
     let written = values(limits).into_iter().filter_map(|(file, value)| {
         let error = match write(file, &value) {
@@ -92,11 +93,11 @@ fn values(limits: &CgroupLimits) -> [(&'static str, String); 7] {
     })
 }
 
-/// Puts the calling process into the cgroup. A container that manages cgroups of its own may have no process in this one:
-/// then its `first` process's cgroup is taken.
+/// Moves the calling process into the cgroup. A container that manages cgroups of its own may have no process in this
+/// cgroup itself: then the process joins the cgroup of the container's `first` process.
 ///
 /// # Errors
-/// Returns the system's error if the cgroup was removed, or the kernel refuses the process.
+/// Returns the system's error if the cgroup was removed, or if the kernel refuses the process.
 pub fn enter(first: Option<Pid>) -> io::Result<()> {
     match (write("cgroup.procs", "0"), first) {
         (Err(error), Some(first)) if error.kind() == io::ErrorKind::ResourceBusy => {
@@ -110,13 +111,14 @@ pub fn enter(first: Option<Pid>) -> io::Result<()> {
     }
 }
 
-/// Kills every process of the cgroup.
+/// Kills every process of the cgroup by SIGKILL. Does nothing if the cgroup was removed.
 pub fn kill() {
     // If the cgroup was removed, nothing is left to kill.
     let _ = write("cgroup.kill", "1");
 }
 
-/// Returns the processes of the cgroup and of those that the container made below it.
+/// Returns the processes of the cgroup, and those of the cgroups that the container made below it, as process IDs in
+/// init's PID namespace.
 pub fn processes() -> Vec<Pid> {
     let mut found = Vec::new();
     let mut dirs = vec![PathBuf::from(DIR)];
@@ -135,12 +137,12 @@ pub fn processes() -> Vec<Pid> {
     found
 }
 
-/// Returns how often the kernel killed one of the container's processes for want of memory.
+/// Returns how many of the container's processes the kernel killed because the container ran out of memory.
 pub fn killed_for_memory() -> u64 {
     value(&read("memory.events"), "oom_kill")
 }
 
-/// Returns the text of one of the cgroup's files; empty if the kernel has no such file.
+/// Returns the content of a file of the cgroup, such as `memory.current`; empty if the kernel has no such file.
 pub fn read(file: &str) -> String {
     fs::read_to_string(Path::new(DIR).join(file)).unwrap_or_default()
 }
@@ -154,7 +156,7 @@ fn write(file: &str, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// Returns a number in a file of `name value` lines; 0 if it does not have the name.
+/// Returns the number behind a name in a text of `name value` lines; 0 if the text does not have the name.
 pub fn value(text: &str, name: &str) -> u64 {
     let mut lines = text.lines().filter_map(|line| line.split_once(' '));
     let found = lines.find(|(key, _)| *key == name);

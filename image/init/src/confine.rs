@@ -1,4 +1,5 @@
-//! The confinement of a child before its exec: user, limits, capabilities, system calls, directory, program.
+//! Confines a child process before it executes the container's program: user, limits, capabilities, system calls,
+//! working directory.
 
 use crate::{
     capabilities,
@@ -35,20 +36,19 @@ const LIMITS: [(Resource, u64, u64); 3] = [
     (Resource::RLIMIT_CORE, RLIM_INFINITY, RLIM_INFINITY),
 ];
 
-/// The arguments and the environment of a process whose program was found.
+/// A program that was found, with its arguments and environment, ready to be executed.
 pub struct Program {
     path: CString,
     args: Vec<CString>,
     environment: Vec<CString>,
 }
 
-/// Makes the calling process, which is in the container's namespaces already, the container's: sets its user, its
-/// rights and its directory, and looks its program up.
+/// Gives the calling process the user, limits, capabilities, system call filter and working directory of a container's
+/// process, and finds its program. The caller is already in the container's namespaces. Streams must be set before.
 ///
 /// # Errors
-/// Returns [`Fault::User`] if the container has no such user or group, [`Fault::NotFound`] or
-/// [`Fault::NotExecutable`] if the program can't be run, [`Fault::Other`] if a limit, a right or the directory can't
-/// be set.
+/// Returns [`Fault::User`] if the container has no such user or group, [`Fault::NotFound`] or [`Fault::NotExecutable`]
+/// if the program can't be run, [`Fault::Other`] if a limit, a capability or the directory can't be set.
 pub fn confine(process: &Process) -> Result<Program, StartError> {
     let who = user::resolve(&process.user, &process.groups)
         .map_err(|error| StartError::new(Fault::User, error.to_string()))?;
@@ -124,11 +124,11 @@ fn give_streams(uid: u32) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Looks a program up as execvp(3) does, in the `PATH` of its environment.
+/// Finds the program of a command line as execvp(3) does: by its path, or in the `PATH` of `environment`.
 ///
 /// # Errors
-/// Returns [`Fault::NotFound`] if the file does not exist, [`Fault::NotExecutable`] if it is not a program or the
-/// user may not run it, [`Fault::Other`] if an argument contains a zero byte.
+/// Returns [`Fault::NotFound`] if the file does not exist, [`Fault::NotExecutable`] if it is not a program or the user
+/// may not run it, [`Fault::Other`] if an argument contains a zero byte.
 pub fn find(args: &[String], environment: Vec<String>) -> Result<Program, StartError> {
     let Some(name) = args.first().filter(|name| !name.is_empty()) else {
         let reason = "no command specified".to_owned();
@@ -190,7 +190,8 @@ fn check(path: &str) -> Result<(), StartError> {
 }
 
 impl Program {
-    /// Returns a program that runs `path`, called `called`, with this program as its argument.
+    /// Returns the program at `path`, with the arguments `called` followed by the arguments of this program. It is to
+    /// run this program as its child.
     ///
     /// # Errors
     /// Returns [`Fault::Other`] if the path contains a zero byte.
@@ -207,7 +208,7 @@ impl Program {
         })
     }
 
-    /// Replaces the calling process by this program; returns only if that fails, with the reason.
+    /// Replaces the calling process by this program. Returns only if that fails, with the reason.
     #[expect(
         unsafe_code,
         reason = "the disposition of a signal is the process's own, which is about to be another's"

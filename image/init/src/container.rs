@@ -1,4 +1,4 @@
-//! The container's namespaces, and the processes that are spawned into them.
+//! The container's namespaces, and the processes that are started in them.
 
 pub mod nodes;
 mod view;
@@ -22,7 +22,8 @@ use std::{
     os::fd::{AsRawFd, OwnedFd, RawFd},
 };
 
-/// The namespaces of a running container.
+/// Open descriptors of the namespaces of a running container, in which further processes are
+/// started.
 pub struct Namespaces {
     /// The container's first process.
     first: Pid,
@@ -35,7 +36,7 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
-    /// Opens the namespaces of the container's own process, while it waits in all of them.
+    /// Opens the namespaces of the container's main process, while it waits in all of them.
     ///
     /// # Errors
     /// Returns [`Fault::Other`](protocol::process::Fault::Other) if the process has ended.
@@ -58,8 +59,8 @@ impl Namespaces {
     }
 }
 
-/// Begins the container's own process, in namespaces of its own: the child makes its view of the container, and waits
-/// until it is released.
+/// Forks the container's main process into namespaces of its own. The child mounts the container's
+/// file systems, then waits until it is released.
 ///
 /// # Errors
 /// Returns [`Fault::Other`](protocol::process::Fault::Other) if no descriptor or process is left.
@@ -83,10 +84,11 @@ pub fn begin(start: &Start) -> Result<PendingChild, StartError> {
     Ok(spawn.pending(pid))
 }
 
-/// Begins another process in a running container.
+/// Forks a further process (`docker exec`) into the namespaces of a running container.
 ///
 /// # Errors
-/// Returns [`Fault::Other`](protocol::process::Fault::Other) if the container has ended, or no descriptor or process is left.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if the container has ended, or if no
+/// descriptor or process is left.
 pub fn exec(process: &Process, namespaces: &Namespaces) -> Result<PendingChild, StartError> {
     let spawn = Spawn::prepare(process)?;
     let enter = |pids: &OwnedFd| setns(pids, CloneFlags::CLONE_NEWPID);

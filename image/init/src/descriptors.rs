@@ -4,7 +4,8 @@ use crate::start_error::{StartError, failed};
 use nix::{errno::Errno, libc};
 use std::os::fd::RawFd;
 
-/// Closes all descriptors but standard input, output and error and `keep`.
+/// Closes all descriptors of the calling process except standard input, output and error, and those
+/// in `keep`.
 ///
 /// # Errors
 /// Returns [`Fault::Other`](protocol::process::Fault::Other) if the kernel has no close_range(2).

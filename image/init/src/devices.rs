@@ -1,8 +1,9 @@
-//! The devices that a process of the container may open: a device program on its cgroup (bpf(2), the
-//! kernel's `bpf_cgroup_dev_ctx` in linux/bpf.h), with Docker's list.
+//! Limits the devices that the container's processes may open, by a device program on their cgroup
+//! (bpf(2), the kernel's `bpf_cgroup_dev_ctx` in linux/bpf.h), with Docker's list.
 //!
-//! A process that may make device nodes (CAP_MKNOD is among Docker's default capabilities) makes any, and
-//! opens none but these. A privileged container opens every device except the channels of agent and init.
+//! A process that may make device nodes (CAP_MKNOD is among Docker's default capabilities) can make
+//! any node, but open only the listed devices. A privileged container may open every device except
+//! the channels of agent and init.
 
 #![expect(unsafe_code, reason = "bpf(2) has no safe wrapper in nix")]
 
@@ -239,11 +240,11 @@ fn majors(text: &str, driver: &str) -> Vec<u32> {
     own.filter_map(|(major, _)| major.parse().ok()).collect()
 }
 
-/// Attaches a container's device program to its cgroup.
+/// Attaches the device program of a container to its cgroup's parent.
 ///
 /// # Errors
-/// Returns [`Fault::Other`](protocol::process::Fault::Other) if a device's numbers can't be read, or the kernel does not take the
-/// program.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if a device's numbers can't be read,
+/// or if the kernel refuses the program.
 pub fn confine(start: &Start) -> Result<(), StartError> {
     let program = program(&rules(start)?);
     attach(&program).map_err(failed("confine the container's devices"))

@@ -1,4 +1,4 @@
-//! Keeps messages for processes that do not run yet.
+//! Keeps the messages for processes that do not run yet.
 
 use protocol::process::{ProcessId, ToInit, WINDOW};
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// Most messages that wait for one process: beside input, which has its window, there are some signals and sizes.
 const MOST: usize = 1024;
 
-/// The messages that wait, by process.
+/// The messages for processes that do not run yet, by process.
 #[derive(Default)]
 pub struct EarlyMessages(BTreeMap<ProcessId, Queue>);
 
@@ -17,12 +17,13 @@ struct Queue {
 }
 
 impl EarlyMessages {
-    /// Lets messages for a process wait from now on.
+    /// Begins to keep the messages for a process that will be started.
     pub fn expect(&mut self, id: ProcessId) {
         self.0.insert(id, Queue::default());
     }
 
-    /// Keeps a message for a process that is expected, as far as the process's window goes.
+    /// Keeps a message for a process that is expected. Drops the message if the process is not
+    /// expected, or if too much is kept for it.
     pub fn keep(&mut self, id: ProcessId, message: ToInit) {
         let Some(waiting) = self.0.get_mut(&id) else {
             return;
@@ -38,8 +39,8 @@ impl EarlyMessages {
         }
     }
 
-    /// Returns the messages that have waited, in their order, and keeps no further ones: the
-    /// process runs, or never will.
+    /// Returns the messages for a process in order, and keeps no further ones, since the process
+    /// runs or never will.
     pub fn take(&mut self, id: ProcessId) -> Vec<ToInit> {
         let waiting = self.0.remove(&id).unwrap_or_default();
         waiting.messages

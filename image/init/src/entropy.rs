@@ -1,4 +1,4 @@
-//! The kernel's random numbers (random(4)).
+//! Seeds the kernel's random numbers (random(4)).
 
 use nix::libc;
 use std::{fs::File, os::fd::AsRawFd};
@@ -11,7 +11,8 @@ struct Entropy {
     seed: [u8; 32],
 }
 
-/// Mixes random bytes into the kernel's, and lets the kernel draw from them at once. A failure is logged.
+/// Mixes random bytes from the host into the guest kernel's random numbers, and makes the kernel use them at once.
+/// Clones of one saved VM then differ. A failure is logged.
 #[expect(
     unsafe_code,
     reason = "RNDADDENTROPY and RNDRESEEDCRNG (linux/random.h) have no safe wrapper"

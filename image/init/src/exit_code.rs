@@ -1,9 +1,8 @@
-//! Converts the status of a process that has ended into an exit code.
+//! Converts the wait status of a process into an exit code.
 
 use nix::sys::wait::WaitStatus;
 
-/// Returns the exit code that shells give for a status: for a process that a signal ended, 128 and the signal's
-/// number.
+/// Returns the exit code of a process as shells have it: its own, or 128 plus the number of the signal that ended it.
 pub fn exit_code(status: WaitStatus) -> u8 {
     let code = match status {
         WaitStatus::Exited(_, code) => code,

@@ -1,4 +1,4 @@
-//! Children that are forked into other namespaces.
+//! Forks children into other namespaces.
 
 #![expect(
     unsafe_code,
@@ -7,8 +7,8 @@
 
 use nix::{errno::Errno, libc, unistd::Pid};
 
-/// Forks; the child is in new namespaces of these kinds (`CLONE_NEW*` of linux/sched.h), the first in its
-/// pid namespace. Returns `None` in the child.
+/// Forks. The child is in new namespaces of these kinds (`CLONE_NEW*` of linux/sched.h; 0 for none); with a new PID
+/// namespace, it is the first process there. Returns the child's process ID, and `None` in the child.
 ///
 /// # Errors
 /// Returns EAGAIN if no process is left, ENOMEM if the PID namespace that children enter has ended.
@@ -21,7 +21,7 @@ pub fn fork(namespaces: i32) -> Result<Option<Pid>, Errno> {
     Ok((child != 0).then(|| Pid::from_raw(child)))
 }
 
-/// Ends the calling child at once, without the clean-up that init does at its own end.
+/// Ends the calling child at once, without running exit handlers.
 pub fn leave(code: i32) -> ! {
     // SAFETY: it does not come back.
     unsafe { libc::_exit(code) }

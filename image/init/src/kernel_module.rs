@@ -3,11 +3,11 @@
 use nix::libc;
 use std::{ffi::CString, fs::File, io, os::fd::AsRawFd};
 
-/// Inserts a module into the kernel; one that is there already counts as inserted.
+/// Inserts a kernel module into the kernel. Does nothing if the kernel has it already.
 ///
 /// # Errors
-/// Returns the kernel's error if the file is not a module of this kernel, or a module that it needs
-/// is missing.
+/// Returns the kernel's error if the file is not a module of this kernel, or if a module that it
+/// needs is missing.
 #[expect(
     unsafe_code,
     reason = "finit_module(2) has no safe wrapper in nix's version"

@@ -1,4 +1,5 @@
-//! The line to the shim: frames on a virtserialport.
+//! The line: the connection to the shim, the process on the host that runs this VM. It carries
+//! frames on a virtserialport.
 
 use crate::{sysfs, system_clock};
 use nix::{
@@ -22,7 +23,7 @@ use std::{
 const ENOUGH: usize = 512 << 10;
 const CHUNK: usize = 64 << 10;
 
-/// The line, and the bytes that wait to be sent over it.
+/// The connection to the shim on the host, and the bytes that wait to be sent.
 pub struct Line {
     device: OwnedFd,
     decoder: Decoder,
@@ -32,7 +33,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// Waits for the port, and opens it.
+    /// Waits for the virtserialport `vch.process`, and opens it.
     ///
     /// # Errors
     /// Returns `NotFound` if the VM has no port of that name within ten seconds.
@@ -42,7 +43,7 @@ impl Line {
         Ok(Self::over(open(&path, flags, Mode::empty())?))
     }
 
-    /// Makes a line of an open device in non-blocking mode.
+    /// Returns a line over an open device in non-blocking mode.
     pub fn over(device: OwnedFd) -> Self {
         Self {
             device,
@@ -62,18 +63,18 @@ impl Line {
         PollFd::new(self.device.as_fd(), flags)
     }
 
-    /// Returns whether so much output is queued that more should wait.
+    /// Returns whether so much is queued that further output should wait.
     pub fn is_full(&self) -> bool {
         self.out.len() - self.sent > ENOUGH
     }
 
-    /// Queues the message that a phase has ended now.
+    /// Queues the message that a phase of the container's start has ended now.
     pub fn tell_phase(&mut self, phase: Phase) {
         let uptime_us = system_clock::uptime_us();
         self.tell(&FromInit::Phase { phase, uptime_us });
     }
 
-    /// Queues a message.
+    /// Queues a message to the shim. Drops and logs a message that is too long.
     pub fn tell(&mut self, message: &FromInit) {
         let Ok(payload) = message.encode() else {
             eprintln!("init: a message is too long and is not sent");
@@ -83,7 +84,7 @@ impl Line {
         let _ = frame::encode(self.nonce, &payload, &mut self.out);
     }
 
-    /// Sends as much of the queue as the line takes.
+    /// Sends as much of the queue as the line takes now. Does not wait.
     ///
     /// # Errors
     /// Returns the system's error if the line is broken.
@@ -102,7 +103,8 @@ impl Line {
         Ok(())
     }
 
-    /// Returns the messages that have arrived. A run's first message brings the nonce that its other messages have.
+    /// Returns the messages that have arrived. Does not wait. The message `Hello` begins a run and
+    /// sets the nonce that marks its messages; messages of another run are dropped.
     ///
     /// # Errors
     /// Returns the system's error if the line is broken.

@@ -1,4 +1,6 @@
-//! The first process of a container VM.
+//! `container-init`: the first process (init) of a container VM. It prepares the guest, starts the container's process
+//! as the host's shim (`vch-shim`, the process that runs the VM) asks for it, and carries the process's input and
+//! output.
 //!
 //! ```text
 //!   kernel ──► boot: mounts, modules ──► line: protocol::process on the virtserialport `vch.process`
@@ -9,15 +11,15 @@
 //!            confinement, exec ──► streams by windows ──► Exited ──► PowerOff
 //! ```
 //!
-//! The same program is, by the name that it is called by, the small init of `--init` ([`reaper`]), run anew inside of
-//! the container, and the kernel's loader of modules ([`modprobe`]).
+//! The same program has two other uses, which it recognises by the name that it is called by: the small init of
+//! `--init` ([`reaper`]), run anew inside of the container, and the kernel's loader of modules ([`modprobe`]).
 //!
-//! One thread, one poll(2) ([`run`]); init never waits for a child ([`spawn`]). Invariants: a process of the
+//! Init has one thread and one poll(2) ([`run`]); it never waits for a child ([`spawn`]). Invariants: a process of the
 //! container sees nothing of init's files, devices and processes; the bytes that it writes are sent as fast as the
 //! other side takes them, and never dropped; its end is reported once all of them were sent.
 //!
-//! Files below this one depend in one direction: `run` on `process_table`, that on `container`, that on `spawn`, that on
-//! `confine` and `reaper`; `boot` and `modprobe` have `kernel_module` in common.
+//! Files below this one depend in one direction: `run` on `process_table`, `process_table` on `container`, `container`
+//! on `spawn`, `spawn` on `confine` and `reaper`; `boot` and `modprobe` have `kernel_module` in common.
 
 mod agent;
 mod boot;

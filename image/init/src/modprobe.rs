@@ -1,9 +1,9 @@
-//! The kernel's loader of modules (the kernel's `admin-guide/sysctl/kernel`, `modprobe`): this program, called by the
-//! kernel in the guest's own namespaces when a container's process asks for something that a module provides.
+//! The kernel's loader of modules (the kernel's `admin-guide/sysctl/kernel`, `modprobe`): this program, which the
+//! kernel runs in the guest's own namespaces when a process of the container asks for something that a module provides.
 //!
-//! The modules are on a read-only disk of their own, which is mounted when the first of them is wanted: neither the
-//! initramfs nor a saved VM's memory grows by them. Beside them lies an index of names, aliases and needs, so that no
-//! module is opened in vain.
+//! The modules are on a read-only disk, which is mounted when the first of them is needed: they make neither the
+//! initramfs nor a saved VM's memory larger. The disk also has an index of names, aliases and dependencies, so that no
+//! module is opened needlessly.
 
 use crate::{kernel_module, signals, sysfs};
 use nix::{
@@ -18,7 +18,7 @@ use std::{
     process::ExitCode,
 };
 
-/// The path at which the kernel looks for its loader of modules.
+/// The path at which the kernel looks for its loader of modules, and by which it calls this program.
 pub const PATH: &str = "/sbin/modprobe";
 /// The disk's serial number.
 const DISK: &str = "modules";
@@ -28,7 +28,8 @@ const LOCK: &str = "/run/modprobe.lock";
 /// How long a call may take: the process that asked waits for it. The disk is there from the start.
 const SECONDS: u32 = 20;
 
-/// Loads the module that the kernel names, and those that it needs: `modprobe -q -- NAME`.
+/// Loads the module that the kernel names (`modprobe -q -- NAME`), and the modules that it needs. Fails if the disk of
+/// modules has no such module. Ends after 20 s at the latest.
 pub fn run(args: &[String]) -> ExitCode {
     signals::end_after(SECONDS);
     let Some(name) = args.last().filter(|_| args.len() > 1) else {

@@ -1,4 +1,4 @@
-//! A process of the container, with init's ends of its streams.
+//! A running process of the container, with init's ends of its input and output.
 
 use nix::{
     errno::Errno,
@@ -17,14 +17,16 @@ use std::{
 
 use crate::{line::Line, signals, terminal};
 
-/// A process, and init's ends of its streams.
+/// A running process of the container, and init's ends of its input and output.
 pub struct RunningProcess {
+    /// The number by which the shim names the process.
     pub id: ProcessId,
+    /// The process ID in init's PID namespace.
     pub pid: Pid,
     input: Input,
     outputs: Vec<Stream>,
     terminal: Option<OwnedFd>,
-    /// The exit status of a process that has ended; its streams may still hold output.
+    /// The exit status; `None` while the process runs. Some of its output may not be sent yet.
     pub exit: Option<Exit>,
 }
 
@@ -48,18 +50,18 @@ struct Stream {
 /// does.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Init's ends of a process's streams.
+/// Init's ends of the input and output of a process.
 pub struct StreamEnds {
-    /// The end that the process's input is written to.
+    /// The end that the process's input is written to; `None` if the process has no input.
     pub input: Option<OwnedFd>,
-    /// The ends that the process's outputs are read from; for a terminal only the first.
+    /// The ends that the process's outputs are read from; a terminal has only one.
     pub outputs: Vec<(Output, OwnedFd)>,
-    /// The process's terminal, if it has one.
+    /// Init's end of the process's terminal; `None` if it has none.
     pub terminal: Option<OwnedFd>,
 }
 
 impl RunningProcess {
-    /// Makes a process of its number and the ends of its streams.
+    /// Returns a running process with this number, process ID and stream ends.
     ///
     /// # Errors
     /// Returns the system's error if a descriptor can't be made non-blocking.
@@ -90,7 +92,8 @@ impl RunningProcess {
         })
     }
 
-    /// Carries out a message for this process.
+    /// Does what a message of the shim asks for this process: input, end of input, acknowledged
+    /// output, terminal size, signal.
     pub fn follow(&mut self, message: ToInit) {
         match message {
             ToInit::Input { bytes, .. } => self.give(&bytes),
@@ -139,19 +142,20 @@ impl RunningProcess {
         }
     }
 
-    /// Returns when a terminal that no process has open is to be read again; `None` for never.
+    /// Returns when an output must be read again: a terminal that no process has open at present.
+    /// `None` if there is no such terminal.
     pub fn deadline(&self) -> Option<Instant> {
         self.outputs.iter().filter_map(|stream| stream.again).min()
     }
 
-    /// Returns the outputs to poll: those whose window is open.
+    /// Returns the descriptors of outputs to poll: those that may be sent at present.
     pub fn readable(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let streams = self.outputs.iter();
         let streams = streams.filter(|stream| stream.credit > 0 && stream.again.is_none());
         streams.map(|stream| stream.descriptor.as_fd())
     }
 
-    /// Returns the input to poll while input is queued.
+    /// Returns the descriptor of the input to poll; `None` unless input is queued.
     pub fn writable(&self) -> Option<BorrowedFd<'_>> {
         let waits = !self.input.waiting.is_empty() || self.input.ends;
         self.input
@@ -161,7 +165,8 @@ impl RunningProcess {
             .map(AsFd::as_fd)
     }
 
-    /// Sends the process's output, as far as its windows are open and the line takes it.
+    /// Reads the process's output and queues it on the line, as far as its windows and the line
+    /// allow.
     pub fn read(&mut self, line: &mut Line) {
         let (id, ended) = (self.id, self.exit.is_some());
         let mut buffer = vec![0; MAX_CHUNK];
@@ -201,7 +206,8 @@ impl RunningProcess {
         });
     }
 
-    /// Writes the queued input, as far as the process takes it.
+    /// Writes the queued input to the process, as far as the process takes it, and acknowledges it
+    /// to the shim.
     pub fn write(&mut self, line: &mut Line) {
         let Some(descriptor) = &self.input.descriptor else {
             // Nothing reads it: it is taken, and goes nowhere.
@@ -236,8 +242,8 @@ impl RunningProcess {
         }
     }
 
-    /// Returns the exit status of a process that has ended and all of whose output is sent; `None`
-    /// otherwise.
+    /// Returns the exit status if the process has ended and all of its output is queued; otherwise
+    /// `None`.
     pub fn is_over(&self) -> Option<Exit> {
         self.exit.filter(|_| self.outputs.is_empty())
     }

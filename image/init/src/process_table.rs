@@ -1,4 +1,4 @@
-//! The processes of the container, from their fork to their end.
+//! The processes of the container, from their fork until their end is reported.
 
 use crate::{
     agent::Agent,
@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// All processes of the container.
+/// All processes of the container: those that are being started, and those that run.
 pub struct ProcessTable {
     /// The container's own process, while there is no network for it.
     waiting: Option<Waiting>,
@@ -66,7 +66,7 @@ fn decide(ready: bool, held: bool, late: bool) -> Decision {
 }
 
 impl ProcessTable {
-    /// Makes a table that waits for the container's own process.
+    /// Returns an empty table. Messages for the container's main process are kept from now on.
     pub fn new() -> Self {
         let mut early = EarlyMessages::default();
         early.expect(ProcessId::MAIN);
@@ -80,8 +80,7 @@ impl ProcessTable {
         }
     }
 
-    /// Begins the container's own process: it enters its namespaces while the agent makes the
-    /// network.
+    /// Forks the container's main process, which enters its namespaces while the agent configures the network.
     ///
     /// # Errors
     /// Returns [`Fault::Other`] if the process can't be forked.
@@ -95,7 +94,7 @@ impl ProcessTable {
         Ok(())
     }
 
-    /// Begins another process in the container; sends the refusal if that fails.
+    /// Forks a further process (`docker exec`) into the container. If that fails, reports it to the shim.
     pub fn exec(&mut self, id: ProcessId, process: &Process, line: &mut Line) {
         let child = match &self.namespaces {
             Some(namespaces) => container::exec(process, namespaces),
@@ -110,7 +109,8 @@ impl ProcessTable {
         }
     }
 
-    /// Passes a message to a process that runs or will run. A message for a process that has ended is dropped.
+    /// Passes a message to a process that runs, or keeps it for one that is being started. Drops a message for any
+    /// other process.
     pub fn deliver(&mut self, id: ProcessId, message: ToInit) {
         match self.running.get_mut(&id) {
             Some(process) => process.follow(message),
@@ -118,14 +118,14 @@ impl ProcessTable {
         }
     }
 
-    /// Sends the refusal of a process.
+    /// Reports to the shim that a process can't be started, and why.
     pub fn refuse(&mut self, id: ProcessId, error: StartError, line: &mut Line) {
         self.early.take(id);
         let StartError { fault, reason } = error;
         line.tell(&FromInit::NotStarted { id, fault, reason });
     }
 
-    /// Returns the children that do not run their programs yet.
+    /// Returns the children that do not run their programs yet, to poll their sockets.
     pub fn children(&self) -> impl Iterator<Item = &PendingChild> {
         let main = self.waiting.iter().map(|waiting| &waiting.child);
         main.chain(self.pending.values().map(|pending| &pending.child))
@@ -136,7 +136,8 @@ impl ProcessTable {
         self.running.values()
     }
 
-    /// Returns when [`ProcessTable::advance`] or [`ProcessTable::carry`] has something to do even if no event comes.
+    /// Returns when [`ProcessTable::advance`] or [`ProcessTable::carry`] must be called even if no descriptor is ready;
+    /// `None` for never.
     pub fn deadline(&self) -> Option<Instant> {
         let network = self.waiting.iter().map(|waiting| waiting.deadline);
         let children = self.children().filter_map(PendingChild::deadline);
@@ -144,8 +145,8 @@ impl ProcessTable {
         network.chain(children).chain(terminals).min()
     }
 
-    /// Reads the children's messages, and lets the container's own process run once it is in its namespaces and the
-    /// network is ready.
+    /// Reads the children's messages, and reports which processes run or failed. Lets the main process run its program
+    /// once it is in its namespaces and the network is ready.
     pub fn advance(&mut self, agent: &Agent, line: &mut Line) {
         if let Some(waiting) = self.waiting.take() {
             self.advance_main(waiting, agent, line);
@@ -245,7 +246,7 @@ impl ProcessTable {
         }
     }
 
-    /// Passes streams on between the processes and the line.
+    /// Passes input and output on between all processes and the line.
     pub fn carry(&mut self, line: &mut Line) {
         for process in self.running.values_mut() {
             process.read(line);
@@ -253,7 +254,8 @@ impl ProcessTable {
         }
     }
 
-    /// Records the end of a child: a process of the container, one that was about to be, or an orphan.
+    /// Notes that a child has ended. If it was the main process, kills all others. A child that is not in the table (an
+    /// orphan of the container) is ignored.
     pub fn ended(&mut self, pid: Pid, status: WaitStatus) {
         let running = self.running.values_mut();
         let running = running.map(|process| (process.id, process.pid, &mut process.exit));
@@ -275,7 +277,8 @@ impl ProcessTable {
         }
     }
 
-    /// Sends the exits of processes; that of the container's own process last, since the shim then ends the VM.
+    /// Reports the processes that have ended and whose output is sent. The main process is reported last, since the
+    /// shim then ends the VM.
     pub fn tell_ends(&mut self, line: &mut Line) {
         let over = self.running.iter();
         let mut over: Vec<_> = over

@@ -1,8 +1,8 @@
-//! The small init of `--init`: process 1 of the container, which reaps the processes that its one program leaves behind,
-//! and passes signals on to it.
+//! The small init of `docker run --init`: process 1 of the container. It reaps orphaned processes, and passes signals
+//! on to the one program that it runs.
 //!
-//! The small init is this program once more, run anew by an exec, so that it holds nothing of the VM's init. It is
-//! called as Docker's is: `/sbin/docker-init -- PROGRAM ...`.
+//! The small init is `container-init` once more, executed anew, so that it holds nothing of the VM's init. It is called
+//! as Docker's is: `/sbin/docker-init -- PROGRAM ...`.
 
 use crate::{
     confine::{Program, find},
@@ -23,7 +23,7 @@ use nix::{
 use std::{io::stdin, process::ExitCode};
 use thiserror::Error;
 
-/// The name that the small init is called by.
+/// The name by which this program is called to be the small init.
 pub const NAME: &str = "/sbin/docker-init";
 const SEPARATOR: &str = "--";
 /// This program, wherever its file is: the container's root has none.
@@ -42,8 +42,7 @@ enum ReaperError {
     Program(StartError),
 }
 
-/// Replaces the calling process by the small init for a program that was found; returns only if that fails, with the
-/// reason.
+/// Replaces the calling process by the small init, which runs `program`. Returns only if that fails, with the reason.
 pub fn exec(program: &Program) -> StartError {
     let called = [NAME, SEPARATOR].map(str::to_owned);
     match program.below(OWN, called) {
@@ -52,7 +51,7 @@ pub fn exec(program: &Program) -> StartError {
     }
 }
 
-/// Runs the small init with the arguments that it was called with; returns its program's exit code.
+/// Runs the small init: starts the program that `args` names, and waits for its end. Returns the program's exit code.
 pub fn run(args: &[String]) -> ExitCode {
     let args: Vec<String> = args.iter().skip(2).cloned().collect();
     let code = supervise(&args).unwrap_or_else(|error| {

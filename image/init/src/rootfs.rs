@@ -1,5 +1,5 @@
-//! Mounts the container's root file system: the image, read-only, below the container's writable
-//! layer.
+//! Mounts the container's root file system: an overlay of the image, which is read-only, and the
+//! container's writable layer.
 
 use crate::sysfs;
 use nix::{
@@ -10,12 +10,12 @@ use protocol::process::Start;
 use std::{fs, io, path::Path};
 use thiserror::Error;
 
-/// The mount point of the root file system, for init and agent.
+/// The directory at which init and the agent see the container's root file system.
 pub const ROOT: &str = "/container/root";
 const IMAGE: &str = "/container/image";
 const WRITABLE_LAYER: &str = "/container/upper";
 
-/// The reason for which the root file system can't be mounted.
+/// The reason for which the container's root file system can't be mounted.
 #[derive(Debug, Error)]
 pub enum RootError {
     /// A disk is missing, or a directory can't be made.
@@ -24,14 +24,14 @@ pub enum RootError {
     /// A file system can't be mounted.
     #[error("cannot mount {what}: {source}")]
     Mount {
-        /// The file system.
+        /// The file system, as the object of the sentence "cannot mount {what}".
         what: &'static str,
         /// The kernel's error.
         source: Errno,
     },
 }
 
-/// Mounts the container's root file system at [`ROOT`].
+/// Mounts the container's root file system at [`ROOT`], from the VM's two disks.
 ///
 /// # Errors
 /// Returns [`RootError::File`] if the VM lacks one of the disks or a directory can't be made,
@@ -80,7 +80,8 @@ pub fn assemble(start: &Start) -> Result<(), RootError> {
     .map_err(failed("the root file system"))
 }
 
-/// Unmounts the root file system, so that everything written is on the disk.
+/// Unmounts the root file system before the VM ends, so that everything that was written is on the
+/// disk.
 pub fn close() {
     for path in [ROOT, WRITABLE_LAYER] {
         // What holds it is about to end with the VM; what was written is written back in any case.

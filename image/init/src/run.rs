@@ -1,4 +1,5 @@
-//! The main loop: waits for the line, the agent and the container's processes.
+//! Init's main loop: waits for the line to the shim, the agent and the container's processes, and
+//! serves them.
 
 use crate::{
     agent::Agent,
@@ -31,19 +32,19 @@ use std::{
 };
 use thiserror::Error;
 
-/// The reason for which init can't go on.
+/// The reason for which init can't continue, so that the VM ends.
 #[derive(Debug, Error)]
 pub enum RunError {
     /// The guest can't be prepared.
     #[error(transparent)]
     Boot(#[from] BootError),
-    /// The line to the shim is missing or broken.
+    /// The connection to the shim is missing or broken.
     #[error("the line to the VCH is of no use")]
     Line(#[source] io::Error),
     /// The kernel refused something that every container needs.
     #[error("cannot {what}")]
     Kernel {
-        /// The step that failed.
+        /// The step, as the verb of the sentence "cannot {what}".
         what: &'static str,
         /// The system's error.
         #[source]
@@ -58,11 +59,13 @@ fn kernel<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> RunError 
     }
 }
 
-/// Boots the guest, and serves the line until the VM is to be powered off.
+/// Prepares the guest after its boot, and serves the shim until it asks for the VM to be powered
+/// off.
 ///
 /// # Errors
-/// Returns [`RunError::Boot`] if the guest can't be prepared, [`RunError::Line`] if the line is missing or breaks,
-/// [`RunError::Kernel`] if the kernel refuses something that every container needs.
+/// Returns [`RunError::Boot`] if the guest can't be prepared, [`RunError::Line`] if the connection
+/// to the shim is missing or breaks, [`RunError::Kernel`] if the kernel refuses something that
+/// every container needs.
 pub fn run() -> Result<(), RunError> {
     let began = system_clock::uptime_us();
     boot::prepare()?;

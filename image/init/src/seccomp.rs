@@ -91,11 +91,11 @@ fn runs(capabilities: u64) -> Vec<Run> {
 /// Instructions of classic BPF.
 type Instructions = Vec<libc::sock_filter>;
 
-/// A filter of the system calls of a process.
+/// A filter of the system calls of a process (seccomp(2)), with Docker's default profile.
 pub struct Filter(Instructions);
 
 impl Filter {
-    /// Makes the filter of a process of a container with these capabilities.
+    /// Returns the filter for a process of a container with these capabilities, bit N for capability N.
     pub fn new(capabilities: u64) -> Self {
         let by_number = loaded(NUMBER, tree(&runs(capabilities)));
         let others = vec![answer(refuse(libc::ENOSYS))];
@@ -103,7 +103,7 @@ impl Filter {
         Self(loaded(ARCHITECTURE, by_architecture))
     }
 
-    /// Installs the filter for this process and all of its later descendants.
+    /// Installs the filter for the calling process and all of its later descendants.
     ///
     /// # Errors
     /// Returns EACCES if the process has neither PR_SET_NO_NEW_PRIVS nor CAP_SYS_ADMIN.

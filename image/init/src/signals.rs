@@ -11,7 +11,7 @@ use nix::{errno::Errno, libc, sys::signal::SigSet, unistd::Pid};
 /// The last real-time signal of Linux.
 const LAST: i32 = 64;
 
-/// Sends a signal.
+/// Sends the signal with this number to a process.
 ///
 /// # Errors
 /// Returns EINVAL if no signal has that number, ESRCH if no process has that ID.
@@ -23,13 +23,13 @@ pub fn send(pid: Pid, number: i32) -> Result<(), Errno> {
     Errno::result(unsafe { libc::kill(pid.as_raw(), number) }).map(drop)
 }
 
-/// Makes SIGALRM end this process after this time, unless it has ended before.
+/// Lets the kernel end this process by SIGALRM after this many seconds.
 pub fn end_after(seconds: u32) {
     // SAFETY: no pointers, and this program handles no SIGALRM.
     let _ = unsafe { libc::alarm(seconds) };
 }
 
-/// Waits for the next signal of any kind and returns its number; all signals have to be blocked.
+/// Waits for the next signal of any kind and returns its number. All signals must be blocked.
 pub fn wait_for_any() -> i32 {
     let all = SigSet::all();
     loop {

@@ -1,4 +1,4 @@
-//! Spawns a process, from fork to exec: its streams, and the handshake by which the child reports to init.
+//! Starts a process, from fork to exec: makes its streams, and the handshake by which the child reports to init.
 //!
 //! ```text
 //!   init: Spawn::prepare ── fork ──► child: closes what is not its own, enters the container,
@@ -22,14 +22,14 @@ use pending::InitEnds;
 use protocol::process::Process;
 use std::os::fd::RawFd;
 
-/// A child that is about to be forked: both ends of its handshake and of its streams.
+/// A child that is about to be forked: both ends of its handshake socket and of its streams.
 pub struct Spawn {
     child: ChildEnds,
     init: InitEnds,
 }
 
 impl Spawn {
-    /// Makes the socket and the pipes of a process.
+    /// Makes the handshake socket and the pipes of a process. A process with a terminal gets no pipes.
     ///
     /// # Errors
     /// Returns [`Fault::Other`](protocol::process::Fault::Other) if no descriptor is left.
@@ -58,8 +58,8 @@ impl Spawn {
         })
     }
 
-    /// Runs the child's side, which ends in the process's program, or reports the reason to init. The child enters
-    /// the container by `enter`, for which it keeps the descriptors `keep`.
+    /// Runs the child's side after the fork: enters the container by `enter`, for which it keeps the descriptors `keep`
+    /// open, and executes the process's program. Reports to init if that fails.
     pub fn run(
         self,
         process: &Process,
@@ -72,7 +72,7 @@ impl Spawn {
         self.child.run(process, role, keep, enter)
     }
 
-    /// Returns init's side, once the child is forked.
+    /// Returns init's side of the handshake with the child that was forked.
     pub fn pending(self, pid: Pid) -> PendingChild {
         PendingChild::new(pid, self.init)
     }

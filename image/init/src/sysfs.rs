@@ -1,4 +1,5 @@
-//! Finds devices by their attributes in sysfs: without udev there are no names below /dev/disk or /dev/virtio-ports.
+//! Finds devices by their attributes in sysfs. The guest has no udev, so it has no names below
+//! /dev/disk or /dev/virtio-ports.
 
 use std::{
     fs, io,
@@ -11,21 +12,21 @@ use std::{
 const APPEARS: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// A query for a device by the text of one of its attributes.
+/// A search for a device by the text of one of its attributes in sysfs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceQuery<'a> {
-    /// The directory of the device's kind, such as `/sys/block`.
+    /// The directory of all devices of the kind, such as `/sys/block`.
     pub class: &'a str,
-    /// The path of the attribute's file below the device's directory.
+    /// The path of the attribute's file below the device's directory, such as `serial`.
     pub attribute: &'a str,
-    /// The attribute's text, by which the device is found.
+    /// The text of the attribute that the device must have.
     pub value: &'a str,
-    /// The noun for the kind, for an error.
+    /// The noun for the kind of device, for errors.
     pub noun: &'a str,
 }
 
 impl DeviceQuery<'_> {
-    /// Waits until the device exists, and returns its file.
+    /// Waits until the device exists, and returns the path of its device node.
     ///
     /// # Errors
     /// Returns `NotFound` if the VM has no such device within ten seconds, or the error of reading
@@ -49,7 +50,7 @@ impl DeviceQuery<'_> {
         }
     }
 
-    /// Returns the device's file if the device exists now.
+    /// Returns the path of the device node if the device exists now.
     ///
     /// # Errors
     /// Returns `NotFound` if the VM has no such device, or the error of reading sysfs.
@@ -74,7 +75,7 @@ impl DeviceQuery<'_> {
     }
 }
 
-/// Returns the query for the disk with a serial number.
+/// Returns the search for the disk with this serial number.
 pub fn disk(serial: &str) -> DeviceQuery<'_> {
     DeviceQuery {
         class: "/sys/block",
@@ -84,7 +85,7 @@ pub fn disk(serial: &str) -> DeviceQuery<'_> {
     }
 }
 
-/// Returns the query for the virtserialport with a name.
+/// Returns the search for the virtserialport with this name.
 pub fn port(name: &str) -> DeviceQuery<'_> {
     DeviceQuery {
         class: "/sys/class/virtio-ports",

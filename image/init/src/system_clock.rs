@@ -8,7 +8,7 @@ use nix::{
 };
 use std::time::Duration;
 
-/// Returns the guest's time in milliseconds since 1970.
+/// Returns the guest's time in milliseconds since 1970 (UTC).
 pub fn now_ms() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_REALTIME).map(Duration::from);
     now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
@@ -20,7 +20,7 @@ pub fn uptime_us() -> u64 {
     now.map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(u64::MAX))
 }
 
-/// Sets the guest's time, in milliseconds since 1970. A failure is logged.
+/// Sets the guest's time to this many milliseconds since 1970 (UTC). A failure is logged.
 pub fn set(now_ms: u64) {
     let now = TimeSpec::from_duration(Duration::from_millis(now_ms));
     if let Err(error) = clock_settime(ClockId::CLOCK_REALTIME, now) {
@@ -28,8 +28,8 @@ pub fn set(now_ms: u64) {
     }
 }
 
-/// Makes the guest's clock run 500 parts in a million faster or slower until it has gained or lost this many
-/// milliseconds (adjtime(3)). A failure is logged.
+/// Makes the guest's clock run faster or slower by 500 parts in a million, until it has gained this
+/// many milliseconds, or lost them if the number is negative (adjtime(3)). A failure is logged.
 #[expect(unsafe_code, reason = "adjtime(3) has no safe wrapper in nix")]
 pub fn slew(offset_ms: i64) {
     let delta = libc::timeval {

@@ -1,4 +1,4 @@
-//! Pseudo-terminals, from the container's own devpts.
+//! Makes pseudo-terminals in the container's own devpts.
 
 #![expect(
     unsafe_code,
@@ -36,10 +36,11 @@ pub fn resize(terminal: &OwnedFd, size: TerminalSize) {
     let _ = unsafe { set_size(terminal.as_raw_fd(), &raw const size) };
 }
 
-/// Makes a terminal; returns init's end, the process's end, and the name of that.
+/// Makes a pseudo-terminal. Returns init's end, the process's end, and the path of the process's
+/// end.
 ///
 /// # Errors
-/// Returns the kernel's error if no devpts is mounted, or no terminal is left.
+/// Returns the kernel's error if no devpts is mounted, or if no terminal is left.
 pub fn new() -> Result<(OwnedFd, OwnedFd, String), Errno> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let master = posix_openpt(flags)?;
@@ -52,19 +53,19 @@ pub fn new() -> Result<(OwnedFd, OwnedFd, String), Errno> {
     Ok((master, slave, name))
 }
 
-/// Makes a terminal the controlling one of the calling process, which begins a session.
+/// Begins a new session, and makes the terminal the controlling terminal of the calling process.
 ///
 /// # Errors
-/// Returns EPERM if the process leads a session or a group already, or the terminal is another
-/// session's.
+/// Returns EPERM if the process already leads a process group, or if the terminal belongs to
+/// another session.
 pub fn control(slave: &OwnedFd) -> Result<(), Errno> {
     setsid()?;
     // SAFETY: the descriptor is open and the argument is a number.
     unsafe { set_controlling(slave.as_raw_fd(), 0) }.map(drop)
 }
 
-/// Makes a terminal the container's console, unless it has one already, which is so for every process beside the
-/// first.
+/// Makes the terminal at this path the container's /dev/console, unless the container has one
+/// already. Only its first process gets one.
 pub fn make_console(terminal: &str) {
     let path = "/dev/console";
     if !Path::new(path).exists() && File::create(path).is_ok() {

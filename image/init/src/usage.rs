@@ -1,4 +1,4 @@
-//! Reads the container's use of the machine, and its processes, from the kernel.
+//! Reads from the kernel how much the container uses of the VM, and which processes it has.
 
 use crate::cgroup;
 use nix::{
@@ -12,7 +12,7 @@ use std::fs;
 const MOST: usize = 256;
 const MAX_WORDS: usize = 160;
 
-/// Returns the container's present use of resources.
+/// Returns how much memory, processor time, disk and network the container uses at present.
 pub fn usage() -> Usage {
     let cpu = cgroup::read("cpu.stat");
     let microseconds = |name| cgroup::value(&cpu, name).saturating_mul(1000);
@@ -73,7 +73,7 @@ fn interfaces(text: &str) -> Vec<InterfaceUsage> {
     all.filter(|interface| interface.name != "lo").collect()
 }
 
-/// Returns the container's processes, ordered by process ID.
+/// Returns the container's processes, ordered by process ID; at most 256.
 pub fn processes() -> Vec<Listed> {
     let ticks = configured(SysconfVar::CLK_TCK).unwrap_or(100).max(1);
     let mut all: Vec<Listed> = cgroup::processes()

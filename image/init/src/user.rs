@@ -1,4 +1,4 @@
-//! Resolves users and groups by the container's own files (passwd(5), group(5)).
+//! Finds users and groups by the container's own files (passwd(5), group(5)).
 
 use nix::libc;
 use std::{
@@ -9,30 +9,32 @@ use std::{
 };
 use thiserror::Error;
 
-/// The user and the groups of a process.
+/// The user and the groups that a process runs as.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
+    /// The user ID.
     pub uid: u32,
+    /// The ID of the primary group.
     pub gid: u32,
-    /// The further groups, by number.
+    /// The IDs of all groups, in ascending order; the primary group is among them.
     pub groups: Vec<u32>,
     /// The user's home directory; `/` if the files do not have the user.
     pub home: String,
 }
 
-/// The reason for which a user or a group can't be resolved, in Docker's words.
+/// The reason for which a user or a group can't be found, in Docker's words.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UserError {
-    /// The user is not in the container's files.
+    /// The user with this name is not in the container's /etc/passwd.
     #[error("unable to find user {0}: no matching entries in passwd file")]
     UnknownUser(String),
-    /// The user's group is not in the container's files.
+    /// The user's group with this name is not in the container's /etc/group.
     #[error("unable to find group {0}: no matching entries in group file")]
     UnknownGroup(String),
-    /// A further group is not in the container's files.
+    /// The further group with this name (`--group-add`) is not in the container's /etc/group.
     #[error("Unable to find group {0}: no matching entries in group file")]
     UnknownFurtherGroup(String),
-    /// A number is out of Docker's range for users and groups.
+    /// The number of a user or group is not between 0 and 2147483647.
     #[error("uids and gids must be in range 0-2147483647")]
     OutOfRange,
 }
@@ -40,10 +42,11 @@ pub enum UserError {
 /// Most bytes of one of the files that are read; a longer one counts as absent.
 const MAX_FILE: u64 = 4 << 20;
 
-/// Resolves `user`, `uid`, `user:group` or `uid:gid`, and further groups.
+/// Finds the user and groups that a process runs as. `user` is `user`, `uid`, `user:group` or
+/// `uid:gid`, and empty for root; `groups` are further groups, by name or number.
 ///
 /// # Errors
-/// Returns [`UserError`] if a name is not in the container's files, or a number is out of
+/// Returns [`UserError`] if a name is not in the container's files, or if a number is out of
 /// Docker's range.
 pub fn resolve(user: &str, groups: &[String]) -> Result<User, UserError> {
     // As absent counts, too, what is no file: names are unknown then, numbers are what they are.

@@ -1,4 +1,4 @@
-//! The devices and other parts of a machine.
+//! The devices and other parts of a machine (a VM that QEMU runs).
 
 use std::fmt::Write as _;
 use std::os::fd::RawFd;
@@ -10,18 +10,19 @@ use super::option::OptionList;
 /// How the guest's instructions are executed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Accelerator {
-    /// QEMU emulates them (TCG): works on every host.
+    /// QEMU emulates the processors (TCG), which works on every host.
     #[default]
     Tcg,
-    /// The host's kernel executes them (KVM).
+    /// The host's processors execute the instructions, by KVM.
     Kvm,
 }
 
 impl Accelerator {
-    /// Parses the value of [`super::ACCELERATOR_VARIABLE`]; `None` means TCG.
+    /// Parses the value of the environment variable [`super::ACCELERATOR_VARIABLE`]: `tcg` or
+    /// `kvm`. `None` (not set) and an empty value mean TCG.
     ///
     /// # Errors
-    /// Returns [`MachineError::Accelerator`] for another value than `tcg` or `kvm`.
+    /// Returns [`MachineError::Accelerator`] for any other value.
     pub fn from_variable(value: Option<&str>) -> Result<Self, MachineError> {
         match value {
             None | Some("" | "tcg") => Ok(Self::Tcg),
@@ -33,30 +34,33 @@ impl Accelerator {
     }
 }
 
-/// The host's end of a console, serial line or virtserialport.
+/// The host's end of a guest's serial line, of a virtserialport, or of QEMU's control channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stream {
-    /// QEMU writes the output to a file; the guest gets no input.
+    /// QEMU writes the output to the file at this path; the guest gets no input.
     File(PathBuf),
-    /// QEMU listens on a Unix socket at this path: one client at a time; a second one waits.
+    /// QEMU listens on a Unix socket that it makes at this path. It serves one client at a time; a
+    /// second one waits.
     Listen(PathBuf),
-    /// QEMU connects to a listening Unix socket when it starts.
+    /// QEMU connects to the Unix socket at this path when it starts.
     Connect(PathBuf),
     /// QEMU inherits this connected Unix socket.
     Connected(RawFd),
-    /// QEMU inherits this listening Unix socket: one client at a time; a second one waits.
+    /// QEMU inherits this listening Unix socket. It serves one client at a time; a second one
+    /// waits.
     Listening(RawFd),
 }
 
-/// A virtio disk of raw bytes.
+/// A virtio disk with the content of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disk {
-    /// The serial number that the guest reads (`/sys/block/*/serial`), which is also the disk's ID in QEMU: at most
-    /// 20 bytes.
+    /// The serial number, which the guest reads (`/sys/block/*/serial`) and which is also the
+    /// disk's ID in QEMU: a letter, then letters, digits, `-`, `.` or `_`; at most 20 bytes.
     pub serial: String,
-    /// The path of the file, or `/dev/fdset/N` for a descriptor of [`super::Machine::descriptor`].
+    /// The path of the file, or `/dev/fdset/N` for a descriptor `N` of
+    /// [`super::Machine::descriptor`].
     pub path: PathBuf,
-    /// Whether the guest can't write to the disk.
+    /// Whether the guest can only read the disk. Several VMs may then share the file.
     pub read_only: bool,
 }
 
@@ -97,39 +101,43 @@ impl Disk {
     }
 }
 
-/// The vsock device of a guest.
+/// The vsock device of a guest (vsock(7)), by which it talks to the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Vsock {
-    /// A `vhost-device-vsock` process that listens at this path provides it, and sets the CID.
+    /// A process `vhost-device-vsock` provides the device, and sets its context ID. It listens at
+    /// this path.
     VhostUser(PathBuf),
-    /// The host kernel's vhost_vsock provides it.
+    /// The host's kernel provides the device (vhost_vsock).
     Native {
-        /// The guest's context ID.
+        /// The guest's context ID (CID), 3 to 4294967294.
         cid: u32,
     },
 }
 
-/// The backing of the guest's memory.
+/// What backs the guest's memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Memory {
-    /// QEMU's own memory; in a shared memory file if a device needs that.
+    /// QEMU's own memory. If a device has to share it with another process, it is an anonymous
+    /// file.
     #[default]
     Own,
-    /// The file of a template, which keeps what the guest writes.
+    /// The file at this path, which keeps what the guest writes. The memory of a VM that is to be
+    /// saved as a template is such a file.
     Template(PathBuf),
-    /// A private copy of a template's file: what the guest writes is not kept.
+    /// A private copy of the file at this path: what the guest writes is not kept in the file.
     Clone(PathBuf),
 }
 
-/// A virtio NIC on a tap that is already open.
+/// A virtio network card, connected to a tap device of the host that is already open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nic {
-    /// The NIC's ID, which names the device (`ID`) and its network back-end (`net-ID`) in QMP.
+    /// The NIC's ID: a letter, then letters, digits, `-`, `.` or `_`. It names the device (`ID`)
+    /// and its network back-end (`net-ID`) in QMP.
     pub id: String,
-    /// The MAC address that the guest sees as the permanent one.
+    /// The MAC address that the guest sees as the permanent one. It must not be a group address.
     pub mac: [u8; 6],
-    /// The descriptor of the tap that QEMU inherits, opened with
-    /// `IFF_TAP | IFF_NO_PI | IFF_VNET_HDR`.
+    /// The descriptor of the tap device, which QEMU inherits. It must be opened with `IFF_TAP |
+    /// IFF_NO_PI | IFF_VNET_HDR`.
     pub tap: RawFd,
 }
 
@@ -137,13 +145,13 @@ pub struct Nic {
 const MAX_SERIAL: usize = 20;
 
 impl Nic {
-    /// Returns the ID of the NIC's network back-end.
+    /// Returns the ID of the NIC's network back-end in QEMU, `net-ID`.
     #[must_use]
     pub fn netdev(&self) -> String {
         format!("net-{}", self.id)
     }
 
-    /// Returns the MAC address as text.
+    /// Returns the MAC address as text, such as `02:00:00:00:00:01`.
     #[must_use]
     pub fn mac_text(&self) -> String {
         let mut text = String::new();

@@ -1,10 +1,13 @@
-//! The QEMU command line that boots the bootstrap image, as a value: nothing here starts a process.
+//! The QEMU command line of a container VM, as a value. [`Machine`] describes the VM;
+//! [`Machine::arguments`] returns the arguments for the program [`PROGRAM`].
+//!
+//! The VM boots the bootstrap image: a kernel and an initramfs, which the package `image` makes.
 //!
 //! Architecture invariant: an argument is a function of a [`Machine`] alone; no file is opened, no
 //! process is started.
 //!
-//! Emulation (TCG) is the default everywhere. KVM is used only when the variable `VCH_ACCEL` says `kvm`: a `/dev/kvm`
-//! that opens says nothing about whether a guest gets past its firmware.
+//! Emulation (TCG) is the default everywhere. KVM is used only when the variable `VCH_ACCEL` says
+//! `kvm`: a `/dev/kvm` that opens says nothing about whether a guest gets past its firmware.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
@@ -25,10 +28,11 @@ use option::OptionList;
 pub const PROGRAM: &str = "qemu-system-x86_64";
 /// The Debian package that contains the QEMU program.
 pub const PACKAGE: &str = "qemu-system-x86";
-/// The file name of the disk of kernel modules that `image build` writes beside an image, and that each VM gets as a
-/// disk.
+/// The file name of the disk of kernel modules. `image build` writes it beside the initramfs, and
+/// each container VM gets it as a read-only disk.
 pub const MODULE_DISK: &str = "modules.squashfs";
-/// The environment variable that chooses the accelerator: `tcg` or `kvm`.
+/// The environment variable that chooses how QEMU executes the guest's instructions: `tcg`
+/// (emulation) or `kvm`.
 pub const ACCELERATOR_VARIABLE: &str = "VCH_ACCEL";
 
 /// CIDs 0 to 2 are the hypervisor, local and the host (`linux/vm_sockets.h`).
@@ -43,29 +47,29 @@ const MOST_CPUS: u16 = 64;
 /// (`kernel-parameters`).
 const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 cryptomgr.notests no_timer_check";
 
-/// The reason for which a machine is not valid.
+/// The reason for which a [`Machine`] is not valid, so that it has no command line.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum MachineError {
-    /// The accelerator is unknown.
+    /// The value of the variable [`ACCELERATOR_VARIABLE`] is unknown.
     #[error("{ACCELERATOR_VARIABLE}={value}: write `tcg` (the default) or `kvm`")]
     Accelerator {
         /// The variable's value.
         value: String,
     },
-    /// The machine has too little memory.
+    /// The machine has less than 64 MiB of memory.
     #[error("memory {mib} MiB: give at least {LEAST_MEMORY_MIB} MiB")]
     Memory {
         /// The memory in MiB.
         mib: u32,
     },
-    /// The CID is not one that a guest can have.
+    /// The context ID (CID) of the vsock device is not one that a guest can have.
     #[error("vsock CID {cid}: a guest's CID is between {FIRST_GUEST_CID} and 4294967294")]
     Cid {
-        /// The CID.
+        /// The context ID.
         cid: u32,
     },
-    /// A vhost-user device needs memory that is shared with another process, which a template's or
-    /// clone's is not.
+    /// The machine has a vhost-user vsock device and a clone's memory. Such a device needs memory
+    /// that QEMU shares with another process, and a clone's memory is private.
     #[error(
         "vsock by vhost-user needs shared memory, and a clone's memory is private: use another channel for a clone"
     )]
@@ -78,30 +82,30 @@ pub enum MachineError {
         /// The NIC's ID.
         nic: String,
     },
-    /// QEMU refuses the ID, or two devices have it.
+    /// QEMU refuses the ID of a NIC, disk or port, or two devices have the same ID.
     #[error("id {id:?}: use a letter, then letters, digits, `-`, `.` or `_`, and each id once")]
     Id {
         /// The ID.
         id: String,
     },
-    /// The machine has no processor, or more than q35 can have.
+    /// The machine has no processor, or more than 64.
     #[error("{count} processors: give 1 to {MOST_CPUS}")]
     Processors {
         /// The number of processors.
         count: u16,
     },
-    /// A NIC needs a root port that the machine does not have, or there are too many root ports.
+    /// The machine has more than 64 PCIe root ports.
     #[error("root port {port}: this machine has {count} of them (at most {MOST_ROOT_PORTS})")]
     RootPort {
-        /// The number of the root port.
+        /// How many root ports were requested.
         port: u8,
-        /// How many root ports the machine has.
+        /// How many root ports a machine can have.
         count: u8,
     },
 }
 
-/// A VM that boots the bootstrap image. Methods add to it; [`Machine::arguments`] checks it and returns the command
-/// line.
+/// The description of a VM that boots the bootstrap image (a kernel and an initramfs). Methods add
+/// parts to it; [`Machine::arguments`] checks it and returns the arguments for QEMU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
     kernel: PathBuf,
@@ -125,7 +129,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Makes a machine with 128 MiB of memory and no device but a source of random numbers.
+    /// Returns a machine with this kernel and initramfs, 128 MiB of memory, one emulated processor,
+    /// and no device except a source of random numbers.
     pub fn new(kernel: impl Into<PathBuf>, initramfs: impl Into<PathBuf>) -> Self {
         Self {
             kernel: kernel.into(),
@@ -149,28 +154,28 @@ impl Machine {
         }
     }
 
-    /// Sets how instructions are executed.
+    /// Sets whether QEMU emulates the processors (the default) or uses KVM.
     #[must_use]
     pub fn accelerator(mut self, accelerator: Accelerator) -> Self {
         self.accelerator = accelerator;
         self
     }
 
-    /// Gives the guest this much memory, in MiB.
+    /// Sets the size of the guest's memory, in MiB: at least 64, by default 128.
     #[must_use]
     pub fn memory_mib(mut self, mib: u32) -> Self {
         self.memory_mib = mib;
         self
     }
 
-    /// Sets the backing of the memory.
+    /// Sets what backs the guest's memory: by default QEMU's own memory.
     #[must_use]
     pub fn memory(mut self, memory: Memory) -> Self {
         self.memory = memory;
         self
     }
 
-    /// Adds a kernel option, such as `tether.channel=virtio:tether.0`.
+    /// Adds an option to the kernel's command line, such as `tether.channel=virtio:tether.0`.
     #[must_use]
     pub fn kernel_option(mut self, option: &str) -> Self {
         self.options.push(' ');
@@ -178,14 +183,16 @@ impl Machine {
         self
     }
 
-    /// Adds a serial line: the first is `ttyS0` and the kernel's console, the next `ttyS1`, and so on.
+    /// Adds a serial line. The first is `ttyS0` in the guest and the kernel's console, the next
+    /// `ttyS1`, and so on. `stream` is the host's end.
     #[must_use]
     pub fn serial(mut self, stream: Stream) -> Self {
         self.serial.push(stream);
         self
     }
 
-    /// Adds a virtserialport, which the guest finds by `name`.
+    /// Adds a virtserialport, a byte channel between host and guest that the guest finds by `name`.
+    /// `stream` is the host's end.
     #[must_use]
     pub fn port(mut self, name: &str, stream: Stream) -> Self {
         self.ports.push((name.to_owned(), stream));
@@ -199,64 +206,67 @@ impl Machine {
         self
     }
 
-    /// Adds a disk.
+    /// Adds a disk. The guest finds it by its serial number.
     #[must_use]
     pub fn disk(mut self, disk: Disk) -> Self {
         self.disks.push(disk);
         self
     }
 
-    /// Lets QEMU open a descriptor that it inherits as `/dev/fdset/N`, N the descriptor's own number.
+    /// Lets QEMU open a file descriptor `N` that it inherits as the path `/dev/fdset/N`.
     #[must_use]
     pub fn descriptor(mut self, descriptor: RawFd) -> Self {
         self.descriptors.push(descriptor);
         self
     }
 
-    /// Gives the guest this many processors.
+    /// Sets the number of the guest's processors: 1 to 64, by default 1.
     #[must_use]
     pub fn cpus(mut self, count: u16) -> Self {
         self.cpus = count;
         self
     }
 
-    /// Adds a vsock device.
+    /// Adds a vsock device, or replaces it.
     #[must_use]
     pub fn vsock(mut self, vsock: Vsock) -> Self {
         self.vsock = Some(vsock);
         self
     }
 
-    /// Adds empty PCIe root ports (`rp0`, `rp1`, …), each for one device that is plugged in later.
+    /// Sets the number of PCIe root ports (`rp0`, `rp1`, …): at most 64, by default none. Each
+    /// takes one device, which can be plugged and unplugged while the VM runs.
     #[must_use]
     pub fn root_ports(mut self, count: u8) -> Self {
         self.root_ports = count;
         self
     }
 
-    /// Puts the NICs in root ports, the first in `rp0`: there is room for more than on the root bus, and each can be
-    /// unplugged and its port used again.
+    /// Puts the NICs in the PCIe root ports, the first in `rp0`. Otherwise they are on the root
+    /// bus, which has less room, and from which they can't be unplugged.
     #[must_use]
     pub fn nics_in_ports(mut self) -> Self {
         self.nics_in_ports = true;
         self
     }
 
-    /// Lets QEMU offer QMP at this stream.
+    /// Lets QEMU offer its control protocol QMP at this stream.
     #[must_use]
     pub fn qmp(mut self, stream: Stream) -> Self {
         self.qmp = Some(stream);
         self
     }
 
-    /// Lets the guest reboot; otherwise a reboot ends QEMU, as a kernel panic does.
+    /// Lets the guest reboot. Otherwise QEMU ends when the guest reboots, or when its kernel
+    /// panics.
     #[must_use]
     pub fn reboots(mut self) -> Self {
         self.reboots = true;
         self
     }
 
-    /// Lets QEMU wait for QMP's `migrate-incoming` in place of booting.
+    /// Lets QEMU wait for the command `migrate-incoming` of QMP, which restores a saved VM, instead
+    /// of booting.
     #[must_use]
     pub fn incoming(mut self) -> Self {
         self.incoming = true;

@@ -5,31 +5,33 @@ use crate::config::Run;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-/// The reason for which a change can't be applied.
+/// The reason for which an instruction of `docker import --change` can't be applied.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ChangeError {
-    /// The instruction is not one that `--change` allows.
+    /// This instruction is not one that `--change` allows, such as `RUN`.
     #[error("{0} is not a valid change command")]
     Unknown(String),
-    /// The instruction has no arguments.
+    /// This instruction has no arguments.
     #[error("{0} requires at least one argument")]
     Empty(String),
     /// The arguments do not fit the instruction.
     #[error("{instruction} `{words}`: {why}")]
     Words {
-        /// The instruction.
+        /// The name of the instruction, in upper case.
         instruction: String,
-        /// The arguments.
+        /// The arguments, as the user wrote them.
         words: String,
-        /// The reason, as text.
+        /// How to write the arguments instead.
         why: &'static str,
     },
 }
 
-/// Applies a change, such as `CMD ["httpd", "-f"]`, to an image's configuration.
+/// Applies an instruction of `docker import --change`, such as `CMD ["httpd", "-f"]`, to an image's
+/// configuration.
 ///
 /// # Errors
-/// Returns [`ChangeError`] if the instruction is unknown or its arguments are not valid.
+/// Returns [`ChangeError`] if the instruction is unknown or its arguments are not valid. `run` must
+/// not be used then.
 pub fn apply(run: &mut Run, change: &str) -> Result<(), ChangeError> {
     let change = change.trim();
     let (name, rest) = change

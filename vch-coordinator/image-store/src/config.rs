@@ -1,60 +1,59 @@
-//! The configuration of an image (OCI image-spec, config.md, with Docker's additions). Fields that this package does
-//! not know are kept and shown again.
+//! The configuration of an image (OCI image-spec, config.md, with Docker's additions). Fields that
+//! this package does not know are kept, and shown again by `docker image inspect`.
 
 use crate::digest::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// The document whose digest is the image's ID.
+/// The configuration of an image: a JSON document whose digest is the image's ID.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Config {
-    /// The processor architecture, by Go's name: `amd64`.
+    /// The processor architecture, by Go's name, such as `amd64`.
     #[serde(default)]
     pub architecture: String,
-    /// The operating system, by Go's name: `linux`.
+    /// The operating system, by Go's name, such as `linux`.
     #[serde(default)]
     pub os: String,
-    /// The time of creation, as in RFC 3339.
+    /// When the image was made, as in RFC 3339; `None` if it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
-    /// The author of the image.
+    /// The author of the image; `None` if it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// The settings of a container that runs the image.
+    /// The settings of containers that run the image; `None` if it has none.
     #[serde(default)]
     pub config: Option<Run>,
-    /// The layers of the image.
+    /// The digests of the image's layers.
     pub rootfs: RootFs,
     /// The steps by which the image was made, the lowest layer first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<History>>,
-    /// All other fields.
+    /// All fields of the document that this type does not name.
     #[serde(flatten)]
     pub others: Map<String, Value>,
 }
 
-/// The field `rootfs` of an image's configuration: its kind, and the digests of its unpacked
-/// layers.
+/// The field `rootfs` of an image's configuration: the digests of its layers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootFs {
-    /// The kind of root file system; always `layers`.
+    /// The field `type`; always `layers`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The digests of the unpacked layers, the lowest first.
+    /// The digests of the layers' tar archives without compression, the lowest layer first.
     pub diff_ids: Vec<Digest>,
 }
 
-/// A step by which an image was made.
+/// A step by which an image was made, as `docker history` shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
-    /// The time of the step, as in RFC 3339.
+    /// When the step was done, as in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
     /// The author of the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// The command of the step.
+    /// The command of the step, such as a line of a Dockerfile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
     /// A comment on the step.
@@ -65,38 +64,39 @@ pub struct History {
     pub empty_layer: bool,
 }
 
-/// The settings of a container that runs the image.
+/// The settings of containers that run an image: the field `config` of the image's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Run {
-    /// The user, with a group behind a colon.
+    /// The user that the process runs as, by name or number, with an optional group (`user:group`);
+    /// empty for root.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub user: String,
-    /// The exposed ports, such as `80/tcp`, as keys.
+    /// The exposed ports: the keys are texts such as `80/tcp`, the values are empty objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exposed_ports: Option<BTreeMap<String, Value>>,
-    /// The environment, as `NAME=value`.
+    /// The environment variables, as `NAME=value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<Vec<String>>,
-    /// The beginning of the command: the program and its first arguments.
+    /// The program and its first arguments (`ENTRYPOINT`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entrypoint: Option<Vec<String>>,
-    /// The further arguments; the whole command if there is no entrypoint.
+    /// The further arguments (`CMD`); the program with its arguments if there is no entrypoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cmd: Option<Vec<String>>,
-    /// The directories that are volumes, as keys.
+    /// The directories that are volumes: the keys are paths, the values are empty objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volumes: Option<BTreeMap<String, Value>>,
-    /// The working directory of the process.
+    /// The working directory of the process; empty for `/`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub working_dir: String,
     /// The labels of the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
-    /// The signal that stops the process.
+    /// The name or number of the signal that stops the process; `None` for SIGTERM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
-    /// All other fields: health check, shell, triggers and further ones.
+    /// All other fields, among them the health check, the shell and the triggers (`ONBUILD`).
     #[serde(flatten)]
     pub others: Map<String, Value>,
 }

@@ -1,4 +1,5 @@
-//! Digests, the names of contents: `sha256:` and 64 hex digits (OCI image-spec, descriptor.md).
+//! Digests, by which contents are named: `sha256:` and 64 hex digits (OCI image-spec,
+//! descriptor.md).
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -8,23 +9,25 @@ use thiserror::Error;
 
 const PREFIX: &str = "sha256:";
 
-/// A SHA-256 of some bytes.
+/// The SHA-256 digest of a content, which names a blob or an image. Its text form is `sha256:` and
+/// 64 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);
 
-/// The error of a text that is not a digest of an algorithm that is supported here.
+/// The error of a text that is not a digest: another algorithm, other digits, or another length.
+/// Has the first 100 characters of the text.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{0}` is no digest: write `sha256:` and 64 hex digits in lower case")]
 pub struct NoDigest(String);
 
 impl Digest {
-    /// Returns the digest of these bytes.
+    /// Computes the digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// Returns the 64 hex digits, without the prefix.
+    /// Returns the 64 hex digits, without the prefix `sha256:`.
     pub fn hex(&self) -> String {
         let mut text = String::with_capacity(64);
         for byte in self.0 {
@@ -35,7 +38,7 @@ impl Digest {
         text
     }
 
-    /// Returns the first twelve hex digits, as Docker shows an ID.
+    /// Returns the first twelve hex digits, as Docker shows a short ID.
     pub fn short(&self) -> String {
         let mut hex = self.hex();
         hex.truncate(12);

@@ -1,4 +1,5 @@
-//! The messages between the store and `vch-image`: one line of JSON to it, lines of JSON from it.
+//! The messages between the store and the helper process `vch-image`: one line of JSON to it, lines
+//! of JSON from it.
 
 use crate::digest::Digest;
 use crate::layer::Packing;
@@ -15,13 +16,16 @@ pub(crate) fn layer_file(n: usize) -> String {
     format!("layer{n}")
 }
 
-/// The order of a job, with its bounds.
+/// The job for a helper process, with the limits that apply to it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
+    /// The limits of one image.
     pub limits: Limits,
+    /// The job to do.
     pub job: Job,
 }
 
+/// A job of the helper process.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Job {
@@ -41,9 +45,10 @@ pub(crate) enum Job {
     Rootfs { layers: Vec<Digest> },
 }
 
-/// An image to be fetched.
+/// The job to fetch an image from a registry.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Pull {
+    /// The name of the image.
     pub name: Reference,
     /// The user and password, if the registry asks for them.
     pub credentials: Option<(String, String)>,
@@ -67,6 +72,7 @@ pub(crate) struct Login {
 /// A name at a registry to ask about.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Remote {
+    /// The name to ask about.
     pub name: Reference,
     /// The user and password, if the registry asks for them.
     pub credentials: Option<(String, String)>,
@@ -74,7 +80,7 @@ pub(crate) struct Remote {
     pub plain: bool,
 }
 
-/// A line from the helper.
+/// A message of the helper: one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Word {
@@ -95,47 +101,48 @@ pub(crate) enum Done {
     Tags(Vec<String>),
 }
 
-/// The cause of a job's failure.
+/// The kind of a failed job of the helper process `vch-image`, from which an API derives its status
+/// code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Failure {
-    /// The content is not an image, or too large a one.
+    /// The content is not a valid image, or exceeds a limit.
     Content,
     /// The registry does not have the image, or does not show it to this user.
     Missing,
-    /// The registry does not accept the user.
+    /// The registry does not accept the user's credentials.
     Denied,
-    /// The registry's answers are wrong.
+    /// The registry can't be reached, or its answers are not valid.
     Registry,
-    /// The helper itself failed.
+    /// The helper itself failed, for example because a program is not installed.
     Own,
 }
 
-/// A line of progress, in the form of Docker's API.
+/// A line of progress of a pull, load or import, in the JSON form of Docker's API.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
-    /// Text of its own, without an object.
+    /// A text of its own, such as `Loaded image: busybox:latest`; `None` if `status` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
-    /// The operation that is going on.
+    /// The present operation, such as `Downloading`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// The object of the operation, such as a layer's short digest.
+    /// The object of the operation, such as the short digest of a layer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The progress in bytes.
+    /// How much of the operation is done, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress_detail: Option<Detail>,
 }
 
-/// Progress in bytes.
+/// How much of an operation is done, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detail {
-    /// The bytes that are done.
+    /// The number of bytes that are done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<u64>,
-    /// The total bytes, if known.
+    /// The number of bytes in total; `None` if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
 }
@@ -143,14 +150,20 @@ pub struct Detail {
 /// A file in the staging directory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Piece {
+    /// The name of the file.
     pub file: String,
+    /// The digest of its content.
     pub digest: Digest,
+    /// The size of the file in bytes.
     pub size: u64,
 }
 
+/// A layer in the staging directory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ArrivedLayer {
+    /// The file of the layer, as it arrived.
     pub piece: Piece,
+    /// The compression of the file.
     pub packing: Packing,
     /// The digest of the unpacked layer.
     pub diff_id: Digest,
@@ -161,8 +174,10 @@ pub(crate) struct ArrivedLayer {
 /// An image in the staging directory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Arrived {
+    /// The names that the image gets.
     pub names: Vec<Reference>,
     /// The image's configuration; `None` for an imported root file system.
     pub config: Option<Piece>,
+    /// The layers, the lowest first.
     pub layers: Vec<ArrivedLayer>,
 }

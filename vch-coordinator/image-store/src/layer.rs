@@ -1,4 +1,5 @@
-//! Unpacks a layer's bytes as they are read: plain, gzip or zstd, told apart by their first bytes.
+//! Unpacks a layer while it is read. Its compression (none, gzip or zstd) is recognised by its
+//! first bytes.
 
 use crate::digest::{Digest, Hasher};
 use flate2::bufread::MultiGzDecoder;
@@ -12,7 +13,7 @@ const BZIP2: &[u8] = b"BZh";
 const XZ: [u8; 6] = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
 const BUFFER: usize = 256 << 10;
 
-/// The compression of a layer.
+/// The compression of a layer's tar archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Packing {
@@ -35,7 +36,8 @@ impl Packing {
     }
 }
 
-/// A reader of a stream's unpacked bytes, which counts and digests them. A stream beyond its bound gives an error.
+/// A reader that returns the uncompressed bytes of a layer. It counts them and computes their
+/// digest, and fails if there are more than a limit.
 pub struct Unpacked<R: Read> {
     inner: Unpacking<BufReader<R>>,
     packing: Packing,
@@ -51,11 +53,11 @@ enum Unpacking<R: BufRead> {
 }
 
 impl<R: Read> Unpacked<R> {
-    /// Makes a reader that unpacks at most `most` bytes.
+    /// Returns a reader of `packed`, which returns at most `most` uncompressed bytes.
     ///
     /// # Errors
-    /// Returns an error if the first bytes can't be read or are of a compression that is not
-    /// supported.
+    /// Returns an error if the first bytes can't be read, or if they are of bzip2 or xz, which are
+    /// not supported.
     pub fn new(packed: R, most: u64) -> io::Result<Self> {
         let mut packed = BufReader::with_capacity(BUFFER, packed);
         let start = packed.fill_buf()?;
@@ -87,15 +89,15 @@ impl<R: Read> Unpacked<R> {
         })
     }
 
-    /// Returns the compression of the stream.
+    /// Returns the compression of the layer.
     pub fn packing(&self) -> Packing {
         self.packing
     }
 
-    /// Reads to the end; returns digest and number of the unpacked bytes.
+    /// Reads to the end, and returns the digest and the number of all uncompressed bytes.
     ///
     /// # Errors
-    /// Returns an error if the rest can't be read or unpacked.
+    /// Returns an error if the rest can't be read or unpacked, or exceeds the limit.
     pub fn finish(mut self) -> io::Result<(Digest, u64)> {
         io::copy(&mut self, &mut io::sink())?;
         Ok((self.hasher.finish(), self.count))

@@ -1,19 +1,20 @@
-//! The images of a VCH: kept as an OCI image layout, brought in by a process without privileges, and made
-//! into one squashfs each, from which container VMs run.
+//! The store of container images on this host (the VCH). Images are kept as an OCI image layout. A separate process
+//! without privileges, `vch-image` (here called the helper), reads everything that comes from outside. Of each image
+//! one squashfs file is made, the read-only root file system of container VMs.
 //!
 //! ```text
 //!  client's bytes ──► store ──stdin──► vch-image (own user and root, no network, one staging directory)
-//!                       ▲                  │ reads tar, gzip, zstd, JSON; takes digests
+//!                       ▲                  │ reads tar, gzip, zstd, JSON; computes digests
 //!                       └── JSON lines ────┘ leaves files in the staging directory
-//!  store: owns each file, takes its digest again, renames it into blobs/, replaces index.json
+//!  store: owns each file, computes its digest again, renames it into blobs/, replaces index.json
 //!  rootfs(image): layers ──► merge (pure) ──► one archive ──pipe──► sqfstar ──► rootfs/<id>.squashfs
 //! ```
 //!
-//! Invariants: what comes from outside is parsed only in `vch-image`; nothing is unpacked into the host's
-//! file system; a blob is never changed; index.json names only what is whole on disk.
+//! Invariants: data from outside is parsed only in `vch-image`; nothing is unpacked into the host's file system; a blob
+//! is never changed; index.json names only images that are complete on disk.
 //!
-//! Use: [`Store::open`], then [`Store::import`] or [`Store::load`]; [`Store::find`] gives an [`Image`];
-//! [`Store::rootfs`] and [`Store::new_writable_layer`] give a container its two disks.
+//! Use: [`Store::open`], then [`Store::pull`], [`Store::import`] or [`Store::load`]; [`Store::find`] returns an
+//! [`Image`]; [`Store::rootfs`] and [`Store::new_writable_layer`] make a container's two disks.
 
 pub mod changes;
 pub mod config;

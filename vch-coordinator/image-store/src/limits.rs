@@ -1,34 +1,43 @@
-//! Bounds of images. Everything that comes from outside is checked against them.
+//! Limits of images. Everything that comes from outside is checked against them.
 
 use serde::{Deserialize, Serialize};
 
-/// The bounds of one image; the administrator may set them in vch.toml.
+/// The limits of one image. The administrator can change some of them in the table `[images]` of
+/// vch.toml.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// The most layers.
+    /// The maximum number of layers. The default is 127.
     pub layers: usize,
-    /// The most files and directories of one image, over all of its layers.
+    /// The maximum number of files and directories, over all layers. The default is 1,000,000.
     pub entries: u64,
-    /// The most bytes of an archive, or of all of an image's layers, as they arrive.
+    /// The maximum size of an archive, or of all of an image's layers together, as they arrive, in
+    /// bytes. The default is 16 GiB.
     pub packed_bytes: u64,
-    /// The most bytes of all of an image's layers, unpacked; holes of sparse files count.
+    /// The maximum size of the files in all of an image's layers, in bytes; holes of sparse files
+    /// count. The default is 32 GiB.
     pub unpacked_bytes: u64,
-    /// The most bytes of a path within an image (PATH_MAX of linux/limits.h).
+    /// The maximum length of a path within an image, in bytes. The default is 4,096 (PATH_MAX of
+    /// linux/limits.h).
     pub path_bytes: usize,
-    /// The most bytes of one name in a path (NAME_MAX of linux/limits.h).
+    /// The maximum length of one name in a path, in bytes. The default is 255 (NAME_MAX of
+    /// linux/limits.h).
     pub name_bytes: usize,
-    /// The most bytes of an entry's long names and extended attributes in a layer.
+    /// The maximum size of the long names and extended attributes of one file in a layer, in bytes.
+    /// The default is 1 MiB.
     pub extra_bytes: u64,
-    /// The most bytes of all paths, links and extended attributes of an image, which are in memory at the same time.
+    /// The maximum size of all paths, link targets and extended attributes of an image, in bytes.
+    /// They are in memory at the same time. The default is 256 MiB.
     pub names_bytes: u64,
-    /// The most bytes of a manifest, an index or a configuration (4 MiB is what registries take).
+    /// The maximum size of a manifest, an index or a configuration, in bytes. The default is 4 MiB,
+    /// which is also what registries accept.
     pub document_bytes: u64,
-    /// The most images in one archive.
+    /// The maximum number of images in one archive. The default is 64.
     pub images: usize,
-    /// The most seconds that a registry may be silent.
+    /// The maximum time for which a registry may send nothing, in seconds. The default is 60.
     pub read_seconds: u64,
-    /// The least bytes a second that a registry must send, averaged over `read_seconds`.
+    /// The minimum rate at which a registry must send, in bytes a second, averaged over
+    /// `read_seconds`. The default is 8 KiB.
     pub least_rate: u64,
 }
 

@@ -1,8 +1,9 @@
-//! Merges layers into one tree (OCI image-spec, layer.md), and writes the tree as one archive.
+//! Merges the layers of an image into one tree of files (OCI image-spec, layer.md), and writes the
+//! tree as one tar archive.
 //!
-//! Nothing is ever unpacked: [`Tree`] knows names and where each file's data stands; [`emit()`] reads the
-//! layers a second time and writes what has survived. A path is only ever a key in this tree, so none can
-//! lead out of it.
+//! Nothing is ever unpacked: [`Tree`] knows names, and which layer has each file's data. [`emit()`]
+//! reads the layers a second time and writes the files that remain. A path is only a key in this
+//! tree, so that no path can lead out of it.
 
 mod emit;
 mod insert;
@@ -23,23 +24,23 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 const AUFS: &[u8] = b".wh..wh.";
 const ROOT: usize = 0;
 
-/// The reason for which a layer is not valid.
+/// The reason for which a layer of an image is not valid.
 #[derive(Debug, Error)]
 pub enum LayerError {
-    /// The layer is not a tar archive.
+    /// The layer is not a valid tar archive.
     #[error(transparent)]
     Tar(#[from] TarError),
-    /// The image is beyond a bound.
+    /// The image exceeds a limit that the administrator can raise.
     #[error("the image has more than {most} {what}: raise `{setting}`, or use a smaller image")]
     Bound {
-        /// The things that there are too many of.
+        /// The things that the image has too many of.
         what: &'static str,
-        /// The most that are allowed.
+        /// The maximum number of them.
         most: u64,
-        /// The setting that bounds them.
+        /// The key of vch.toml that sets the limit.
         setting: &'static str,
     },
-    /// The image's names take more than this many bytes of memory.
+    /// The names and attributes of the image's files take more than this many bytes of memory.
     #[error(
         "the names and attributes of its files have more than {0} bytes: use an image with fewer or shorter ones"
     )]
@@ -47,14 +48,16 @@ pub enum LayerError {
     /// A path in the layer is not valid.
     #[error("`{path}` {why}")]
     Path {
-        /// The path.
+        /// The path, as it is in the layer.
         path: String,
-        /// The reason, as text.
+        /// The predicate of the sentence whose subject is the path, such as "leads out of the
+        /// image".
         why: &'static str,
     },
 }
 
-/// The files of an image, as the layers applied so far leave them.
+/// The files of an image, as the layers that were applied so far leave them. Contains names and
+/// attributes, but no data.
 pub struct Tree {
     limits: Limits,
     nodes: Vec<Node>,
@@ -84,11 +87,11 @@ struct Leaf {
     ordinal: usize,
 }
 
-/// Returns the entries of a layer, and the bytes of its files.
+/// Reads the tar archive of a layer, and returns its entries (files, directories and links, without
+/// data) and the sum of the files' sizes in bytes.
 ///
 /// # Errors
-/// Returns [`LayerError`] if the layer is no archive, is beyond a limit or has a path that is not
-/// valid.
+/// Returns [`LayerError`] if the layer is not a valid tar archive, or exceeds a limit.
 pub fn entries(layer: impl Read, limits: Limits) -> Result<(Vec<Entry>, u64), LayerError> {
     let mut reader = Reader::new(layer, limits);
     let mut found = Vec::new();
@@ -160,7 +163,7 @@ pub(crate) fn too_many_entries(limits: Limits) -> LayerError {
 }
 
 impl Tree {
-    /// Makes a tree without layers: an empty root directory.
+    /// Returns a tree without layers: an empty root directory.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -176,11 +179,11 @@ impl Tree {
         }
     }
 
-    /// Applies the next layer's entries. Its whiteouts concern only the layers below, wherever they stand in the
-    /// archive.
+    /// Applies the entries of the next higher layer, in the order of [`entries`]. A whiteout (an
+    /// entry that removes files) concerns only the layers below, wherever it is in the archive.
     ///
     /// # Errors
-    /// Returns [`LayerError`] if an entry's path is not valid, or the image is beyond a limit.
+    /// Returns [`LayerError`] if an entry's path is not valid, or if the image exceeds a limit.
     pub fn apply(&mut self, entries: Vec<Entry>) -> Result<(), LayerError> {
         let mut wanted = Vec::with_capacity(entries.len());
         for (ordinal, entry) in entries.into_iter().enumerate() {

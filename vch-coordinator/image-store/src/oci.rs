@@ -16,55 +16,56 @@ const CONTAINERD_NAME: &str = "io.containerd.image.name";
 /// The annotation with the bytes of an image's files, unpacked, counted when the image arrived.
 pub(crate) const UNPACKED: &str = "vch.unpacked-bytes";
 
-/// A reference to a blob (descriptor.md).
+/// A reference to a blob by its digest (OCI image-spec, descriptor.md).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// The media type of the blob.
+    /// The media type of the blob, such as `application/vnd.oci.image.manifest.v1+json`; empty if
+    /// none is given.
     #[serde(default)]
     pub media_type: String,
     /// The blob's digest.
     pub digest: Digest,
     /// The blob's size in bytes.
     pub size: u64,
-    /// The platform that the blob is for.
+    /// The platform of the image that the blob describes; `None` if none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
-    /// The annotations.
+    /// The annotations, values by key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
-/// A platform, in Go's names.
+/// The platform that an image is for, by the names of the Go language.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Platform {
-    /// The processor architecture: `amd64`.
+    /// The processor architecture, such as `amd64`; empty if none is given.
     #[serde(default)]
     pub architecture: String,
-    /// The operating system: `linux`.
+    /// The operating system, such as `linux`; empty if none is given.
     #[serde(default)]
     pub os: String,
-    /// The version of the operating system, which images for Windows have.
+    /// The version of the operating system, which images for Windows have; else empty.
     #[serde(
         rename = "os.version",
         default,
         skip_serializing_if = "String::is_empty"
     )]
     pub os_version: String,
-    /// Features that the operating system must have.
+    /// The features that the operating system must have.
     #[serde(rename = "os.features", default, skip_serializing_if = "Vec::is_empty")]
     pub os_features: Vec<String>,
-    /// The variant of the architecture: `v8`.
+    /// The variant of the architecture, such as `v8`; empty if none is given.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub variant: String,
 }
 
-/// A registry's manifest or index under a name, with its platforms.
+/// The answer of a registry about a name: the manifest or index under that name, and its platforms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Distribution {
-    /// The descriptor of the manifest or index that the registry has under the name.
+    /// The descriptor of the manifest or index.
     pub descriptor: Descriptor,
-    /// The platforms of its images.
+    /// The platforms of the image, or of all images of the index.
     pub platforms: Vec<Platform>,
 }
 
@@ -72,10 +73,14 @@ pub struct Distribution {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Manifest {
+    /// The version of the format; always 2.
     pub schema_version: u32,
+    /// The media type of the manifest; empty if it states none.
     #[serde(default)]
     pub media_type: String,
+    /// The descriptor of the image's configuration.
     pub config: Descriptor,
+    /// The descriptors of the layers, the lowest first.
     pub layers: Vec<Descriptor>,
 }
 
@@ -83,9 +88,12 @@ pub(crate) struct Manifest {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Index {
+    /// The version of the format; always 2.
     pub schema_version: u32,
+    /// The media type of the index; empty if it states none.
     #[serde(default)]
     pub media_type: String,
+    /// The descriptors of the manifests.
     pub manifests: Vec<Descriptor>,
 }
 

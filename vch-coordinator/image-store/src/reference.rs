@@ -1,4 +1,5 @@
-//! Image references, as Docker writes and normalises them (distribution/reference).
+//! References to images (names such as `busybox:1.36`), as Docker writes and normalises them
+//! (distribution/reference).
 
 use crate::digest::Digest;
 use serde::{Deserialize, Serialize};
@@ -13,16 +14,18 @@ const OFFICIAL: &str = "library/";
 const MAX_NAME: usize = 255;
 const MAX_TAG: usize = 128;
 
-/// The tag or digest that picks an image of a repository.
+/// The part of a reference that selects an image of a repository: a tag or a digest.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Which {
-    /// The image that has this tag.
+    /// The image that has this tag at present, such as `latest`.
     Tag(String),
-    /// The manifest with this digest.
+    /// The image whose manifest or index has this digest.
     Digest(Digest),
 }
 
-/// A repository with a tag or digest: `docker.io/library/busybox:latest`.
+/// A reference to an image: registry, path and tag or digest, such as
+/// `docker.io/library/busybox:latest`. Its text form is parsed with `str::parse`; missing parts get
+/// Docker's defaults.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Reference {
@@ -31,19 +34,19 @@ pub struct Reference {
     which: Which,
 }
 
-/// The reason for which a text is not a reference; the messages are dockerd's.
+/// The reason for which a text is not a reference to an image. The messages are dockerd's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReferenceError {
-    /// The text is not of the form `[registry/]path[:tag][@digest]`.
+    /// The text does not have the form `[registry/]path[:tag][@digest]`.
     #[error("invalid reference format")]
     Form,
-    /// The repository's path has an upper-case letter.
+    /// The path has an upper-case letter.
     #[error("invalid reference format: repository name must be lowercase")]
     Upper,
-    /// The text is longer than 255 characters.
+    /// Registry and path are together longer than 255 characters.
     #[error("invalid reference format: repository name must not be more than 255 characters")]
     Long,
-    /// The text is 64 hex digits, which would be taken for an ID.
+    /// The text is 64 hex digits, so that it would be mistaken for an image's ID.
     #[error("invalid repository name ({0}), cannot specify 64-byte hexadecimal strings")]
     Id(String),
 }
@@ -59,27 +62,27 @@ impl Which {
 }
 
 impl Reference {
-    /// Returns the registry's host, with its port if one is given: `docker.io`.
+    /// Returns the registry's host, with its port if one is given, such as `docker.io`.
     pub fn registry(&self) -> &str {
         &self.registry
     }
 
-    /// Returns the path within the registry: `library/busybox`.
+    /// Returns the path within the registry, such as `library/busybox`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Returns the tag or digest.
+    /// Returns the tag or digest of the reference.
     pub fn which(&self) -> &Which {
         &self.which
     }
 
-    /// Returns registry and path: `docker.io/library/busybox`.
+    /// Returns registry and path, such as `docker.io/library/busybox`.
     pub fn repository(&self) -> String {
         format!("{}/{}", self.registry, self.path)
     }
 
-    /// Returns the repository as Docker shows it: `busybox`.
+    /// Returns registry and path as Docker shows them, without its defaults, such as `busybox`.
     pub fn familiar_repository(&self) -> String {
         if self.registry != HUB {
             return self.repository();
@@ -90,7 +93,7 @@ impl Reference {
             .to_owned()
     }
 
-    /// Returns the whole reference as Docker shows it: `busybox:latest`.
+    /// Returns the whole reference as Docker shows it, such as `busybox:latest`.
     pub fn familiar(&self) -> String {
         format!("{}{}", self.familiar_repository(), self.which)
     }
@@ -103,13 +106,14 @@ impl Reference {
         }
     }
 
-    /// Returns whether a text has neither a tag nor a digest, and so names a whole repository.
+    /// Returns whether a text has neither a tag nor a digest, so that it names a whole repository.
     pub fn is_repository(text: &str) -> bool {
         let last = text.rsplit('/').next().unwrap_or(text);
         !last.contains([':', '@'])
     }
 
-    /// Makes a reference of the parameters `repo` and `tag` of Docker's API; the tag may be a digest, or empty.
+    /// Parses the parameters `repo` and `tag` of Docker's API. `tag` may be a tag, a digest, or
+    /// empty for none. A tag in `tag` replaces one in `repo`.
     ///
     /// # Errors
     /// Returns [`ReferenceError`] if the repository or the tag is not valid.

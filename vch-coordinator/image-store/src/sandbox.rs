@@ -40,19 +40,19 @@ pub(crate) const PROCESSORS: usize = 8;
 /// The last word of the command line of the process within.
 const WITHIN: &str = "within";
 
-/// The resources that a job needs beside its staging directory.
+/// The resources that a helper process needs beside its staging directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// The job needs no further resource.
     Nothing,
-    /// The job needs TCP and UDP, name resolution and certificates.
+    /// The job needs TCP and UDP, name resolution and the host's CA certificates.
     Network,
-    /// The job needs the programs in /usr.
+    /// The job needs to start programs of /usr.
     Programs,
 }
 
 impl Needs {
-    /// Returns the word for it on the command line.
+    /// Returns the argument by which the command line states the need.
     pub fn word(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
@@ -71,20 +71,20 @@ impl FromStr for Needs {
     }
 }
 
-/// The confinement of a helper, passed on its command line.
+/// How a helper process (`vch-image`) is confined. The store passes it on the helper's command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confinement {
-    /// The helper's staging directory.
+    /// The helper's staging directory, the only one that it can write to.
     pub dir: PathBuf,
-    /// The user and group ID that the helper runs as.
+    /// The user ID and group ID that the helper runs as.
     pub user: u32,
-    /// The most bytes of each file that the helper writes.
+    /// The maximum size of each file that the helper writes, in bytes.
     pub file_bytes: u64,
-    /// The resources that the helper needs.
+    /// The resources that the helper needs beside its staging directory.
     pub needs: Needs,
 }
 
-/// The step of the confinement that the kernel refused.
+/// The step of the confinement that the kernel refused, with the kernel's error.
 #[derive(Debug, Error)]
 #[error("can't {step}")]
 pub struct SandboxError {
@@ -100,17 +100,17 @@ fn failed<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> SandboxEr
     }
 }
 
-/// The outcome of [`Confinement::enter`].
+/// The result of [`Confinement::enter`].
 #[derive(Debug)]
 pub enum Entered {
-    /// This process is confined; it goes on by reading its order.
+    /// This process is confined. It continues by reading its order from standard input.
     Within,
-    /// A confined process did the work, and ended with this status.
+    /// A child process was confined, did the job, and ended with this status.
     Ended(ExitStatus),
 }
 
 impl Confinement {
-    /// Returns the arguments of the command line.
+    /// Returns the confinement as arguments of a command line, which [`parse`](Self::parse) reads.
     pub fn args(&self) -> [OsString; 4] {
         [
             self.dir.clone().into(),
@@ -120,7 +120,8 @@ impl Confinement {
         ]
     }
 
-    /// Parses the arguments of the command line; the flag says whether this is the inner process.
+    /// Parses the arguments of the command line. The flag says whether this is the inner process, a child that
+    /// [`enter`](Self::enter) started. Returns `None` if the arguments are not valid.
     pub fn parse(args: impl IntoIterator<Item = OsString>) -> Option<(Self, bool)> {
         let mut args = args.into_iter();
         let dir = args.next()?.into();
@@ -141,11 +142,11 @@ impl Confinement {
         Some((confinement, within))
     }
 
-    /// Confines this process; or, as the outer process, starts an inner one in namespaces of its own, which confines
-    /// itself, and waits for it.
+    /// Confines this process if `within` is true, or if it does not run as root. Otherwise starts an inner process in
+    /// namespaces of its own, which confines itself, and waits for its end.
     ///
     /// # Errors
-    /// Returns the step that the kernel refused; nothing of the order was read then.
+    /// Returns the step that the kernel refused. Nothing of the order was read then.
     pub fn enter(&self, within: bool) -> Result<Entered, SandboxError> {
         prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed("end with the coordinator"))?;
         let root = geteuid().is_root();

@@ -1,24 +1,26 @@
-//! The settings of a store.
+//! The settings of an image store.
 
 use crate::limits::Limits;
 use std::path::PathBuf;
 
-/// The settings of a store.
+/// The settings of an image store: where it is, how it starts its helper process, and its limits.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The store's directory.
+    /// The store's directory. The store makes it.
     pub dir: PathBuf,
-    /// The path of the program `vch-image`.
+    /// The path of the helper program `vch-image`, which reads everything that comes from outside.
     pub helper: PathBuf,
-    /// The first of the user IDs that the helpers run as, if the coordinator is root; each job has one of its own.
+    /// The first of the user IDs that helper processes run as, if the coordinator is root. Each running helper has one
+    /// of its own, counted from this one.
     pub first_user: u32,
-    /// The size of a container's writable disk in bytes.
+    /// The size of a container's writable disk in bytes, if the container sets none.
     pub writable_layer_bytes: u64,
-    /// The registries that are asked without TLS, as `host` or `host:port`.
+    /// The registries that are contacted without TLS, as `host` or `host:port`.
     pub insecure: Vec<String>,
-    /// The bounds of one image.
+    /// The limits of one image.
     pub limits: Limits,
-    /// The bytes of the file system that images leave free; `None` for a twentieth of it, at most 1 GiB.
+    /// How many bytes of the file system the store leaves free; `None` for a twentieth of the file system, at most 1
+    /// GiB.
     pub free_bytes: Option<u64>,
 }
 

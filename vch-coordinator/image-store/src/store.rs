@@ -1,12 +1,13 @@
-//! The images of a VCH, in one directory: an OCI image layout, and beside it what is made of it.
+//! The images of this host (the VCH), in one directory: an OCI image layout, and beside it the
+//! disks that are made from it.
 //!
 //! ```text
-//! images/oci-layout, index.json     what there is; index.json is replaced as a whole
+//! images/oci-layout, index.json     the list of images; index.json is replaced as a whole
 //!        blobs/sha256/<hex>         layers, configurations, manifests; never changed
 //!        rootfs/<hex>.squashfs      root file systems, by image ID; made when first asked for
-//!        upper-<bytes>.ext4         the empty disk that containers' own are copied from
-//!        staging/<random>/          one for each running helper; removed when it ends, or at `open`
-//!        lost/                      what was found damaged; never removed by the store
+//!        upper-<bytes>.ext4         the empty disk that containers' own disks are copied from
+//!        staging/<random>/          one for each running helper process; removed when it ends, or at `open`
+//!        lost/                      damaged files; never removed by the store
 //! ```
 
 mod adopt;
@@ -43,59 +44,61 @@ use std::sync::Arc;
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 
-/// An image in the store.
+/// An image in the store, as it was when it was looked up.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// The image's ID: the digest of its configuration.
+    /// The image's ID: the digest of its configuration, as in Docker.
     pub id: Digest,
-    /// The image's configuration.
+    /// The image's configuration: the settings of its containers, its layers and its history.
     pub config: Config,
     /// The descriptor of the image's manifest.
     pub manifest: Descriptor,
-    /// The descriptors of the packed layers, the lowest first.
+    /// The descriptors of the layers as they are stored (compressed or not), the lowest first.
     pub layers: Vec<Descriptor>,
-    /// The bytes of the image's files, unpacked.
+    /// The sum of the sizes of the files in all layers, in bytes; 0 if it is not known.
     pub bytes: u64,
-    /// The names of the image, with tags and digests; empty for a dangling image.
+    /// The names of the image, with tags or digests; empty for an image without a name (dangling).
     pub names: BTreeSet<Reference>,
 }
 
-/// The parameters of `docker import`. The archive is given to [`Store::import`] separately.
+/// The parameters of `docker import`, for [`Store::import`].
 #[derive(Clone, Debug, Default)]
 pub struct Import {
-    /// The name of the new image.
+    /// The name of the new image; `None` for an image without a name.
     pub name: Option<Reference>,
-    /// The instructions of a Dockerfile (`--change`).
+    /// Instructions of a Dockerfile that change the image's configuration (`--change`).
     pub changes: Vec<String>,
-    /// The message for the image's history; empty for Docker's default.
+    /// The comment in the image's history (`--message`); empty for Docker's default.
     pub message: String,
-    /// The present time, as in RFC 3339.
+    /// The time of creation to record, as in RFC 3339.
     pub created: String,
 }
 
-/// The disk usage of a store.
+/// How much of the host's disk an image store takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// The bytes of packed layers; several images may share one.
+    /// The size of all layers as they are stored, in bytes. A layer that several images share
+    /// counts once.
     pub layer_bytes: u64,
-    /// The bytes of the root file systems that are made.
+    /// The size of the root file systems that were made of images, in bytes.
     pub rootfs_bytes: u64,
 }
 
-/// The images of a VCH. Cheap to clone; all clones are the same store.
+/// The store of container images on this host (the VCH): pulls, loads, lists and removes images,
+/// and makes the disks of VMs. Cheap to clone; all clones are the same store.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
 }
 
 impl Store {
-    /// Opens a store, or makes one. Removes what a crash left. Reads each image's manifest and configuration, so it
-    /// has to be called where blocking is allowed. An image that can't be read is left out of the list: it is kept,
-    /// and looked for again when it is asked for.
+    /// Opens the store in the directory of the settings, or makes it. Removes files that a crash
+    /// left. An image that can't be read is left out of [`list`](Self::list); it is kept, and read
+    /// again when it is asked for. Blocks while it reads each image's manifest and configuration.
     ///
     /// # Errors
-    /// Returns [`ImageError::File`] if the directory can't be used, [`ImageError::Index`] if its index.json can't be
-    /// read.
+    /// Returns [`ImageError::File`] if the directory can't be used, [`ImageError::Index`] if its
+    /// index.json can't be read.
     pub fn open(settings: Settings) -> Result<Self, ImageError> {
         let state = index::open(&settings)?;
         Ok(Self {
@@ -103,27 +106,32 @@ impl Store {
         })
     }
 
-    /// Returns all images, ordered by ID. Does not wait for a disk.
+    /// Returns all images, ordered by ID. Does no I/O.
     pub fn list(&self) -> Vec<Arc<Image>> {
         self.inner.state().images.values().cloned().collect()
     }
 
-    /// Returns the image of a text: a name, an ID, or the beginning of an ID, in this order, as
-    /// dockerd does. Does not wait for a disk.
+    /// Returns the image that a user's text means: a whole ID, else a name, else the beginning of
+    /// an ID. Does no I/O.
     ///
     /// # Errors
-    /// Returns [`ImageError::Unknown`] if no image matches, [`ImageError::Ambiguous`] if several
-    /// IDs begin so.
+    /// Returns [`ImageError::Unknown`] if no image matches, [`ImageError::Ambiguous`] if the IDs of
+    /// several images begin with the text.
     pub fn find(&self, text: &str) -> Result<Arc<Image>, ImageError> {
         self.inner.find(text)
     }
 
-    /// Makes an image of one layer from the archive of a root file system, packed or not.
+    /// Makes an image of one layer from the tar archive of a root file system, as `docker import`
+    /// does. The archive may be compressed by gzip or zstd. Lines of progress are sent to
+    /// `progress`.
     ///
     /// # Errors
-    /// Returns [`ImageError::Change`] for a change that is not valid, [`ImageError::DigestTag`] for a
-    /// name with a digest, [`ImageError::Helper`] if the archive is not valid, or the error of
-    /// storing the image.
+    /// - [`ImageError::Change`] if an instruction of `request.changes` is not valid.
+    /// - [`ImageError::DigestTag`] if the name has a digest.
+    /// - [`ImageError::Helper`] if the archive is not valid, exceeds a limit or can't be read from
+    ///   the client.
+    /// - [`ImageError::Room`] if the disk is nearly full.
+    /// - [`ImageError::DigestMismatch`] or [`ImageError::File`] if the image can't be stored.
     pub async fn import(
         &self,
         archive: impl AsyncRead + Unpin,
@@ -165,11 +173,15 @@ impl Store {
         self.adopt(staging, arrived, Some(config)).await
     }
 
-    /// Stores the images of an archive that `docker save` wrote or that has OCI's layout.
+    /// Stores the images of an archive, as `docker load` does. The archive is one that `docker
+    /// save` wrote, or an OCI image layout. Lines of progress are sent to `progress`.
     ///
     /// # Errors
-    /// Returns [`ImageError::Helper`] if the archive is not valid, or the error of storing an
-    /// image.
+    /// - [`ImageError::Helper`] if the archive is not valid, exceeds a limit or can't be read from
+    ///   the client.
+    /// - [`ImageError::Room`] if the disk is nearly full.
+    /// - [`ImageError::DigestMismatch`] or [`ImageError::File`] if an image can't be stored.
+    ///   Earlier ones stay.
     pub async fn load(
         &self,
         archive: impl AsyncRead + Unpin,
@@ -210,11 +222,16 @@ impl Store {
         Ok(loaded)
     }
 
-    /// Fetches an image from its registry, unless the store has it. Connects without TLS only to this machine, or to
-    /// a registry of [`Settings::insecure`].
+    /// Fetches an image from its registry, as `docker pull` does. Fetches no layers if the store
+    /// has the image. `credentials` are user and password, if the registry asks for them. Connects
+    /// without TLS only to a registry on this host, or to one in [`Settings::insecure`]. Lines of
+    /// progress are sent to `progress`.
     ///
     /// # Errors
-    /// Returns [`ImageError::Helper`] if the registry does not give the image, or the error of storing it.
+    /// - [`ImageError::Helper`] if the registry can't be used or does not give the image, or the
+    ///   image is not valid.
+    /// - [`ImageError::Room`] if the disk is nearly full.
+    /// - [`ImageError::DigestMismatch`] or [`ImageError::File`] if the image can't be stored.
     pub async fn pull(
         &self,
         name: Reference,
@@ -242,10 +259,11 @@ impl Store {
         done
     }
 
-    /// Asks a registry (`host` or `host:port`) whether it accepts a user.
+    /// Asks a registry (`host` or `host:port`) whether it accepts a user and password, as `docker
+    /// login` does. Stores nothing.
     ///
     /// # Errors
-    /// Returns [`ImageError::Helper`] if it does not, or can't be asked.
+    /// Returns [`ImageError::Helper`] if the registry does not accept them, or can't be used.
     pub async fn log_in(
         &self,
         registry: String,
@@ -264,9 +282,10 @@ impl Store {
     }
 
     /// Asks a registry for the manifest or index under a name. Fetches no layer and stores nothing.
+    /// `credentials` are user and password, if the registry asks for them.
     ///
     /// # Errors
-    /// Returns [`ImageError::Helper`] if the registry does not have it, or can't be asked.
+    /// Returns [`ImageError::Helper`] if the registry does not have the name, or can't be used.
     pub async fn inspect_remote(
         &self,
         name: Reference,
@@ -279,11 +298,13 @@ impl Store {
         }
     }
 
-    /// Asks a registry for the tags of a repository; the tag of `repository` is ignored. Tags that are not valid are
-    /// left out.
+    /// Asks a registry for the tags of a repository, and returns a reference for each. The tag of
+    /// `repository` is ignored. Tags that are not valid are left out. `credentials` are user and
+    /// password, if the registry asks for them.
     ///
     /// # Errors
-    /// Returns [`ImageError::Helper`] if the registry does not have the repository, or can't be asked.
+    /// Returns [`ImageError::Helper`] if the registry does not have the repository, or can't be
+    /// used.
     pub async fn remote_tags(
         &self,
         repository: Reference,
@@ -321,11 +342,13 @@ impl Store {
         is_loopback(registry) || insecure.iter().any(|one| one == registry)
     }
 
-    /// Gives an image another name, which is taken from the image that has it.
+    /// Gives an image a further name, as `docker tag` does. An image that has the name loses it.
+    /// `image` is a text as for [`Store::find`].
     ///
     /// # Errors
     /// Returns [`ImageError::Unknown`] or [`ImageError::Ambiguous`] as [`Store::find`] does,
-    /// [`ImageError::DigestTag`] if the name has a digest.
+    /// [`ImageError::DigestTag`] if the name has a digest, [`ImageError::File`] if index.json can't
+    /// be written.
     pub async fn tag(&self, image: &str, name: Reference) -> Result<Arc<Image>, ImageError> {
         if matches!(name.which(), Which::Digest(_)) {
             return Err(ImageError::DigestTag);
@@ -341,10 +364,10 @@ impl Store {
         .await
     }
 
-    /// Returns the bytes on disk: packed layers, each once, and root file systems.
+    /// Returns how much of the host's disk the layers and root file systems take.
     ///
     /// # Errors
-    /// Returns [`ImageError::File`] if a file can't be examined.
+    /// Returns [`ImageError::Ending`] if the coordinator is stopping.
     pub async fn usage(&self) -> Result<Usage, ImageError> {
         self.blocking(|inner| {
             let state = inner.state();

@@ -1,4 +1,5 @@
-//! The process `vch-image`: its own side, for its `main`, and the store's side, which starts it and reads its lines.
+//! The helper process `vch-image`, which reads everything that comes from outside: its own side,
+//! for the program's `main`, and the store's side, which starts it and reads its answers.
 
 pub use crate::sandbox::{Confinement, Entered, Needs, SandboxError};
 pub use crate::worker::work;
@@ -21,18 +22,18 @@ const REASON_BYTES: u64 = 4096;
 /// The directories of programs, as login(1) sets them for root.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The reason for which the helper did not finish its job.
+/// The reason for which the helper process `vch-image` did not finish its job.
 #[derive(Debug, Error)]
 pub enum HelperError {
     /// The helper reported a failure.
     #[error("{why}")]
     Refused {
-        /// The cause.
+        /// The kind of the failure.
         failure: Failure,
-        /// The reason, as the helper states it.
+        /// The reason in words.
         why: String,
     },
-    /// The helper can't be started.
+    /// The helper program can't be started.
     #[error("can't start {program}: build `vch-image` and put it beside the coordinator")]
     Start {
         /// The path of the program.
@@ -40,21 +41,21 @@ pub enum HelperError {
         /// The system's error.
         source: io::Error,
     },
-    /// The helper ended before its job was done.
+    /// The helper ended before it answered, for example because it exceeded a limit of its sandbox.
     #[error("the process that unpacks images ended ({status}){reason}")]
     Died {
-        /// The exit status, as text.
+        /// The exit status or signal, as text.
         status: String,
-        /// The last output on its standard error, if any.
+        /// The helper's last output on standard error, after a colon; empty if it had none.
         reason: String,
     },
-    /// The helper sent a line that is not an answer.
+    /// The helper wrote a line that is not a valid answer. Has the reason.
     #[error("the process that unpacks images does not make sense: {0}")]
     ProtocolError(String),
-    /// The client's stream failed.
+    /// The client's archive can't be read.
     #[error("the archive can't be read from the client: {0}")]
     Input(#[source] io::Error),
-    /// A pipe to the helper failed.
+    /// A pipe to or from the helper failed.
     #[error("the process that unpacks images can't be reached: {0}")]
     Pipe(#[source] io::Error),
 }

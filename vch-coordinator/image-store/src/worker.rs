@@ -1,4 +1,4 @@
-//! Carries out the jobs of `vch-image`, within its staging directory.
+//! Does the jobs of the helper process `vch-image`, within its staging directory.
 
 mod budget;
 mod inspect;
@@ -22,7 +22,7 @@ use thiserror::Error;
 /// Progress is told at most once in so many bytes.
 const STEP_BYTES: u64 = 4 << 20;
 
-/// The reason for which a job failed.
+/// The reason for which a job of the helper process failed.
 #[derive(Debug, Error)]
 pub(crate) enum WorkError {
     #[error("the order can't be read: {0}")]
@@ -92,10 +92,13 @@ impl WorkError {
     }
 }
 
-/// Reads one order, and the stream that belongs to it, from `input`; writes lines to `output`.
+/// Does one job in the current directory: reads the order, and the archive that may follow it, from
+/// `input`; writes progress and the result to `output`, each as a line of JSON. This is all that
+/// the program `vch-image` does once it is confined.
 ///
 /// # Errors
-/// Returns an error if the last line can't be written. A job that fails is reported as a line.
+/// Returns an error if the result can't be written. A job that fails is no error: the result has
+/// the reason.
 pub fn work(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     let word = match obey(input, &mut output) {
         Ok(done) => Word::Done(done),

@@ -1,13 +1,14 @@
-//! Adopts containers when the coordinator starts: those that still run, those that have ended, and
-//! those that are to be started.
+//! Takes over all containers when the coordinator starts: follows those that run, records the end
+//! of those that have ended, and starts those that their restart policy wants to run.
 
 use super::{ContainerSnapshot, Runtime, RuntimeError, ask::Ask, blocking::blocking};
 use vch_log::error_chain;
 use vch_shim::Liveness;
 
 impl Runtime {
-    /// Adopts all containers when the coordinator starts: follows those that run, records the end
-    /// of those that have ended, and starts those that their restart policy wants to run.
+    /// Takes over all containers: follows those that still run, records the end of those that have
+    /// ended, and starts those that their restart policy wants to run. The coordinator calls this
+    /// once, at its start. Errors are logged.
     pub async fn adopt(&self) {
         if let Err(error) = self.sweep().await {
             tracing::warn!(%error, "containers' directories not cleaned up");

@@ -9,17 +9,18 @@ use tokio::sync::oneshot;
 
 /// An error that several requests of one container share.
 pub(crate) type Shared = Arc<RuntimeError>;
-/// The answer to a message.
+/// The answer of a supervisor to a message.
 pub(crate) type Answered = Answer<Shared>;
-/// The channel on which the answer is sent.
+/// The channel on which a supervisor sends its answer.
 pub(crate) type Reply = oneshot::Sender<Answered>;
 
-/// A message to a container's supervisor.
+/// A message to a container's supervisor, the task that controls the container's run.
 #[derive(Debug)]
 pub(crate) enum Ask {
     /// A request about the container's run.
     Request(Request, Reply),
-    /// Stores why a start was refused, in the words of the API's users.
+    /// Stores the reason for which a start was refused. Its text names things as the user of the
+    /// API does.
     Explain(String, Reply),
     /// The coordinator has started. The restart policy may start a container that does not run.
     CoordinatorStarted,

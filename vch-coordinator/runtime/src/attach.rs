@@ -1,4 +1,5 @@
-//! Attaching clients to a container's streams: before its start, while it runs, and after its end.
+//! Attaches clients to a container's streams (standard input, output and error): before its start,
+//! while it runs, and after its end.
 
 use super::{ContainerSnapshot, Runtime, RuntimeError, handle::Seen, workload::Status};
 use futures_util::{
@@ -14,15 +15,19 @@ use vch_shim::{
     log::{Position, Reader},
 };
 
-/// A client's connection to a container's streams.
+/// A client's connection to a container's streams (standard input, output and error).
+/// [`Runtime::attach`] makes it.
 pub struct Attached {
-    /// The container's output.
+    /// The container's output and error streams, from the requested position on.
     pub output: Outputs,
-    /// The container's input; `None` if it was not requested, or if the container has ended.
+    /// The container's standard input; `None` if the caller did not ask for it, or if the container
+    /// has ended.
     pub input: Option<StreamWriter>,
 }
 
-/// A container's output up to its end.
+/// Reads a container's output and error streams up to the end of its run. As long as this value
+/// exists, a container that is removed automatically at its end (`--rm`) stays, for at most 10 s
+/// after the end.
 pub struct Outputs {
     from: From,
     /// Keeps a container from being removed at its end while its output is read.
@@ -37,11 +42,13 @@ enum From {
 }
 
 impl Outputs {
-    /// Returns the next output; `None` at the end. Not cancel-safe.
+    /// Waits for the next piece of output, and returns it with its stream. Returns `None` when the
+    /// container has ended and all of its output was read. Not cancel-safe: dropping the future can
+    /// lose output.
     ///
     /// # Errors
-    /// - [`RuntimeError::Shim`] if the connection to the shim breaks.
-    /// - [`RuntimeError::File`] if the log cannot be read.
+    /// - [`RuntimeError::Shim`] if the connection to the VM's shim process breaks.
+    /// - [`RuntimeError::File`] if the log file cannot be read.
     pub async fn next(&mut self) -> Result<Option<(Output, Vec<u8>)>, RuntimeError> {
         match &mut self.from {
             From::Shim(reader) => match reader.next().await? {
@@ -66,15 +73,18 @@ fn unreadable(source: io::Error) -> RuntimeError {
 }
 
 impl Runtime {
-    /// Attaches a client to a container. A running container is attached to from a position of its
-    /// log, or from now on. A container that does not run is attached to from its next start on,
-    /// which the returned future waits for. No start after this function returns is missed.
+    /// Attaches a client to a container's streams, with its standard input if `input` is true.
+    ///
+    /// If the container runs, its output begins at the position `from` of its log, or with new
+    /// output if `from` is `None`. If it does not run, the returned future waits for its next
+    /// start, and the output begins there. No start after this function has returned is missed.
     ///
     /// # Errors
     /// - The errors of [`require`](Self::require).
-    /// - [`RuntimeError::Shim`] if the shim of a running container does not answer.
+    /// - [`RuntimeError::Shim`] if the shim process of a running container does not answer.
     ///
-    /// The future returns [`RuntimeError::NotRunning`] if the container is removed before it starts.
+    /// The returned future fails with [`RuntimeError::NotRunning`] if the container is removed
+    /// before it starts.
     pub async fn attach(
         &self,
         id: ContainerId,
@@ -165,13 +175,14 @@ impl Runtime {
         Ok(Reader::open(&dir, from))
     }
 
-    /// Returns the directory of a container's log, in the format of `vch_shim::log`.
+    /// Returns the directory that contains a container's log files, for [`vch_shim::log::Reader`].
     pub fn log_dir(&self, id: ContainerId) -> PathBuf {
         self.0.dirs.of(id)
     }
 
-    /// Returns the output of a running container from a position of its log on, up to its end;
-    /// `None` if the container does not run.
+    /// Follows the log of a running container from the position `from` up to the end of the run, as
+    /// `docker logs --follow` does. Returns `None` if the container does not run, or if its shim
+    /// process does not answer.
     ///
     /// # Errors
     /// Returns the errors of [`require`](Self::require).

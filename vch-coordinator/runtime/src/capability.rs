@@ -47,8 +47,8 @@ const NAMES: [&str; 41] = [
 /// Docker's default capabilities.
 const DEFAULT: [u8; 14] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31];
 
-/// Returns the number of a capability; `None` if the name is unknown. The `CAP_` prefix is
-/// optional, and case is ignored.
+/// Returns the number of a Linux capability (capabilities(7)), such as 12 for `NET_ADMIN` or
+/// `CAP_NET_ADMIN`. Ignores case; returns `None` if the name is unknown.
 pub fn number(name: &str) -> Option<u8> {
     let name = name.to_ascii_uppercase();
     let name = name.strip_prefix("CAP_").unwrap_or(&name);
@@ -56,8 +56,9 @@ pub fn number(name: &str) -> Option<u8> {
     u8::try_from(index).ok()
 }
 
-/// Returns Docker's default capabilities, plus those in `add` and minus those in `drop`. The name
-/// `ALL` stands for all capabilities.
+/// Returns the numbers of a container's Linux capabilities in ascending order: Docker's default
+/// ones, plus those named in `add`, minus those named in `drop`. The name `ALL` stands for all
+/// capabilities.
 ///
 /// # Errors
 /// Returns the first unknown name.

@@ -1,13 +1,13 @@
-//! Limits that the host's kernel sets to each VM, by a cgroup for each VM (the kernel's
+//! Limits each VM's use of the host: each VM has a cgroup of its own (the kernel's
 //! `admin-guide/cgroup-v2`).
 //!
 //! ```text
-//!   /sys/fs/cgroup/vch/CONTAINER   memory.max, cpu.max, pids.max: its shim and its QEMU
+//!   /sys/fs/cgroup/vch/CONTAINER   memory.max, cpu.max, pids.max: of the VM's shim and its QEMU together
 //! ```
 //!
-//! The cgroups are siblings of systemd's, like those of Docker's `cgroupfs` driver, so that VMs outlive the
-//! coordinator's unit. Only the unified hierarchy (cgroup v2) is used: if it lacks the controllers, VMs
-//! have no such limits, and `vchctl status` says so.
+//! The cgroups are siblings of systemd's, like those of Docker's `cgroupfs` driver, so that VMs
+//! outlive the coordinator's unit. Only the unified hierarchy (cgroup v2) is used. Without it, or
+//! without one of the three controllers, VMs have no such limits, and `vchctl status` says so.
 
 use protocol::process::CpuMax;
 use std::{
@@ -19,7 +19,7 @@ use std::{
 use thiserror::Error;
 use vch_ledger::ContainerId;
 
-/// Where the unified hierarchy is mounted (file-hierarchy(7)).
+/// The directory at which hosts mount cgroup v2 (file-hierarchy(7)).
 pub const MOUNT: &str = "/sys/fs/cgroup";
 /// The directory of all VMs' cgroups, relative to the mount.
 const DIR: &str = "vch";
@@ -43,16 +43,17 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The number of tries to remove a cgroup: a shim serves its last readers for 10 s.
 const TRIES: u32 = 30;
 
-/// The limits of a VM on the host.
+/// The size of a VM, from which the limits of its cgroup on the host follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// The guest's memory, in MiB.
     pub memory_mib: u32,
-    /// Whether QEMU emulates the guest's processors.
+    /// Whether QEMU emulates the guest's processors, instead of using KVM. Emulation needs up to 1
+    /// GiB more memory.
     pub emulated: bool,
-    /// The guest's number of processors.
+    /// The number of the guest's processors.
     pub cpus: u16,
-    /// The processor time that the container asked for.
+    /// The processor time that the container may use; `None` if it set no limit.
     pub cpu_max: Option<CpuMax>,
 }
 
@@ -92,25 +93,26 @@ fn quota(quota_us: u64, period_us: u64) -> String {
     format!("{} {period_us}", quota_us.max(LEAST_QUOTA_US))
 }
 
-/// Why VMs run without limits of the host's kernel.
+/// The reason for which VMs run without the limits of cgroups.
 #[derive(Debug, Error)]
 pub enum CgroupsError {
-    /// cgroup v2 is not mounted.
+    /// cgroup v2 is not mounted at the expected directory.
     #[error("{}: the host does not mount cgroup v2 there", file.display())]
     NotMounted {
-        /// The file that is missing.
+        /// The path of the file that is missing, `cgroup.controllers`.
         file: PathBuf,
         /// The error of reading the file.
         #[source]
         source: io::Error,
     },
-    /// A controller is used by cgroup v1, or is not in the kernel.
+    /// The kernel offers cgroup v2 without one of the controllers `cpu`, `memory` and `pids`: it
+    /// lacks the controller, or cgroup v1 uses it.
     #[error(
         "{}: no {missing}: boot the host with cgroup v2 alone (systemd.unified_cgroup_hierarchy=1)",
         file.display()
     )]
     NoController {
-        /// The file that lists the controllers.
+        /// The path of the file that lists the kernel's controllers, `cgroup.controllers`.
         file: PathBuf,
         /// The missing controllers, separated by commas.
         missing: String,
@@ -118,7 +120,7 @@ pub enum CgroupsError {
     /// A cgroup file or directory cannot be written.
     #[error("{}", path.display())]
     File {
-        /// The path.
+        /// The path of the file or directory.
         path: PathBuf,
         /// The error of writing.
         #[source]
@@ -132,7 +134,8 @@ impl From<(PathBuf, io::Error)> for CgroupsError {
     }
 }
 
-/// The cgroups of VMs.
+/// The directory that contains a cgroup for each VM, or the reason for which VMs have no cgroups.
+/// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Cgroups {
     /// The directory of the VMs' cgroups, or the reason that VMs have none.
@@ -140,8 +143,9 @@ pub struct Cgroups {
 }
 
 impl Cgroups {
-    /// Prepares the directory of the VMs' cgroups, and removes the cgroups of VMs that have ended.
-    /// If this fails, VMs run without limits; [`unlimited`](Self::unlimited) returns the reason.
+    /// Creates the directory of all VMs' cgroups below `mount` (see [`MOUNT`]), enables the
+    /// controllers, and removes the cgroups of VMs that have ended. If this fails, VMs run without
+    /// limits, and [`unlimited`](Self::unlimited) returns the reason.
     pub fn open(mount: &Path) -> Self {
         let dir = prepare(mount).map_err(Arc::new);
         if let Ok(dir) = &dir {
@@ -153,13 +157,13 @@ impl Cgroups {
         Self { dir }
     }
 
-    /// Returns why VMs have no limits; `None` if they have.
+    /// Returns the reason for which VMs have no limits; `None` if they have limits.
     pub fn unlimited(&self) -> Option<&CgroupsError> {
         self.dir.as_ref().err().map(Arc::as_ref)
     }
 
-    /// Creates a VM's cgroup, or sets the limits of an existing one again. Returns its path; `None`
-    /// if VMs have no cgroups.
+    /// Creates a VM's cgroup, with the limits that apply while the VM boots. If the cgroup exists,
+    /// only its limits are set again. Returns the cgroup's path; `None` if VMs have no cgroups.
     ///
     /// # Errors
     /// Returns the path of the file or directory that cannot be written, with the kernel's error.
@@ -183,7 +187,8 @@ impl Cgroups {
         Ok(Some(own))
     }
 
-    /// Sets the limits of a VM whose container's process runs.
+    /// Sets the processor limit of a VM whose container's process runs. Until then the VM may use
+    /// all of its processors, so that it boots in time. Does nothing if the VM has no cgroup.
     ///
     /// # Errors
     /// Returns the path of the file that cannot be written, with the kernel's error.
@@ -195,7 +200,8 @@ impl Cgroups {
         }
     }
 
-    /// Removes the cgroup of a VM that has ended, once its processes are gone.
+    /// Removes the cgroup of a VM that has ended. Tries once a second for 30 s, until the VM's
+    /// processes are gone; then only logs the failure.
     pub async fn remove(self, container: ContainerId) {
         let Some(own) = self.of(container) else {
             return;

@@ -11,30 +11,31 @@ use super::{
 use std::sync::Arc;
 use vch_ledger::{ContainerId, DocumentKind};
 
-/// A change of a container's configuration.
+/// A change of a container's configuration, as by `docker update`. [`Runtime::update`] applies it.
 #[derive(Clone, Debug, Default)]
 pub struct Update {
     /// The new restart policy; `None` for no change.
     pub restart: Option<RestartPolicy>,
-    /// The new limits; `None` for no change. The VM's size changes at its next start, the VM's
-    /// limits on the host at once.
+    /// The new limits of memory and processors; `None` for no change. A VM's memory and number of
+    /// processors change at its next start. The limit of processor time on the host changes at
+    /// once.
     pub resources: Option<Resources>,
 }
 
-/// The event that [`Runtime::wait`] waits for.
+/// The condition that [`Runtime::wait`] waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// The container does not run. This holds at once if it does not run now.
+    /// The container does not run. If it does not run now, the wait is over at once.
     NotRunning,
-    /// The container ends once more.
+    /// The container ends, after the wait began.
     NextExit,
     /// The container is removed.
     Removed,
 }
 
 impl Runtime {
-    /// Waits for a container to reach a state, and returns its run then. Does not return if that
-    /// never happens.
+    /// Waits until a container meets a condition or is removed, and returns its run state at that
+    /// moment. Waits without limit.
     ///
     /// # Errors
     /// Returns the errors of [`require`](Self::require).
@@ -42,8 +43,9 @@ impl Runtime {
         Ok(self.awaited(id, until).await?.await)
     }
 
-    /// Begins to wait for a container, and returns the future that [`wait`](Self::wait) awaits.
-    /// Everything that happens after this function returns is taken into account.
+    /// Begins to wait for a container, and returns the future that [`wait`](Self::wait) awaits. A
+    /// caller can start the container between the two: no change after this function has returned
+    /// is missed.
     ///
     /// # Errors
     /// Returns the errors of [`require`](Self::require).
@@ -77,12 +79,14 @@ impl Runtime {
         })
     }
 
-    /// Changes a container's restart policy or limits.
+    /// Changes a container's restart policy or limits, as `docker update` does.
     ///
     /// # Errors
-    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
+    /// - [`RuntimeError::Document`] if a stored document of the container cannot be read.
     /// - [`RuntimeError::Request`] if the change cannot be stored. Nothing has changed then.
-    /// - [`RuntimeError::File`] if the running VM's limits cannot be set. The change is stored nevertheless.
+    /// - [`RuntimeError::File`] if the running VM's limits cannot be set. The change is stored
+    ///   nevertheless.
     pub async fn update(&self, id: ContainerId, update: Update) -> Result<(), RuntimeError> {
         let handle = self.handle(id).await?;
         let edits = handle.edits.lock().await;

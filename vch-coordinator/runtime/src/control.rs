@@ -1,4 +1,5 @@
-//! Requests about a container's run. The container's supervisor answers each of them.
+//! Sends requests to a container's supervisor, the task that controls the container's run, and
+//! returns its answers.
 
 use super::{
     ContainerSnapshot, Runtime, RuntimeError,
@@ -21,13 +22,13 @@ const KILL: u8 = 9;
 /// Requests that start, stop or remove a container. They are carried out even if the client that
 /// sent them goes away.
 impl Runtime {
-    /// Starts a container and returns when its process runs. Returns whether the process did not
-    /// run before.
+    /// Starts a container, and returns when its process runs. Returns `false` if the process ran
+    /// already, or if another request started it meanwhile.
     ///
     /// # Errors
     /// If an error is returned, the container does not run:
-    /// - [`RuntimeError::Disabled`] if this VCH starts no VMs.
-    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::Disabled`] if the coordinator is configured to start no VMs.
+    /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
     /// - [`RuntimeError::Orphan`] if the VM of an earlier run still runs.
     /// - [`RuntimeError::Removing`] if the container is being removed.
     /// - [`RuntimeError::NotStarted`] and others if the start fails.
@@ -38,18 +39,19 @@ impl Runtime {
         self.request(id, Request::Start).await
     }
 
-    /// Stops a container by its stop signal, and by SIGKILL if it still runs after the grace
-    /// period. Returns whether it ran.
+    /// Stops a container: sends its stop signal, and sends SIGKILL if it still runs after the grace
+    /// period. Returns when the container has ended; `false` if it did not run.
     ///
     /// # Errors
-    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
     /// - [`RuntimeError::Removing`] if the container is being removed.
     /// - [`RuntimeError::Unkillable`] if the VM does not end.
     pub async fn stop(&self, id: ContainerId, how: Stop) -> Result<bool, RuntimeError> {
         self.request(id, Request::Stop(how)).await
     }
 
-    /// Stops a container if it runs, and starts it.
+    /// Stops a container as [`stop`](Self::stop) does if it runs, then starts it. Returns when its
+    /// new process runs.
     ///
     /// # Errors
     /// - The errors of [`start`](Self::start).
@@ -62,14 +64,17 @@ impl Runtime {
         Ok(())
     }
 
-    /// Sends a signal (signal(7)) to a container's process. SIGKILL also ends the VM of an earlier
-    /// run that still runs.
+    /// Sends a signal (signal(7)) to a container's process. SIGKILL (9) returns when the container
+    /// has ended. If the container has ended but its VM still runs, SIGKILL ends that VM.
     ///
     /// # Errors
-    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
     /// - [`RuntimeError::NotRunning`] if the container does not run.
-    /// - [`RuntimeError::Shim`] if the shim or the guest does not send the signal.
+    /// - [`RuntimeError::Shim`] if the VM's shim process does not answer, or if the guest cannot
+    ///   send the signal.
     /// - [`RuntimeError::Unkillable`] if the VM does not end by SIGKILL.
+    /// - [`RuntimeError::File`] if the process of a VM that outlived its container cannot be found
+    ///   or killed.
     pub async fn kill(&self, id: ContainerId, signal: u8) -> Result<(), RuntimeError> {
         match self.request(id, Request::Kill(signal)).await {
             Err(RuntimeError::NotRunning(_)) if signal == KILL && self.is_orphan(id).await => {
@@ -79,12 +84,12 @@ impl Runtime {
         }
     }
 
-    /// Removes a container. With `force`, ends it first if it runs.
+    /// Removes a container and deletes its files. With `force`, ends it first if it runs.
     ///
     /// # Errors
-    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
     /// - [`RuntimeError::Running`] if the container runs and `force` is false.
-    /// - [`RuntimeError::Removing`] if its removal is already under way.
+    /// - [`RuntimeError::Removing`] if its removal is already under way and `force` is false.
     /// - [`RuntimeError::Unkillable`] if the VM does not end.
     /// - [`RuntimeError::File`] if the container's directory cannot be marked for removal.
     /// - [`RuntimeError::Request`] if the removal cannot be stored.
@@ -93,10 +98,12 @@ impl Runtime {
         Ok(())
     }
 
-    /// Stores why a container was not started, in the words of the API's users.
+    /// Stores why a container was not started, as
+    /// [`RunState::error`](super::workload::RunState::error). An API calls this after a failed
+    /// start, with the text that it showed to its user.
     ///
     /// # Errors
-    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
     /// - [`RuntimeError::Request`] if the reason cannot be stored.
     pub async fn not_started(&self, id: ContainerId, reason: &str) -> Result<(), RuntimeError> {
         let handle = self.handle(id).await?;
@@ -140,7 +147,7 @@ impl Runtime {
     /// yet.
     ///
     /// # Errors
-    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
     /// - [`RuntimeError::Document`] if a document of the container cannot be read.
     pub(super) async fn handle(&self, id: ContainerId) -> Result<Arc<Handle>, RuntimeError> {
         if let Some(handle) = self.known_handle(id) {
@@ -150,9 +157,9 @@ impl Runtime {
         Ok(self.handle_of(&snapshot))
     }
 
-    /// Deletes the directory of a container whose row the native API has removed. The native API
-    /// does not know whether the container's VM runs; if it does, the directory stays and is
-    /// reported at the next start.
+    /// Deletes the directory of a container that the native API has removed from the ledger. If a
+    /// process still has files of the directory open (the container's VM runs), the directory
+    /// stays, and the coordinator reports it at its next start.
     pub async fn discard_removed(&self, id: ContainerId) {
         let dirs = self.0.dirs.clone();
         if let Err(error) = blocking(move || dirs.discard_unused(id)).await {
@@ -176,7 +183,7 @@ impl Runtime {
         }
     }
 
-    /// Returns a client of a container's shim. Does not connect yet.
+    /// Returns a client of the shim process of a container's VM. Does not connect yet.
     ///
     /// # Errors
     /// Returns [`RuntimeError::NotOurs`] if another program runs the container.
@@ -196,11 +203,12 @@ impl Runtime {
             .ok_or_else(|| RuntimeError::NotOurs(snapshot.container.name.to_string()))
     }
 
-    /// Returns the timed phases of a container's last start: the coordinator's, then the shim's and
-    /// the guest's. The coordinator's are missing if an earlier coordinator started the container.
+    /// Returns how long the parts of a container's last start took: first the coordinator's phases,
+    /// then those of the shim process and the guest. The coordinator's phases are missing if the
+    /// coordinator was restarted since.
     ///
     /// # Errors
-    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
     /// - [`RuntimeError::Shim`] if the connection to the shim breaks.
     pub async fn trace(&self, id: ContainerId) -> Result<Vec<Phase>, RuntimeError> {
         let snapshot = self.require(id).await?;

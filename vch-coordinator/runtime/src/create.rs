@@ -12,28 +12,29 @@ use vch_ledger::{
     AddContainer, Answer, Channel, Command, Connect, ContainerId, DocumentKind, Refusal, SocketPath,
 };
 
-/// A container to create. The runtime sets `add.channel` and the container of each of `connect`;
-/// their values are ignored.
+/// A container to create with [`Runtime::create`]. The caller need not set `add.channel`, nor
+/// `container` in each of `connect`: the runtime overwrites them.
 #[derive(Clone, Debug)]
 pub struct Create {
-    /// The container's row.
+    /// The container's name, host name, resolver settings and published ports.
     pub add: AddContainer,
-    /// The container's configuration.
+    /// The description of what the container's VM runs: image, process, limits and options.
     pub workload: Workload,
-    /// The container's endpoints.
+    /// The networks to connect the container to, each with the wanted addresses and names.
     pub connect: Vec<Connect>,
 }
 
 impl Runtime {
-    /// Creates a container with its endpoints and its workload in one transaction.
+    /// Creates a container with its network endpoints in one transaction, and returns its ID.
+    /// Starts nothing.
     ///
-    /// As in dockerd, an endpoint that is not possible now is requested again when the container
-    /// starts: the network may be created or the address released meanwhile. An address that its
-    /// network can never have is refused at once.
+    /// As in dockerd, a missing network or a taken address is not an error now: the container is
+    /// created without any endpoint, and its next start connects the networks or fails. An address
+    /// that its network can never have is refused at once.
     ///
     /// # Errors
     /// Returns an error, and creates nothing, in these cases:
-    /// - [`RuntimeError::Disabled`] if this VCH starts no VMs.
+    /// - [`RuntimeError::Disabled`] if the coordinator is configured to start no VMs.
     /// - [`RuntimeError::Request`] if the ledger refuses the container.
     /// - [`RuntimeError::File`] if no path for its sockets can be made.
     /// - [`RuntimeError::Unwritable`] if its workload cannot be serialized.
@@ -90,12 +91,13 @@ impl Runtime {
         made.ok_or_else(|| RuntimeError::NotOurs(name.to_string()))
     }
 
-    /// Removes an awaited endpoint from a container's configuration. Returns whether the container
-    /// awaited an endpoint on that network.
+    /// Removes an endpoint that the container awaits: one that [`create`](Self::create) could not
+    /// make, and that the next start would connect. `network` is the network as the user named it.
+    /// Returns `false` if the container awaits no endpoint on that network.
     ///
     /// # Errors
     /// Returns an error, and changes nothing, in these cases:
-    /// - [`RuntimeError::Document`] if a document of the container cannot be read.
+    /// - [`RuntimeError::Document`] if a stored document of the container cannot be read.
     /// - [`RuntimeError::Request`] if the change cannot be stored.
     pub async fn cancel_pending(
         &self,
@@ -119,12 +121,13 @@ impl Runtime {
         Ok(true)
     }
 
-    /// Connects a container to a further network, including a container whose VM another program
-    /// runs. `record` changes the document [`Workload::shown`] in the same transaction.
+    /// Connects a container to a further network, also a container whose VM another program runs.
+    /// `record` may change [`Workload::shown`], the JSON in which an API keeps what it shows of the
+    /// container; that change is stored in the same transaction.
     ///
     /// # Errors
     /// Returns an error, and changes nothing, in these cases:
-    /// - [`RuntimeError::Document`] if a document of the container cannot be read.
+    /// - [`RuntimeError::Document`] if a stored document of the container cannot be read.
     /// - [`RuntimeError::Request`] if the ledger refuses the endpoint or it cannot be set up.
     pub async fn connect(
         &self,

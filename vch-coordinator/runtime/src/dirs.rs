@@ -3,18 +3,19 @@
 use std::path::PathBuf;
 use vch_ledger::ContainerId;
 
-/// The directories of containers' files.
+/// The two directories below which the coordinator keeps the files of containers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dirs {
-    /// The directory of files that outlive a restart of the VCH.
+    /// The directory of persistent files, which outlive a restart of the host.
     pub state: PathBuf,
-    /// The directory of sockets.
+    /// The directory of the sockets of running VMs; its content may be lost at a restart of the
+    /// host.
     pub run: PathBuf,
 }
 
 impl Dirs {
-    /// Returns the directory of a container's persistent files: its disk, its log, and how it
-    /// ended.
+    /// Returns the directory of a container's persistent files: its disk, its log and the outcome
+    /// of its last run.
     pub fn of(&self, container: ContainerId) -> PathBuf {
         self.containers().join(container.to_string())
     }
@@ -24,7 +25,8 @@ impl Dirs {
         self.state.join("containers")
     }
 
-    /// Returns the directory of the sockets of the container with this token.
+    /// Returns the directory of the sockets of one container's VM. `token` is the random name that
+    /// the container got at its creation.
     pub fn sockets(&self, token: &str) -> PathBuf {
         self.run.join("vms").join(token)
     }

@@ -1,20 +1,22 @@
-//! The interface to the store that makes VMs' disks.
+//! The interface to the image store, which makes the disks of VMs.
 
 use super::RuntimeError;
 use futures_util::future::BoxFuture;
 use std::path::{Path, PathBuf};
 
-/// Makes the disks of containers' VMs.
+/// Makes the disks of containers' VMs. The coordinator's image store ([`vch_image_store::Store`])
+/// implements it.
 pub trait Disks: Send + Sync {
-    /// Returns the path of an image's root file system, a squashfs file. Makes it if it does not
-    /// exist yet.
+    /// Returns the path of an image's root file system, a read-only squashfs file. Makes the file
+    /// if it does not exist yet. `image` is the image's ID, a digest (`sha256:…`).
     ///
     /// # Errors
     /// - [`RuntimeError::NoImage`] if `image` is not a digest.
     /// - [`RuntimeError::Image`] if the root file system cannot be made.
     fn root<'a>(&'a self, image: &'a str) -> BoxFuture<'a, Result<PathBuf, RuntimeError>>;
 
-    /// Creates an empty ext4 file system at `path`, of `bytes` or the VCH's default size. The file
+    /// Creates the file at `path` with an empty ext4 file system, which holds what a container
+    /// writes. It has a size of `bytes`, or the store's default size if `bytes` is `None`. The file
     /// is sparse: only written blocks take room.
     ///
     /// # Errors

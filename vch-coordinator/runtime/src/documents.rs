@@ -1,12 +1,14 @@
-//! A cache of decoded documents of containers. A document is decoded once until the ledger has
-//! another text for it, and never on the ledger's thread.
+//! A cache of the decoded JSON documents of containers. A document is decoded once until the ledger
+//! has another text for it, and never on the ledger's thread.
 
 use super::workload::{RunState, Workload};
 use parking_lot::{Mutex, MutexGuard};
 use std::{collections::HashMap, sync::Arc};
 use vch_ledger::ContainerId;
 
-/// Decoded documents by container.
+/// A cache of containers' decoded JSON documents: workloads and run states.
+/// [`ContainerRows::decode`](super::ContainerRows::decode) uses it, so that an unchanged document
+/// is decoded only once.
 #[derive(Debug, Default)]
 pub struct Documents(Mutex<HashMap<ContainerId, Entry>>);
 
@@ -17,7 +19,8 @@ struct Entry {
 }
 
 impl Documents {
-    /// Decodes a workload, or returns it from the cache.
+    /// Returns the workload that `text` describes in JSON: from the cache if `text` is the same
+    /// allocation as last time, or else by decoding it.
     ///
     /// # Errors
     /// Returns the JSON error if the text is not a workload.
@@ -39,10 +42,11 @@ impl Documents {
         Ok(workload)
     }
 
-    /// Decodes the state of a run, or returns it from the cache.
+    /// Returns the run state that `text` describes in JSON: from the cache if `text` is the same
+    /// allocation as last time, or else by decoding it.
     ///
     /// # Errors
-    /// Returns the JSON error if the text is not the state of a run.
+    /// Returns the JSON error if the text is not a run state.
     pub fn run_state(
         &self,
         container: ContainerId,

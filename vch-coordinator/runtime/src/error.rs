@@ -9,21 +9,23 @@ use vch_ledger::Refusal;
 use vch_shim::ClientError;
 use vch_store::WriterError;
 
-/// Why a request about a container's run was not carried out.
+/// The reason for which a request about a container was not carried out.
 #[derive(Debug, Error)]
 pub enum RuntimeError {
-    /// The ledger refused the request, or the network could not be changed accordingly.
+    /// The ledger (the coordinator's store of decisions) refused the request or could not store it,
+    /// or the host's network could not be changed accordingly.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// This VCH starts no VMs.
+    /// The coordinator starts no VMs: its configuration has no `kind = "qemu"` in the table
+    /// `[runtime]`.
     #[error(
         "this VCH starts no VMs: set `kind = \"qemu\"` in the table [runtime] of vch.toml and start the coordinator again"
     )]
     Disabled,
-    /// The container has no workload: another program runs its VM.
+    /// The container of this ID or name does not exist, or another program runs its VM.
     #[error("container {0} is run by somebody else: it was made by `vchctl container add`")]
     NotOurs(String),
-    /// The container does not run.
+    /// The container with this ID does not run.
     #[error("container {0} is not running")]
     NotRunning(String),
     /// The container runs or waits to be restarted, so that it cannot be removed without force.
@@ -34,60 +36,62 @@ pub enum RuntimeError {
         /// The container's state: `running` or `restarting`.
         state: &'static str,
     },
-    /// The container is being removed.
+    /// The container with this ID is being removed.
     #[error("container {0} is being removed")]
     Removing(String),
-    /// The VM still runs although its shim was killed.
+    /// The VM of the container with this ID still runs although its shim process was sent SIGKILL.
     #[error(
         "the VM of container {0} could not be ended: its process does not go although it was killed: see `vchctl status`, and try again"
     )]
     Unkillable(String),
-    /// The VM of an earlier run still runs.
+    /// The container has ended, but the VM of its last run still runs. Starting a second VM would
+    /// damage the disk that both would write.
     #[error(
         "the VM of an earlier run of container {name} goes on, as process {pid}: `docker kill {name}` ends it"
     )]
     Orphan {
         /// The container's name.
         name: String,
-        /// The process number of the VM's shim.
+        /// The process ID of the VM's shim process on the host.
         pid: u32,
     },
-    /// The error that several requests share.
+    /// One error that answers several requests; [`own`](Self::own) returns it.
     #[error(transparent)]
     Shared(Arc<RuntimeError>),
-    /// The container's process did not start.
+    /// The container's VM or its process did not start.
     #[error("{reason}")]
     NotStarted {
-        /// The exit code, as a shell has it: 127 if the program was not found, 126 if it is not
-        /// executable, 125 for other reasons.
+        /// The exit code, as shells have it: 127 if the program was not found, 126 if it is not
+        /// executable, 137 if the start was cancelled by a kill, 125 or 128 for other reasons.
         code: u8,
-        /// The reason in words.
+        /// The reason, for the user.
         reason: String,
     },
-    /// The VM's shim answered with an error or not at all.
+    /// The shim, the process that runs the container's VM, answered with an error or not at all.
     #[error(transparent)]
     Shim(#[from] ClientError),
-    /// The image cannot be read, or a disk cannot be made.
+    /// The image cannot be read, or a disk of the VM cannot be made from it.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// The workload's image is not a digest.
+    /// The workload names its image by this text, which is not a digest (`sha256:…`).
     #[error("No such image: {0}")]
     NoImage(String),
-    /// The workload cannot be converted for the shim.
+    /// The workload contains a value that a VM cannot be started with.
     #[error(transparent)]
     Launch(#[from] LaunchError),
-    /// A document of the container cannot be serialized as JSON.
+    /// The workload or run state of the container cannot be serialized as JSON.
     #[error("what is to be kept of the container cannot be written")]
     Unwritable(#[source] serde_json::Error),
-    /// A document of the container cannot be read.
+    /// The container's stored workload (its configuration) or run state cannot be read: another
+    /// release wrote it, or a user changed it.
     #[error("{}", .0.reason)]
     Document(Box<Unreadable>),
     /// An operation on a file or directory failed.
     #[error("cannot {what} {}", path.display())]
     File {
-        /// The operation, as a verb: "cannot {what} {path}".
+        /// The operation, as the verb of the sentence "cannot {what} {path}".
         what: &'static str,
-        /// The path.
+        /// The path of the file or directory.
         path: PathBuf,
         /// The error of the operation.
         #[source]
@@ -111,7 +115,7 @@ impl RuntimeError {
         }
     }
 
-    /// Returns the error itself if several requests share it.
+    /// Returns the error inside [`Self::Shared`], or else the error itself.
     pub fn own(&self) -> &Self {
         match self {
             Self::Shared(error) => error.own(),

@@ -1,4 +1,5 @@
-//! Events of containers, as subscribers receive them.
+//! Events of containers, such as "started" and "died", and the channel on which subscribers
+//! (`docker events`) receive them.
 
 use super::health::HealthStatus;
 use protocol::process::TerminalSize;
@@ -14,44 +15,45 @@ use vch_ledger::ContainerId;
 /// learns that it did.
 const BEHIND: usize = 1024;
 
-/// An event of a container.
+/// One event of a container, with the container's name, image and labels at that time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerEvent {
-    /// The time, in nanoseconds since 1970.
+    /// The time of the event, in nanoseconds since 1970 (UTC).
     pub at_ns: u128,
-    /// The action that happened.
+    /// What happened.
     pub action: ContainerAction,
     /// The container's ID.
     pub container: ContainerId,
     /// The container's name.
     pub name: String,
-    /// The container's image, as the user named it.
+    /// The container's image, as the user named it at `docker create`.
     pub image: String,
     /// The container's labels.
     pub labels: BTreeMap<String, String>,
 }
 
-/// An action that happened to a container.
+/// What happened to a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContainerAction {
     /// The container was created.
     Created,
-    /// The container's process runs.
+    /// The container was started: its process runs.
     Started,
     /// The container's process has ended.
     Died {
-        /// The exit code.
+        /// The exit code of the process.
         code: u8,
-        /// How long the container ran.
+        /// How long the process ran.
         ran: Duration,
     },
-    /// A user stopped the container.
+    /// A request of a user stopped the container.
     Stopped,
-    /// A signal was sent to the container's process.
+    /// The signal with this number (signal(7)) was sent to the container's process.
     Signalled(u8),
     /// The guest's kernel killed the container because it ran out of memory.
     OutOfMemory,
-    /// A user restarted the container.
+    /// A request of a user restarted the container. Restarts by the restart policy are only
+    /// [`Died`](Self::Died) and [`Started`](Self::Started).
     Restarted,
     /// The container was renamed.
     Renamed {
@@ -66,22 +68,22 @@ pub enum ContainerAction {
     Attached,
     /// A client detached from the container's streams by its detach keys.
     Detached,
-    /// The container's terminal was resized.
+    /// The container's terminal was resized to this size.
     Resized(TerminalSize),
-    /// The container's processes were listed.
+    /// A client listed the container's processes (`docker top`).
     Listed,
-    /// The container's health status changed.
+    /// The status of the container's health check changed to this one.
     HealthChanged(HealthStatus),
-    /// An action of an exec in the container.
+    /// Something happened to an exec, a further process in the container (`docker exec`).
     Exec {
-        /// The ID of the exec.
+        /// The ID of the exec, by which the Docker API names it.
         exec: String,
-        /// The action.
+        /// What happened to the exec.
         action: ExecAction,
     },
 }
 
-/// An action of an exec, a further process in a container.
+/// What happened to an exec, a further process in a container (`docker exec`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExecAction {
     /// The exec was created, with these arguments (the program first).
@@ -94,7 +96,8 @@ pub enum ExecAction {
     Died(i64),
 }
 
-/// The channel on which events are sent and received. Cheap to clone.
+/// The channel of all containers' events: every subscriber receives every event. Cheap to clone;
+/// clones share the channel.
 #[derive(Clone, Debug)]
 pub struct Events(broadcast::Sender<Arc<ContainerEvent>>);
 
@@ -105,25 +108,26 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Subscribes to the events from now on.
+    /// Returns a receiver of all events from now on. A receiver that lags by more than 1,024 events
+    /// loses the oldest ones, and gets `RecvError::Lagged` instead.
     pub fn listen(&self) -> broadcast::Receiver<Arc<ContainerEvent>> {
         self.0.subscribe()
     }
 
-    /// Sends an event to all subscribers.
+    /// Sends an event to all subscribers. Does nothing if there are none.
     pub fn tell(&self, event: ContainerEvent) {
         // Sending fails if there are no subscribers, which is the usual case.
         let _ = self.0.send(Arc::new(event));
     }
 }
 
-/// Returns the time in nanoseconds since 1970.
+/// Returns the present time in nanoseconds since 1970 (UTC); 0 if the clock is before that.
 pub fn now_ns() -> u128 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0, |since| since.as_nanos())
 }
 
-/// Returns the time in milliseconds since 1970.
+/// Returns the present time in milliseconds since 1970 (UTC); 0 if the clock is before that.
 pub fn now_ms() -> u64 {
     u64::try_from(now_ns() / 1_000_000).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,5 @@
-//! The handle of a container's supervisor: sends it requests, and shows the container's state.
+//! The handle of a container's supervisor (the task that controls its run): sends requests to the
+//! supervisor, and shows the container's state to tasks that wait for a change.
 
 use super::{
     ask::{Answered, Ask, Reply},
@@ -15,7 +16,7 @@ use vch_shim::Phase;
 /// How many requests may be queued for a supervisor. Further senders wait.
 const WAITING: usize = 64;
 
-/// The handle of a container's supervisor.
+/// The handle of a container's supervisor, the task that controls the container's run.
 #[derive(Debug)]
 pub(super) struct Handle {
     asks: mpsc::Sender<Ask>,
@@ -36,21 +37,20 @@ struct HandleState {
     phases: Vec<Phase>,
 }
 
-/// The state of a container, as it is shown to those that wait for a change.
+/// The state of a container, as tasks see it that wait for a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// The run as it is stored.
+    /// The state of the container's run, as it is stored.
     pub run_state: RunState,
-    /// Whether the VM is being started. The launch then decides the VM's NICs, and nothing else may
-    /// change them.
+    /// Whether the VM is being started. Meanwhile only the launch decides which NICs the VM has.
     pub starting: bool,
     /// How many times the container has started since the coordinator started.
     pub starts: u64,
     /// How many times the container has ended since the coordinator started.
     pub ends: u64,
-    /// How many starts have failed before there was a VM since the coordinator started.
+    /// How many starts have failed since the coordinator started, before a VM existed.
     pub refusals: u64,
-    /// Whether the container is removed.
+    /// Whether the container was removed.
     pub gone: bool,
 }
 
@@ -93,8 +93,8 @@ impl Handle {
         self.asks.send(ask).await.is_ok()
     }
 
-    /// Keeps a container that is removed at its end from being removed until the returned guard is
-    /// dropped.
+    /// Waits for permission to read the container's output. A container that is removed
+    /// automatically at its end stays until the returned guard is dropped.
     pub async fn read(&self) -> OwnedRwLockReadGuard<()> {
         Arc::clone(&self.readers).read_owned().await
     }
@@ -104,18 +104,20 @@ impl Handle {
         drop(self.readers.write().await);
     }
 
-    /// Returns a receiver of the container's state, now and from now on.
+    /// Returns a receiver of the container's state: it has the present state, and is notified of
+    /// each change.
     pub fn watch(&self) -> watch::Receiver<Seen> {
         self.seen.subscribe()
     }
 
-    /// Shows a new state of the run.
+    /// Publishes a new state of the run.
     pub fn show(&self, run_state: RunState) {
         self.seen.send_modify(|seen| seen.run_state = run_state);
     }
 
-    /// Shows that the container has ended, or that its start has failed. If the start failed before
-    /// there was a VM, the time of the last end is unchanged and counts as a refusal.
+    /// Publishes that the container has ended, or that its start has failed. A state with an
+    /// unchanged time of the last end means that the start failed before a VM existed; it counts as
+    /// a refusal.
     pub fn show_end(&self, run_state: RunState) {
         self.seen.send_modify(|seen| {
             if run_state.finished_ms == seen.run_state.finished_ms {
@@ -127,7 +129,7 @@ impl Handle {
         });
     }
 
-    /// Shows that the container has started.
+    /// Publishes that the container has started.
     pub fn show_start(&self, run_state: RunState) {
         self.seen.send_modify(|seen| {
             seen.run_state = run_state;
@@ -135,7 +137,7 @@ impl Handle {
         });
     }
 
-    /// Shows whether the VM is being started.
+    /// Publishes whether the VM is being started.
     pub fn show_starting(&self, starting: bool) {
         self.seen.send_if_modified(|seen| {
             let changed = seen.starting != starting;
@@ -144,12 +146,12 @@ impl Handle {
         });
     }
 
-    /// Shows that the container is removed.
+    /// Publishes that the container was removed.
     pub fn show_removal(&self) {
         self.seen.send_modify(|seen| seen.gone = true);
     }
 
-    /// Waits until no start is under way. Waiting cannot fail, since `self` holds the sender.
+    /// Waits until no start of the container is under way.
     pub async fn started(&self) {
         let _ = self.watch().wait_for(|seen| !seen.starting).await;
     }
@@ -159,6 +161,7 @@ impl Handle {
         self.state().policy.clone()
     }
 
+    /// Replaces the part of the container's configuration that its lifecycle depends on.
     pub fn set_policy(&self, policy: Policy) {
         self.state().policy = policy;
     }
@@ -168,17 +171,18 @@ impl Handle {
         self.state().health.clone()
     }
 
+    /// Replaces the container's health; `None` if it does not run or has no health check.
     pub fn set_health(&self, health: Option<Health>) {
         self.state().health = health;
     }
 
-    /// Begins to record the phases of a start.
+    /// Forgets the timed phases of the last start, and begins to record those of a new one.
     pub fn begin_phases(&self) {
         self.state().phases.clear();
         self.phase("asked");
     }
 
-    /// Records the end of a phase of the start.
+    /// Records that a phase of the start, such as `disks`, has ended now.
     pub fn phase(&self, name: &str) {
         let at_us = u64::try_from(now_ns() / 1000).unwrap_or(u64::MAX);
         self.state().phases.push(Phase {
@@ -188,7 +192,7 @@ impl Handle {
         });
     }
 
-    /// Returns the coordinator's phases of the last start.
+    /// Returns the timed phases of the last start that the coordinator itself went through.
     pub fn phases(&self) -> Vec<Phase> {
         self.state().phases.clone()
     }

@@ -5,31 +5,33 @@ use std::collections::VecDeque;
 /// How many results are kept, as in Docker.
 const KEPT: usize = 5;
 
-/// The health of a container with a health check.
+/// The health of a running container that has a health check (`HEALTHCHECK` of an image, `docker
+/// run --health-cmd`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
-    /// The status.
+    /// The status that follows from the results so far.
     pub status: HealthStatus,
-    /// The number of failures in a row.
+    /// The number of failed checks since the last success. Failures that do not count, since the
+    /// container has just started, are left out.
     pub failing: i64,
-    /// The last results, oldest first.
+    /// The results of the last checks, at most 5, oldest first.
     pub log: VecDeque<HealthResult>,
 }
 
-/// The health status of a container.
+/// The health status of a container, as `docker ps` shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HealthStatus {
-    /// No check has succeeded yet, and not too many have failed.
+    /// No check has succeeded yet, and fewer checks than the limit (`retries`) have failed.
     #[default]
     Starting,
-    /// The last check succeeded, or fewer than the limit have failed since.
+    /// A check has succeeded, and fewer checks than the limit (`retries`) have failed since.
     Healthy,
-    /// Too many checks in a row have failed.
+    /// As many checks in a row as the limit (`retries`), or more, have failed.
     Unhealthy,
 }
 
 impl HealthStatus {
-    /// Returns Docker's word for the status.
+    /// Returns Docker's word for the status: `starting`, `healthy` or `unhealthy`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -39,22 +41,25 @@ impl HealthStatus {
     }
 }
 
-/// The result of one check.
+/// The result of one run of a health check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthResult {
-    /// When the check began, in nanoseconds since 1970.
+    /// When the check began, in nanoseconds since 1970 (UTC).
     pub start_ns: u128,
-    /// When the check ended, in nanoseconds since 1970.
+    /// When the check ended, in nanoseconds since 1970 (UTC).
     pub end_ns: u128,
     /// The exit code: 0 for success; -1 if the check could not be run or took too long.
     pub code: i64,
-    /// The output of the check.
+    /// The first 4,096 bytes of the check's output and error output; or the reason for which the
+    /// check could not be run or was ended.
     pub output: String,
 }
 
 impl Health {
-    /// Adds a result and returns whether the status changed. While `starting` is true, failures do
-    /// not count.
+    /// Adds the result of a check, and returns whether the status changed. `retries` is the number
+    /// of failures in a row that make the container unhealthy. `starting` says whether the
+    /// container is in its start period: a failure then does not count, unless a check has
+    /// succeeded before.
     pub fn observe(&mut self, result: HealthResult, retries: i64, starting: bool) -> bool {
         let before = self.status;
         if result.code == 0 {

@@ -1,8 +1,8 @@
-//! The runtime hook: asks the program that runs the VMs to plug, unplug and reattach a NIC of a
-//! running VM.
+//! The runtime hook, for hosts on which another program runs the containers' VMs: the coordinator
+//! asks that program to plug, unplug and reattach a NIC of a running VM.
 //!
-//! The program listens on a Unix socket. For each request the coordinator connects, writes one line of
-//! JSON and reads one line, all within [`DEADLINE`]:
+//! The program listens on a Unix socket. For each request the coordinator connects, writes one line
+//! of JSON and reads one line, all within [`DEADLINE`]:
 //!
 //! ```text
 //!   {"plug":{"container":"web","container_id":"…64…","endpoint_id":"…64…","interface":"eth1",
@@ -14,10 +14,10 @@
 //! |---|---|---|
 //! | `plug` | the running container was connected; its tap exists | the VM has a NIC with that MAC address on that tap; `nic` says where in the VM, as in `container connect --nic` |
 //! | `unplug` | the container was disconnected; the tap still exists | the VM has no such NIC |
-//! | `replug` | the tap under the VM's NIC was deleted from outside and created again | the VM's NIC works again: by `TUNSETIFF` on a descriptor of the old tap that was kept (linux/if_tun.h), or by another NIC |
+//! | `replug` | the tap under the VM's NIC was deleted by another program and created again | the VM's NIC works again: by `TUNSETIFF` on a descriptor of the old tap that was kept (linux/if_tun.h), or by another NIC |
 //!
-//! Requests are idempotent: the answer is `done` if nothing needs to change. An `error` to `plug` undoes
-//! the connection; the other requests are repeated later.
+//! Requests are idempotent: the answer is `done` if nothing needs to change. An `error` to `plug`
+//! undoes the connection; the other requests are repeated later.
 
 use futures_util::{FutureExt, future::BoxFuture};
 use protocol::spec::NicMatch;
@@ -32,12 +32,13 @@ use tokio::{
 use vch_ledger::desired::Nic;
 use vch_network::{NicError, Nics};
 
-/// How long a request may take, from connecting to the answer.
+/// The maximum time of one request to the hook program, from connecting to the answer.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 /// The maximum length of an answer in bytes.
 const MAX_ANSWER: u64 = 64 << 10;
 
-/// A client of the program that runs the VMs.
+/// A client of the hook: the program that runs the VMs in place of this coordinator (`[runtime]
+/// hook` in vch.toml). Implements [`Nics`].
 #[derive(Clone, Debug)]
 pub struct Hook {
     socket: PathBuf,
@@ -90,10 +91,10 @@ enum HookAnswer {
     Error(String),
 }
 
-/// Why the program did not give a usable answer.
+/// The reason for which the hook program (see the [module](self)) did not give a usable answer.
 #[derive(Debug, Error)]
 pub enum HookError {
-    /// The connection was refused or broke.
+    /// The connection to the program's socket was refused or broke.
     #[error(
         "the runtime hook {} does not answer: start the program that runs the VMs, or take `runtime.hook` out of vch.toml",
         socket.display()
@@ -111,7 +112,7 @@ pub enum HookError {
         /// The path of the program's socket.
         socket: PathBuf,
     },
-    /// The answer is not valid.
+    /// The program answered a line that is neither `{"done":true}` nor `{"error":…}`.
     #[error("the runtime hook {} answered what is no answer: `{text}`", socket.display())]
     Answer {
         /// The path of the program's socket.
@@ -128,7 +129,8 @@ impl From<HookError> for NicError {
 }
 
 impl Hook {
-    /// Creates the client of the program that listens on `socket`. Does not connect yet.
+    /// Returns a client of the program that listens on the Unix socket at the path `socket`. Does
+    /// not connect yet.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
         Self {
             socket: socket.into(),

@@ -1,4 +1,4 @@
-//! Provides VMs' disks from the VCH's image store.
+//! Makes VMs' disks by the coordinator's image store.
 
 use super::{Disks, RuntimeError};
 use futures_util::{FutureExt, future::BoxFuture};

@@ -1,5 +1,5 @@
-//! Derives a VM's [`Launch`], which its shim is given, from a container's snapshot, without I/O
-//! except for one look whether the modules disk exists.
+//! Derives a VM's [`Launch`], the description that its shim process gets, from a container's
+//! snapshot. Apart from one check whether the modules disk exists, this module does no I/O.
 
 use super::{
     ContainerSnapshot, Vms, capability,
@@ -35,30 +35,30 @@ const CPU_PERIOD_US: u64 = 100_000;
 /// How many billionths of a processor correspond to one microsecond of quota in each such period.
 const NANO_CPUS_PER_QUOTA_US: u64 = 1_000_000_000 / CPU_PERIOD_US;
 
-/// The paths of a container's files.
+/// The paths of the files and sockets of one container's VM.
 pub struct LaunchPaths<'a> {
-    /// The container's directory.
+    /// The directory of the container's persistent files.
     pub dir: &'a Path,
     /// The directory of the container's sockets.
     pub sockets: &'a Path,
-    /// The root file system of the container's image.
+    /// The squashfs file with the root file system of the container's image.
     pub image_disk: PathBuf,
-    /// The container's writable layer.
+    /// The ext4 file with what the container writes.
     pub writable_disk: PathBuf,
 }
 
-/// Why a workload cannot be converted to a [`Launch`].
+/// The reason for which a VM cannot be started as a container's workload describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LaunchError {
-    /// The capability with this name is unknown.
+    /// The workload names this capability, which is not one of capabilities(7).
     #[error("invalid capability: {0:?}: see capabilities(7)")]
     Capability(String),
-    /// The resource limit with this name is unknown.
+    /// The workload names this resource limit (`--ulimit`), which is not one of setrlimit(2).
     #[error("invalid ulimit type: {0}")]
     Limit(String),
 }
 
-/// Returns how to start a container's VM and process.
+/// Returns the description with which a shim process starts a container's VM and the process in it.
 ///
 /// # Errors
 /// - [`LaunchError::Capability`] if the workload names an unknown capability.
@@ -108,7 +108,8 @@ fn modules_disk(initramfs: &Path) -> Option<PathBuf> {
     beside.is_file().then_some(beside)
 }
 
-/// Returns the NIC of an endpoint in the form that shims use.
+/// Returns the VM's NIC for an endpoint (a container's connection to a network), as shims describe
+/// NICs.
 pub fn nic(endpoint: &Endpoint) -> Nic {
     Nic {
         id: nic_id(endpoint.id),
@@ -117,13 +118,13 @@ pub fn nic(endpoint: &Endpoint) -> Nic {
     }
 }
 
-/// Returns the ID by which a shim knows the NIC of an endpoint. It begins with a letter, as QEMU
-/// requires.
+/// Returns the ID of the VM's NIC for an endpoint, by which the shim and QEMU name the NIC. It
+/// begins with a letter, as QEMU requires.
 pub fn nic_id(endpoint: EndpointId) -> String {
     format!("n{}", endpoint.short())
 }
 
-/// Returns the limits of the host's kernel for a container's VM.
+/// Returns the size of a container's VM, from which the limits of its cgroup on the host follow.
 pub fn bounds(snapshot: &ContainerSnapshot, vms: &Vms) -> Bounds {
     let workload = &*snapshot.workload;
     Bounds {
@@ -205,7 +206,8 @@ fn covered(written: Option<&[String]>, default: &[&str]) -> Vec<String> {
     }
 }
 
-/// Returns the container's own process.
+/// Returns the container's main process as the guest's init gets it: arguments, environment, user,
+/// capabilities and limits. An exec or a health check begins with the same values.
 ///
 /// # Errors
 /// - [`LaunchError::Capability`] if the workload names an unknown capability.
@@ -240,7 +242,8 @@ pub fn process(snapshot: &ContainerSnapshot) -> Result<Process, LaunchError> {
     })
 }
 
-/// Returns the limits of the container's cgroup in its VM, for its start and for `docker update`.
+/// Converts a container's limits to the values of its cgroup inside its VM. They are set at the
+/// container's start and by `docker update`.
 pub fn cgroup_limits(resources: &Resources) -> CgroupLimits {
     let positive = |number: i64| u64::try_from(number).ok().filter(|number| *number > 0);
     let quota = positive(resources.cpu_quota).zip(positive(resources.period_us()));
@@ -263,8 +266,9 @@ pub fn cgroup_limits(resources: &Resources) -> CgroupLimits {
     }
 }
 
-/// Returns the environment of the container's process: Docker's own variables, then those of its
-/// links, then those of the container.
+/// Returns the environment of the container's process, as `NAME=value`: Docker's own variables
+/// (`PATH`, `HOSTNAME`, `TERM`), the variables of its links (`--link`), and the container's own
+/// variables, which replace earlier ones of the same name.
 pub fn environment(snapshot: &ContainerSnapshot) -> Vec<String> {
     let mut all = vec![
         PATH.to_owned(),
@@ -280,7 +284,8 @@ pub fn environment(snapshot: &ContainerSnapshot) -> Vec<String> {
     all
 }
 
-/// Sets `variable` (`NAME=value`) in an environment, or removes it if it has no value (`NAME`).
+/// Changes the environment `all`, a list of `NAME=value`: `NAME=value` sets a variable, and `NAME`
+/// alone removes it.
 pub fn set(all: &mut Vec<String>, variable: &str) {
     let (name, given) = match variable.split_once('=') {
         Some((name, _)) => (name, true),
@@ -295,8 +300,8 @@ pub fn set(all: &mut Vec<String>, variable: &str) {
     }
 }
 
-/// Returns the number of a resource limit (asm-generic/resource.h); `None` if the name, as in
-/// Docker's `--ulimit`, is unknown.
+/// Returns the number of a resource limit (asm-generic/resource.h), such as 7 for `nofile`. The
+/// names are those of Docker's `--ulimit`; returns `None` if the name is unknown.
 pub fn limit(name: &str) -> Option<u8> {
     Some(match name {
         "cpu" => 0,
@@ -327,8 +332,9 @@ fn log_option<T>(
     read(workload.log.get(name)?)
 }
 
-/// Parses a size as Docker's clients write it (`10m`, `512kb`, `1GiB`, or plain bytes); `None` if
-/// it is not valid.
+/// Parses a size as Docker's clients write it (`10m`, `512kb`, `1GiB`, or plain bytes), and returns
+/// it in bytes. All units are powers of 1,024. Returns `None` if the text is not valid or the size
+/// exceeds 64 bits.
 pub fn bytes(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = text[digits.len()..].trim_start().to_ascii_lowercase();

@@ -1,17 +1,22 @@
-//! Runs containers' VMs: starts and stops them, and changes them while they run.
+//! Runs each container as a VM of this host, the VCH (Virtual Container Host): starts and stops the VM, and changes it
+//! while it runs. [`Runtime`] is the entry point.
 //!
-//! Another program can run the VMs instead (`[runtime] hook`): it opens the taps that `container start`
-//! names, and [`hook`] asks it to plug and unplug the NICs of running VMs. If the VCH runs the VMs itself:
+//! A *snapshot* ([`ContainerSnapshot`]) is the stored state of one container at one moment. A container's *workload*
+//! ([`workload::Workload`]) is the description of what its VM runs; its *run state* ([`workload::RunState`]) says
+//! whether it runs, or how it ended. The ledger (the coordinator's store of decisions) keeps both as JSON documents.
 //!
 //! ```text
-//!   api::docker ──► Runtime (containers: make, get, wait)  ──► ledger rows: container, workload, life
+//!   docker-api ──► Runtime (create, get, wait, connect)  ──► ledger rows: container, workload, run state
 //!                        │ start, stop, kill, remove
 //!                        ▼
-//!                   one supervisor for each container, which drives its lifecycle
+//!                   one supervisor for each container: a task that drives the container's lifecycle
 //!                        │
 //!                        ▼
-//!                   one shim for each VM, which outlives the coordinator ──► QEMU
+//!                   one shim (vch-shim) for each VM: a process that outlives the coordinator ──► QEMU
 //! ```
+//!
+//! Another program can run the VMs instead (`[runtime] hook` in vch.toml): it opens the taps that `vchctl container
+//! start` names, and [`hook`] asks it to plug and unplug the NICs of running VMs.
 
 mod adopt;
 mod ask;

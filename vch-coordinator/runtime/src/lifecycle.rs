@@ -43,7 +43,7 @@ const LAST_READS: Duration = Duration::from_secs(10);
 /// The exit code of a container whose start was refused, as in Docker.
 const NOT_STARTED: i32 = 128;
 
-/// The state of a container's lifecycle.
+/// The state of a container's lifecycle. [`Lifecycle::step`] changes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// The container has never run.
@@ -54,25 +54,26 @@ pub enum State {
     Running(Running),
     /// The container's process is being ended.
     Stopping(stop::Stopping),
-    /// The container has ended, and its end is being stored.
+    /// The container has ended or its start has failed, and this is being stored.
     Ending {
-        /// Whether the container was found running by this coordinator and ended without answering:
-        /// then it did not end by itself.
+        /// Whether an earlier coordinator started the run, and its shim never answered this
+        /// coordinator. The container then probably ended because the host went down, and not by
+        /// itself.
         found: bool,
         /// How long the container ran.
         ran: Duration,
-        /// The failed start; `None` if the container had run.
+        /// The start that failed; `None` if the container's process had run.
         failed_start: Option<start::FailedStart>,
     },
     /// The container has ended.
     Exited {
-        /// When the container is removed at the latest, if it is removed when it ends; earlier if
-        /// no client reads its output any more.
+        /// If the container is to be removed at its end: the time of its removal. It is removed
+        /// earlier if no client reads its output any more. `None` if the container is kept.
         removed_at: Option<Instant>,
     },
     /// The restart policy will start the container.
     Restarting {
-        /// When.
+        /// When the restart policy starts the container.
         at: Instant,
     },
     /// The container is being removed.
@@ -81,7 +82,7 @@ pub enum State {
     Removed,
 }
 
-/// A run.
+/// A run whose container process was seen running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Running {
     /// Since when this coordinator follows the run.
@@ -103,7 +104,8 @@ enum Waiting {
     Remove,
 }
 
-/// A container's lifecycle. `E` is the type of errors in answers.
+/// The lifecycle of one container: a state machine without I/O. `E` is the type of the errors in
+/// answers to requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lifecycle<E> {
     state: State,
@@ -117,8 +119,9 @@ pub struct Lifecycle<E> {
 }
 
 impl<E: Clone> Lifecycle<E> {
-    /// Returns the lifecycle of a container as it is stored. `in_force` is true if its start was
-    /// committed and its end was not.
+    /// Returns the lifecycle of a container whose run state was read from the ledger. `in_force`
+    /// says whether the ledger has the container as started: its start was committed, and its end
+    /// was not.
     pub fn new(run: RunState, in_force: bool, now: Instant) -> Self {
         let state = match run.status {
             Status::Running if in_force => State::Running(Running {
@@ -146,12 +149,14 @@ impl<E: Clone> Lifecycle<E> {
         &self.state
     }
 
-    /// Returns the run as it was last recorded.
+    /// Returns the state of the container's run, as it was last given to the supervisor to be
+    /// stored.
     pub fn run(&self) -> &RunState {
         &self.run
     }
 
-    /// Returns when [`Event::Woke`] is due; `None` if no time is awaited.
+    /// Returns when the supervisor must send [`Event::Woke`]; `None` if the state waits for no
+    /// time.
     pub fn wakes_at(&self) -> Option<Instant> {
         match &self.state {
             State::Stopping(stopping) => stopping.next_at,
@@ -161,7 +166,8 @@ impl<E: Clone> Lifecycle<E> {
         }
     }
 
-    /// Takes an event and returns the actions that follow from it, in order.
+    /// Takes an event, changes the state, and returns the actions that follow, in order. `policy`
+    /// is the container's present configuration, and `now` the present time.
     pub fn step(&mut self, event: Event<E>, policy: &Policy, now: Instant) -> Vec<Action<E>> {
         let mut actions = Vec::new();
         let out = &mut actions;

@@ -6,14 +6,15 @@ use std::net::IpAddr;
 /// Variables of the linked container that are not passed on.
 const OWN: [&str; 2] = ["HOME", "PATH"];
 
-/// A container that another one is linked to.
+/// A container that another container is linked to by `docker run --link`, as far as its
+/// environment variables need.
 #[derive(Clone, Copy, Debug)]
 pub struct Linked<'a> {
     /// The name of the container that has the link.
     pub by: &'a str,
-    /// The alias by which that container knows the linked container.
+    /// The alias that the link gives to the linked container.
     pub alias: &'a str,
-    /// The linked container's address on the default bridge.
+    /// The linked container's address on Docker's default bridge network.
     pub address: IpAddr,
     /// The linked container's exposed ports, such as `80/tcp`.
     pub exposed: &'a [String],
@@ -21,8 +22,8 @@ pub struct Linked<'a> {
     pub environment: &'a [String],
 }
 
-/// Returns the variables of one link, named as in Docker: `ALIAS_PORT`, `ALIAS_PORT_80_TCP` and its
-/// parts, `ALIAS_NAME`, `ALIAS_ENV_NAME`.
+/// Returns the environment variables that one link adds, as `NAME=value`. They are named as in
+/// Docker: `ALIAS_PORT`, `ALIAS_PORT_80_TCP` and its parts, `ALIAS_NAME`, `ALIAS_ENV_NAME`.
 pub fn variables(linked: &Linked<'_>) -> Vec<String> {
     let Linked {
         by,

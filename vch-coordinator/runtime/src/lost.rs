@@ -1,8 +1,10 @@
-//! Directories of containers that the ledger does not know. They are kept: losing the ledger, or
-//! restoring an older copy of it, must not delete the containers' disks.
+//! Directories of containers that the ledger (the coordinator's store of decisions) does not know.
+//! They are kept: losing the ledger, or restoring an older copy of it, must not delete the
+//! containers' disks.
 //!
-//! A removal marks the directory before it is committed, so that after a crash the next start knows which
-//! directories to delete. Every other directory without a row in the ledger is moved to `lost/`.
+//! A removal marks the container's directory before it is committed, so that after a crash the next
+//! start of the coordinator knows which directories to delete. Every other directory without a row
+//! in the ledger is moved to `lost/`.
 
 use super::{Dirs, event::now_ns};
 use std::{
@@ -20,7 +22,7 @@ const REMOVING: &str = "removing";
 /// names.
 const SAME_NAMES: u32 = 100;
 
-/// What happened to the containers' directories at a start of the coordinator.
+/// The result of the cleanup of containers' directories at a start of the coordinator.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Swept {
     /// The directories of committed removals, which are deleted now.
@@ -32,12 +34,16 @@ pub(super) struct Swept {
 }
 
 impl Dirs {
-    /// Returns the directory to which directories of unknown containers are moved.
+    /// Returns the directory to which the coordinator moves directories of containers that its
+    /// ledger does not know.
     pub fn lost(&self) -> PathBuf {
         self.state.join("lost")
     }
 
-    /// Marks a container's directory, if it exists, before the container's removal is committed.
+    /// Marks a container's directory as being removed. This is called before the container's
+    /// removal is committed: if the coordinator then crashes, its next start deletes a marked
+    /// directory of a container that the ledger does not know. Does nothing if the directory does
+    /// not exist.
     ///
     /// # Errors
     /// Returns an error if the mark cannot be made. The container must not be removed then.
@@ -49,7 +55,8 @@ impl Dirs {
         }
     }
 
-    /// Removes the mark, because the removal was refused.
+    /// Removes the mark of [`mark_removal`](Self::mark_removal), because the removal was refused.
+    /// Errors are logged.
     pub fn unmark_removal(&self, container: ContainerId) {
         let mark = self.of(container).join(REMOVING);
         match fs::remove_file(&mark) {
@@ -61,10 +68,12 @@ impl Dirs {
         }
     }
 
-    /// Deletes the directory of a container that the ledger has forgotten.
+    /// Deletes the directory of a container that was removed from the ledger. Does nothing if the
+    /// directory does not exist.
     ///
     /// # Errors
-    /// Returns an error if a file cannot be deleted. The mark then stays, and the next start deletes the rest.
+    /// Returns an error if a file cannot be deleted. The directory stays marked then, and the next
+    /// start of the coordinator deletes the rest.
     pub fn discard(&self, container: ContainerId) -> io::Result<()> {
         let directory = self.of(container);
         match remove_marked(&directory) {
@@ -73,8 +82,8 @@ impl Dirs {
         }
     }
 
-    /// Deletes the directory of a container that the ledger has forgotten, unless a process has
-    /// files of it open.
+    /// Deletes the directory of a container that was removed from the ledger. Does nothing if the
+    /// directory does not exist, or if a process has files of it open.
     ///
     /// # Errors
     /// - The errors of [`mark_removal`](Self::mark_removal).
@@ -151,7 +160,7 @@ impl Dirs {
         Ok(target)
     }
 
-    /// Returns one message for each directory in `lost/`.
+    /// Returns one message for each directory in `lost/`, for the user; see [`lost`](Self::lost).
     pub fn lost_words(&self) -> Vec<String> {
         // Usually there is no such directory.
         let Ok(entries) = fs::read_dir(self.lost()) else {

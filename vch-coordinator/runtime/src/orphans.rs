@@ -14,7 +14,7 @@ impl Runtime {
     /// Returns whether a container's shim runs.
     ///
     /// # Errors
-    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
     /// - [`RuntimeError::Document`] if a document of the container cannot be read.
     pub(super) async fn liveness(&self, id: ContainerId) -> Result<Liveness, RuntimeError> {
         let snapshot = self.require(id).await?;
@@ -30,7 +30,7 @@ impl Runtime {
     /// # Errors
     /// - [`RuntimeError::File`] if the shim cannot be found or killed.
     /// - [`RuntimeError::Unkillable`] if it still runs 20 s after SIGKILL.
-    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
     pub(super) async fn kill_shim(&self, id: ContainerId) -> Result<(), RuntimeError> {
         let snapshot = self.require(id).await?;
         let sockets = self.sockets(&snapshot)?.to_owned();

@@ -10,12 +10,14 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// A container that ran this long counts as working, and the pauses start over.
 const WELL: Duration = Duration::from_secs(10);
 
-/// How many times in a row a container was restarted without running for long.
+/// How many times in a row a container was restarted without running for at least 10 s. The next
+/// pause depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tries(u32);
 
-/// Returns the pause until a container that ended by itself after running for `ran` is restarted;
-/// `None` if it is not restarted.
+/// Returns the pause until the restart policy starts a container again that ended by itself after
+/// running for `ran`; `None` if the container stays ended. The pause begins with 100 ms and doubles
+/// with each try, up to 60 s. `tries` is updated.
 pub fn after_end(
     policy: &RestartPolicy,
     run_state: &RunState,
@@ -43,8 +45,9 @@ pub fn after_end(
     Some(pause)
 }
 
-/// Returns whether a container that does not run is started when the VCH starts. A container that
-/// was running (`was_running`) when the VCH went down did not end by itself.
+/// Returns whether the restart policy starts a container that does not run when the coordinator
+/// starts. `was_running` says that the container ran, or waited for a restart, when the host went
+/// down.
 pub fn at_start(policy: &RestartPolicy, run_state: &RunState, was_running: bool) -> bool {
     match policy.when {
         RestartWhen::No => false,

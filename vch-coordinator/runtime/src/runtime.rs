@@ -1,4 +1,5 @@
-//! The state that all parts of the runtime share, and the reading of containers from the ledger.
+//! The [`Runtime`] with the state that all of its parts share, and the reading of containers from
+//! the ledger.
 
 use super::{
     ContainerSnapshot, Disks, RuntimeError, Unreadable,
@@ -29,26 +30,37 @@ use vch_ledger::{Channel, Command, ContainerId, DocumentKind};
 use vch_log::error_chain;
 use vch_metrics::{RegisterError, Registry};
 
-/// The containers that this VCH runs itself. Cheap to clone.
+/// The containers whose VMs this coordinator runs on its host: creates, starts, stops, reads and
+/// removes them. Cheap to clone; clones share their state.
 #[derive(Clone)]
 pub struct Runtime(pub(super) Arc<RuntimeState>);
 
 pub(super) struct RuntimeState {
+    /// Carries out commands of the ledger, and reads it.
     pub requests: Requests,
-    /// How VMs are started; `None` if this VCH starts no VMs.
+    /// How VMs are started; `None` if the coordinator is configured to start no VMs.
     pub vms: Option<Vms>,
+    /// The directories of containers' files.
     pub dirs: Dirs,
+    /// Makes the disks of VMs.
     pub disks: Arc<dyn Disks>,
+    /// The channel of containers' events.
     pub events: Events,
+    /// The saved VMs that containers' VMs are cloned from.
     pub templates: Templates,
+    /// The user IDs of running VMs.
     pub uids: Uids,
+    /// The cgroups of VMs on the host.
     pub cgroups: Cgroups,
+    /// The runtime's tasks, among them the supervisors.
     pub tasks: Tasks,
     /// One permit for each VM that may boot at the same time: as many as there are processors. More
     /// would not boot sooner, and a guest that gets too little processor time while it boots may
     /// fail to calibrate its timers.
     pub boots: Semaphore,
+    /// The metrics of VM starts.
     pub starts: StartMetrics,
+    /// The cache of decoded documents.
     pub documents: Documents,
     handles: Mutex<BTreeMap<ContainerId, Arc<Handle>>>,
     findings: Mutex<Findings>,
@@ -66,8 +78,12 @@ pub(super) struct Findings {
 }
 
 impl Runtime {
-    /// Creates the runtime. No task is spawned and no VM is started until [`adopt`](Self::adopt) or
-    /// [`start`](Self::start).
+    /// Creates the runtime. Spawns no task and starts no VM until [`adopt`](Self::adopt) or
+    /// [`start`](Self::start) is called.
+    ///
+    /// `requests` carries out commands of the ledger, `dirs` are the directories of containers'
+    /// files, and `disks` makes VMs' disks. `vms` has the settings of VMs; `None` if the
+    /// coordinator starts no VMs.
     pub fn new(requests: Requests, vms: Option<Vms>, dirs: Dirs, disks: Arc<dyn Disks>) -> Self {
         let tasks = Tasks::default();
         Self(Arc::new(RuntimeState {
@@ -88,7 +104,7 @@ impl Runtime {
         }))
     }
 
-    /// Adds what is counted of starts of VMs.
+    /// Registers the metrics of VM starts (`vch_vm_starts_total`, `vch_vm_start_seconds`).
     ///
     /// # Errors
     /// Returns [`RegisterError`] if one of these metrics is registered already.
@@ -96,30 +112,31 @@ impl Runtime {
         self.0.starts.register(registry)
     }
 
-    /// Ends the runtime's tasks and waits for them. VMs keep running.
+    /// Ends the runtime's tasks and waits for them, when the coordinator stops. VMs keep running;
+    /// the next coordinator adopts them.
     pub async fn close(&self) {
         self.0.tasks.close().await;
     }
 
-    /// Returns why VMs run without limits of the host's kernel; `None` if they have limits, or if
-    /// this VCH starts no VMs.
+    /// Returns why VMs run without the limits of cgroups on the host; `None` if they have limits,
+    /// or if the coordinator starts no VMs.
     pub fn vms_unlimited(&self) -> Option<String> {
         self.0.vms.as_ref()?;
         let unlimited = self.0.cgroups.unlimited()?;
         Some(error_chain(unlimited))
     }
 
-    /// Returns the events of containers.
+    /// Returns the channel of containers' events, to subscribe to.
     pub fn events(&self) -> &Events {
         &self.0.events
     }
 
-    /// Returns a container's snapshot; `None` if no container has that ID or this VCH does not run
-    /// it.
+    /// Reads a container's stored state. Returns `None` if no container has that ID, or if another
+    /// program runs its VM.
     ///
     /// # Errors
-    /// - [`RuntimeError::Document`] if a document of the container cannot be read.
-    /// - [`RuntimeError::Request`] if the ledger has ended.
+    /// - [`RuntimeError::Document`] if a stored document of the container cannot be read.
+    /// - [`RuntimeError::Request`] if the ledger's thread has ended, since the coordinator stops.
     pub async fn get(&self, id: ContainerId) -> Result<Option<ContainerSnapshot>, RuntimeError> {
         let rows = self
             .0
@@ -140,22 +157,24 @@ impl Runtime {
         snapshot
     }
 
-    /// Returns a container's snapshot.
+    /// Reads a container's stored state, as [`get`](Self::get) does, but fails if it does not
+    /// exist.
     ///
     /// # Errors
-    /// - [`RuntimeError::NotOurs`] if no container has that ID or this VCH does not run it.
+    /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
     /// - The errors of [`get`](Self::get).
     pub async fn require(&self, id: ContainerId) -> Result<ContainerSnapshot, RuntimeError> {
         let snapshot = self.get(id).await?;
         snapshot.ok_or_else(|| RuntimeError::NotOurs(id.to_string()))
     }
 
-    /// Returns the snapshots of all containers that this VCH runs, newest first. Leaves out
-    /// containers of which a document cannot be read; [`unreadable`](Self::unreadable) returns
-    /// them.
+    /// Reads the stored state of all containers whose VMs this coordinator runs, newest first.
+    /// Leaves out containers with a document that cannot be read; [`unreadable`](Self::unreadable)
+    /// returns them.
     ///
     /// # Errors
-    /// Returns [`RuntimeError::Request`] if the ledger has ended.
+    /// Returns [`RuntimeError::Request`] if the ledger's thread has ended, since the coordinator
+    /// stops.
     pub async fn all(&self) -> Result<Vec<ContainerSnapshot>, RuntimeError> {
         let rows = self
             .0
@@ -175,8 +194,8 @@ impl Runtime {
         Ok(all)
     }
 
-    /// Returns the containers of which a document could not be read when all containers were last
-    /// listed.
+    /// Returns the containers that the last call of [`all`](Self::all) left out, because a stored
+    /// document of theirs cannot be read.
     pub fn unreadable(&self) -> Vec<Unreadable> {
         self.findings().unreadable.clone()
     }
@@ -196,11 +215,13 @@ impl Runtime {
         self.findings().left = left;
     }
 
-    /// Returns one message for each problem with containers: unreadable documents, directories that
-    /// the ledger does not know and that could not be moved, and orphaned VMs.
+    /// Returns one message for each problem with containers, as `vchctl status` shows it: documents
+    /// that cannot be read, directories of unknown containers that could not be moved to `lost/`,
+    /// and VMs that still run although their containers have ended.
     ///
     /// # Errors
-    /// Returns [`RuntimeError::Request`] if the ledger has ended.
+    /// Returns [`RuntimeError::Request`] if the ledger's thread has ended, since the coordinator
+    /// stops.
     pub async fn warnings(&self) -> Result<Vec<String>, RuntimeError> {
         // Lists again, since another release or a user may have changed a document meanwhile.
         self.all().await?;
@@ -213,7 +234,8 @@ impl Runtime {
             .collect())
     }
 
-    /// Returns one message for each directory in `lost/`.
+    /// Returns one message for each directory in `lost/`: the files of containers that the ledger
+    /// did not know when the coordinator started.
     pub async fn lost(&self) -> Vec<String> {
         let dirs = self.0.dirs.clone();
         // A panic of the task is logged; the list is then empty.
@@ -226,7 +248,8 @@ impl Runtime {
         self.0.findings.lock()
     }
 
-    /// Returns how many bytes of the VCH's disk a container's writable layer takes.
+    /// Returns how many bytes of the host's disk a container's writable layer takes; 0 if the
+    /// container was never started.
     pub async fn written(&self, id: ContainerId) -> u64 {
         /// The unit of `st_blocks` (stat(2)), in bytes.
         const BLOCK: u64 = 512;
@@ -279,14 +302,16 @@ impl Runtime {
         self.0.handles.lock()
     }
 
-    /// Sends an event about a container, if the ledger still has the container.
+    /// Sends an event about a container to the subscribers of [`events`](Self::events). Does
+    /// nothing if the container does not exist any more.
     pub async fn tell(&self, id: ContainerId, action: ContainerAction) {
         if let Ok(Some(snapshot)) = self.get(id).await {
             self.tell_of(&snapshot, action);
         }
     }
 
-    /// Sends an event about a container.
+    /// Sends an event about a container to the subscribers of [`events`](Self::events), with the
+    /// name, image and labels of `snapshot`.
     pub fn tell_of(&self, snapshot: &ContainerSnapshot, action: ContainerAction) {
         self.0.events.tell(ContainerEvent {
             at_ns: now_ns(),

@@ -1,33 +1,38 @@
-//! The settings with which the VCH starts its VMs.
+//! The settings with which the coordinator starts VMs.
 
 use std::{path::PathBuf, time::Duration};
 use vch_qemu::Accelerator;
 
-/// The settings with which the VCH starts its VMs.
+/// The settings with which the coordinator starts its containers' VMs: the table `[runtime]` of
+/// vch.toml.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vms {
-    /// The uncompressed kernel.
+    /// The path of the guest's uncompressed kernel (`vmlinux`).
     pub kernel: PathBuf,
-    /// The initramfs with init and the agent.
+    /// The path of the initramfs, which contains the guest's init and its network agent.
     pub initramfs: PathBuf,
-    /// The `vch-shim` program; `None` for the one beside the coordinator's program.
+    /// The path of the `vch-shim` program, which runs one VM; `None` for the one beside the
+    /// coordinator's program.
     pub shim: Option<PathBuf>,
-    /// Whether VMs are clones of templates if possible, or always boot. The kernels of all clones
-    /// of a template have the same randomized addresses; their random numbers are reseeded.
+    /// Whether VMs are started as clones of a saved VM (a template) if possible; otherwise each VM
+    /// boots. Clones start faster. Clones of one template share the kernel's address layout
+    /// (KASLR); their random numbers are reseeded.
     pub clones: bool,
-    /// Whether VMs use KVM or emulation.
+    /// Whether QEMU uses KVM or emulates the processors (TCG).
     pub accelerator: Accelerator,
-    /// Memory of a container that sets no limit, in MiB.
+    /// The memory of a VM whose container sets no limit, in MiB.
     pub memory_mib: u32,
-    /// Processors of a container that sets no limit.
+    /// The number of processors of a VM whose container sets no limit.
     pub cpus: u16,
-    /// Bytes that a container may write to its root file system.
+    /// The size of a container's writable layer, in bytes, if the container sets none.
     pub disk_bytes: u64,
-    /// Registries that are contacted without TLS, as `host:port`.
+    /// The image registries that are contacted without TLS, as `host:port`.
     pub insecure_registries: Vec<String>,
-    /// The maximum time from QEMU's start until init answers.
+    /// The maximum time from QEMU's start until the guest's init answers. The start of the
+    /// container then fails.
     pub boot_deadline: Duration,
-    /// The maximum time from then until the guest's network is configured.
+    /// The maximum time from the init's answer until the guest's network is configured. The start
+    /// of the container then fails.
     pub network_deadline: Duration,
 }
 

@@ -22,13 +22,15 @@ const PROGRAM: &str = "vch-shim";
 /// seconds to load a program.
 const READY: Duration = Duration::from_secs(60);
 
-/// Starts a shim, and returns its process number when its sockets exist. The shim outlives the
-/// coordinator.
+/// Starts the shim process of a VM, with `launch` as JSON on its standard input. Returns its
+/// process ID when its sockets exist. The shim outlives the coordinator. Cancelling `abort` kills
+/// it.
 ///
 /// # Errors
 /// If an error is returned, the shim has ended:
 /// - [`RuntimeError::File`] if the program or its log file cannot be opened.
-/// - [`RuntimeError::NotStarted`] if the shim was not ready in time or `abort` was cancelled.
+/// - [`RuntimeError::NotStarted`] if the shim was not ready within 60 s, or if `abort` was
+///   cancelled.
 pub async fn spawn(
     vms: &Vms,
     launch: &Launch,
@@ -89,7 +91,9 @@ pub async fn spawn(
     }
 }
 
-/// Makes a template from a launch. The directory `dir` appears when the template is complete.
+/// Makes a template, a saved VM that was booted once: `vch-shim template` boots the VM that
+/// `launch` describes, and saves it in the directory `dir`, which appears when the template is
+/// complete.
 ///
 /// # Errors
 /// - [`RuntimeError::File`] if the program cannot be started.

@@ -12,15 +12,15 @@ const REAL_TIME: std::ops::RangeInclusive<u8> = 34..=64;
 const FROM_LEAST: u8 = 15;
 const FROM_MOST: u8 = 14;
 
-/// Returns the signal that stops a container: SIGTERM if the container names no signal, or an
-/// unknown one.
+/// Returns the number of the signal that stops a container: SIGTERM if the container names no
+/// signal, or an unknown one.
 pub fn stop_signal(workload: &Workload) -> u8 {
     let named = workload.stop_signal.as_deref();
     named.and_then(signal_number).unwrap_or(TERMINATE)
 }
 
-/// Returns the number of a signal given by number or by name, with or without `SIG`; `None` if it
-/// is unknown.
+/// Parses a signal as `docker kill --signal` takes it: a number, or a name with or without `SIG`,
+/// in any case. Returns its number, 1 to 64; `None` if the signal is unknown.
 pub fn signal_number(text: &str) -> Option<u8> {
     if let Ok(number) = text.parse::<u8>() {
         return (1..=*REAL_TIME.end()).contains(&number).then_some(number);

@@ -1,4 +1,5 @@
-//! A container's snapshot: all of its rows in the ledger, with decoded documents.
+//! A container's snapshot: everything that the ledger (the coordinator's store of decisions) has of
+//! it at one moment, with its JSON documents decoded.
 
 use super::{
     documents::Documents,
@@ -11,38 +12,43 @@ use vch_ledger::{
     Container, ContainerId, DocumentKind, Endpoint, Ledger, NetworkId, NetworkName, PortBinding,
 };
 
-/// A container of which a document cannot be read. Lists of all containers leave it out.
+/// A container with a stored document that cannot be read. Lists of all containers leave it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// The container's row.
+    /// The container's row in the ledger: name, host name, state and channel.
     pub container: Container,
-    /// The image's ID, if at least that can be read: the image stays in use.
+    /// The ID of the container's image, so that the image counts as in use; `None` if even the ID
+    /// cannot be read.
     pub image: Option<String>,
-    /// Which document cannot be read, why, and how to fix it.
+    /// A sentence for the user: which document cannot be read, why, and how to fix it.
     pub reason: String,
 }
 
-/// A container as the ledger has it at one moment: its row, endpoints, bindings and documents.
+/// The state of one container at one moment: its configuration, network endpoints, published ports
+/// and run state, as the ledger (the coordinator's store of decisions) has them, and its health.
 #[derive(Clone, Debug)]
 pub struct ContainerSnapshot {
-    /// The container's row.
+    /// The container's row in the ledger: name, host name, creation time and whether it runs.
     pub container: Container,
-    /// The container's endpoints with the names of their networks, ordered by network ID.
+    /// The container's connections to networks, each with its network's name, ordered by network
+    /// ID.
     pub endpoints: Vec<(NetworkName, Endpoint)>,
-    /// The container's published ports that are in force.
+    /// The container's published ports that are in force; empty if the container does not run.
     pub bindings: Vec<PortBinding>,
-    /// The configuration that the container was created with.
+    /// The description of what the container's VM runs: image, process, limits and options.
     pub workload: Arc<Workload>,
-    /// The state of the container's present or last run.
+    /// The state of the container's present run, or of its last one.
     pub run_state: RunState,
     /// The container's health; `None` if it does not run or has no health check.
     pub health: Option<Health>,
-    /// The containers that this one is linked to on the default bridge.
+    /// The containers that this container is linked to (`--link`) on Docker's default bridge
+    /// network.
     pub linked: Vec<LinkedTo>,
 }
 
-/// A container's rows with undecoded documents. The ledger's thread returns these, so that it need
-/// not decode documents.
+/// The rows of one container in the ledger (the coordinator's store of decisions), with its JSON
+/// documents undecoded. The ledger's thread reads them, and its caller decodes them with
+/// [`decode`](Self::decode), so that the ledger's thread is not delayed.
 #[derive(Clone, Debug)]
 pub struct ContainerRows {
     container: Container,
@@ -54,8 +60,8 @@ pub struct ContainerRows {
 }
 
 impl ContainerRows {
-    /// Reads a container's rows. Returns `None` if no container has that ID, or if it has no
-    /// workload and so is not run by this VCH.
+    /// Reads a container's rows from the ledger. Returns `None` if no container has that ID, or if
+    /// another program runs its VM.
     pub fn of(ledger: &Ledger, id: ContainerId) -> Option<Self> {
         let container = ledger.container_by_id(id)?;
         let workload = ledger.document(id, DocumentKind::Workload)?;
@@ -73,7 +79,7 @@ impl ContainerRows {
         })
     }
 
-    /// Reads the rows of all containers that this VCH runs.
+    /// Reads the rows of all containers whose VMs this coordinator runs from the ledger.
     pub fn all(ledger: &Ledger) -> Vec<Self> {
         let containers = ledger.containers();
         containers
@@ -81,10 +87,12 @@ impl ContainerRows {
             .collect()
     }
 
-    /// Decodes the documents.
+    /// Decodes the JSON documents, or takes them from the cache `documents`. The snapshot's health
+    /// is `None`; the runtime adds it.
     ///
     /// # Errors
-    /// Returns [`Unreadable`] if a document does not parse, because another release wrote it or a user changed it.
+    /// Returns [`Unreadable`] if a document does not parse, because another release wrote it or a
+    /// user changed it.
     pub fn decode(self, documents: &Documents) -> Result<ContainerSnapshot, Box<Unreadable>> {
         let id = self.container.id;
         let workload = match documents.workload(id, &self.workload) {
@@ -126,15 +134,16 @@ impl ContainerRows {
 }
 
 impl ContainerSnapshot {
-    /// Returns the container's endpoint on a network.
+    /// Returns the container's connection to a network; `None` if the container is not on that
+    /// network.
     pub fn endpoint_on(&self, network: NetworkId) -> Option<&Endpoint> {
         let mut endpoints = self.endpoints.iter().map(|(_, endpoint)| endpoint);
         endpoints.find(|endpoint| endpoint.network == network)
     }
 }
 
-/// A container that another one is linked to. The workload is undecoded JSON, so that the ledger's
-/// thread need not decode documents.
+/// A container that another container is linked to (`--link`). Its workload is undecoded JSON, so
+/// that the ledger's thread need not decode documents.
 #[derive(Clone, Debug)]
 pub struct LinkedTo {
     alias: String,
@@ -161,8 +170,8 @@ fn linked(ledger: &Ledger, id: ContainerId) -> Vec<LinkedTo> {
 }
 
 impl ContainerSnapshot {
-    /// Returns the environment variables of the container's links, as `NAME=value`. Leaves out
-    /// linked containers whose workload cannot be read.
+    /// Returns the environment variables that the container's links (`--link`) add, as
+    /// `NAME=value`. Leaves out linked containers whose workload cannot be read.
     pub fn link_variables(&self) -> Vec<String> {
         let linked = self.linked.iter().filter_map(|linked| {
             let workload: Workload = serde_json::from_str(&linked.workload).ok()?;

@@ -1,4 +1,4 @@
-//! What is counted of starts of VMs.
+//! Metrics of the starts of containers' VMs.
 
 use super::RuntimeError;
 use std::time::Instant;
@@ -10,7 +10,8 @@ const BOUNDS: [f64; 12] = [
     0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0,
 ];
 
-/// What is counted of the starts that this coordinator began.
+/// The metrics of the VM starts that this coordinator began: how many, by outcome, and how long
+/// they took.
 #[derive(Debug)]
 pub(super) struct StartMetrics {
     running: Counter,
@@ -21,7 +22,7 @@ pub(super) struct StartMetrics {
 }
 
 impl StartMetrics {
-    /// Nothing was started yet.
+    /// Returns metrics of which every count is 0.
     pub fn new() -> Self {
         let starts = Description::new(
             "vch_vm_starts_total",
@@ -41,14 +42,16 @@ impl StartMetrics {
         }
     }
 
-    /// Counts what became of the preparation: one that fails is a start without a VM.
+    /// Counts a start as `refused` if its preparation (disks, ledger) failed, so that there was no
+    /// VM.
     pub fn prepared<T>(&self, prepared: &Result<T, RuntimeError>) {
         if prepared.is_err() {
             self.refused.inc();
         }
     }
 
-    /// Counts what became of the launch of a start that was begun `began`.
+    /// Counts a start as `running`, as `killed` if it was aborted, or as `failed`. If it runs,
+    /// records the time since `began`.
     pub fn launched<T>(&self, began: Instant, launched: &Result<T, RuntimeError>, aborted: bool) {
         match launched {
             Ok(_) => {
@@ -60,7 +63,10 @@ impl StartMetrics {
         }
     }
 
-    /// Adds all of it.
+    /// Adds all of these metrics to a registry.
+    ///
+    /// # Errors
+    /// Returns [`RegisterError`] if one of them is registered already.
     pub fn register(&self, registry: &Registry) -> Result<(), RegisterError> {
         for counter in [&self.running, &self.refused, &self.failed, &self.killed] {
             registry.add(counter.clone())?;

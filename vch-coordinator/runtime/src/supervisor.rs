@@ -53,9 +53,13 @@ pub(super) const NOT_LAUNCHED: u8 = 128;
 
 /// A container's supervisor before it has read the container from the ledger.
 pub(super) struct Supervisor {
+    /// The runtime that the container belongs to.
     pub runtime: Runtime,
+    /// The container's ID.
     pub id: ContainerId,
+    /// The handle by which other tasks reach the supervisor.
     pub handle: Arc<Handle>,
+    /// The messages to the supervisor.
     pub asks: mpsc::Receiver<Ask>,
 }
 
@@ -96,7 +100,7 @@ struct Supervised {
 }
 
 impl Supervisor {
-    /// Supervises the container until it is removed.
+    /// Supervises the container until it is removed, or until the coordinator stops.
     pub async fn run(mut self) {
         let snapshot = {
             // The policy must not change between reading the container and setting it.

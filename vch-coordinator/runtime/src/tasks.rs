@@ -4,7 +4,8 @@
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Owner of tasks. Cheap to clone.
+/// A set of async tasks that their owner (the runtime or an API) cancels and awaits together. Cheap
+/// to clone; clones share the set.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
@@ -12,7 +13,8 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Spawns a task. The task's result is `None` if the coordinator stops before the task ends.
+    /// Spawns a task. The handle's result is `None` if [`close`](Self::close) cancelled the task
+    /// before its end.
     pub fn spawn<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
@@ -21,7 +23,7 @@ impl Tasks {
         self.tracker.spawn(until)
     }
 
-    /// Cancels all tasks and waits until they have ended.
+    /// Cancels all tasks, and waits until they have ended.
     pub async fn close(&self) {
         self.stop.cancel();
         self.tracker.close();

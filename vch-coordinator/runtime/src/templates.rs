@@ -1,5 +1,6 @@
-//! Templates: saved VMs whose clones are containers' VMs. There is one for each kernel, amount of
-//! memory and number of processors.
+//! Templates: saved VMs that were booted once. Containers' VMs are started as clones of them, which
+//! is faster than a boot. There is one template for each kernel, amount of memory and number of
+//! processors.
 
 use super::{Vms, shim, tasks::Tasks, uids};
 use parking_lot::{Mutex, MutexGuard};
@@ -27,7 +28,7 @@ const IN_USE: Duration = Duration::from_secs(60);
 /// time.
 const AGAIN: Duration = Duration::from_secs(600);
 
-/// The templates in a directory. Cheap to clone.
+/// The templates (saved VMs) in a directory. Cheap to clone; clones share their state.
 #[derive(Clone, Debug)]
 pub struct Templates {
     dir: PathBuf,
@@ -81,7 +82,8 @@ fn name_of(template: &Path) -> String {
 }
 
 impl Templates {
-    /// Creates the templates in a persistent directory.
+    /// Returns the templates in the directory `dir`, which outlives a restart of the host. Tasks
+    /// that make templates are spawned in `tasks`.
     pub fn new(dir: PathBuf, tasks: Tasks) -> Self {
         Self {
             dir,
@@ -90,8 +92,9 @@ impl Templates {
         }
     }
 
-    /// Returns the template for a launch. If there is no template yet, starts a task that makes one
-    /// for later launches and returns `None`: this VM boots.
+    /// Returns the directory of the template for a launch. Returns `None` if the VM must boot: it
+    /// has too many NICs, or no template exists yet. In the latter case a task is started that
+    /// makes the template for later launches.
     pub fn of(&self, vms: &Vms, launch: &Launch) -> Option<PathBuf> {
         if launch.nics.len() > MOST_NICS {
             return None;
@@ -124,13 +127,15 @@ impl Templates {
         None
     }
 
-    /// Notes that a clone of a template runs.
+    /// Notes that a clone of a template runs, so that earlier failures of its clones no longer
+    /// count against the template.
     pub fn proved(&self, template: &Path) {
         self.book().doubted.remove(&name_of(template));
     }
 
-    /// Handles a clone that did not start. Removes the template if it is surely at fault, or if a
-    /// clone for another container failed before; it is made again later.
+    /// Handles a clone that did not start. Removes the template if it is certainly at fault
+    /// (`blame`), or if a clone for another container failed, too, since a clone last ran. A
+    /// removed template is made again later.
     pub async fn failed(&self, template: &Path, container: ContainerId, blame: Blame) {
         let condemned = self.book().condemns(&name_of(template), container, blame);
         if !condemned {

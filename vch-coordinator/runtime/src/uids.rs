@@ -20,14 +20,15 @@ pub const TEMPLATE: u32 = FIRST + COUNT;
 /// at the same ID.
 const TRIES: u32 = 1 << 16;
 
-/// The user IDs that are reserved at present. Cheap to clone.
+/// The user IDs of VMs that are reserved at present. Cheap to clone; clones share the reservations.
 #[derive(Clone, Debug, Default)]
 pub struct Uids(Arc<Mutex<BTreeSet<u32>>>);
 
-/// A reserved user ID: no other VM gets it while this value exists or while a process has that ID.
+/// A reserved user ID for a VM: no other VM gets it while this value exists or while a process has
+/// that ID.
 #[derive(Debug)]
 pub struct Uid {
-    /// The user ID.
+    /// The number of the user ID.
     pub number: u32,
     of: Uids,
 }
@@ -59,7 +60,7 @@ impl Uids {
     }
 }
 
-/// Returns the user ID that a container's VM gets unless it is taken.
+/// Returns the user ID that a container's VM gets if it is free, derived from the container's ID.
 pub fn of(container: ContainerId) -> u32 {
     let [a, b, c, d, ..] = *container.bytes();
     FIRST + u32::from_be_bytes([a, b, c, d]) % COUNT

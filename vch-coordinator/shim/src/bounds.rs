@@ -1,5 +1,5 @@
-//! Bounds of the shim and of QEMU in the host's kernel, beside the VM's cgroup: limits of each process, and the order
-//! in which the kernel kills them when the host runs out of memory.
+//! Limits the shim and QEMU on the host, in addition to the VM's cgroup: limits of each process, and the order in which
+//! the kernel kills the processes when the host runs out of memory.
 
 use crate::{launch::Launch, stderr::log};
 use nix::{
@@ -26,12 +26,12 @@ const QEMU_DESCRIPTORS: u64 = 1024;
 /// Processes and threads of a QEMU's user, who has no others: see `pids.max` of its cgroup.
 const QEMU_TASKS: u64 = 512;
 
-/// Sets the limits of this process, the shim, and moves it into its VM's cgroup, in which its QEMU
-/// starts.
+/// Sets the resource limits of this process, the shim, and moves it into its VM's cgroup, in which its QEMU starts,
+/// too.
 ///
 /// # Errors
-/// Returns the system's error if the launch names a cgroup that can't be joined: nothing of the VM
-/// may be outside of it.
+/// Returns the system's error if a limit can't be set, or if the launch names a cgroup that can't be joined: no process
+/// of the VM may run outside of it.
 pub fn shim(launch: &Launch) -> io::Result<()> {
     limits(&[
         (Resource::RLIMIT_CORE, 0),
@@ -50,7 +50,7 @@ pub fn shim(launch: &Launch) -> io::Result<()> {
     }
 }
 
-/// Sets the limits of a child that is to be QEMU, while it is root. Called between fork and exec,
+/// Sets the resource limits of a child process that will execute QEMU, while it is root. Called between fork and exec,
 /// so it makes system calls only.
 ///
 /// # Errors

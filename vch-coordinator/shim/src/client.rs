@@ -1,4 +1,4 @@
-//! The coordinator's client of a shim.
+//! The client of a shim, the process that runs one container VM. The coordinator uses it.
 
 use crate::{
     launch::Nic,
@@ -21,41 +21,42 @@ const EXEC_DEADLINE: Duration = Duration::from_secs(40);
 /// For a change of the VM's NICs: a guest takes its time to let one go.
 const NIC_DEADLINE: Duration = Duration::from_secs(15);
 
-/// Why a request to a shim failed.
+/// The reason for which a request to a shim (the process that runs one container VM) failed.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// The shim does not exist (nothing listens at its socket), or closed the connection.
+    /// The shim does not exist (no process listens at its socket), or it closed the connection: the
+    /// VM has ended.
     #[error("the container's shim does not answer: its VM has ended")]
     Gone(#[source] io::Error),
-    /// The shim can't be asked: this process has no free descriptor, or the shim has too many clients. It says
-    /// nothing about the VM.
+    /// The shim can't be asked: this process has no free descriptor, or the shim has too many
+    /// clients. The error says nothing about the VM, which may still run.
     #[error("the container's shim can't be reached")]
     Unreachable(#[source] io::Error),
     /// The shim did not answer within this time.
     #[error("the container's shim has not answered within {0:?}")]
     Timeout(Duration),
-    /// The shim refused the request. A request that can't be sent is refused here: `too-long`, and `older-shim` if
-    /// the shim of an older release does not know it.
+    /// The shim refused the request, or the client did: with `too-long` if the request has too many
+    /// bytes, with `older-shim` if the shim is of an older release that does not know it.
     #[error("{reason}")]
     Refused {
-        /// The stable code of the refusal.
+        /// A stable code for the reason, such as `not-found`, for programs.
         code: String,
-        /// The reason, for a person.
+        /// The reason in words, for a person.
         reason: String,
     },
-    /// The shim's reply is not one to this request.
+    /// The shim's reply does not fit the request, or is not valid.
     #[error("the container's shim gave an answer without sense: it is of another release")]
     UnexpectedReply,
-    /// The shim is of another release, and speaks no version of the protocol that this client knows. Its VM is not
-    /// touched.
+    /// The shim is of another release, and speaks no version of the protocol that this client
+    /// knows. Its VM is not touched.
     #[error(
         "the container's shim speaks version {shim} of its protocol, this release versions 1 to {newest}: the VM is left \
          alone; start the release that it is of, or end its process"
     )]
     OtherVersion {
-        /// The shim's version.
+        /// The newest version that the shim speaks.
         shim: u8,
-        /// The newest version that this client knows.
+        /// The newest version that this client speaks.
         newest: u8,
     },
 }
@@ -63,50 +64,55 @@ pub enum ClientError {
 /// A conversation: what is asked, and what comes back.
 type Asked = (Incoming<Reply>, Outgoing<Request>);
 
-/// A client of one shim, found by its socket.
+/// A client of one shim, the process that runs one container VM. It connects to the shim's Unix
+/// socket for each request.
 #[derive(Clone, Debug)]
 pub struct Client {
     socket: PathBuf,
 }
 
-/// An open connection to a process of the container: its output arrives, and its input is sent.
+/// An open connection to a process of the container: its output is read from `reader`, its input is
+/// written to `writer`.
 #[derive(Debug)]
 pub struct Streams {
-    /// The process's output.
+    /// The process's standard output and standard error.
     pub reader: StreamReader,
-    /// The process's input.
+    /// The process's standard input.
     pub writer: StreamWriter,
 }
 
-/// The output of a process.
+/// The output of a process in a container, received from the VM's shim.
 #[derive(Debug)]
 pub struct StreamReader(Incoming<Reply>);
 
-/// The input of a process.
+/// The standard input of a process in a container, sent to the VM's shim.
 #[derive(Debug)]
 pub struct StreamWriter(Outgoing<Request>);
 
-/// One item of a process's stream.
+/// An item that [`StreamReader::next`] returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamItem {
-    /// The process wrote something.
+    /// The process wrote these bytes to this stream, standard output or standard error.
     Output(Output, Vec<u8>),
-    /// The process has ended; `None` for the container's own, whose end [`Client::watch`] tells.
+    /// The process has ended, and all of its output was read. Has the exit code of a process of
+    /// [`Client::exec`]; `None` for the container's main process, whose exit code [`Client::watch`]
+    /// reports.
     Ended(Option<Exit>),
 }
 
-/// A process that [`Client::exec`] started.
+/// A process in the container that [`Client::exec`] started beside the main process.
 #[derive(Debug)]
 pub struct Running {
-    /// The process's number within this run of the VM, for later requests.
+    /// The process's number within this run of the VM, for [`Client::signal`] and
+    /// [`Client::resize`].
     pub id: ProcessId,
-    /// The process ID in the container.
+    /// The process ID in the container's PID namespace.
     pub pid: u32,
-    /// The process's streams.
+    /// The process's input and output.
     pub streams: Streams,
 }
 
-/// The stages of a VM's run, as they are reached.
+/// The stages of a VM's run, each received when it is reached. [`Client::watch`] opens it.
 #[derive(Debug)]
 pub struct Stages(
     Incoming<Reply>,
@@ -114,7 +120,8 @@ pub struct Stages(
 );
 
 impl Client {
-    /// Makes a client of the shim whose sockets are in a directory; does not connect.
+    /// Returns a client of the shim whose sockets are in the directory `dir` (the socket is
+    /// `shim.sock`). Does not connect.
     pub fn at(dir: impl Into<PathBuf>) -> Self {
         Self {
             socket: dir.into().join(sockets::SHIM),
@@ -169,22 +176,31 @@ impl Client {
         }
     }
 
-    /// Follows the stages of the VM's run from now on.
+    /// Opens a connection on which the shim sends the VM's stage: the present one at once, then
+    /// each change.
     ///
     /// # Errors
-    /// As every request: [`ClientError::Gone`], [`ClientError::Unreachable`],
-    /// [`ClientError::Timeout`] or [`ClientError::OtherVersion`].
+    /// The errors of every request:
+    /// - [`ClientError::Gone`] if the VM has ended.
+    /// - [`ClientError::Unreachable`] if no connection can be made for another reason.
+    /// - [`ClientError::Timeout`] if the shim does not answer within 10 s.
+    /// - [`ClientError::OtherVersion`] if the shim is of an incompatible release.
+    /// - [`ClientError::UnexpectedReply`] if the shim's answer is not valid.
     pub async fn watch(&self) -> Result<Stages, ClientError> {
         let (reader, writer) = self.ask(Request::Watch).await?;
         Ok(Stages(reader, writer))
     }
 
-    /// Opens the streams of the container's own process, from a position of the log on, or from now on. Once this
-    /// returns, no output of the process is missed. `input` says whether input will be sent, `ends_input` whether the
-    /// process's standard input ends with it.
+    /// Opens the streams of the container's main process. Its output begins at the position `from`
+    /// of its log, or with new output if `from` is `None`; no output after this function has
+    /// returned is missed.
+    ///
+    /// `input` says whether the caller will send input. `ends_input` says whether the process's
+    /// standard input is closed when the caller ends its input or disconnects.
     ///
     /// # Errors
-    /// As [`Client::watch`], and [`ClientError::Refused`] if the shim refuses.
+    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] if the shim has too
+    /// many clients (`too-many`).
     pub async fn attach(
         &self,
         from: Option<Position>,
@@ -204,11 +220,13 @@ impl Client {
         }
     }
 
-    /// Runs another process in the container.
+    /// Runs another process in the container, as `docker exec` does. Returns when it runs.
     ///
     /// # Errors
-    /// Returns [`ClientError::Refused`] with code `not-found`, `not-executable`, `user`, `process`, `too-many`,
-    /// `vm-ended`, `too-long` or `older-shim` if the process can't be started, else the errors of [`Client::watch`].
+    /// Returns [`ClientError::Refused`] with code `not-found`, `not-executable`, `user`, `process`,
+    /// `too-many`, `vm-ended`, `too-long` or `older-shim` if the process can't be started;
+    /// [`ClientError::Timeout`] if it does not start within 40 s; else the errors of
+    /// [`Client::watch`].
     pub async fn exec(&self, process: Process) -> Result<Running, ClientError> {
         let (mut reader, writer) = self.ask(Request::Exec(Box::new(process))).await?;
         let first = timeout(EXEC_DEADLINE, reply(&mut reader));
@@ -225,26 +243,30 @@ impl Client {
         }
     }
 
-    /// Sends a signal to a process.
+    /// Sends a signal (signal(7)) to a process of the container; [`ProcessId::MAIN`] is its main
+    /// process.
     ///
     /// # Errors
-    /// As [`Client::watch`], and [`ClientError::Refused`] if the shim refuses.
+    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] with code `guest-late`
+    /// if the guest's init does not take the message in time.
     pub async fn signal(&self, id: ProcessId, signal: u8) -> Result<(), ClientError> {
         self.done(Request::Signal(id, signal), DEADLINE).await
     }
 
-    /// Sets the size of a process's terminal.
+    /// Sets the size of a process's terminal, in rows and columns.
     ///
     /// # Errors
-    /// As [`Client::watch`], and [`ClientError::Refused`] if the shim refuses.
+    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] with code `guest-late`
+    /// if the guest's init does not take the message in time.
     pub async fn resize(&self, id: ProcessId, size: TerminalSize) -> Result<(), ClientError> {
         self.done(Request::Resize(id, size), DEADLINE).await
     }
 
-    /// Returns the container's processes.
+    /// Returns the processes of the container, as `docker top` shows them.
     ///
     /// # Errors
-    /// As [`Client::watch`], and [`ClientError::Refused`] if the shim refuses.
+    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] if the guest's init
+    /// does not answer (`guest-late`, `vm-ended`).
     pub async fn list(&self) -> Result<Vec<Listed>, ClientError> {
         match self.once(Request::List, DEADLINE).await? {
             Reply::Listed(processes) => Ok(processes),
@@ -252,10 +274,12 @@ impl Client {
         }
     }
 
-    /// Returns what the container uses of memory, processors and disks.
+    /// Returns how much memory, processor time, disk and network the container uses, as `docker
+    /// stats` shows it.
     ///
     /// # Errors
-    /// As [`Client::watch`], and [`ClientError::Refused`] if the shim refuses.
+    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] if the guest's init
+    /// does not answer (`guest-late`, `vm-ended`).
     pub async fn usage(&self) -> Result<Usage, ClientError> {
         match self.once(Request::Usage, DEADLINE).await? {
             Reply::Used(usage) => Ok(usage),
@@ -263,11 +287,13 @@ impl Client {
         }
     }
 
-    /// Replaces all bounds of the container's cgroup in the guest. Returns a message for each bound that could not be
-    /// put in force.
+    /// Replaces all limits of the container's cgroup in the guest, as `docker update` does. Returns
+    /// a message for each limit that the guest's kernel refused; an empty list if all are in force.
     ///
     /// # Errors
-    /// As [`Client::watch`], and [`ClientError::Refused`] if the shim refuses.
+    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] if the guest's init
+    /// does not answer (`guest-late`, `vm-ended`) or the shim is of an older release
+    /// (`older-shim`).
     pub async fn update(&self, cgroup: CgroupLimits) -> Result<Vec<String>, ClientError> {
         let request = Request::Update(Box::new(cgroup));
         match self.once(request, DEADLINE).await? {
@@ -276,35 +302,39 @@ impl Client {
         }
     }
 
-    /// Plugs a NIC into the VM; succeeds if the VM has it.
+    /// Plugs a NIC into the running VM. Does nothing if the VM has a NIC with this ID.
     ///
     /// # Errors
-    /// As [`Client::watch`], and [`ClientError::Refused`] if the VM does not get it.
+    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] with code `no-slot`,
+    /// `tap` or `qemu` if the VM does not get the NIC. The time limit is 15 s.
     pub async fn plug(&self, nic: Nic) -> Result<(), ClientError> {
         self.done(Request::Plug(nic), NIC_DEADLINE).await
     }
 
-    /// Unplugs a NIC from the VM; succeeds if the VM does not have it.
+    /// Unplugs the NIC with this ID from the running VM. Does nothing if the VM does not have it.
     ///
     /// # Errors
-    /// As [`Client::watch`], and [`ClientError::Refused`] if the VM keeps it.
+    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] with code `qemu` if the
+    /// VM keeps the NIC. The time limit is 15 s.
     pub async fn unplug(&self, id: &str) -> Result<(), ClientError> {
         self.done(Request::Unplug(id.to_owned()), NIC_DEADLINE)
             .await
     }
 
-    /// Reattaches a NIC to its tap, which was made anew.
+    /// Connects a NIC of the running VM to its tap again, after another program deleted the tap and
+    /// it was created anew.
     ///
     /// # Errors
-    /// As [`Client::watch`], and [`ClientError::Refused`] if the NIC or its tap is missing.
+    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] with code `no-such-nic`
+    /// or `tap` if the NIC or its tap is missing.
     pub async fn reattach(&self, nic: Nic) -> Result<(), ClientError> {
         self.done(Request::Reattach(nic), NIC_DEADLINE).await
     }
 
-    /// Ends the VM at once.
+    /// Ends the VM at once, without a signal to its processes. Returns before the VM has ended.
     ///
     /// # Errors
-    /// As [`Client::watch`], and [`ClientError::Refused`] if the shim refuses.
+    /// Returns the errors of [`Client::watch`].
     pub async fn kill(&self) -> Result<(), ClientError> {
         self.done(Request::Kill, DEADLINE).await
     }
@@ -355,11 +385,12 @@ async fn reply(from: &mut Incoming<Reply>) -> Result<Reply, ClientError> {
 }
 
 impl Stages {
-    /// Waits for the next stage and returns it. Not cancel-safe.
+    /// Waits for the next stage of the VM's run and returns it; the first call returns the present
+    /// stage. The stage with [`Stage::ended`] is the last one. Not cancel-safe.
     ///
     /// # Errors
-    /// Returns [`ClientError::Gone`] if the shim has died, [`ClientError::UnexpectedReply`] if its
-    /// reply is not a stage.
+    /// Returns [`ClientError::Gone`] if the shim has died or the last stage was returned,
+    /// [`ClientError::UnexpectedReply`] if its reply is not a stage.
     pub async fn next(&mut self) -> Result<Stage, ClientError> {
         match reply(&mut self.0).await? {
             Reply::Stage(stage) => Ok(stage),
@@ -369,11 +400,12 @@ impl Stages {
 }
 
 impl StreamReader {
-    /// Waits for the next item of the stream and returns it. Not cancel-safe.
+    /// Waits for the next output of the process, or for its end, and returns it. Not cancel-safe.
     ///
     /// # Errors
-    /// Returns [`ClientError::Gone`] if the shim has died, [`ClientError::Refused`] if the shim
-    /// refuses, [`ClientError::UnexpectedReply`] for a reply of another kind.
+    /// Returns [`ClientError::Gone`] if the shim has died, [`ClientError::Refused`] if the VM has
+    /// ended or this client read too slowly, [`ClientError::UnexpectedReply`] for a reply of
+    /// another kind.
     pub async fn next(&mut self) -> Result<StreamItem, ClientError> {
         match reply(&mut self.0).await? {
             Reply::Output(stream, bytes) => Ok(StreamItem::Output(stream, bytes)),
@@ -385,7 +417,8 @@ impl StreamReader {
 }
 
 impl StreamWriter {
-    /// Sends input to the process; no bytes mean the end of input.
+    /// Sends input to the process. An empty slice ends the input, so that the process's standard
+    /// input can be closed.
     ///
     /// # Errors
     /// Returns [`ClientError::Gone`] if the process or the shim has ended.

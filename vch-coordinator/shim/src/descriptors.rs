@@ -1,4 +1,4 @@
-//! Keeps the descriptors that a process inherits from being inherited further.
+//! Keeps inherited file descriptors from being passed on to other programs.
 
 #![expect(
     unsafe_code,
@@ -11,8 +11,8 @@ use std::io;
 /// Behind standard input, output and error.
 const FIRST: libc::c_uint = 3;
 
-/// Sets `FD_CLOEXEC` on all open descriptors but the three standard ones, so that a program that is executed from
-/// here on does not inherit them. May be called between fork and exec.
+/// Sets `FD_CLOEXEC` on all open descriptors except standard input, output and error, so that a program that this
+/// process executes later does not inherit them. May be called between fork and exec.
 ///
 /// # Errors
 /// Returns `EINVAL` or `ENOSYS` if the kernel is older than Linux 5.11, which has `CLOSE_RANGE_CLOEXEC`.

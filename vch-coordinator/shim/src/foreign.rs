@@ -1,18 +1,18 @@
-//! Cleans texts of guests, consoles and QEMU when they enter, so that logs, documents and terminals
-//! can show them.
+//! Cleans texts that come from guests, consoles and QEMU as soon as they arrive, so that logs, stored documents and
+//! terminals can show them safely.
 
-/// The most bytes of one text: it is kept in the ledger's document of the container, and shown on a terminal.
+/// The maximum length of one cleaned text, in bytes. Such a text is stored with the container and shown on terminals.
 pub const MAX_TEXT: usize = 4 << 10;
 /// Stands for what was cut off.
 const CUT: &str = "…";
 
-/// Returns a text without control characters and of at most [`MAX_TEXT`] bytes. White space becomes a space;
-/// characters that a terminal would obey are left out.
+/// Returns a text that is safe to show: without control characters and of at most [`MAX_TEXT`] bytes. Line breaks and
+/// tabs become spaces; characters that a terminal would obey are left out.
 pub fn clean(text: &str) -> String {
     cut(text, MAX_TEXT)
 }
 
-/// Cleans a text as [`clean`] does, to at most `most` bytes.
+/// Returns a text that is safe to show, as [`clean`] does, of at most `most` bytes. A longer text ends with `…`.
 pub fn cut(text: &str, most: usize) -> String {
     let mut cleaned = String::with_capacity(text.len().min(MAX_TEXT));
     for character in text.chars() {

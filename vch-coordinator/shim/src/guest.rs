@@ -1,4 +1,5 @@
-//! The shim's side of the line `vch.process`, at whose other end is the guest's init.
+//! The shim's side of the connection to the guest's init: the virtserialport `vch.process`, here
+//! called the line.
 
 mod credit;
 mod log_writer;
@@ -30,30 +31,32 @@ use tokio::{
 /// Messages to the guest that may wait for the line.
 const WAITING: usize = 64;
 
-/// The time that the guest's init has to take a message, or to answer a question: less than the shim's clients wait.
-/// The slowest guest seen, one that boots under emulation, took 3 s.
+/// The maximum time that the guest's init has to take a message, or to answer a question: less than
+/// the shim's clients wait. The slowest guest seen, one that boots under emulation, took 3 s.
 pub const ANSWER: Duration = Duration::from_secs(8);
 
-/// An event of the container's own process or of the line.
+/// An event of the container's main process, or of the connection to the guest's init.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GuestEvent {
-    /// Init answers, and speaks this version of the protocol.
+    /// Init has answered, and speaks this version of the protocol.
     Ready(u16),
-    /// A phase of the start has ended, at this uptime of the guest in microseconds.
+    /// A phase of the container's start has ended, at this uptime of the guest in microseconds.
     Phase(Phase, u64),
-    /// The process runs.
+    /// The container's main process runs.
     Started,
-    /// The process can't be started, for this reason; the text is cleaned.
+    /// The main process can't be started. Has the kind of the fault, and the reason in words,
+    /// cleaned for terminals.
     NotStarted(Fault, String),
-    /// The process has ended, and all of its output is in the log.
+    /// The main process has ended, and all of its output is in the log.
     Exited(protocol::process::Exit),
-    /// The line is closed: the VM has ended.
+    /// The connection is closed: the VM has ended.
     Closed,
-    /// The guest sent something that no init of this project sends: the VM has to be ended.
+    /// The guest violated the protocol in a way that no init of this project does, so the VM must
+    /// be ended.
     Broke(Breach),
 }
 
-/// The reason for which a question was not answered.
+/// The reason for which the guest's init did not answer a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unanswered {
     /// Init did not answer within [`ANSWER`].
@@ -62,16 +65,17 @@ pub enum Unanswered {
     Ended,
 }
 
-/// A process that `exec` started.
+/// A further process in the container that [`Guest::exec`] requested.
 pub struct Seated {
-    /// The process's number.
+    /// The process's number within this run of the VM.
     pub id: ProcessId,
-    /// The process's events.
+    /// The process's start, output and end, until they are read.
     pub events: Arc<Queue>,
     credit: Arc<Credit>,
 }
 
-/// A handle to the guest's init; cheap to clone.
+/// A handle to the guest's init, to which it sends messages. Cheap to clone; clones share the
+/// connection.
 #[derive(Clone)]
 pub struct Guest {
     outbox: mpsc::Sender<ToInit>,
@@ -80,8 +84,10 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Makes a handle to the guest at the other end of a line, with a receiver of its events. The returned future
-    /// drives the line; it ends when the line is closed and everything that arrived is in the log.
+    /// Returns a handle to the guest's init at the other end of `line`, a receiver of the events of
+    /// the container's main process, and a future that drives the connection. The future must be
+    /// polled; it ends when the connection is closed and all output that arrived is in `log`.
+    /// `nonce` marks the messages of this run.
     pub fn new(
         line: UnixStream,
         nonce: SessionNonce,
@@ -124,13 +130,15 @@ impl Guest {
         (guest, told, driving)
     }
 
-    /// Sends a message to init; waits while the line takes no more. The message is dropped if the VM has ended.
+    /// Sends a message to init. Waits while the connection takes no more. The message is dropped if
+    /// the VM has ended.
     pub async fn tell(&self, message: ToInit) {
         // The send fails only if the VM has ended, of which callers are told by events.
         let _ = self.outbox.send(message).await;
     }
 
-    /// Sends a message to init once the line takes it; `message` is called only then. Cancel-safe.
+    /// Waits until the connection takes a message, then sends the one that `message` returns.
+    /// Cancel-safe. Does nothing if the VM has ended.
     pub async fn offer(&self, message: impl FnOnce() -> ToInit) {
         // The VM has ended otherwise.
         if let Ok(permit) = self.outbox.reserve().await {
@@ -138,25 +146,26 @@ impl Guest {
         }
     }
 
-    /// Sends a message as [`Guest::tell`] does, for no longer than [`ANSWER`]. Returns whether the line took it or is
-    /// closed.
+    /// Sends a message as [`Guest::tell`] does, but waits no longer than [`ANSWER`]. Returns
+    /// whether the message was sent or the VM has ended.
     pub async fn tell_in_time(&self, message: ToInit) -> bool {
         timeout(ANSWER, self.tell(message)).await.is_ok()
     }
 
-    /// Returns a watch of the position up to which the log is written.
+    /// Returns a receiver of the position up to which the log of the container's output is written.
     pub fn written(&self) -> watch::Receiver<Position> {
         self.written.clone()
     }
 
-    /// Starts a process beside the container's own; returns `None` if there are too many.
+    /// Asks init to start a further process in the container. Returns before the process runs;
+    /// `None` if there are too many processes.
     pub async fn exec(&self, process: Box<Process>) -> Option<Seated> {
         let (id, events, credit) = self.pending().seat()?;
         self.tell(ToInit::Exec { id, process }).await;
         Some(Seated { id, events, credit })
     }
 
-    /// Sends input to a process, as fast as the process takes it; returns `false` if the process
+    /// Sends input to a process, as fast as the process takes it. Returns `false` if the process
     /// has ended.
     pub async fn input(&self, id: ProcessId, bytes: &[u8]) -> bool {
         for piece in bytes.chunks(MAX_CHUNK) {
@@ -175,15 +184,16 @@ impl Guest {
         true
     }
 
-    /// Tells init that so many bytes of a process's output were carried on, or given up, so that it
-    /// may send as many again.
+    /// Tells init that this many bytes of a process's output were passed on or discarded, so that
+    /// init may send as many again.
     pub async fn taken(&self, of: &Seated, stream: Output, bytes: u32) {
         of.credit.give_back(stream, bytes);
         let id = of.id;
         self.tell(ToInit::Taken { id, stream, bytes }).await;
     }
 
-    /// Sends a question to init, and waits for the answer for at most [`ANSWER`].
+    /// Sends a question to init, and waits for the answer for at most [`ANSWER`]. `question` gets
+    /// the number that the answer must bear.
     ///
     /// # Errors
     /// Returns [`Unanswered::Timeout`] if init does not answer in time, [`Unanswered::Ended`] if
@@ -251,7 +261,7 @@ async fn write(
     }
 }
 
-/// Returns a random nonce that marks the frames of one run.
+/// Returns a random number, not 0, that marks the messages of one run of a VM.
 ///
 /// # Errors
 /// Returns the kernel's error if it gives no random bytes.
@@ -259,7 +269,7 @@ pub fn nonce() -> io::Result<SessionNonce> {
     Ok(SessionNonce(u64::from_le_bytes(random()?).max(1)))
 }
 
-/// Returns random bytes of the host's kernel.
+/// Returns `N` random bytes of the host's kernel.
 ///
 /// # Errors
 /// Returns the kernel's error if it gives no random bytes.

@@ -1,4 +1,5 @@
-//! The launch: a shim's input, one JSON object on its standard input.
+//! The launch: the description of one VM and the container in it. The coordinator passes it to a
+//! shim as one JSON object on standard input.
 
 use protocol::process::Start;
 use serde::{Deserialize, Serialize};
@@ -8,97 +9,102 @@ use vch_qemu::Accelerator;
 
 /// Most bytes of a launch: a command line and an environment at their bounds fit.
 const MAX_LAUNCH: u64 = 8 << 20;
-/// The number of root ports of a VM, which hold its NICs and a clone's two disks: room for the 32 networks that a
-/// container can be on, and for NICs that are slow to leave.
+/// The number of PCIe root ports of a VM, which hold its NICs and a clone's two disks: room for the
+/// 32 networks that a container can be on, and for NICs that are slow to leave.
 pub const PORTS: u8 = 40;
 
-/// The VM to start, and the container in it.
+/// The description of one VM to start, and of the container in it: the input of the shim, the
+/// process that runs the VM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Launch {
-    /// The container's ID, for messages.
+    /// The container's ID. The shim uses it only in messages.
     pub container: String,
-    /// The container's directory, which outlives the run: the log and `exit.json` are written
-    /// there.
+    /// The container's persistent directory. The shim writes its log, its lock and `exit.json` (how
+    /// the run ended) there.
     #[serde(rename = "folder")]
     pub dir: PathBuf,
-    /// The directory of the sockets and the shim's process ID: `shim.sock`, `tether.sock`, `shim.pid`. The shim makes
-    /// and removes it.
+    /// The directory of `shim.sock` (the shim's socket), `tether.sock` (the channel to the guest's
+    /// network agent) and `shim.pid` (the shim's process ID). The shim makes the directory, and
+    /// removes it at its end.
     pub sockets: PathBuf,
-    /// The path of QEMU; in tests another program with its arguments.
+    /// The path or name of the QEMU program.
     pub program: PathBuf,
-    /// The path of the uncompressed kernel.
+    /// The path of the guest's uncompressed kernel (`vmlinux`).
     pub kernel: PathBuf,
-    /// The path of the initramfs.
+    /// The path of the initramfs, which contains the guest's init and its network agent.
     pub initramfs: PathBuf,
-    /// The path of the disk of kernel modules that the guest loads on demand; `None` if it has only those of the
-    /// initramfs.
+    /// The path of the disk with the kernel modules that the guest loads on demand; `None` if it
+    /// has only the modules of the initramfs.
     #[serde(default)]
     pub modules_disk: Option<PathBuf>,
-    /// Whether to use KVM; otherwise QEMU emulates the processor.
+    /// Whether QEMU uses KVM; otherwise it emulates the processors.
     pub kvm: bool,
     /// The VM's memory in MiB.
     pub memory_mib: u32,
     /// The VM's number of processors.
     pub cpus: u16,
-    /// The path of the image's root file system.
+    /// The path of the squashfs file with the root file system of the container's image.
     pub image_disk: PathBuf,
-    /// The path of the container's writable disk.
+    /// The path of the ext4 file with what the container writes.
     #[serde(rename = "upper_disk")]
     pub writable_disk: PathBuf,
-    /// The directory of a template with the same kernel, memory and processors, of which the VM is a clone; `None` to
-    /// boot.
+    /// The directory of a saved VM (see [`template`](crate::template)) with the same kernel, memory
+    /// and processors, of which this VM becomes a clone; `None` if this VM boots.
     #[serde(default)]
     pub template: Option<PathBuf>,
-    /// The NICs that the VM has from the start.
+    /// The NICs that the VM has from the start. More can be plugged later with
+    /// [`Client::plug`](crate::Client::plug).
     pub nics: Vec<Nic>,
-    /// The user and group ID, of an ordinary user, that QEMU runs as.
+    /// The user ID and group ID that QEMU runs as. No other process may have it.
     pub uid: u32,
-    /// The cgroup (cgroup v2) for the shim and QEMU, whose bounds are set already; `None` for the cgroup of the
-    /// process that started the shim.
+    /// The directory of the cgroup (cgroup v2) that the shim and QEMU join, whose limits are set
+    /// already; `None` to stay in the cgroup of the process that started the shim.
     #[serde(default)]
     pub cgroup: Option<PathBuf>,
-    /// The container's set-up and process, for the guest's init.
+    /// The container's settings and its main process, which the guest's init gets.
     pub start: Start,
-    /// The most bytes of one file of the log.
+    /// The size at which the shim begins a new file of the container's log, in bytes; at least 64
+    /// KiB.
     pub log_bytes: u64,
-    /// The most files of the log that are kept.
+    /// The maximum number of files of the container's log; older ones are removed. 0 counts as 1.
     pub log_files: u32,
-    /// The time from QEMU's start until init must have answered, in milliseconds.
+    /// The maximum time from QEMU's start until the guest's init answers, in milliseconds. The run
+    /// then fails with `boot-timeout`.
     pub boot_deadline_ms: u64,
 }
 
-/// A NIC of the VM, and its tap on the VCH.
+/// A NIC of a VM, and the tap device of the host that it is connected to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nic {
-    /// The NIC's ID, for QEMU and for later requests: a letter, then letters and digits.
+    /// The NIC's ID, by which QEMU and later requests name it: a letter, then letters and digits.
     pub id: String,
-    /// The MAC address that the guest sees as the permanent one.
+    /// The NIC's MAC address, which the guest sees as the permanent one.
     pub mac: [u8; 6],
-    /// The tap's name in the network namespace of the shim.
+    /// The name of an existing tap device in the network namespace of the shim.
     pub tap: String,
 }
 
-/// The reason for which a launch can't be read.
+/// The reason for which a [`Launch`] can't be read from standard input.
 #[derive(Debug, Error)]
 pub enum LaunchError {
     /// Standard input can't be read.
     #[error("the launch can't be read from standard input")]
     Read(#[from] std::io::Error),
-    /// The input is too long.
+    /// The input has more than 8 MiB.
     #[error("the launch has more than {MAX_LAUNCH} bytes")]
     TooLong,
-    /// The input is not a launch.
+    /// The input is not the JSON of a launch of this release.
     #[error("standard input holds no launch of this version")]
     Malformed(#[from] serde_json::Error),
 }
 
 impl Launch {
-    /// Reads a launch, up to the end of the input.
+    /// Reads a launch as JSON from the whole input, at most 8 MiB.
     ///
     /// # Errors
-    /// Returns [`LaunchError::Read`] if reading fails, [`LaunchError::TooLong`] if there are too
-    /// many bytes, [`LaunchError::Malformed`] if they are not a launch.
+    /// Returns [`LaunchError::Read`] if reading fails, [`LaunchError::TooLong`] if the input is too
+    /// long, [`LaunchError::Malformed`] if it is not a launch.
     pub fn read(input: impl Read) -> Result<Self, LaunchError> {
         let mut text = Vec::new();
         input.take(MAX_LAUNCH + 1).read_to_end(&mut text)?;

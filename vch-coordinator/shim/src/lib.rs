@@ -1,20 +1,21 @@
-//! The shim: one small process for each container VM. It starts QEMU, logs the container's output, and records how
-//! the VM ended. It outlives the coordinator.
+//! The shim (`vch-shim`): one small process for each container VM. It starts QEMU, logs the container's output, and
+//! records how the VM ended. It outlives the coordinator, the host's daemon that started it. This library has the
+//! shim's parts, and the [`Client`] by which the coordinator talks to a shim.
 //!
 //! ```text
 //!   coordinator ── Client ──► shim.sock ──► server ──► guest ═══ virtserialport vch.process ═══ init
 //!        │                                    │          │
-//!        │                                    │          └─► log (files): what the container wrote
-//!        └── tether.sock ─────────► QEMU ◄────┴── qmp: NICs come and go
+//!        │                                    │          └─► log (files): the container's output
+//!        └── tether.sock ─────────► QEMU ◄────┴── qmp: NICs are plugged and unplugged
 //!                                     │
-//!                            outcome (exit.json): written and synced before anybody is told
+//!                            outcome (exit.json): written and synced before any client learns of the end
 //! ```
 //!
 //! `shim.lock` in the container's directory is locked as long as the shim is alive ([`liveness()`]).
 //!
-//! Invariants: the container's output is in the log before any client gets it, and every client reads it from there,
-//! so that a slow client delays no other; QEMU runs as an ordinary user in a network namespace of its own without any
-//! link, and inherits what it needs as open descriptors.
+//! Invariants: the container's output is in the log before any client gets it, and every client reads it from there, so
+//! that a slow client delays no other client. QEMU runs as an ordinary user in a network namespace of its own without
+//! any link, and inherits what it needs as open descriptors.
 
 mod bounds;
 mod client;

@@ -1,12 +1,13 @@
-//! Finds out whether a container's shim is alive: proved by a lock, never guessed from a missing answer.
+//! Finds out whether a container's shim, the process that runs its VM, is alive. A lock proves it; a missing answer
+//! proves nothing.
 //!
 //! A shim holds a record lock (fcntl(2), "Advisory record locking") on `shim.lock` in the container's directory from
-//! before it starts anything until the outcome is on disk and its sockets are gone. The kernel names the process that
-//! holds it, releases it at that process's end, however that comes, and lets no child inherit it. A look-up takes no
-//! lock, so that it can't get in the way of a shim that starts.
+//! before it starts anything until the outcome of the run is on disk and its sockets are gone. The kernel names the
+//! process that holds the lock, releases it at that process's end for whatever reason, and lets no child inherit it. A
+//! look-up takes no lock, so that it can't get in the way of a shim that starts.
 //!
-//! A shim of release 0.1.0 holds no lock. It is the process that `shim.pid` in its sockets' directory names, as long as
-//! that is a shim with a file of this container open.
+//! A shim of release 0.1.0 holds no lock. It is the process that `shim.pid` in its sockets' directory names, if that
+//! process is a shim with a file of this container open.
 
 use crate::sockets::PID;
 use nix::{
@@ -29,18 +30,20 @@ const LOCK: &str = "shim.lock";
 /// The program's name as the kernel has it (proc(5), /proc/PID/comm).
 const PROGRAM: &str = "vch-shim";
 
-/// Whether a container's shim is alive.
+/// Whether a container's shim, the process that runs its VM, is alive.
 #[derive(Debug)]
 pub enum Liveness {
     /// The shim with this process ID is alive. Its VM may be running.
     Alive(u32),
-    /// The shim is dead, and its VM with it. `exit.json` is final.
+    /// The shim is not alive, and neither is its VM. The [`Outcome`](crate::Outcome) in the container's directory is
+    /// final.
     Dead,
-    /// The kernel does not tell: no descriptor is free, or a file can't be read. The shim may be alive or dead.
+    /// This process can't find out: no descriptor is free, or a file can't be read. The shim may be alive or dead.
     Unknown(io::Error),
 }
 
-/// Returns whether the shim of the container with this directory, and this directory of sockets, is alive.
+/// Returns whether a container's shim is alive. `dir` is the container's directory, and `sockets` the directory of its
+/// VM's sockets, as in [`Launch`](crate::Launch).
 #[must_use]
 pub fn liveness(dir: &Path, sockets: &Path) -> Liveness {
     match holder(dir, sockets) {
@@ -50,8 +53,8 @@ pub fn liveness(dir: &Path, sockets: &Path) -> Liveness {
     }
 }
 
-/// A shim that was alive when this was opened. It and its QEMU are held by descriptors, so that a process ID that the
-/// kernel gives to another process later is not mistaken for theirs.
+/// A shim process and its QEMU that were alive when this value was opened. Open descriptors hold both, so that another
+/// process with the same process ID is never mistaken for them.
 #[derive(Debug)]
 pub struct ShimProcess {
     pid: u32,
@@ -60,11 +63,11 @@ pub struct ShimProcess {
 }
 
 impl ShimProcess {
-    /// Opens a container's shim; returns `None` if it is dead. Must be called within a Tokio
-    /// runtime.
+    /// Opens the shim process of a container; returns `None` if it is dead. `dir` and `sockets` are as for
+    /// [`liveness`]. Must be called within a Tokio runtime.
     ///
     /// # Errors
-    /// Returns the system's error if the kernel does not tell, as in [`Liveness::Unknown`].
+    /// Returns the system's error if this process can't find out, as in [`Liveness::Unknown`].
     pub fn open(dir: &Path, sockets: &Path) -> io::Result<Option<Self>> {
         let Some(pid) = holder(dir, sockets)? else {
             return Ok(None);
@@ -94,10 +97,11 @@ impl ShimProcess {
         self.pid
     }
 
-    /// Kills the shim, and its QEMU with it. Does nothing if the shim has ended.
+    /// Sends SIGKILL to the shim, which also ends its QEMU. Does nothing if the shim has ended. Does not wait;
+    /// [`ended`](Self::ended) does.
     ///
     /// # Errors
-    /// Returns the error of pidfd_send_signal(2): the caller lacks the right.
+    /// Returns the error of pidfd_send_signal(2), such as `EPERM` if the caller lacks the right.
     pub fn kill(&self) -> io::Result<()> {
         match pidfd_send_signal(self.shim.get_ref(), Signal::KILL) {
             Err(rustix::io::Errno::SRCH) => Ok(()),
@@ -118,8 +122,7 @@ impl ShimProcess {
     }
 }
 
-/// The lock that a shim holds while it is alive. Dropping it, or the end of the process, releases
-/// it.
+/// The lock that a shim holds while it is alive. Dropping it, or the end of the process, releases it.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "closing it releases the lock")] File);
 
@@ -131,11 +134,10 @@ struct Held {
 }
 
 impl Lock {
-    /// Takes the lock of a container's shim for this process.
+    /// Takes the lock of a container's shim for this process. `dir` and `sockets` are as for [`liveness()`].
     ///
     /// # Errors
-    /// Returns `ResourceBusy` if another shim of the container is alive, else the error of making
-    /// or locking the file.
+    /// Returns `ResourceBusy` if another shim of the container is alive, else the error of making or locking the file.
     pub fn take(dir: &Path, sockets: &Path) -> io::Result<Self> {
         let path = dir.join(LOCK);
         let mut options = File::options();

@@ -1,11 +1,12 @@
-//! The log of a container's output, byte for byte: files `log.N` in its directory.
+//! The log of a container's output, byte for byte: files `log.N` in the container's directory.
 //!
 //! ```text
 //!   record: stream, 1 byte │ time, 8 bytes LE, nanoseconds since 1970 │ length, 4 bytes LE │ bytes
 //! ```
 //!
-//! `N` counts up; only the last few files are kept. A record that was cut off when the writer died is removed by the
-//! next writer, and ignored by readers.
+//! The stream is 0 for standard output and 1 for standard error. `N` counts up; only the last few
+//! files are kept. A record that was cut off when the writer died is removed by the next writer,
+//! and ignored by readers.
 
 mod read;
 mod write;
@@ -19,7 +20,8 @@ const HEADER: usize = 1 + 8 + 4;
 /// Most bytes of one record.
 const MAX_RECORD: usize = 1 << 20;
 
-/// A position in the log, between two records.
+/// A position in a container's log, between two records. Positions are ordered as the log is; the
+/// default is the beginning of the first file.
 #[derive(
     Clone,
     Copy,
@@ -33,9 +35,9 @@ const MAX_RECORD: usize = 1 << 20;
     serde::Deserialize,
 )]
 pub struct Position {
-    /// The number of the file.
+    /// The number `N` of the file `log.N`.
     pub file: u64,
-    /// The offset in the file, in bytes.
+    /// The offset in that file, in bytes.
     pub offset: u64,
 }
 
@@ -43,7 +45,7 @@ fn name(file: u64) -> String {
     format!("log.{file}")
 }
 
-/// Returns the numbers of the files that exist, in ascending order.
+/// Returns the numbers `N` of the files `log.N` in a container's directory, in ascending order.
 ///
 /// # Errors
 /// Returns the error of reading the directory.

@@ -1,4 +1,4 @@
-//! The memory of a template: a file that is sparse, and that each clone has a copy of.
+//! The memory of a template (a saved VM): a sparse file, of which each clone gets a copy.
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::{
@@ -9,12 +9,12 @@ use std::{
 };
 use thiserror::Error;
 
-/// The name of the file in a template's directory.
+/// The name of the memory's file in a template's directory.
 pub const FILE: &str = "memory";
 /// Copied at a time.
 pub(crate) const CHUNK: usize = 1 << 20;
 
-/// The reason for which a template's memory can't be copied.
+/// The reason for which the memory of a template (a saved VM) can't be copied.
 #[derive(Debug, Error)]
 #[error("cannot {operation} of the template")]
 pub struct MemoryError {
@@ -27,10 +27,11 @@ fn failed(operation: &'static str) -> impl FnOnce(io::Error) -> MemoryError {
     move |source| MemoryError { operation, source }
 }
 
-/// Returns a copy of the template's memory, for one clone alone.
+/// Copies the memory of a template (a saved VM) to a new anonymous file in memory, for one clone
+/// alone.
 ///
 /// # Errors
-/// Returns [`MemoryError`] if the template does not exist, or there is no memory for the
+/// Returns [`MemoryError`] if the template does not exist, or if the host has no memory for the
 /// copy.
 pub fn of_template(template: &Path) -> Result<OwnedFd, MemoryError> {
     let mut from = File::open(template.join(FILE)).map_err(failed("open the memory"))?;
@@ -40,7 +41,7 @@ pub fn of_template(template: &Path) -> Result<OwnedFd, MemoryError> {
     Ok(to.into())
 }
 
-/// Copies a file of which the most is not there.
+/// Copies a sparse file: its holes and its pages of zeroes take no room in the copy.
 ///
 /// # Errors
 /// Returns [`MemoryError`] if a file can't be read or written.

@@ -13,10 +13,10 @@ use std::{
 };
 use thiserror::Error;
 
-/// The reason for which a NIC could not be changed.
+/// The reason for which a NIC of the VM could not be changed.
 #[derive(Debug, Error)]
 pub enum NicError {
-    /// QEMU refused, or did not answer.
+    /// QEMU refused a command, or did not answer.
     #[error(transparent)]
     Qemu(#[from] QmpError),
     /// The tap can't be opened or attached.
@@ -28,7 +28,7 @@ pub enum NicError {
         #[source]
         source: io::Error,
     },
-    /// The VM has no free slot.
+    /// The VM has no free PCIe root port.
     #[error(
         "all {PORTS} slots of the VM are taken, its disks' among them: disconnect a network, or stop and start the container"
     )]
@@ -39,7 +39,8 @@ pub enum NicError {
 }
 
 impl NicError {
-    /// Returns the error's stable code.
+    /// Returns the error's stable code, for the shim's clients: `qemu`, `tap`, `no-slot` or
+    /// `no-such-nic`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Qemu(_) => "qemu",
@@ -50,7 +51,7 @@ impl NicError {
     }
 }
 
-/// The VM's NICs.
+/// The VM's NICs, each with its tap and its PCIe root port (slot).
 pub struct Nics {
     qmp: Qmp,
     taps: BTreeMap<String, Tap>,
@@ -58,8 +59,8 @@ pub struct Nics {
 }
 
 impl Nics {
-    /// Makes the list of the NICs that the VM was started with; in their order, they have the first
-    /// slots.
+    /// Returns the NICs that the VM was started with. They have the first slots, in the order of
+    /// `first`. `taps` has their taps by NIC ID.
     pub fn new(qmp: Qmp, taps: BTreeMap<String, Tap>, first: &[Nic]) -> Self {
         let slots = (0..).zip(first).map(|(slot, nic)| (slot, nic.id.clone()));
         Self {
@@ -69,8 +70,10 @@ impl Nics {
         }
     }
 
-    /// Gives a clone, which begins without devices, its disks, and lets it run. Its NICs are plugged once its init
-    /// has answered: a guest takes devices one after the other, and mounts its disks while the NICs follow.
+    /// Plugs the two disks of a clone, which begins without devices, and lets it run. `disks` are
+    /// the paths of the image's disk and of the writable disk. The NICs are plugged later, once the
+    /// clone's init has answered: a guest takes devices one after the other, and mounts its disks
+    /// while the NICs follow.
     ///
     /// # Errors
     /// Returns [`NicError::Qemu`] if QEMU refuses or does not answer.
@@ -113,7 +116,7 @@ impl Nics {
         Ok(())
     }
 
-    /// Plugs a NIC into the VM; does nothing if the VM has it.
+    /// Plugs a NIC into the running VM. Does nothing if the VM has a NIC with this ID.
     ///
     /// # Errors
     /// Returns [`NicError::Full`] if no slot is free, [`NicError::Tap`] if the tap can't be opened,
@@ -186,7 +189,8 @@ impl Nics {
         Ok(())
     }
 
-    /// Reattaches a NIC to its tap, which was made anew.
+    /// Connects a NIC to its tap again, after another program deleted the tap and it was created
+    /// anew.
     ///
     /// # Errors
     /// Returns [`NicError::Unknown`] if the VM does not have the NIC, [`NicError::Tap`] if the tap
@@ -200,7 +204,7 @@ impl Nics {
         })
     }
 
-    /// Ends the VM at once.
+    /// Tells QEMU to end, and the VM with it. Does nothing if QEMU has ended.
     pub async fn quit(&mut self) {
         // It may have ended already.
         let _ = self.qmp.execute("quit", json!({})).await;

@@ -1,4 +1,4 @@
-//! The outcome of a VM's run: `exit.json` in the container's directory.
+//! The outcome of a VM's run, which the shim writes as `exit.json` into the container's directory.
 
 use crate::{log::Position, phase::Phase};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-/// The file name of the outcome.
+/// The name of the outcome's file in the container's directory.
 pub const FILE: &str = "exit.json";
 /// The name of the outcome's file while it is written; until then it reserves the space.
 const PARTIAL: &str = "exit.json.partial";
@@ -20,49 +20,55 @@ const MAX_BYTES: u64 = 1 << 20;
 /// The phase in which a container's root file system is there.
 const MOUNTED: &str = "mounted";
 
-/// Whether a template is the cause of a clone's failure.
+/// Whether a clone failed because of its template, the saved VM that it was cloned from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// The cause is not the template.
+    /// The template is not the cause.
     None,
-    /// The cause is the template or its container.
+    /// The cause may be the template or the container that the clone was started for.
     Either,
-    /// The cause is the template.
+    /// The template is the cause.
     Template,
 }
 
-/// The outcome of a VM's run.
+/// The outcome of a VM's run: how the container's process ended, or why it did not run. The shim
+/// writes it to `exit.json` before it reports the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// The process's exit code; if it did not run, 125 to 127 as in Docker.
+    /// The exit code of the container's process. If it did not run, 125 to 127 as in Docker; 137 if
+    /// it was killed or if its VM ended first.
     pub code: u8,
-    /// Whether the guest's kernel killed the process for want of memory.
+    /// Whether the guest's kernel killed the process because the container ran out of memory.
     pub out_of_memory: bool,
-    /// The time at which the process started, in milliseconds since 1970; 0 if it did not.
+    /// When the process started, in milliseconds since 1970 (UTC); 0 if it did not.
     pub started_ms: u64,
-    /// The time at which the process ended, or the run if its process did not start, in milliseconds since 1970.
+    /// When the run ended, in milliseconds since 1970 (UTC), whether its process had started or
+    /// not.
     pub finished_ms: u64,
-    /// The position of the log at which this run's output begins.
+    /// The position of the container's log at which the output of this run begins.
     #[serde(default)]
     pub log_from: Position,
-    /// The failure, if the process did not run or its VM ended under it.
+    /// Why the process did not run, or why its VM ended before it; `None` if the process ended by
+    /// itself or was killed by request.
     pub failure: Option<Failure>,
-    /// The phases of the start, with their times.
+    /// The phases of the start that ended, each with its time, in order.
     pub phases: Vec<Phase>,
 }
 
-/// Why a container did not run, or its VM ended under it.
+/// The reason for which a container's process did not run, or for which its VM ended before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// A stable code: `boot-timeout`, `vm-died`, `vm-not-started`, `network`, `not-found`, `not-executable`, `user`,
-    /// `root-file-system`, `process`, `channel`, `no-clone`.
+    /// A stable code, for programs: `boot-timeout`, `vm-died`, `vm-not-started`, `vm-version`,
+    /// `network`, `not-found`, `not-executable`, `user`, `root-file-system`, `process`, `channel`,
+    /// `no-clone`; or `shim-lost`, which the coordinator sets if the shim was killed.
     pub code: String,
-    /// The reason, for a person.
+    /// The reason in words, for a person.
     pub text: String,
 }
 
 impl Outcome {
-    /// Returns whether the failure of a clone is its template's.
+    /// Returns whether the VM failed because of the template (saved VM) that it was cloned from.
+    /// Meaningful only for a clone.
     #[must_use]
     pub fn blame(&self) -> Blame {
         let Some(failure) = &self.failure else {
@@ -100,10 +106,12 @@ impl Outcome {
         File::open(dir)?.sync_all()
     }
 
-    /// Reads the outcome of the last run; `None` if a run has begun and not ended.
+    /// Reads the outcome of a container's last run from `exit.json` in the container's directory.
+    /// Returns `None` if the container never ran, or if its run has not ended.
     ///
     /// # Errors
-    /// Returns the system's error if the file can't be read, `InvalidData` or `UnexpectedEof` if it is not an outcome.
+    /// Returns the system's error if the file can't be read, `InvalidData` or `UnexpectedEof` if it
+    /// is not an outcome.
     pub fn read(dir: &Path) -> io::Result<Option<Self>> {
         use io::Read;
         let file = match File::open(dir.join(FILE)) {

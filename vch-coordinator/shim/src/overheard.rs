@@ -1,5 +1,5 @@
-//! Keeps the output of a VM's console and of QEMU, for a person who looks for a fault: bounded in size and rate, and
-//! safe to show on a terminal.
+//! Keeps the last output of a VM's console and of QEMU, for a person who looks for the cause of a failure. It is
+//! bounded in size and rate, and safe to show on a terminal.
 
 use crate::{foreign, pace::Pace, stderr::log};
 use std::{
@@ -14,7 +14,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// The most bytes that are kept of a stream: its last ones.
+/// The maximum number of bytes of a stream that are kept: its last ones.
 pub const KEPT: usize = 64 << 10;
 /// The bytes of `qemu.log` that are written as they arrive; of the rest, the last are added at the end.
 const FIRST: usize = 64 << 10;
@@ -25,19 +25,19 @@ const READ: usize = 4096;
 /// Most lines of a stream that explain a failure.
 const LINES: usize = 5;
 
-/// A task that reads a stream beside everything else. It stops when this is dropped.
+/// A task that reads a stream to its end. Dropping this value stops the task.
 pub struct Listening(JoinSet<Vec<u8>>);
 
 impl Listening {
-    /// Starts the task; `kept` is [`tail`] or [`record`].
+    /// Spawns the task. `kept` is the future of [`tail`] or [`record`], which returns the last bytes of the stream.
     pub fn begin(kept: impl Future<Output = Vec<u8>> + Send + 'static) -> Self {
         let mut task = JoinSet::new();
         task.spawn(kept);
         Self(task)
     }
 
-    /// Returns the kept bytes at the stream's end, which comes with the end of the process that writes it. If another
-    /// process holds the stream open, waits for no longer than `within`, and returns nothing.
+    /// Waits for the end of the stream, which comes when the process that writes it ends, and returns the last bytes.
+    /// If the stream does not end within `within`, since another process holds it open, returns no bytes.
     pub async fn heard(mut self, within: Duration) -> Vec<u8> {
         match timeout(within, self.0.join_next()).await {
             Ok(Some(Ok(heard))) => heard,
@@ -46,7 +46,7 @@ impl Listening {
     }
 }
 
-/// Returns the last bytes of a stream, at its end.
+/// Reads a stream to its end, and returns its last [`KEPT`] bytes.
 pub async fn tail(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
     let mut kept = Vec::new();
     let mut pieces = Pieces::new();
@@ -56,8 +56,8 @@ pub async fn tail(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
     last(kept)
 }
 
-/// Returns the last bytes of a stream, at its end, and writes its first ones to a file as they
-/// arrive.
+/// Reads a stream to its end, and returns its last [`KEPT`] bytes. Writes the first 64 KiB to a file as they arrive,
+/// and the last bytes at the end.
 pub async fn record(mut stream: impl AsyncRead + Unpin, mut file: File) -> Vec<u8> {
     let (mut kept, mut written, mut all) = (Vec::new(), 0, 0);
     let mut pieces = Pieces::new();
@@ -79,14 +79,15 @@ pub async fn record(mut stream: impl AsyncRead + Unpin, mut file: File) -> Vec<u
     kept
 }
 
-/// Writes the kept bytes of a stream to a file.
+/// Writes the kept bytes of a stream to a file, without control characters. Errors are logged.
 pub fn write(path: &Path, bytes: &[u8]) {
     if let Err(error) = std::fs::write(path, legible(bytes)) {
         log(format_args!("{} is not kept: {error}", path.display()));
     }
 }
 
-/// Returns the last line of the output, or the kernel's panic if it has one, cleaned.
+/// Returns what the output says about a failure: the line of the kernel's panic if it has one, else its last five lines
+/// that are not empty. The text is cleaned; `None` if there is no such line.
 pub fn explanation(said: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(said);
     let panic = text.lines().find(|line| line.contains("Kernel panic"));

@@ -1,8 +1,8 @@
-//! Limits the rate of something by a budget that fills with time. Pure: the caller passes the time.
+//! Limits a rate by a budget that fills with time. Does no I/O: the caller passes the time.
 
 use std::time::{Duration, Instant};
 
-/// A budget of units, with a burst at the start and after a pause.
+/// A budget of units that fills with time. A full budget holds the units of one second.
 #[derive(Debug)]
 pub struct Pace {
     /// The time that one unit takes.
@@ -14,7 +14,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Makes a budget of `per_second` units a second, and as many at once after a second's pause.
+    /// Returns a full budget that fills by `per_second` units a second.
     pub fn new(per_second: u32, now: Instant) -> Self {
         let unit = Duration::from_secs(1) / per_second.max(1);
         let burst = unit * per_second;
@@ -25,7 +25,8 @@ impl Pace {
         }
     }
 
-    /// Spends `cost` units; returns how long to wait before more may be spent.
+    /// Takes `cost` units from the budget, and returns how long the caller must wait before it
+    /// takes more.
     pub fn spend(&mut self, cost: u32, now: Instant) -> Duration {
         let earliest = now.checked_sub(self.burst).unwrap_or(self.paid);
         self.paid = self.paid.max(earliest) + self.unit * cost;

@@ -1,5 +1,5 @@
-//! Starts QEMU as a child: an ordinary user, in a network namespace without any link, with the
-//! descriptors that it needs and no others.
+//! Starts QEMU as a child process. It runs as an ordinary user, in a network namespace without any
+//! link, and inherits only the descriptors that it needs.
 
 #![expect(
     unsafe_code,
@@ -39,7 +39,7 @@ use vch_qemu::{Disk, Machine, MachineError, Memory, Nic, Stream};
 /// The reason for which QEMU can't be started.
 #[derive(Debug, Error)]
 pub enum QemuError {
-    /// A file that it needs can't be opened.
+    /// A file that QEMU needs can't be opened.
     #[error("cannot open {}", path.display())]
     Open {
         /// The file's path.
@@ -48,7 +48,7 @@ pub enum QemuError {
         #[source]
         source: io::Error,
     },
-    /// A tap can't be opened.
+    /// A tap device can't be opened.
     #[error("cannot open tap {tap}: it is there as long as the container is connected")]
     Tap {
         /// The tap's name.
@@ -57,19 +57,19 @@ pub enum QemuError {
         #[source]
         source: io::Error,
     },
-    /// A socket can't be made.
+    /// A socket between the shim and QEMU can't be made.
     #[error("no socket for QEMU")]
     Socket(#[source] io::Error),
-    /// The template can't be used.
+    /// The template, the saved VM to clone, can't be used.
     #[error("no clone is made: {reason}")]
     Template {
-        /// The reason, as text.
+        /// The reason, in words.
         reason: String,
     },
-    /// The command line of the machine can't be made.
+    /// The launch describes a machine that QEMU can't be started with.
     #[error(transparent)]
     Machine(#[from] MachineError),
-    /// The program can't be started.
+    /// The QEMU program can't be started.
     #[error(
         "cannot start {}: install the Debian package {}",
         program.display(),
@@ -84,19 +84,20 @@ pub enum QemuError {
     },
 }
 
-/// A running QEMU, with the other ends of its channels.
+/// A running QEMU, and the shim's ends of the sockets that it is connected to.
 pub struct Qemu {
-    /// The process; its standard error is a pipe.
+    /// The QEMU process; its standard error is a pipe.
     pub child: Child,
-    /// The channel of QMP.
+    /// The socket of QMP, by which QEMU is controlled.
     pub control: UnixStream,
-    /// The guest's console, which its kernel prints to.
+    /// The guest's console, to which its kernel prints.
     pub console: UnixStream,
-    /// The virtserialport of init, `vch.process`.
+    /// The virtserialport `vch.process`, by which the shim talks to the guest's init.
     pub process: UnixStream,
-    /// The NICs' taps, by NIC ID.
+    /// The open tap devices of the VM's NICs, by NIC ID.
     pub taps: BTreeMap<String, Tap>,
-    /// The paths by which QEMU knows the image's disk and the container's disk.
+    /// The paths by which QEMU itself opens the image's disk and the writable disk. They lead to
+    /// inherited descriptors.
     pub disks: [PathBuf; 2],
 }
 
@@ -197,7 +198,8 @@ impl Board {
 }
 
 impl Qemu {
-    /// Starts QEMU for a launch. `tether` is the socket at which QEMU listens for the coordinator.
+    /// Starts QEMU for a launch. `tether` is the listening socket at which the coordinator reaches
+    /// the guest's network agent.
     ///
     /// # Errors
     /// Returns the [`QemuError`] of the step that failed; no process is left running.
@@ -243,7 +245,8 @@ impl Qemu {
         Ok(Self { taps, ..qemu })
     }
 
-    /// Starts a QEMU that is to be saved as a template, with its memory in a file.
+    /// Starts a QEMU that is to be saved as a template, without disks and NICs. `memory` is the
+    /// file of its memory.
     ///
     /// # Errors
     /// Returns [`QemuError`] if QEMU can't be started.

@@ -1,7 +1,8 @@
-//! QEMU's machine protocol: a JSON object a line (QEMU's `docs/interop/qmp-spec`).
+//! A client of QMP, QEMU's control protocol: one JSON object on each line (QEMU's
+//! `docs/interop/qmp-spec`).
 //!
-//! A guest that took QEMU over can send here what it likes: the length of lines, the number of kept events and the
-//! time for an answer are bounded, and texts are cleaned.
+//! A guest that took over QEMU could send anything here: the length of lines, the number of kept
+//! events and the time for an answer are bounded, and texts are cleaned.
 
 use crate::foreign::{clean, cut};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
@@ -33,13 +34,13 @@ const MAX_DELETED: usize = 64;
 /// Most bytes of a device's id that is kept; ours have 13.
 const MAX_ID: usize = 64;
 
-/// The reason for which QEMU did not carry a command out.
+/// The reason for which QEMU did not carry out a command.
 #[derive(Debug, Error)]
 pub enum QmpError {
-    /// The connection failed or was closed.
+    /// The connection to QEMU failed or was closed.
     #[error("QEMU's control channel is closed")]
     Closed(#[from] io::Error),
-    /// QEMU did not answer this command in time.
+    /// QEMU did not answer this command within 10 s.
     #[error("QEMU has not answered `{0}` within {DEADLINE:?}")]
     Timeout(String),
     /// QEMU refused the command.
@@ -52,7 +53,7 @@ pub enum QmpError {
     },
 }
 
-/// A connection to QEMU.
+/// A connection to a running QEMU.
 pub struct Qmp {
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
@@ -60,7 +61,7 @@ pub struct Qmp {
 }
 
 impl Qmp {
-    /// Makes a connection: reads QEMU's greeting and begins the protocol.
+    /// Begins the protocol on a connected socket: reads QEMU's greeting and answers it.
     ///
     /// # Errors
     /// Returns [`QmpError::Closed`] if the connection fails, [`QmpError::Timeout`] if the greeting
@@ -77,7 +78,7 @@ impl Qmp {
         Ok(qmp)
     }
 
-    /// Runs a command; returns its result.
+    /// Runs a QMP command with its arguments, and returns its result.
     ///
     /// # Errors
     /// Returns [`QmpError::Refused`] if QEMU refuses, [`QmpError::Timeout`] if it does not answer
@@ -91,10 +92,10 @@ impl Qmp {
         .await
     }
 
-    /// Passes an open descriptor to QEMU, which later commands call `name`.
+    /// Passes an open descriptor to QEMU (`getfd`). Later commands refer to it as `name`.
     ///
     /// # Errors
-    /// As [`Qmp::execute`].
+    /// Returns the errors of [`Qmp::execute`].
     pub async fn give(&mut self, name: &str, descriptor: &OwnedFd) -> Result<(), QmpError> {
         let message = json!({"execute": "getfd", "arguments": {"fdname": name}});
         let line = format!("{message}\n");
@@ -123,12 +124,12 @@ impl Qmp {
         sending.await
     }
 
-    /// Forgets that a device of this name was removed, before a new one gets the name.
+    /// Forgets that a device with this ID was removed, before a new device gets the ID.
     pub fn forget_deleted(&mut self, device: &str) {
         self.deleted.remove(device);
     }
 
-    /// Waits until QEMU reports that a device was removed.
+    /// Waits until QEMU reports that the device with this ID was removed.
     ///
     /// # Errors
     /// Returns [`QmpError::Timeout`] if the event does not come in time, [`QmpError::Closed`] if

@@ -1,6 +1,6 @@
-//! The server at `shim.sock`: one request a connection.
+//! The shim's server at the Unix socket `shim.sock`: one request on each connection.
 //!
-//! A client that has disconnected is noticed, whatever the guest does: nothing is held for it.
+//! The server notices when a client has disconnected, whatever the guest does, and then keeps nothing for it.
 
 mod streams;
 
@@ -27,32 +27,38 @@ const REQUEST: Duration = Duration::from_secs(10);
 /// Between two looks whether a client is still there: its input may be at its end, so that reading does not tell.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// The parts of the shim that answer requests.
+/// The parts of the shim that the server needs to answer requests.
 pub struct Shared {
+    /// The container's directory, which contains its log.
     pub dir: PathBuf,
+    /// The handle to the guest's init.
     pub guest: Guest,
+    /// The VM's NICs; `None` until QEMU answers.
     pub nics: Mutex<Option<Nics>>,
+    /// The present stage of the VM's run.
     pub stage: watch::Sender<Stage>,
+    /// Notified when a client asks to end the VM.
     pub kill: Notify,
 }
 
-/// The most clients at once.
+/// The maximum number of a shim's clients at the same time.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
-    /// The most clients of all kinds; further ones wait until one has gone.
+    /// The maximum number of clients of all kinds. Further clients wait until one has disconnected.
     pub clients: usize,
-    /// The most clients that stay as long as a process writes; further ones are refused. The rest of the room is for
-    /// requests that are answered in seconds, so that a VM can be ended however many clients are attached to it.
+    /// The maximum number of clients that stay connected as long as a process runs; further ones are refused. The rest
+    /// of the room is for requests that are answered in seconds, so that a VM can be ended however many clients are
+    /// attached to it.
     pub streams: usize,
 }
 
-/// The most clients of a shim: it has about 1,000 descriptors beside these.
+/// The maximum number of a shim's clients: a shim has about 1,000 descriptors beside these.
 pub const ROOM: Room = Room {
     clients: 3_072,
     streams: 2_048,
 };
 
-/// Answers clients, each in a task of its own; the tasks end when this is dropped.
+/// Answers clients, each in a task of its own. Dropping this value ends the tasks.
 pub struct Server {
     listener: UnixListener,
     clients: Clients,
@@ -61,12 +67,12 @@ pub struct Server {
     streams: Arc<Semaphore>,
 }
 
-/// The connected clients.
+/// The connected clients of a shim, each served by a task.
 #[derive(Default)]
 pub struct Clients(JoinSet<()>);
 
 impl Server {
-    /// Makes a server on a listening socket.
+    /// Returns a server on a listening socket. It answers no client until [`serve`](Self::serve) is called.
     ///
     /// # Errors
     /// Returns an error if the socket can't be registered with the async runtime.
@@ -84,7 +90,8 @@ impl Server {
         })
     }
 
-    /// Answers every client that connects. Cancel-safe: the tasks of connected clients go on, and new clients wait.
+    /// Accepts clients and answers them, without end. Cancel-safe: the tasks of connected clients continue, and new
+    /// clients wait.
     pub async fn serve(&mut self) -> Infallible {
         loop {
             let clients = &mut self.clients.0;
@@ -106,7 +113,7 @@ impl Server {
         }
     }
 
-    /// Stops listening; returns the connected clients.
+    /// Stops listening, and returns the clients that are still connected.
     pub fn close(self) -> Clients {
         self.clients
     }
@@ -257,7 +264,7 @@ fn late() -> Reply {
     refused("guest-late", &reason)
 }
 
-/// Returns an error with its causes, on one line.
+/// Returns the message of an error and of all of its sources, on one line.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -268,7 +275,7 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Returns the stable code of a fault.
+/// Returns the stable code of a guest's fault, as in [`Failure::code`](crate::Failure::code).
 pub fn fault_code(fault: Fault) -> &'static str {
     match fault {
         Fault::NotFound => "not-found",

@@ -1,4 +1,4 @@
-//! Runs one VM, from its launch to its end.
+//! Runs one VM, from its launch to its end: the main function of a shim.
 
 use crate::{
     bounds,
@@ -23,7 +23,9 @@ const SOCKET_MODE: u32 = 0o600;
 /// For clients to read what is left, once all has ended.
 const LAST_READS: Duration = Duration::from_secs(10);
 
-/// Runs one VM to its end. Calls `ready` when the sockets exist.
+/// Runs the VM that `launch` describes to its end: starts QEMU, logs the container's output, answers clients, and
+/// writes the [`Outcome`]. Calls `ready` when clients can connect. A VM that fails is no error: its outcome has the
+/// reason.
 ///
 /// # Errors
 /// Returns `ResourceBusy` if another shim of this container is alive, else the system's error if the container's

@@ -1,9 +1,9 @@
-//! The file names in a shim's directory of sockets, which the shim makes and removes.
+//! The file names in the directory of sockets, which each shim makes and removes.
 
-/// The socket at which the shim listens for the coordinator.
+/// The Unix socket at which the shim listens for requests of the coordinator.
 pub const SHIM: &str = "shim.sock";
-/// The socket at which QEMU listens for the coordinator, which talks to the guest's agent there.
+/// The Unix socket at which QEMU listens. It leads the coordinator to the guest's network agent.
 pub const TETHER: &str = "tether.sock";
-/// The file that holds the shim's process ID in decimal digits: for a person, and for the liveness of a shim of
-/// release 0.1.0.
+/// The file with the shim's process ID in decimal digits: for a person, and to find out whether a shim of release 0.1.0
+/// is alive.
 pub const PID: &str = "shim.pid";

@@ -1,19 +1,20 @@
-//! The stages of a VM's run.
+//! The stages of a VM's run, from its start to its end.
 
 use crate::{log::Position, outcome::Outcome, phase::Phase};
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The progress of a VM's run, sent to its watchers at each change.
+/// How far a VM's run has come. The shim sends it to clients that watch, at each change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
-    /// The position of the log at which this run's output begins.
+    /// The position of the container's log at which the output of this run begins.
     pub log_from: Position,
-    /// The phases of the start that have ended, in order.
+    /// The phases of the start that have ended so far, in order.
     pub phases: Vec<Phase>,
-    /// The time at which the process started, in milliseconds since 1970.
+    /// When the container's process started, in milliseconds since 1970 (UTC); `None` if it has not
+    /// started yet.
     pub started_ms: Option<u64>,
-    /// The outcome, in the last stage of a run.
+    /// The outcome of the run; `None` until the run has ended.
     pub ended: Option<Outcome>,
 }
 

@@ -1,4 +1,4 @@
-//! Opens existing taps by name (linux/if_tun.h).
+//! Opens existing tap devices by name (linux/if_tun.h).
 
 #![expect(
     unsafe_code,
@@ -27,16 +27,17 @@ nix::ioctl_write_ptr_bad!(
 /// virtio 1.0, as all do here; before that no frame goes either way.
 static HEADER: libc::c_int = 12;
 
-/// An open tap, of which QEMU has a duplicate.
+/// An open tap device, of which QEMU has a duplicate descriptor.
 #[derive(Debug)]
 pub struct Tap(File);
 
 impl Tap {
-    /// Opens the tap of that name in the network namespace of the calling thread.
+    /// Opens the tap device of that name in the network namespace of the calling thread. Creates
+    /// none.
     ///
     /// # Errors
-    /// Returns the system's error if no tap has the name, another process has it open, or it was
-    /// made without `IFF_VNET_HDR`.
+    /// Returns the system's error if no tap has the name, if another process has it open, or if it
+    /// was made without `IFF_VNET_HDR`.
     pub fn open(name: &str) -> io::Result<Self> {
         let file = OpenOptions::new()
             .read(true)
@@ -56,11 +57,11 @@ impl Tap {
         Ok(self.0.try_clone()?.into())
     }
 
-    /// Attaches this descriptor and all of its duplicates to the tap of that name, after their own was deleted and
-    /// made anew. QEMU goes on with it.
+    /// Attaches this descriptor and all of its duplicates to the tap device of that name, after
+    /// their tap was deleted and created anew. QEMU continues with it.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// Returns the errors of [`open`](Self::open).
     pub fn attach_again(&self, name: &str) -> io::Result<()> {
         nix::net::if_::if_nametoindex(name)?;
         match attach(&self.0, name) {

@@ -1,9 +1,9 @@
-//! A VM that was booted once and saved, of which others are cloned: they skip the boot.
+//! Makes templates: VMs that were booted once and saved. Clones of them skip the boot.
 //!
-//! The guest's init has opened its line and waits for its first message when it is saved. The memory is
-//! a file of its own beside the devices' state (QEMU's migration capability `x-ignore-shared`); each
-//! clone gets a copy in memory, so that no VM can write what another one begins with. What the clones
-//! share of the kernel's random state is drawn anew by the agent before the container's process starts.
+//! When a template is saved, the guest's init has opened its connection to the shim and waits for its first message.
+//! The memory is a file of its own beside the state of the devices (QEMU's migration capability `x-ignore-shared`).
+//! Each clone gets a copy in memory, so that no VM can change the initial state of another. The clones share the
+//! kernel's random state at first; the agent reseeds it before the container's process starts.
 
 use crate::{
     foreign::clean,
@@ -38,7 +38,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// For what QEMU said last, once it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// The reason for which a template can't be made, or a clone of it not be started.
+/// The reason for which a template can't be made, or a clone of it can't be started.
 #[derive(Debug, Error)]
 pub enum TemplateError {
     /// QEMU can't be started.
@@ -47,13 +47,13 @@ pub enum TemplateError {
     /// QEMU refused a command, or did not answer.
     #[error(transparent)]
     Qmp(#[from] QmpError),
-    /// The memory's file can't be copied.
+    /// The file of the memory can't be copied.
     #[error(transparent)]
     Memory(#[from] MemoryError),
-    /// A file can't be used.
+    /// A file of the template can't be made, read or written.
     #[error("cannot {what} of the template")]
     File {
-        /// The operation.
+        /// The operation and its object, as in the sentence "cannot {what} of the template".
         what: &'static str,
         /// The system's error.
         #[source]
@@ -62,7 +62,7 @@ pub enum TemplateError {
     /// The guest's init did not answer within this time.
     #[error("the template's guest has not answered within {0:?}")]
     Timeout(Duration),
-    /// The guest's init speaks this other version of the protocol.
+    /// The guest's init speaks this version of the protocol, which this shim does not speak.
     #[error(
         "the template's init speaks version {0} of vch.process, this shim version {VERSION}: make the VM's image and the VCH from one release (`make image`)"
     )]
@@ -76,8 +76,8 @@ fn file(what: &'static str) -> impl FnOnce(io::Error) -> TemplateError {
     move |source| TemplateError::File { what, source }
 }
 
-/// Boots the kernel and init of `launch`, without disks and NICs, and saves the VM in `dir`, which appears once it is
-/// complete.
+/// Makes a template: boots the kernel and initramfs of `launch`, without its two disks and its NICs, and saves the VM
+/// in the directory `dir`. The directory appears when the template is complete.
 ///
 /// # Errors
 /// Returns the [`TemplateError`] of the step that failed; `dir` does not exist then.
@@ -175,11 +175,11 @@ async fn waiting(mut line: UnixStream) -> io::Result<u16> {
     }
 }
 
-/// Restores the template in a QEMU that waits for it; the VM does not run yet.
+/// Restores a template in a QEMU that was started to wait for it. The VM does not run yet.
 ///
 /// # Errors
-/// Returns [`TemplateError::Qmp`] or [`TemplateError::Migration`] if QEMU does not restore it,
-/// [`TemplateError::File`] if its files can't be read.
+/// Returns [`TemplateError::Qmp`] or [`TemplateError::Migration`] if QEMU does not restore it, [`TemplateError::File`]
+/// if its files can't be read.
 pub async fn restore(qmp: &mut Qmp, template: &Path) -> Result<(), TemplateError> {
     let state = File::open(template.join(STATE)).map_err(file("open the state"))?;
     prepare(qmp, state.into()).await?;
@@ -217,7 +217,7 @@ async fn carried(qmp: &mut Qmp) -> Result<(), TemplateError> {
     timeout(MIGRATION, carrying).await.map_err(|_| late())?
 }
 
-/// Returns whether a directory holds a complete template.
+/// Returns whether a directory contains a complete template.
 pub fn is_there(dir: &Path) -> bool {
     [memory::FILE, STATE]
         .iter()

@@ -1,19 +1,20 @@
-//! The protocol between the coordinator and a shim: one request a connection of `shim.sock`, and its replies.
+//! The protocol between the coordinator and a shim: one request on each connection to `shim.sock`, and its replies.
 //!
 //! ```text
 //!   coordinator: version, 1 byte │ "VCH"      shim: the same, with the version that it speaks
 //!   then, both:  length, 4 bytes LE │ postcard of a Request or a Reply
 //! ```
 //!
-//! A VM outlives its coordinator, so that releases meet here in both ways. What a released version says is frozen:
-//! bytes of every message stand in `golden/`, and a change of any of these types, or of what is in them, needs a new
-//! version. For that the types of today become a module of their own, as those of version 1 are in [`v1`].
+//! A VM outlives its coordinator, so a coordinator and a shim of different releases must understand each other. The
+//! messages of a released version are frozen: the bytes of every message are in `golden/`, and a change of any of these
+//! types, or of their content, needs a new version. The types of the present version then become a module of their own,
+//! as those of version 1 are in [`v1`].
 //!
-//! - Version 1 (release 0.1.0) has no greeting. A shim that speaks it takes ours for a length beyond its bound, and
-//!   closes: the coordinator connects again and speaks version 1. A request whose first bytes are no greeting is of
-//!   a coordinator that speaks version 1.
-//! - A shim that is greeted with a version that it does not speak answers with its newest one, and closes. A later
-//!   coordinator that speaks that one as well connects again with it.
+//! - Version 1 (release 0.1.0) has no greeting. A shim that speaks it reads our greeting as a length beyond its limit,
+//!   and closes the connection: the coordinator connects again and speaks version 1. A request whose first bytes are
+//!   not a greeting comes from a coordinator that speaks version 1.
+//! - A shim that is greeted with a version that it does not speak answers with its newest version, and closes the
+//!   connection. A later coordinator that also speaks that version connects again with it.
 
 mod conversation;
 pub mod v1;
@@ -31,10 +32,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Most bytes of a message.
 const MAX_MESSAGE: usize = 2 << 20;
-/// The newest version, that of [`Request`] and [`Reply`].
+/// The newest version of the protocol, to which [`Request`] and [`Reply`] belong.
 pub const VERSION: u8 = 2;
 
-/// A version of the protocol that both sides speak.
+/// A version of the protocol that this release speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// The version of release 0.1.0.
@@ -43,64 +44,64 @@ pub enum Version {
     V2,
 }
 
-/// A part of a request that a shim of release 0.1.0 does not know, by its name.
+/// A request, or a part of it, that a shim of release 0.1.0 does not know. Has its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "the container's VM was started by release 0.1.0, which knows no such thing as {0}: stop and start the container"
 )]
 pub struct NotInVersion1(pub &'static str);
 
-/// A request to a shim.
+/// A request of the coordinator to a shim, the first message on a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
-    /// Asks for a [`Reply::Stage`] now and at each change, up to the end.
+    /// Asks for a [`Reply::Stage`] now and at each change, up to the end of the run.
     Watch,
-    /// Asks for a [`Reply::Output`] of the container's process from a position of the log on, as it arrives, up to
-    /// its end, then [`Reply::Done`]. Meanwhile [`Request::Input`] may follow.
+    /// Asks for the output of the container's main process as it arrives: [`Reply::Done`] at once, then
+    /// [`Reply::Output`]s, and [`Reply::Done`] again at the process's end. Meanwhile [`Request::Input`] may follow.
     Attach {
-        /// The position to begin at; `None` for output from now on.
+        /// The position of the log to begin at; `None` for new output.
         from: Option<Position>,
         /// Whether input follows.
         input: bool,
-        /// Whether the process's standard input ends when this client's does, or when the client
-        /// disconnects.
+        /// Whether the process's standard input is closed when this client ends its input, or disconnects.
         ends_input: bool,
     },
-    /// Runs a process: [`Reply::Started`] or [`Reply::Refused`], [`Reply::Output`], [`Reply::Exited`]. Meanwhile
-    /// [`Request::Input`] may follow. The process runs on when the client disconnects.
+    /// Runs a further process in the container. The replies are [`Reply::Started`] or [`Reply::Refused`], then
+    /// [`Reply::Output`]s, then [`Reply::Exited`]. Meanwhile [`Request::Input`] may follow. The process runs on when
+    /// the client disconnects.
     Exec(Box<Process>),
-    /// Bytes for standard input; none for its end.
+    /// Bytes for the standard input of the process that the connection was opened for. No bytes mean the end of input.
     Input(Vec<u8>),
-    /// Sends a signal to a process; [`Reply::Done`].
+    /// Sends the signal with this number to a process. The reply is [`Reply::Done`].
     Signal(ProcessId, u8),
-    /// Sets the size of a process's terminal; [`Reply::Done`].
+    /// Sets the size of a process's terminal. The reply is [`Reply::Done`].
     Resize(ProcessId, TerminalSize),
-    /// Asks for the container's processes; [`Reply::Listed`].
+    /// Asks for the container's processes. The reply is [`Reply::Listed`].
     List,
-    /// Asks for the container's use of resources; [`Reply::Used`].
+    /// Asks for the container's use of resources. The reply is [`Reply::Used`].
     Usage,
-    /// Plugs a NIC into the VM; [`Reply::Done`], also if the VM has it.
+    /// Plugs a NIC into the VM. The reply is [`Reply::Done`], also if the VM has the NIC already.
     Plug(Nic),
-    /// Unplugs the NIC with this ID; [`Reply::Done`], also if the VM does not have it.
+    /// Unplugs the NIC with this ID. The reply is [`Reply::Done`], also if the VM does not have the NIC.
     Unplug(String),
-    /// Reattaches a NIC whose tap was made anew; [`Reply::Done`].
+    /// Connects a NIC to its tap again, after the tap was created anew. The reply is [`Reply::Done`].
     Reattach(Nic),
-    /// Ends the VM at once, whatever its processes do; [`Reply::Done`].
+    /// Ends the VM at once, whatever its processes do. The reply is [`Reply::Done`].
     Kill,
-    /// Replaces all bounds of the container's cgroup in the guest; [`Reply::Updated`].
+    /// Replaces all limits of the container's cgroup in the guest. The reply is [`Reply::Updated`].
     Update(Box<CgroupLimits>),
 }
 
-/// A reply of a shim.
+/// A reply of a shim to the request on the same connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
-    /// The stage of the VM's run.
+    /// The stage that the VM's run has reached.
     Stage(Stage),
-    /// Output of a process.
+    /// Bytes that the process wrote to this stream.
     Output(Output, Vec<u8>),
-    /// A process runs: its number in this run, and its process ID in the container.
+    /// The further process runs. Has its number within this run, and its process ID in the container.
     Started(ProcessId, u32),
-    /// A process has ended.
+    /// The further process has ended.
     Exited(Exit),
     /// The container's processes.
     Listed(Vec<Listed>),
@@ -110,19 +111,19 @@ pub enum Reply {
     Done,
     /// The request was refused.
     Refused {
-        /// The stable code of the refusal.
+        /// The stable code of the refusal, for programs.
         code: String,
-        /// The reason, for a person.
+        /// The reason in words, for a person.
         reason: String,
     },
-    /// The bounds of the container's cgroup that could not be put in force, each with its reason; empty if all are.
+    /// A message for each limit of the container's cgroup that the guest's kernel refused; empty if all are in force.
     Updated(Vec<String>),
 }
 
-/// Writes a message with its length.
+/// Writes a message with its length before it.
 ///
 /// # Errors
-/// Returns an error if the message can't be encoded or is too long, or the stream breaks.
+/// Returns an error if the message can't be encoded or has more than 2 MiB, or if the stream breaks.
 pub async fn send<M: Serialize>(to: &mut (impl AsyncWrite + Unpin), message: &M) -> io::Result<()> {
     let bytes = postcard::to_allocvec(message).map_err(io::Error::other)?;
     let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a message is too long");
@@ -135,10 +136,10 @@ pub async fn send<M: Serialize>(to: &mut (impl AsyncWrite + Unpin), message: &M)
     to.write_all(&whole).await
 }
 
-/// Reads a message; returns `None` at the end of the stream. Not cancel-safe.
+/// Reads a message with its length before it; returns `None` at the end of the stream. Not cancel-safe.
 ///
 /// # Errors
-/// Returns an error if the message is too long or can't be decoded, or the stream breaks.
+/// Returns an error if the message has more than 2 MiB or can't be decoded, or if the stream breaks.
 pub async fn receive<M: DeserializeOwned>(
     from: &mut (impl AsyncRead + Unpin),
 ) -> io::Result<Option<M>> {

@@ -1,7 +1,7 @@
-//! Packages of a Debian suite that is not this machine's own; neither the machine's package lists nor its cache
-//! change.
+//! Packages of a Debian suite (release) that is not this machine's own. Neither the machine's package lists nor its
+//! package cache are changed.
 //!
-//! The archive is the one that the machine's own Debian sources name, and its content is verified by the machine's
+//! The packages come from the archive that the machine's own Debian sources name, and are verified by the machine's
 //! keyring of Debian.
 
 use std::fs;
@@ -15,7 +15,7 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// The file that names a machine's release of Debian.
 const OS_RELEASE: &str = "/etc/os-release";
 
-/// A suite such as `trixie`, with package lists in a directory of its own.
+/// A Debian suite (release) such as `trixie`, with package lists in a directory of its own.
 #[derive(Debug, Clone)]
 pub struct Suite {
     name: String,
@@ -23,7 +23,8 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Makes a suite; `dir` is for its package lists and may be missing. Nothing is fetched yet.
+    /// Returns the suite of this name. `dir` is the directory for its package lists, and is made when it is needed.
+    /// Fetches nothing yet.
     #[must_use]
     pub fn new(name: &str, dir: &Path) -> Self {
         Self {
@@ -32,8 +33,8 @@ impl Suite {
         }
     }
 
-    /// Unpacks `package` of this suite into `dir`, unless `dir` exists. A download that is interrupted leaves no
-    /// `dir`. Lists that are older than the archive are fetched again, once.
+    /// Downloads a package of this suite and unpacks it into `dir`. Does nothing if `dir` exists; an interrupted call
+    /// leaves no `dir`. If the download fails, since the package lists are old, they are fetched again, once.
     ///
     /// # Errors
     /// Returns [`DebianError`] if the lists or the package can't be fetched or unpacked.
@@ -54,8 +55,8 @@ impl Suite {
     /// Returns the suite as a line of apt's sources (sources.list(5)).
     ///
     /// # Errors
-    /// Returns [`DebianError::Unexpected`] if this machine's sources name no archive of Debian,
-    /// [`DebianError`] if apt can't be run.
+    /// Returns [`DebianError::Unexpected`] if this machine's own sources name no Debian archive, else the error of
+    /// running apt or of reading /etc/os-release.
     pub fn source(&self) -> Result<String, DebianError> {
         let archive = archive()?;
         let name = &self.name;

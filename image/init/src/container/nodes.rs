@@ -1,4 +1,4 @@
-//! The device nodes of a container's /dev: the usual ones, those that the user asks for, or all of the VM's.
+//! The device nodes of a container's /dev: Docker's default ones, those that the user asks for, or all of the VM's.
 
 use crate::start_error::{StartError, failed};
 use nix::{
@@ -39,7 +39,7 @@ const OPEN: u32 = 0o666;
 /// The mode of a node that only its owner may open.
 const CLOSED: u32 = 0o600;
 
-/// A device node.
+/// A device node: its path, kind, numbers, mode and owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     path: PathBuf,
@@ -75,17 +75,16 @@ impl Node {
         }))
     }
 
-    /// Returns whether the node is a block device, its major and its minor.
+    /// Returns whether the node is a block device, its major number and its minor number.
     pub fn numbers(&self) -> (bool, u32, u32) {
         let [major, minor] = [libc::major(self.number), libc::minor(self.number)];
         (self.block, major, minor)
     }
 
-    /// Makes the node at its path.
+    /// Makes the node at its path, and the directories above it. Does nothing if a file is at the path already.
     ///
     /// # Errors
-    /// Returns the system's error if the file system takes no device nodes, or another file is at
-    /// the path.
+    /// Returns the system's error if the file system takes no device nodes.
     pub fn make(&self) -> io::Result<()> {
         if let Some(dir) = self.path.parent() {
             fs::create_dir_all(dir)?;
@@ -112,7 +111,7 @@ impl Node {
     }
 }
 
-/// Returns the nodes of a container. The caller is in init's root, where the VM's own nodes are.
+/// Returns the device nodes of a container's /dev. The caller is still in init's root, where the VM's own nodes are.
 ///
 /// # Errors
 /// Returns [`Fault::Other`](protocol::process::Fault::Other) if the VM does not have a device, or /dev can't be read.
@@ -136,7 +135,7 @@ pub fn of(start: &Start) -> Result<Vec<Node>, StartError> {
     Ok(nodes)
 }
 
-/// Returns the node of a device that the user requested, under its name in the container.
+/// Returns the node of a device that the user asked for (`--device`), at its path in the container.
 ///
 /// # Errors
 /// Returns [`Fault::Other`](protocol::process::Fault::Other) if the VM does not have the device.

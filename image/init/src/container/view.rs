@@ -1,5 +1,5 @@
-//! Makes the container's view of the machine: its root, and new mounts of the kernel's file systems with Docker's
-//! hidden paths.
+//! Makes the container's view of the machine: its root directory, and new mounts of the kernel's file systems, with the
+//! paths hidden that Docker hides.
 
 use super::nodes::{self, Node};
 use crate::{
@@ -24,11 +24,11 @@ const LINKS: &[(&str, &str)] = &[
 ];
 const NONE: Option<&str> = None;
 
-/// Makes the view in a mount namespace of the caller's own, and leaves init's root behind.
+/// Makes the view in the mount namespace of the caller, which is the container's, and leaves init's root.
 ///
 /// # Errors
-/// Returns [`Fault::Other`](protocol::process::Fault::Other) with the file system that can't be mounted, the device, directory or link that can't be
-/// made, or the kernel parameter that can't be set.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) with the file system that can't be mounted, the device,
+/// directory or link that can't be made, or the kernel parameter that can't be set.
 pub fn make(start: &Start) -> Result<(), StartError> {
     let nodes = nodes::of(start)?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
@@ -108,11 +108,11 @@ fn restrict(start: &Start) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Sets the kernel parameters of the network; the interfaces have to exist. They are the whole
-/// VM's.
+/// Sets the kernel parameters (`--sysctl`) whose names begin with `net.`. The interfaces must exist. The parameters
+/// apply to the whole VM.
 ///
 /// # Errors
-/// Returns [`Fault::Other`](protocol::process::Fault::Other) if the kernel has no such parameter, or does not take the value.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if the kernel has no such parameter, or refuses the value.
 pub fn set_network(sysctls: &[(String, String)]) -> Result<(), StartError> {
     set(sysctls, of_the_network)
 }

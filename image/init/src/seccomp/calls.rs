@@ -1,4 +1,5 @@
-//! The system calls of Docker's default profile (moby 28), those of x86-64: plain data.
+//! The system calls that Docker's default seccomp profile (moby 28) allows on x86-64, as plain
+//! data.
 
 use nix::libc::{self, c_long};
 
@@ -17,7 +18,7 @@ const GETXATTRAT: c_long = 464;
 const LISTXATTRAT: c_long = 465;
 const REMOVEXATTRAT: c_long = 466;
 
-/// The calls that every process may make, whatever their arguments.
+/// The system calls that every process may make, with any arguments.
 pub const ALWAYS: &[c_long] = &[
     libc::SYS_accept,
     libc::SYS_accept4,
@@ -325,7 +326,8 @@ pub const ALWAYS: &[c_long] = &[
     libc::SYS_writev,
 ];
 
-/// The further calls of a process of a container with a capability (capabilities(7), by its number).
+/// The further system calls that a process may make if its container has a capability
+/// (capabilities(7)), by the capability's number.
 pub const BY_CAPABILITY: &[(u8, &[c_long])] = &[
     // CAP_DAC_READ_SEARCH
     (2, &[libc::SYS_open_by_handle_at]),

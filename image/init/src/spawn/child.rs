@@ -1,4 +1,4 @@
-//! The child's side of a spawn.
+//! The child's side of the start of a process, after the fork.
 
 use super::handshake::{self, ChildMessage, Received};
 use crate::{
@@ -27,25 +27,27 @@ use std::{
 
 const NULL: &str = "/dev/null";
 
-/// How the child runs its program.
+/// How a child runs its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Role {
-    /// Whether the program runs below a small init (`--init`).
+    /// Whether the program runs below a small init (`docker run --init`).
     pub reaper: bool,
-    /// Whether the child waits for init once it has entered the container.
+    /// Whether the child waits until init releases it, once it has entered the container.
     pub held: bool,
 }
 
-/// The child's ends of the handshake and of the streams.
+/// The child's ends of the handshake socket and of its streams.
 pub struct ChildEnds {
+    /// The child's end of the handshake socket.
     pub socket: OwnedFd,
-    /// The ends of standard input, output and error; `None` for a terminal, which the child makes in the container.
+    /// The child's ends of standard input, output and error; `None` for a terminal, which the child makes in the
+    /// container.
     pub pipes: Option<[OwnedFd; 3]>,
 }
 
 impl ChildEnds {
-    /// Runs the process's program, or reports the reason to init. The child enters the container by `enter`, for
-    /// which it keeps the descriptors `keep`.
+    /// Enters the container by `enter`, for which it keeps the descriptors `keep` open, and executes the process's
+    /// program. Reports to init if that fails.
     pub fn run(
         self,
         process: &Process,

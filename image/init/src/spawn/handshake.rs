@@ -1,4 +1,5 @@
-//! The messages between a child and init while the child does not run its program yet: datagrams of a socket pair.
+//! The handshake between init and a child that does not run its program yet: datagrams on a socket
+//! pair.
 
 use crate::start_error::StartError;
 use nix::{
@@ -30,16 +31,16 @@ const FAULTS: [Fault; 6] = [
     Fault::Other,
 ];
 
-/// A message from the child. Init answers [`ChildMessage::InPlace`] with the same message.
+/// A message of the child to init. Init answers [`ChildMessage::InPlace`] with the same message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChildMessage {
-    /// The child's terminal is attached to this message.
+    /// The child has made its terminal, whose descriptor is attached to this message.
     Terminal,
     /// The child is in the container's namespaces, and waits for init's answer.
     InPlace,
-    /// The child is about to run its program, and has this process ID in the container.
+    /// The child is about to execute its program, and has this process ID in the container.
     Executes(u32),
-    /// The child ends, for this reason.
+    /// The child could not execute its program, for this reason, and ends.
     Failed(StartError),
 }
 
@@ -83,14 +84,14 @@ fn fault(number: u8) -> Fault {
     FAULTS.get(index).copied().unwrap_or(Fault::Other)
 }
 
-/// The outcome of a read of the socket.
+/// The result of reading the handshake socket.
 #[derive(Debug)]
 pub enum Received {
-    /// No message has arrived.
+    /// No message has arrived yet.
     Nothing,
-    /// A message, with the descriptor that was attached to it.
+    /// A message has arrived, with the descriptor that was attached to it.
     Message(ChildMessage, Option<OwnedFd>),
-    /// The other side has closed the socket, as exec does.
+    /// The other side has closed the socket, as a successful exec does.
     End,
 }
 
@@ -99,7 +100,7 @@ pub fn ended() -> StartError {
     StartError::other("the process ended before it began".to_owned())
 }
 
-/// Makes the two ends of a handshake: init's and the child's.
+/// Makes the two ends of a handshake socket: init's and the child's.
 ///
 /// # Errors
 /// Returns EMFILE or ENFILE if no descriptor is left.
@@ -108,7 +109,7 @@ pub fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)
 }
 
-/// Sends a message, with a descriptor if one is given.
+/// Sends a message, with a descriptor attached if one is given.
 ///
 /// # Errors
 /// Returns EPIPE if the other side has ended.
@@ -129,7 +130,7 @@ pub fn send(
     sendmsg::<()>(socket.as_raw_fd(), &parts, controls, flags, None).map(drop)
 }
 
-/// Receives a message without waiting.
+/// Returns a message that has arrived. Does not wait.
 ///
 /// # Errors
 /// Returns the kernel's error if the socket is broken.

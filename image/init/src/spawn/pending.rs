@@ -1,4 +1,4 @@
-//! Init's side of a spawn, until the child runs its program.
+//! Init's side of the start of a process, until the child executes its program.
 
 use super::handshake::{self, ChildMessage, Received, ended};
 use crate::{
@@ -15,21 +15,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The time that a child may take from its fork until it is in the container's namespaces, and from there until it
-/// runs its program. It takes some milliseconds; on a host whose disks are busy, 13 s were seen. A child that was
-/// stopped, or waits for a file of the container, would take for ever. The shim and its clients wait longer.
+/// The maximum time from a child's fork until it is in the container's namespaces, and from there
+/// until it executes its program. Usually it takes some milliseconds; on a host whose disks are
+/// busy, 13 s were seen. A child that was stopped, or that waits for a file of the container, would
+/// never finish. The shim and its clients wait longer.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Init's ends of the handshake and of the streams.
+/// Init's ends of the handshake socket and of the process's streams.
 pub struct InitEnds {
+    /// Init's end of the handshake socket.
     pub socket: OwnedFd,
-    /// The ends of standard input, output and error; `None` for a terminal, which the child sends.
+    /// Init's ends of standard input, output and error; `None` for a terminal, which the child
+    /// sends.
     pub pipes: Option<[OwnedFd; 3]>,
     /// Whether the process has an input.
     pub input: bool,
 }
 
-/// A child that does not run its program yet.
+/// A child that does not execute its program yet.
 pub struct PendingChild {
     pid: Pid,
     ends: InitEnds,
@@ -41,26 +44,28 @@ pub struct PendingChild {
     deadline: Instant,
 }
 
-/// The progress of a child.
+/// How far the start of a process has come.
 pub enum Progress {
-    /// The child does not run its program yet.
+    /// The child does not execute its program yet.
     Pending(PendingChild),
-    /// The child runs its program.
+    /// The child executes its program.
     Started(Started),
-    /// The child failed to run its program, for this reason.
+    /// The child failed to execute its program, for this reason.
     Failed(StartError),
 }
 
-/// A process that runs its program.
+/// A process that executes its program.
 pub struct Started {
+    /// The process ID in init's PID namespace.
     pub pid: Pid,
-    /// The process ID in the container.
+    /// The process ID in the container's PID namespace.
     pub inner: u32,
+    /// Init's ends of the process's input and output.
     pub ends: StreamEnds,
 }
 
 impl PendingChild {
-    /// Makes a pending child of one that was just forked.
+    /// Returns init's side of a child that was just forked.
     pub fn new(pid: Pid, ends: InitEnds) -> Self {
         Self {
             pid,
@@ -73,17 +78,17 @@ impl PendingChild {
         }
     }
 
-    /// Returns the child's process ID in init's namespace.
+    /// Returns the child's process ID in init's PID namespace.
     pub fn pid(&self) -> Pid {
         self.pid
     }
 
-    /// Returns the descriptor to poll for input.
+    /// Returns the descriptor to poll for the child's messages.
     pub fn socket(&self) -> BorrowedFd<'_> {
         self.ends.socket.as_fd()
     }
 
-    /// Returns when the child is late; `None` while init holds it.
+    /// Returns when the child is late and must be killed; `None` while init itself holds it.
     pub fn deadline(&self) -> Option<Instant> {
         (!self.is_held()).then_some(self.deadline)
     }
@@ -94,7 +99,7 @@ impl PendingChild {
         self.in_place && !self.released
     }
 
-    /// Lets a child that waits go on.
+    /// Lets a held child continue and execute its program.
     ///
     /// # Errors
     /// Returns [`Fault::Other`](protocol::process::Fault::Other) if the child has ended.
@@ -104,14 +109,14 @@ impl PendingChild {
         handshake::send(&self.ends.socket, &ChildMessage::InPlace, None).map_err(|_| ended())
     }
 
-    /// Kills the child, which is not needed any more.
+    /// Kills the child, whose process is not wanted any more.
     pub fn abandon(self) {
         // It has ended by itself then.
         let _ = kill(self.pid, Signal::SIGKILL);
     }
 
-    /// Reads the child's messages so far, without waiting; kills the child if it is late as of `now`. Returns its
-    /// progress.
+    /// Reads the child's messages that have arrived, and returns how far it has come. Kills the
+    /// child if it is late at `now`. Does not wait.
     pub fn advance(mut self, now: Instant) -> Progress {
         loop {
             match handshake::receive(&self.ends.socket) {

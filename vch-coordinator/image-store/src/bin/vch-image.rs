@@ -1,4 +1,5 @@
-//! Unpacks and examines images for the coordinator, which starts this program as a user of its own, in one directory.
+//! Unpacks and examines images for the coordinator, which starts this program for each job, with a user ID of its own
+//! and confined to one directory.
 
 use std::io;
 use std::process::{ExitCode, ExitStatus};

@@ -1,4 +1,5 @@
-//! Writes the tree as one archive: directories first, then each layer's files in the order in which they are read.
+//! Writes the tree as one archive: first the directories, then each layer's files in the order in
+//! which they are read.
 
 use super::{LayerError, ROOT, Tree, What};
 use crate::limits::Limits;
@@ -7,36 +8,38 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use thiserror::Error;
 
-/// The content of the archive, in the order of writing.
+/// The content of the merged archive of an image, in the order of writing.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The directories, parents before children, the root first.
+    /// The directories: the root first, and parents before their children.
     pub dirs: Vec<Entry>,
-    /// All other entries, by layer and position in it.
+    /// All other entries. The key is the number of the layer (0 is the lowest) and the position
+    /// among the layer's entries.
     pub leaves: BTreeMap<(usize, usize), Named>,
 }
 
-/// An entry with all of its paths, in rising order.
+/// An entry with all of its paths, in ascending order; several paths are hard links to the same
+/// file.
 pub type Named = (Entry, Vec<Vec<u8>>);
 
-/// The reason for which the merged archive can't be written.
+/// The reason for which the merged archive of an image can't be written.
 #[derive(Debug, Error)]
 pub enum MergeError {
-    /// A layer is broken.
+    /// A layer is not valid.
     #[error("layer {layer}: {source}")]
     Layer {
-        /// The layer's number, counted from 0, the lowest.
+        /// The layer's number; 0 is the lowest layer.
         layer: usize,
-        /// The error.
+        /// The reason.
         source: LayerError,
     },
-    /// The reader of the archive takes no more.
+    /// The output can't be written.
     #[error("the merged archive can't be written: {0}")]
     Write(#[from] io::Error),
 }
 
 impl Tree {
-    /// Returns the plan of the tree's archive.
+    /// Returns the content of the archive that [`emit`] writes.
     pub fn plan(self) -> Plan {
         let mut plan = Plan::default();
         let mut ahead = vec![(ROOT, Vec::new())];
@@ -69,12 +72,11 @@ impl Tree {
     }
 }
 
-/// Writes the planned archive; `layers` must be the layers that the tree was made of, the lowest
-/// first.
+/// Writes the planned archive to `output`, and returns `output`. `layers` must be the layers that
+/// the tree was made of, the lowest first; each is a stream of an uncompressed tar archive.
 ///
 /// # Errors
-/// Returns [`MergeError`] if a layer differs from what the tree was made of, or the output can't be
-/// written.
+/// Returns [`MergeError`] if a layer is not valid, or if the output can't be written.
 pub fn emit<R: Read, W: Write>(
     plan: &Plan,
     layers: impl IntoIterator<Item = R>,

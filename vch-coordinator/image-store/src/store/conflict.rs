@@ -1,11 +1,12 @@
-//! Why an image is not removed.
+//! The reasons for which an image is not removed.
 
 use thiserror::Error;
 
-/// The reason for which an image may not be removed.
+/// The reason for which an image may not be removed. The messages are dockerd's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Conflict {
-    /// A container needs the image, and the name is its last one.
+    /// The caller gave a name. It is the image's last one, and a container was created from the
+    /// image.
     #[error(
         "conflict: unable to remove repository reference \"{name}\" (must force) - container \
          {container} is using its referenced image {image}"
@@ -15,17 +16,17 @@ pub enum Conflict {
         name: String,
         /// The container's short ID, twelve digits.
         container: String,
-        /// The image's short ID, twelve digits.
+        /// The image's short ID, twelve hex digits.
         image: String,
     },
-    /// The image was given by its ID, and is in use.
+    /// The caller gave an ID, and a container uses the image, or the image has several names.
     #[error("conflict: unable to delete {image} ({force}) - {why}")]
     Image {
-        /// The image's short ID, twelve digits.
+        /// The image's short ID, twelve hex digits.
         image: String,
-        /// Whether force would help, as dockerd's phrase.
+        /// Whether force would help, in dockerd's words: `cannot be forced` or `must be forced`.
         force: &'static str,
-        /// The use that is in the way.
+        /// The use that prevents the removal, such as a running container.
         why: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Errors of the store.
+//! The errors of the image store.
 
 use super::Conflict;
 use crate::changes::ChangeError;
@@ -8,41 +8,42 @@ use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// The reason for which the store did not carry a request out.
+/// The reason for which the image store did not carry out a request.
 #[derive(Debug, Error)]
 pub enum ImageError {
-    /// A file of the store can't be used.
+    /// A file or directory of the store can't be used.
     #[error("can't {operation} {path}")]
     File {
-        /// The operation.
+        /// The operation, as the verb of the sentence "can't {operation} {path}".
         operation: &'static str,
-        /// The file.
+        /// The path of the file or directory.
         path: PathBuf,
         /// The system's error.
         source: io::Error,
     },
-    /// The helper failed.
+    /// The helper process `vch-image`, which reads images, failed or refused the image.
     #[error(transparent)]
     Helper(#[from] HelperError),
-    /// The helper's statement about a file differs from the file.
+    /// An image that the helper left is refused: a file differs from the helper's statement about
+    /// it, or the image is not for linux/amd64. Has the reason.
     #[error("image refused: {0}")]
     DigestMismatch(String),
-    /// No image has the name or ID; the message is dockerd's.
+    /// No image has this name or ID.
     #[error("No such image: {0}")]
     Unknown(String),
-    /// Several images' IDs begin with the text.
+    /// The IDs of several images begin with this text.
     #[error("{0}: several images have an ID that begins so: write more of it")]
     Ambiguous(String),
     /// A name is not valid.
     #[error(transparent)]
     Name(#[from] ReferenceError),
-    /// A name with a digest can't be given to an image.
+    /// A name with a digest was to be given to an image, which only a pull does.
     #[error("refusing to create a tag with a digest reference")]
     DigestTag,
-    /// A change is not valid.
+    /// An instruction of `docker import --change` is not valid.
     #[error(transparent)]
     Change(#[from] ChangeError),
-    /// The image may not be removed.
+    /// The image may not be removed, since it is in use.
     #[error(transparent)]
     Conflict(#[from] Conflict),
     /// The store's index.json can't be read.
@@ -50,18 +51,18 @@ pub enum ImageError {
         "{path} is damaged: {reason}: restore it, or remove the folder to begin without images"
     )]
     Index {
-        /// The file.
+        /// The path of index.json.
         path: PathBuf,
-        /// The reason, as text.
+        /// The reason in words.
         reason: String,
     },
-    /// mke2fs failed to make the empty disk.
+    /// The program `mke2fs` failed to make the empty writable disk, for this reason.
     #[error("can't make the empty disk: {0}: on Debian `apt-get install e2fsprogs`")]
     Upper(String),
-    /// A layer of the image is missing or was damaged.
+    /// A layer of the image with this short ID is missing or damaged.
     #[error("a layer of image {0} is missing: pull it or load it again")]
     Missing(String),
-    /// The disk is nearly full.
+    /// The file system of the store is nearly full.
     #[error(
         "too little room: {path} has {free_mib} MiB free, and {floor_mib} MiB of it are kept free: remove \
          images or containers, or lower `images.free_disk_mib`"
@@ -71,10 +72,10 @@ pub enum ImageError {
         path: PathBuf,
         /// The free space in MiB.
         free_mib: u64,
-        /// The space that images leave free, in MiB.
+        /// The space that the store leaves free, in MiB.
         floor_mib: u64,
     },
-    /// The runtime is shutting down.
+    /// The coordinator is stopping.
     #[error("the coordinator is ending")]
     Ending,
 }

@@ -39,7 +39,7 @@ pub(super) fn rename(
     }
 }
 
-/// Returns the image of a name, an ID, or the beginning of an ID.
+/// Returns the image of a whole ID, else of a name, else of the beginning of an ID.
 ///
 /// # Errors
 /// - [`ImageError::Unknown`] if no image has that name or ID.

@@ -9,32 +9,38 @@ use crate::reference::{Reference, Which};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A container and the image that it was created of.
+/// A container that uses an image, since it was created from it. The store is told of containers by
+/// its callers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
-    /// The container's ID, in hex.
+    /// The container's ID, 64 hex digits.
     pub container: String,
-    /// The image's ID.
+    /// The ID of the image that the container was created from.
     pub image: Digest,
     /// Whether the container runs.
     pub running: bool,
 }
 
-/// One step of a removal, in the order in which they are made.
+/// One step of a removal, as `docker rmi` reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removed {
-    /// A name was removed; as Docker shows it.
+    /// This name was removed, written as Docker shows names.
     Untagged(String),
-    /// An image was deleted, by its ID, or a layer that nothing else uses, by its chain ID.
+    /// An image was deleted, by this ID; or a layer that no other image uses, by this chain ID (OCI
+    /// image-spec, config.md).
     Deleted(String),
 }
 
 impl Store {
-    /// Removes a name, and the image with its last name; or an image by its ID. `uses` are the containers that exist.
+    /// Removes an image's name or the image itself, as `docker rmi` does. `text` is a name or an
+    /// ID, as for [`Store::find`]; the image goes with its last name. With `force`, also removes an
+    /// image that has several names, or that stopped containers use. `uses` lists all containers of
+    /// the host with their images. Returns the steps in order.
     ///
     /// # Errors
-    /// Returns [`ImageError::Unknown`] or [`ImageError::Ambiguous`] as [`Store::find`] does, [`ImageError::Conflict`]
-    /// if the image may not be removed.
+    /// - [`ImageError::Unknown`] or [`ImageError::Ambiguous`] as [`Store::find`] returns them.
+    /// - [`ImageError::Conflict`] if the image may not be removed.
+    /// - [`ImageError::File`] if index.json can't be written. Nothing has changed then.
     pub async fn remove(
         &self,
         text: &str,
@@ -54,11 +60,13 @@ impl Store {
         .await
     }
 
-    /// Removes images that no container uses: those without a name, or with `all` every one. `wanted` are the
-    /// filters. Also returns the bytes of packed layers and root file systems that it freed.
+    /// Removes images that no container uses, as `docker image prune` does: images without a tag,
+    /// or all of them with `all`. Only images for which `wanted` returns true are removed. `uses`
+    /// lists all containers of the host with their images. Returns the steps in order, and how many
+    /// bytes became free.
     ///
     /// # Errors
-    /// Returns [`ImageError::File`] if index.json can't be written.
+    /// Returns [`ImageError::File`] if index.json can't be written. Nothing has changed then.
     pub async fn prune(
         &self,
         all: bool,

@@ -11,12 +11,15 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 
 impl Store {
-    /// Returns the path of an image's root file system, a read-only squashfs. Makes it if it does not exist;
-    /// concurrent callers wait for it.
+    /// Returns the path of the root file system of the image with this ID, a read-only squashfs
+    /// file. Makes the file if it does not exist; concurrent callers wait for it.
     ///
     /// # Errors
-    /// Returns [`ImageError::Unknown`] if no image has the ID, [`ImageError::Missing`] if a layer is missing,
-    /// [`ImageError::Helper`] if the helper fails, [`ImageError::Room`] if the disk is nearly full.
+    /// - [`ImageError::Unknown`] if no image has the ID.
+    /// - [`ImageError::Missing`] if a layer is missing.
+    /// - [`ImageError::Helper`] if the helper process fails.
+    /// - [`ImageError::Room`] if the disk is nearly full.
+    /// - [`ImageError::File`] if a file can't be read or made.
     pub async fn rootfs(&self, id: &Digest) -> Result<PathBuf, ImageError> {
         let path = index::rootfs(&self.inner.settings.dir, id);
         let image = self.image(id).await?;

@@ -1,4 +1,4 @@
-//! The helpers' staging directories, each with a user ID of its own.
+//! The staging directories of helper processes, each with a user ID of its own.
 
 use super::{ImageError, Settings, failed, index};
 use crate::digest::Digest;
@@ -21,14 +21,16 @@ const MAKING: usize = 16;
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
-/// The purpose of a helper.
+/// The purpose of a helper process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
+    /// The helper brings an image in, or asks a registry.
     Arriving,
+    /// The helper makes a root file system.
     Making,
 }
 
-/// The user IDs of helpers: no two that run have the same.
+/// The user IDs of helper processes: no two that run at the same time have the same.
 pub(super) struct Users {
     first: u32,
     taken: Arc<Mutex<BTreeSet<u32>>>,
@@ -44,6 +46,7 @@ struct User {
 }
 
 impl Users {
+    /// Returns user IDs of which none is taken; they are counted from `first`.
     pub fn new(first: u32) -> Self {
         Self {
             first,
@@ -80,8 +83,9 @@ impl Drop for User {
     }
 }
 
-/// The staging directory of one helper, removed when this is dropped.
+/// The staging directory of one helper process. It is removed when this value is dropped.
 pub(super) struct Staging {
+    /// The path of the directory.
     pub path: PathBuf,
     user: Option<User>,
 }

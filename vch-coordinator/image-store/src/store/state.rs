@@ -1,8 +1,8 @@
 //! The store's state in memory, and the rules for changing it.
 //!
-//! Readers take a copy of a pointer and wait for no disk. `index.json` is written by one at a time, on a
-//! thread where blocking is no harm. Blobs are hashed, synced and put in place under no lock at all: a lease
-//! keeps them meanwhile from a removal, which asks for the leases only while it renames a file away.
+//! Readers copy a pointer and wait for no disk. `index.json` is written by one thread at a time, where blocking is
+//! allowed. Blobs are hashed, synced and renamed without any lock: a lease keeps them from being removed meanwhile, and
+//! a removal holds the lock of the leases only while it renames files.
 
 use super::contents::{Images, StoreState};
 use super::{Image, ImageError, Settings, find, index, staging};
@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) struct Inner {
+    /// The settings of the store.
     pub settings: Settings,
     /// Replaced as a whole. Locked for no longer than the pointer's copy takes.
     state: RwLock<Arc<StoreState>>,
@@ -26,11 +27,13 @@ pub(super) struct Inner {
     /// A lock for each root file system that is being made, by image, and with `None` for the empty
     /// disk.
     pub making: tokio::sync::Mutex<BTreeMap<Option<Digest>, Arc<tokio::sync::Mutex<()>>>>,
+    /// The user IDs of the helper processes.
     pub users: staging::Users,
     removed: AtomicU64,
 }
 
 impl Inner {
+    /// Returns the state of a store whose index.json names these images.
     pub fn new(settings: Settings, state: StoreState) -> Self {
         Self {
             users: staging::Users::new(settings.first_user),
@@ -173,14 +176,15 @@ impl Inner {
     }
 }
 
-/// Keeps blobs, and the root file systems of images with these IDs, from being removed. When the last lease of one
-/// ends and no image names it, it is removed.
+/// Keeps blobs, and the root file systems of images with these IDs, from being removed. At the end of the last lease of
+/// a blob it is removed, unless an image of index.json has it.
 pub(super) struct Lease {
     inner: Arc<Inner>,
     digests: BTreeSet<Digest>,
 }
 
 impl Lease {
+    /// Takes a lease of the blobs with these digests.
     pub fn new(inner: &Arc<Inner>, digests: impl IntoIterator<Item = Digest>) -> Self {
         let mut lease = Self {
             inner: Arc::clone(inner),
@@ -190,6 +194,7 @@ impl Lease {
         lease
     }
 
+    /// Adds the blobs with these digests to the lease.
     pub fn add(&mut self, digests: impl IntoIterator<Item = Digest>) {
         let mut leases = self.inner.leases();
         for digest in digests {

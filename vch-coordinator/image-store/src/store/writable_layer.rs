@@ -1,4 +1,4 @@
-//! Makes containers' writable disks: copies of one empty ext4, of which only what is not zero is
+//! Makes the writable disks of containers: copies of one empty ext4 file system. Only its parts that are not zero are
 //! copied.
 
 use super::{ImageError, Store, failed};
@@ -14,8 +14,8 @@ use tokio::process::Command;
 const JOURNAL_MIB: &str = "size=4";
 
 impl Store {
-    /// Makes a container's writable disk at `path`, where no file may exist: an empty ext4, sparse, of `bytes` or the
-    /// store's default size. The empty disk of the default size is made once and copied.
+    /// Makes a container's writable disk at `path`, where no file may exist: a sparse file with an empty ext4 file
+    /// system, of `bytes` or the store's default size. The empty disk of the default size is made once and then copied.
     ///
     /// # Errors
     /// Returns [`ImageError::Upper`] if mke2fs fails, [`ImageError::File`] if the file can't be made.

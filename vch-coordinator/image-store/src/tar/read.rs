@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 /// How much is moved at a time.
 const CHUNK: usize = 64 << 10;
 
-/// Reads an archive from a stream.
+/// Reads a tar archive from a stream, entry by entry.
 pub struct Reader<R> {
     input: R,
     limits: Limits,
@@ -51,7 +51,7 @@ struct Sparse {
 struct Header([u8; BLOCK]);
 
 impl<R: Read> Reader<R> {
-    /// Makes a reader of a stream that begins with an archive.
+    /// Returns a reader of a stream that begins with an archive.
     pub fn new(input: R, limits: Limits) -> Self {
         Self {
             input,
@@ -66,16 +66,16 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Returns the stream, to read what may follow the archive's end.
+    /// Returns the stream, so that the caller can read what follows the archive.
     pub fn into_inner(self) -> R {
         self.input
     }
 
-    /// Returns the next entry, and skips the unread rest of the entry before; `None` at the end.
+    /// Returns the next entry; `None` at the archive's end. Skips unread data of the last entry.
     ///
     /// # Errors
-    /// Returns [`TarError`]: `Header` for bytes that are no valid header, `Bound` or `Entries` if a
-    /// bound is exceeded, `Short` or `Read` if the stream ends or fails.
+    /// Returns [`TarError`]: `Header` for bytes that are not a valid header, `Bound` or `Entries`
+    /// if a limit is exceeded, `Short` or `Read` if the stream ends or fails.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, TarError> {
         let mut extra = Extra::default();
         loop {
@@ -106,11 +106,11 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Copies the present entry's data, with zeros for its holes.
+    /// Copies the data of the entry that was returned last to `sink`, with zeros for its holes.
     ///
     /// # Errors
     /// Returns [`TarError::Write`] if `sink` fails, [`TarError::Short`] or [`TarError::Read`] if
-    /// the stream ends or fails.
+    /// the stream does.
     pub fn copy_data(&mut self, sink: &mut impl Write) -> Result<(), TarError> {
         let mut buffer = vec![0; CHUNK];
         let Some(map) = self.holes.take() else {

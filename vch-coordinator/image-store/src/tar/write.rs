@@ -3,7 +3,8 @@
 use super::{BLOCK, Entry, Kind, pax};
 use std::io::{self, Write};
 
-/// Writes an archive to a stream.
+/// Writes a tar archive to a stream. The data of a file is written by its implementation of
+/// [`Write`].
 pub struct Writer<W> {
     output: W,
     /// The bytes of the present entry's data that are not written yet, with the padding of its last
@@ -13,7 +14,7 @@ pub struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Makes a writer of an archive at the beginning of a stream.
+    /// Returns a writer of an archive that begins at the stream's present position.
     pub fn new(output: W) -> Self {
         Self {
             output,
@@ -22,10 +23,12 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Writes an entry's header; as many bytes as its size must follow by [`Write`].
+    /// Writes the header of an entry. The caller must then write as many bytes as `entry.size` by
+    /// [`Write`].
     ///
     /// # Errors
-    /// Returns an error if the entry can't be expressed, or the stream can't be written.
+    /// Returns an error if the data of the entry before is incomplete, or if the stream can't be
+    /// written.
     pub fn append(&mut self, entry: &Entry) -> io::Result<()> {
         self.finish_entry()?;
         let link = match &entry.kind {
@@ -70,10 +73,11 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Writes the archive's end and returns the stream.
+    /// Writes the end of the archive, and returns the stream.
     ///
     /// # Errors
-    /// Returns an error if the stream can't be written.
+    /// Returns an error if the data of the last entry is incomplete, or if the stream can't be
+    /// written.
     pub fn finish(mut self) -> io::Result<W> {
         self.finish_entry()?;
         self.pad(2 * BLOCK)?;

@@ -1,4 +1,4 @@
-//! Bounds an image over all of its layers.
+//! Limits an image over all of its layers.
 
 use super::WorkError;
 use crate::job::{ArrivedLayer, Piece};
@@ -7,7 +7,7 @@ use crate::limits::Limits;
 use crate::merge::{self, LayerError};
 use std::fs::File;
 
-/// The rest of the bounds for an image's layers.
+/// The rest of the limits for an image's further layers.
 pub(super) struct Budget {
     limits: Limits,
     bytes: u64,
@@ -18,6 +18,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
+    /// Returns the whole limits of one image.
     pub fn new(limits: Limits) -> Self {
         Self {
             bytes: limits.unpacked_bytes,
@@ -27,11 +28,11 @@ impl Budget {
         }
     }
 
-    /// Reads a whole layer, checks that it is an archive within the rest of the bounds, and returns
+    /// Reads a whole layer, checks that it is an archive within the rest of the limits, and returns
     /// its digests and sizes.
     ///
     /// # Errors
-    /// Returns [`WorkError`] if the layer can't be read, is not an archive or is beyond the limits.
+    /// Returns [`WorkError`] if the layer can't be read, is not an archive or exceeds the limits.
     pub fn examine(&mut self, piece: Piece) -> Result<ArrivedLayer, WorkError> {
         let file = File::open(&piece.file).map_err(|source| WorkError::File {
             file: piece.file.clone(),
@@ -64,7 +65,7 @@ impl Budget {
         })
     }
 
-    /// Takes the bytes of a layer off the rest that was examined for another image.
+    /// Subtracts a layer that was already examined for another image from the rest.
     ///
     /// # Errors
     /// Returns [`WorkError`] if the layer has more bytes than the rest.

@@ -44,7 +44,7 @@ const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 
-/// A registry, with the credentials and bounds for requests to it.
+/// A client of one registry, with the credentials and limits for requests to it.
 pub(super) struct Registry<'a> {
     documents: Agent,
     blobs: Agent,
@@ -68,7 +68,8 @@ struct Token {
 }
 
 impl<'a> Registry<'a> {
-    /// Makes a client of a registry; `name` is its host, with a port or without.
+    /// Returns a client of a registry. `name` is its host, with or without a port; `plain` connects
+    /// without TLS.
     pub fn new(
         name: &str,
         plain: bool,
@@ -92,11 +93,12 @@ impl<'a> Registry<'a> {
         format!("{scheme}://{}/v2/", self.host)
     }
 
-    /// Returns a manifest or index, and the digest of its bytes; `None` if the registry does not have the name.
+    /// Fetches a manifest or index, and returns it with its digest. Returns `None` if the registry
+    /// does not have it.
     ///
     /// # Errors
-    /// Returns [`WorkError`] if the registry can't be used or denies access, or the document is too
-    /// long or has another digest.
+    /// Returns [`WorkError`] if the registry can't be used or denies access, or if the document is
+    /// too long.
     pub fn manifest(
         &mut self,
         repository: &str,
@@ -113,11 +115,11 @@ impl<'a> Registry<'a> {
         Ok(Some((Digest::of(&bytes), bytes)))
     }
 
-    /// Returns a blob that is a document, as a whole.
+    /// Fetches a blob that is a small document, such as a configuration, as a whole.
     ///
     /// # Errors
-    /// Returns [`WorkError`] if the registry can't be used or does not have the blob, or the blob
-    /// is too long or has another digest.
+    /// Returns [`WorkError`] if the registry can't be used or does not have the blob, or if the
+    /// blob is too long.
     pub fn document(
         &mut self,
         repository: &str,
@@ -170,8 +172,8 @@ impl<'a> Registry<'a> {
         Err(WorkError::Registry(what))
     }
 
-    /// Returns a reader of a blob from an offset on, and whether the registry sends it from the
-    /// start nevertheless.
+    /// Returns a reader of a blob from an offset on. The flag says that the registry sends the blob
+    /// from its beginning instead.
     ///
     /// # Errors
     /// Returns [`WorkError`] if the registry can't be used, denies access or does not have the

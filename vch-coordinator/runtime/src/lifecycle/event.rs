@@ -6,20 +6,20 @@ use crate::{
 };
 use std::time::Duration;
 
-/// The number of a request, by which it is answered.
+/// The number of a request, by which the lifecycle answers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
-/// A request about a container's run.
+/// A request about a container's run, from a client of an API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Start the container.
     Start,
-    /// Stop the container: by its stop signal, and by SIGKILL after a time.
+    /// Stop the container: send its stop signal, and SIGKILL after a grace period.
     Stop(Stop),
-    /// Stop the container if it runs, and start it.
+    /// Stop the container if it runs, then start it.
     Restart(Stop),
-    /// Send a signal to the container's process.
+    /// Send the signal with this number to the container's process.
     Kill(u8),
     /// Remove the container.
     Remove {
@@ -28,23 +28,26 @@ pub enum Request {
     },
 }
 
-/// How a request stops a container, if that differs from the container's own configuration.
+/// How a request stops a container (`docker stop --signal --timeout`). The default uses the
+/// container's own configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stop {
-    /// The time between the signal and SIGKILL; `None` for the container's own.
+    /// The time between the stop signal and SIGKILL; `None` for the container's own, which is 10 s
+    /// unless configured.
     pub grace: Option<Duration>,
-    /// The signal (signal(7)); `None` for the container's own.
+    /// The number of the stop signal (signal(7)); `None` for the container's own, which is SIGTERM
+    /// unless configured.
     pub signal: Option<u8>,
 }
 
-/// The part of a container's configuration that the lifecycle depends on.
+/// The part of a container's configuration that decides how it is stopped, restarted and removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// The restart policy.
+    /// Whether and when the container is started again after it ended.
     pub restart: RestartPolicy,
-    /// Whether the container is removed when it has ended.
+    /// Whether the container is removed when it has ended (`docker run --rm`).
     pub remove_at_end: bool,
-    /// The signal that stops the container.
+    /// The number of the signal that stops the container.
     pub stop_signal: u8,
     /// The time between that signal and SIGKILL.
     pub stop_grace: Duration,
@@ -68,16 +71,16 @@ impl From<&Workload> for Policy {
     }
 }
 
-/// An event that a lifecycle takes.
+/// An event that a [`Lifecycle`](super::Lifecycle) takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<E> {
     /// The coordinator has started, and the container does not run.
     CoordinatorStarted,
-    /// The shim of a VM that an earlier coordinator started has answered: the VM still runs.
+    /// The shim of a VM that an earlier coordinator started has answered, so the VM still runs.
     Resumed,
-    /// A request has arrived.
+    /// A client's request has arrived.
     Requested(RequestId, Request),
-    /// A client reports why the start that it requested was refused, in the words of its users.
+    /// A client reports why the start that it requested was refused, as it told its user.
     Explained(RequestId, String),
     /// [`Action::Prepare`] is done.
     Prepared,
@@ -91,28 +94,28 @@ pub enum Event<E> {
     NotRecorded(E),
     /// The container's process or its VM has ended.
     Ended(Ended),
-    /// The time of `Lifecycle::wakes_at` has come.
+    /// The time that `Lifecycle::wakes_at` returned has come.
     Woke,
     /// No client reads the container's output any more.
     ReadersGone,
     /// [`Action::RemoveRow`] is done.
     RowRemoved,
-    /// [`Action::RemoveRow`] has failed.
+    /// [`Action::RemoveRow`] has failed: the container still exists.
     RowKept(E),
 }
 
-/// A process that was started.
+/// A container's process that was started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Launched {
     /// When the process started, in milliseconds since 1970.
     pub started_ms: u64,
-    /// The process number of the shim.
+    /// The process ID of the VM's shim process on the host.
     pub pid: u32,
     /// The size of the VM.
     pub vm: VmSize,
 }
 
-/// A start that failed.
+/// A start of a container that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartFailure<E> {
     /// The exit code that is recorded: 125 to 128, as in Docker.
@@ -125,7 +128,7 @@ pub struct StartFailure<E> {
     pub error: E,
 }
 
-/// The end of a run.
+/// The end of a container's run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
     /// The exit code.
@@ -134,36 +137,37 @@ pub struct Ended {
     pub out_of_memory: bool,
     /// When the run ended, in milliseconds since 1970.
     pub finished_ms: u64,
-    /// Why the VM ended before the process, in words; empty if the process ended.
+    /// The reason for which the VM ended before the process; empty if the process itself ended.
     pub error: String,
 }
 
-/// An action that a supervisor carries out.
+/// An action that the lifecycle asks the container's supervisor to carry out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action<E> {
-    /// Provide the disks and commit the start: names and ports are in force from then on.
+    /// Provide the VM's disks, and commit the start in the ledger: names and ports are in force
+    /// from then on.
     Prepare,
     /// Start the VM and the container's process.
     Launch,
     /// Cancel the launch that is under way, which then fails.
     AbortLaunch,
-    /// Send the process a signal and send an event about it. The result is the answer to the
-    /// request, if there is one.
+    /// Send the process the signal with this number, and send an event about it. The result answers
+    /// the request, if the action names one.
     Signal(u8, Option<RequestId>),
     /// Tell the shim to end the VM.
     EndVm,
-    /// Kill the shim by SIGKILL, and the VM with it.
+    /// Kill the shim process by SIGKILL, which also ends the VM.
     EndShim,
-    /// Store the run. The result is the answer to the request, if there is one.
+    /// Store the state of the run. The result answers the request, if the action names one.
     Record(RunState, Option<RequestId>),
-    /// Store that the process runs.
+    /// Store the state of the run, now that the process runs.
     RecordStart(RunState),
-    /// Store the end of the run and release the container's names and ports; repeated until it
-    /// succeeds.
+    /// Store the end of the run and release the container's names and ports, both in one
+    /// transaction. Repeat this until it succeeds.
     RecordEnd(RunState),
-    /// Answer a request.
+    /// Answer the request with this number.
     Answer(RequestId, Answer<E>),
-    /// Send an event to the subscribers.
+    /// Send this event to the subscribers.
     Tell(Told),
     /// Report when no client reads the container's output any more.
     AwaitReaders,
@@ -173,12 +177,12 @@ pub enum Action<E> {
     Discard,
 }
 
-/// The answer to a request.
+/// The answer to a request about a container's run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer<E> {
     /// The request was carried out.
     Done,
-    /// Nothing had to be changed.
+    /// The container was already in the requested state.
     Unchanged,
     /// The request was refused or failed.
     Refused(Refused<E>),
@@ -189,19 +193,20 @@ pub enum Answer<E> {
 pub enum Refused<E> {
     /// The container does not run.
     NotRunning,
-    /// The container cannot be removed without force, since it is `running` or `restarting`.
+    /// The container cannot be removed without force, since it is in this state: `running` or
+    /// `restarting`.
     NotRemovable(&'static str),
     /// The container is being removed.
     Removing,
-    /// The container is removed.
+    /// The container was removed.
     Gone,
-    /// The VM still runs although its shim was killed.
+    /// The VM still runs although its shim process was killed.
     Unkillable,
-    /// An operation failed.
+    /// An operation failed with this error.
     Failed(E),
 }
 
-/// An event for subscribers.
+/// An event of a container that the lifecycle reports to subscribers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
     /// The process runs.
@@ -219,6 +224,6 @@ pub enum Told {
         /// How long the container ran.
         ran: Duration,
     },
-    /// The container is removed.
+    /// The container was removed.
     Destroy,
 }

@@ -297,7 +297,7 @@ impl<E: Clone> Lifecycle<E> {
     }
 }
 
-/// A failed start.
+/// A start that failed and is being stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailedStart {
     /// Whether the restart policy started the container.

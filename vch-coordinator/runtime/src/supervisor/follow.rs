@@ -87,8 +87,8 @@ impl Follower {
         }
     }
 
-    /// Waits until the VM does something that the supervisor does not know yet. Must not be called
-    /// again after [`Followed::Ended`].
+    /// Waits until the VM does something that the supervisor does not know yet: the container's
+    /// process runs, or has ended. Must not be called again after [`Followed::Ended`].
     pub async fn next(mut self) -> (Self, Followed) {
         let mut pause = AGAIN.0;
         loop {

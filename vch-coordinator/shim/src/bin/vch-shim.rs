@@ -1,4 +1,5 @@
-//! The process of one container VM; the coordinator starts it, with a launch on its standard input.
+//! The shim: the process that runs one container VM. The coordinator starts it, with a [`Launch`] as JSON on its
+//! standard input.
 
 use std::{io::Write, path::Path, process::ExitCode};
 use vch_shim::{Launch, descriptors, run, template};

@@ -1,10 +1,10 @@
-//! Counts how much output of a guest's process may be in flight, on the shim's side, since the guest's count can't be
-//! trusted.
+//! Counts how much output of a guest's process may still arrive before the shim acknowledges it (its window). The shim
+//! keeps the count itself, since the guest's count can't be trusted.
 
 use protocol::process::{Output, WINDOW};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The rest of the window of each of a process's streams.
+/// The number of bytes that each output stream of one process may still send: the rest of its window.
 #[derive(Debug)]
 pub struct Credit {
     stdout: AtomicU32,
@@ -21,7 +21,7 @@ impl Default for Credit {
 }
 
 impl Credit {
-    /// Takes bytes that arrived off a stream's window; returns whether they were within it.
+    /// Subtracts bytes that arrived from the window of a stream. Returns `false` if they exceed it.
     pub fn spend(&self, stream: Output, bytes: usize) -> bool {
         let Ok(bytes) = u32::try_from(bytes) else {
             return false;
@@ -32,7 +32,7 @@ impl Credit {
             .is_ok()
     }
 
-    /// Gives bytes that were carried on back to a stream's window; called before the guest is told.
+    /// Adds bytes that were passed on to the window of a stream again. Called before the guest is told so.
     pub fn give_back(&self, stream: Output, bytes: u32) {
         let more = |left: u32| Some(left.saturating_add(bytes).min(WINDOW));
         // It always updates.

@@ -17,16 +17,18 @@ const DISK_PAUSE: Duration = Duration::from_millis(500);
 /// How long the end of a VM waits for room on a full disk; what finds none by then is lost.
 const LAST_TRIES: Duration = Duration::from_secs(5);
 
-/// An entry for the log's writer.
+/// An entry of the queue of the [`LogWriter`].
 pub enum LogEntry {
-    /// Output on a stream, with its time in nanoseconds since 1970.
+    /// Bytes that the main process wrote to a stream, with the time of their arrival in nanoseconds
+    /// since 1970.
     Output(Output, u64, Vec<u8>),
+    /// The main process has ended.
     Exited(Exit),
-    /// The end: the VM has ended.
+    /// The VM has ended; no further entry follows.
     Closed,
 }
 
-/// The only writer of the log.
+/// Writes the container's output to its log. It is the only writer of the log.
 pub struct LogWriter {
     log: Writer,
     position: watch::Sender<Position>,
@@ -40,6 +42,9 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
+    /// Returns a writer of `log`. It publishes the end of the log at `position`, acknowledges
+    /// output to the guest by `outbox` and `credit`, and reports the end of the process in
+    /// `events`. `ended` says whether the process or its VM has ended.
     pub fn new(
         log: Writer,
         position: watch::Sender<Position>,
@@ -58,7 +63,8 @@ impl LogWriter {
         }
     }
 
-    /// Writes entries until the line is closed.
+    /// Writes the entries that arrive until [`LogEntry::Closed`]. On a full disk it waits and tries
+    /// again.
     pub async fn write(mut self, mut said: mpsc::Receiver<LogEntry>) {
         while let Some(one) = said.recv().await {
             match one {

@@ -1,4 +1,5 @@
-//! Unanswered requests to the guest, and its running processes.
+//! The questions that the guest's init has not answered yet, and the further processes that run in
+//! the container.
 
 use super::{
     credit::Credit,
@@ -14,7 +15,7 @@ use std::{
 };
 use tokio::sync::{Semaphore, oneshot};
 
-/// The answer to a question.
+/// The answer of the guest's init to a question.
 pub type Asked = FromInit;
 
 /// A process that `exec` started and that has not ended.
@@ -25,7 +26,8 @@ struct Seat {
     window: Arc<Semaphore>,
 }
 
-/// The unanswered requests to the guest, and its running processes.
+/// The questions that the guest's init has not answered yet, and the further processes (`docker
+/// exec`) that run in the container.
 pub struct PendingRequests {
     seats: BTreeMap<ProcessId, Seat>,
     /// How much input the container's own process takes.
@@ -56,8 +58,8 @@ fn window() -> Arc<Semaphore> {
 }
 
 impl PendingRequests {
-    /// Allocates the number of a new process, with its queue of events and its windows; `None` if
-    /// there are too many.
+    /// Registers a new further process. Returns its number, the queue of its events, and the
+    /// windows of its output; `None` if there are too many processes, or if the VM has ended.
     pub fn seat(&mut self) -> Option<(ProcessId, Arc<Queue>, Arc<Credit>)> {
         if self.closed || self.seats.len() + 1 >= MAX_PROCESSES {
             return None;
@@ -75,7 +77,8 @@ impl PendingRequests {
         Some((id, events, credit))
     }
 
-    /// Allocates the number of a new question.
+    /// Registers a new question, and returns its number. The answer is sent to `answer`, which is
+    /// dropped if the VM has ended.
     pub fn asks(&mut self, answer: oneshot::Sender<Asked>) -> u32 {
         let request = self.next();
         // Dropped otherwise: who asks learns that the VM has ended.
@@ -85,6 +88,8 @@ impl PendingRequests {
         request
     }
 
+    /// Sends an answer to the caller that asked the question with this number. Does nothing if no
+    /// caller waits for it.
     pub fn answered(&mut self, request: u32, answer: Asked) {
         if let Some(asked) = self.asked.remove(&request) {
             // The caller may have gone away.
@@ -92,12 +97,13 @@ impl PendingRequests {
         }
     }
 
-    /// Forgets a question: its answer is dropped when it arrives.
+    /// Forgets a question, so that its answer is dropped when it arrives.
     pub fn forget(&mut self, request: u32) {
         self.asked.remove(&request);
     }
 
-    /// Passes a process's output on to its queue; returns whether it was within its window.
+    /// Appends a process's output to the queue of its events. Returns `false` if the output exceeds
+    /// its window.
     pub fn wrote(&mut self, id: ProcessId, stream: Output, bytes: Vec<u8>) -> bool {
         // Of one that has ended, or never was, nothing is kept.
         let Some(seat) = self.seats.get(&id) else {
@@ -116,7 +122,8 @@ impl PendingRequests {
         true
     }
 
-    /// Notes that a process runs; a second report has no effect.
+    /// Notes that a process runs, with this process ID in the container. A second report has no
+    /// effect.
     pub fn started(&mut self, id: ProcessId, pid: u32) {
         if let Some(seat) = self.seats.get_mut(&id)
             && !std::mem::replace(&mut seat.started, true)
@@ -125,6 +132,7 @@ impl PendingRequests {
         }
     }
 
+    /// Appends a process's last event to its queue, and forgets the process.
     pub fn end(&mut self, id: ProcessId, event: ExecEvent) {
         if let Some(seat) = self.seats.remove(&id) {
             seat.events.push(event);
@@ -133,7 +141,8 @@ impl PendingRequests {
         }
     }
 
-    /// Returns the window of a process's input; `None` if the process has ended.
+    /// Returns the permits for a process's input, one for each byte that it takes at present;
+    /// `None` if the process has ended.
     pub fn window(&self, id: ProcessId) -> Option<Arc<Semaphore>> {
         let window = match id {
             ProcessId::MAIN => &self.main,
@@ -142,6 +151,7 @@ impl PendingRequests {
         (!self.closed).then(|| Arc::clone(window))
     }
 
+    /// Notes that a process has taken bytes of its input, so that as many may be sent again.
     pub fn took(&mut self, id: ProcessId, bytes: u32) {
         let Some(window) = self.window(id) else {
             return;
@@ -152,7 +162,7 @@ impl PendingRequests {
         window.add_permits(usize::try_from(bytes).unwrap_or(usize::MAX).min(room));
     }
 
-    /// Ends everything that waits, since the VM has ended.
+    /// Ends all waiting for answers and for events of processes, since the VM has ended.
     pub fn close(&mut self) {
         self.closed = true;
         self.asked.clear();

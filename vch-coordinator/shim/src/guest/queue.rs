@@ -1,7 +1,7 @@
-//! The events of a process that `exec` started, until its client has read them.
+//! The events of a further process in the container (`docker exec`), until its client has read them.
 //!
-//! Each stream of each process is within its window; all queues together are within [`MOST_HELD`]: where they
-//! would hold more, the client that reads slowest loses what is held for it, and is told so.
+//! The output of each process in its queue is limited by the windows of its streams, and all queues together by
+//! [`MOST_HELD`]. Beyond that limit the client that reads slowest loses the output in its queue, and is told so.
 
 use parking_lot::{Mutex, MutexGuard};
 use protocol::process::{Exit, Fault, MAX_CHUNK, Output};
@@ -14,27 +14,28 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// The most bytes of output that all queues hold together: sixteen clients that read nothing of two full windows.
+/// The maximum number of bytes of output that all queues hold together: the full windows of sixteen clients that read
+/// nothing.
 pub const MOST_HELD: usize = 8 << 20;
 /// The cost of an entry beside its bytes: a guest that writes byte by byte holds no more memory than another.
 const ENTRY: usize = 96;
 
-/// An event of a process that `exec` started.
+/// An event of a further process in the container (`docker exec`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExecEvent {
     /// The process runs, with this process ID in the container.
     Started(u32),
-    /// The process can't be started, for this reason; it is the last event.
+    /// The process can't be started. Has the kind of the fault and the reason in words. It is the last event.
     NotStarted(Fault, String),
-    /// The process wrote something.
+    /// The process wrote these bytes to this stream.
     Output(Output, Vec<u8>),
-    /// This many bytes of standard output and standard error were dropped, since the client reads too slowly.
+    /// This many bytes of standard output and of standard error were dropped, since the client reads too slowly.
     Lost([u32; 2]),
-    /// The process has ended; it is the last event.
+    /// The process has ended. It is the last event.
     Exited(Exit),
 }
 
-/// The events of one process, with one reader.
+/// The unread events of one process in a container. One reader takes them out.
 #[derive(Debug)]
 pub struct Queue {
     inner: Mutex<Inner>,
@@ -51,7 +52,7 @@ struct Inner {
 }
 
 impl Queue {
-    /// Makes an empty queue; `all_held` counts the bytes of all queues together.
+    /// Returns an empty queue. `all_held` counts the bytes that all queues hold together.
     pub fn new(all_held: Arc<AtomicUsize>) -> Self {
         Self {
             inner: Mutex::default(),
@@ -60,7 +61,7 @@ impl Queue {
         }
     }
 
-    /// Appends an event.
+    /// Appends an event. Output is joined to earlier output of the same stream, if that is the last event.
     pub fn push(&self, one: ExecEvent) {
         let mut inner = self.inner();
         if let (Some(ExecEvent::Output(last, bytes)), ExecEvent::Output(stream, more)) =
@@ -84,8 +85,7 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Waits for the next event and returns it; `None` once the queue is closed and empty.
-    /// Cancel-safe.
+    /// Waits for the next event, takes it out and returns it; `None` once the queue is closed and empty. Cancel-safe.
     pub async fn next(&self) -> Option<ExecEvent> {
         loop {
             {
@@ -103,12 +103,12 @@ impl Queue {
         }
     }
 
-    /// Returns how many bytes of output the queue holds.
+    /// Returns how much the queue holds, in bytes, with a fixed cost for each event.
     pub fn held(&self) -> usize {
         self.inner().held
     }
 
-    /// Drops all output that the queue holds, and notes how much; keeps its other events.
+    /// Drops all output in the queue, and appends [`ExecEvent::Lost`] with its size. Keeps the other events.
     pub fn discard(&self) {
         let mut inner = self.inner();
         let mut lost = [0_u32; 2];

@@ -1,8 +1,9 @@
-//! Reads the messages of the guest's init. Root in the guest may send messages in init's place, so none is trusted.
+//! Reads the messages of the guest's init. Root in the guest may send messages in init's place, so none of them is
+//! trusted.
 //!
-//! Bounded are their size (a frame's, then each text's), their number (each step of a start is an event once), the
-//! output in flight (windows, counted here) and their rate. A message that no init of this project sends ends the VM;
-//! one that may be a late answer is ignored.
+//! The size of messages is bounded (of a frame, then of each text), and so are their number (each step of a start
+//! causes one event only), the output in flight (windows, counted here) and their rate. A message that no init of this
+//! project sends ends the VM; a message that may be a late answer is ignored.
 
 use super::{
     GuestEvent,
@@ -50,15 +51,15 @@ const MAX_INTERFACE_NAME: usize = 15;
 /// Bytes of a process's state: ps(1) writes at most six letters.
 const MAX_STATE: usize = 8;
 
-/// A violation of the protocol that no init of this project commits.
+/// A violation of the protocol that no init of this project commits, so that the guest must be hostile or broken.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Breach {
-    /// The guest sent output beyond its window.
+    /// The guest sent more output of a process than its window allows.
     #[error("the VM's init sends more of a process's output than its window lets through")]
     Window,
 }
 
-/// Reads the messages that the guest sends.
+/// Reads the messages that the guest's init sends, and passes them on.
 pub struct GuestReader {
     nonce: SessionNonce,
     said: mpsc::Sender<LogEntry>,
@@ -79,6 +80,9 @@ struct Heard {
 }
 
 impl GuestReader {
+    /// Returns a reader of messages that are marked with `nonce`. It queues output in `said`, sets `ended` at the end,
+    /// and sends other events to `events` or to the callers in `pending`. `credit` is the window of the main process's
+    /// output.
     pub fn new(
         nonce: SessionNonce,
         (said, ended): (mpsc::Sender<LogEntry>, watch::Sender<bool>),
@@ -96,7 +100,7 @@ impl GuestReader {
         }
     }
 
-    /// Reads until the line is closed, or the guest violates the protocol.
+    /// Reads messages until the connection is closed, or the guest violates the protocol.
     pub async fn listen(mut self, line: OwnedReadHalf) {
         if let Err(breach) = self.hear_all(line).await {
             self.tell(GuestEvent::Broke(breach)).await;

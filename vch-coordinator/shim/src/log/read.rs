@@ -1,4 +1,4 @@
-//! Readers of the log of a container that runs, or of one that has ended.
+//! Reads the log of a container, while it runs or after it has ended.
 
 use super::{HEADER, MAX_RECORD, Position, files, name};
 use protocol::process::Output;
@@ -9,18 +9,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A piece of output that arrived at one time.
+/// A piece of a container's output, as it arrived in one message of the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The stream that it was written on.
+    /// The stream that the process wrote to, standard output or standard error.
     pub stream: Output,
-    /// The time at which it reached the VCH, in nanoseconds since 1970.
+    /// The time at which it reached the host, in nanoseconds since 1970 (UTC).
     pub at_ns: u64,
-    /// The bytes.
+    /// The output, at most 1 MiB. It may begin or end within a line or a character.
     pub bytes: Vec<u8>,
 }
 
-/// Reads the records of a log in order.
+/// Reads the records of a container's log in order, also while the log is written.
 #[derive(Debug)]
 pub struct Reader {
     dir: PathBuf,
@@ -36,7 +36,8 @@ pub struct Reader {
 const PAGE: usize = 64 << 10;
 
 impl Reader {
-    /// Makes a reader that begins at a position.
+    /// Returns a reader of the log in the container's directory `dir`, which begins at a position.
+    /// Opens no file yet.
     pub fn open(dir: &Path, from: Position) -> Self {
         Self {
             dir: dir.to_owned(),
@@ -47,7 +48,8 @@ impl Reader {
         }
     }
 
-    /// Makes a reader that begins at the first record that is kept.
+    /// Returns a reader that begins at the oldest record that is kept. A missing directory counts
+    /// as an empty log.
     ///
     /// # Errors
     /// Returns the error of reading the directory.
@@ -63,16 +65,19 @@ impl Reader {
         Ok(Self::open(dir, from))
     }
 
-    /// Returns the position behind the last record that was read.
+    /// Returns the position behind the last record that was read, from which another reader can
+    /// continue.
     pub fn position(&self) -> Position {
         self.at
     }
 
-    /// Returns the next record; `None` if it is not written yet.
+    /// Returns the next record; `None` if the writer has not written it yet. A later call may
+    /// return it.
     ///
     /// # Errors
     /// Returns [`io::ErrorKind::NotFound`] if the writer has removed the next record, because this
-    /// reader was too slow; else the error of reading the file.
+    /// reader was too slow; [`io::ErrorKind::InvalidData`] if the log is damaged; else the error of
+    /// reading the file.
     pub fn read(&mut self) -> io::Result<Option<Record>> {
         loop {
             if self.file()?.is_none() {

@@ -1,7 +1,7 @@
-//! The writer of the log.
+//! Writes the log of a container.
 //!
-//! The end of the last whole record is noted from time to time in a file beside the log, so that the next writer need
-//! not read all of it. A note is used only if it fits the log.
+//! The end of the last whole record is noted from time to time in a file beside the log, so that
+//! the next writer need not read all of it. A note is used only if it fits the log.
 
 use super::{HEADER, MAX_RECORD, Position, Reader, files, name};
 use protocol::process::Output;
@@ -11,15 +11,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The least bytes of a file before the next one is begun: each file costs a listing of the directory and an
-/// fsync(2).
+/// The minimum size of a log file, in bytes, before the next one is begun: each file costs a
+/// listing of the directory and an fsync(2).
 pub const LEAST_BYTES: u64 = 64 << 10;
 /// The file in which the writer notes how far the log is whole: two numbers of 8 bytes, as in [`Position`].
 const NOTE: &str = "log.whole";
 /// Bytes of the log between two notes: what the next writer has to read at most.
 const NOTE_EACH: u64 = 1 << 20;
 
-/// Appends records to the log; the shim has the only one.
+/// Appends records to a container's log. Only the container's shim has a writer.
 #[derive(Debug)]
 pub struct Writer {
     dir: PathBuf,
@@ -36,8 +36,9 @@ struct Limits {
 }
 
 impl Writer {
-    /// Opens the log behind its last whole record. Keeps at most `kept` files of `bytes` bytes; less than
-    /// `LEAST_BYTES` counts as that.
+    /// Opens the log in the container's directory `dir` for writing behind its last whole record.
+    /// Begins a new file when one has `bytes` bytes (at least 64 KiB), and keeps the last `kept`
+    /// files (at least 1).
     ///
     /// # Errors
     /// Returns the error of the file system.
@@ -68,12 +69,12 @@ impl Writer {
         })
     }
 
-    /// Returns the position behind the last record.
+    /// Returns the position behind the last record, at which the next one begins.
     pub fn end(&self) -> Position {
         self.end
     }
 
-    /// Appends output of a stream.
+    /// Appends bytes that a process wrote to a stream at a time, in nanoseconds since 1970.
     ///
     /// # Errors
     /// Returns the error of the file system, such as a full disk; a partly written record is
@@ -110,10 +111,10 @@ impl Writer {
         self.noted = self.end;
     }
 
-    /// Waits until all records are on disk.
+    /// Waits until all records are on disk (fdatasync(2)).
     ///
     /// # Errors
-    /// Returns the error of fsync(2).
+    /// Returns the kernel's error.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }

@@ -1,5 +1,5 @@
-//! Requests that last for as long as their client is connected: the VM's stages, and the streams of
-//! processes.
+//! Answers the requests that last as long as their client is connected: the stages of the VM's run,
+//! and the streams of processes.
 
 use super::{Shared, fault_code, gone, refused};
 use crate::{
@@ -10,8 +10,8 @@ use crate::{
 use protocol::process::{Output, Process, ProcessId, ToInit};
 use std::{convert::Infallible, io};
 
-/// Sends the VM's stage to a client, and again with each change, until the VM has ended or the
-/// client has gone.
+/// Sends the VM's present stage to a client, and each later one, until the VM has ended or the
+/// client has disconnected.
 ///
 /// # Errors
 /// Returns an error if the client's connection breaks.
@@ -35,8 +35,9 @@ pub async fn watch(mut to: Outgoing<Reply>, shared: &Shared) -> io::Result<()> {
     }
 }
 
-/// Sends the container's output to a client from the log, at the client's own pace. `input` is the client's input,
-/// with a flag that says whether the process's input ends with it.
+/// Sends the container's output to a client, read from the log at the client's own pace. `from` is
+/// the position to begin at; `None` for new output. `input` is the connection that the client's
+/// input arrives on, with a flag that says whether the process's standard input ends with it.
 ///
 /// # Errors
 /// Returns an error if the client's connection breaks or the log can't be read.
@@ -119,7 +120,8 @@ async fn feed(
     std::future::pending().await
 }
 
-/// Runs a further process in the container, and passes its streams between guest and client.
+/// Runs a further process in the container, and passes its input and output between guest and
+/// client. If the client disconnects, the process runs on, and its output is discarded.
 ///
 /// # Errors
 /// Returns an error if the client's connection breaks.

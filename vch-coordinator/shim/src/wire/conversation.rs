@@ -1,4 +1,4 @@
-//! How both sides agree on a version, and then exchange messages.
+//! Agrees with the other side on a version of the protocol, then exchanges messages.
 
 use super::{NotInVersion1, Reply, Request, VERSION, Version, four, receive, receive_of, send, v1};
 use serde::{Serialize, de::DeserializeOwned};
@@ -14,22 +14,23 @@ use tokio::{
 /// The end of a greeting: as the end of a length it is beyond every bound.
 const NAME: [u8; 3] = *b"VCH";
 
-/// A shim's answer to a greeting.
+/// The result of greeting a shim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Greeted {
     /// The shim speaks this version on this connection.
     Version(Version),
-    /// The shim closed the connection: it is of release 0.1.0, or has just ended. A new connection
-    /// tells which.
+    /// The shim closed the connection: it is of release 0.1.0, or it has just ended. A new
+    /// connection tells which.
     Closed,
-    /// The shim speaks this other version, and has closed the connection.
+    /// The shim's newest version is this one, which this release does not speak. The shim has
+    /// closed the connection.
     Other(u8),
 }
 
-/// Greets a shim.
+/// Sends a greeting to a shim, and reads its answer.
 ///
 /// # Errors
-/// Returns the error of the connection; `InvalidData` if the answer is no greeting.
+/// Returns the error of the connection; `InvalidData` if the answer is not a greeting.
 pub async fn greet(stream: &mut UnixStream) -> io::Result<Greeted> {
     let greeted = async {
         stream.write_all(&greeting()).await?;
@@ -66,8 +67,8 @@ fn version_of([version, name @ ..]: [u8; 4]) -> Option<u8> {
     (name == NAME).then_some(version)
 }
 
-/// Answers a client's greeting; returns `None` if the client has disconnected, or speaks a version
-/// that this shim does not.
+/// Reads a client's greeting and answers it. Returns both halves of the connection; `None` if the
+/// client has disconnected, or speaks a version that this shim does not speak.
 ///
 /// # Errors
 /// Returns the error of the connection.
@@ -94,7 +95,7 @@ pub async fn answer(
     Ok(Some((incoming, Outgoing::new(to, version))))
 }
 
-/// A message with a form in each version.
+/// A message that has a form in each version of the protocol.
 pub trait Versioned: Serialize + DeserializeOwned {
     /// The message's form in version 1.
     type V1: Serialize + DeserializeOwned + Into<Self> + TryFrom<Self, Error = NotInVersion1>;
@@ -108,7 +109,7 @@ impl Versioned for Reply {
     type V1 = v1::Reply;
 }
 
-/// The receiving half of a connection.
+/// The receiving half of a connection between coordinator and shim.
 #[derive(Debug)]
 pub struct Incoming<M> {
     from: OwnedReadHalf,
@@ -119,7 +120,7 @@ pub struct Incoming<M> {
 }
 
 impl<M: Versioned> Incoming<M> {
-    /// Makes the receiving half of a connection on which both sides speak a version.
+    /// Returns the receiving half of a connection on which both sides speak a version.
     pub fn new(from: OwnedReadHalf, version: Version) -> Self {
         Self {
             from,
@@ -132,7 +133,7 @@ impl<M: Versioned> Incoming<M> {
     /// Waits for the next message and returns it; `None` at the end of the stream. Not cancel-safe.
     ///
     /// # Errors
-    /// Returns the error of the connection; `InvalidData` for bytes that are no message of the
+    /// Returns the error of the connection; `InvalidData` if the bytes are not a message of the
     /// version.
     pub async fn next(&mut self) -> io::Result<Option<M>> {
         match self.version {
@@ -149,7 +150,7 @@ impl<M: Versioned> Incoming<M> {
     }
 }
 
-/// The sending half of a connection.
+/// The sending half of a connection between coordinator and shim.
 #[derive(Debug)]
 pub struct Outgoing<M> {
     to: OwnedWriteHalf,
@@ -158,7 +159,7 @@ pub struct Outgoing<M> {
 }
 
 impl<M: Versioned> Outgoing<M> {
-    /// Makes the sending half of a connection on which both sides speak a version.
+    /// Returns the sending half of a connection on which both sides speak a version.
     pub fn new(to: OwnedWriteHalf, version: Version) -> Self {
         Self {
             to,
@@ -167,11 +168,11 @@ impl<M: Versioned> Outgoing<M> {
         }
     }
 
-    /// Writes a message.
+    /// Sends a message, in the form of the version that the other side speaks.
     ///
     /// # Errors
-    /// Returns `Unsupported`, with [`NotInVersion1`] inside, if the other side does not know the message;
-    /// `InvalidInput` if it is too long; else the error of the connection.
+    /// Returns `Unsupported`, with [`NotInVersion1`] inside, if the other side does not know the
+    /// message; `InvalidInput` if it is too long; else the error of the connection.
     pub async fn send(&mut self, message: M) -> io::Result<()> {
         match self.version {
             Version::V1 => {
@@ -183,7 +184,7 @@ impl<M: Versioned> Outgoing<M> {
         }
     }
 
-    /// Returns the connection.
+    /// Returns the sending half of the socket itself.
     pub fn stream(&self) -> &OwnedWriteHalf {
         &self.to
     }

@@ -1,12 +1,13 @@
-//! Version 1, as release 0.1.0 speaks it: the messages and all that is in them, frozen.
+//! Version 1 of the protocol, as release 0.1.0 speaks it: the messages and all types in them, frozen.
 //!
-//! Nothing here ever changes (`golden/v1.hex`). The module `convert` has the conversions to and from the shim's own
-//! types.
+//! Nothing here ever changes (`golden/v1.hex`). Each type is the version 1 of the type of the same name that the shim
+//! uses today, where its fields are documented. The module `convert` has the conversions between both.
 
 mod convert;
 
 use serde::{Deserialize, Serialize};
 
+/// A request, as [`super::Request`] was in version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     Watch,
@@ -27,6 +28,7 @@ pub enum Request {
     Kill,
 }
 
+/// A reply, as [`super::Reply`] was in version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     Stage(Stage),
@@ -39,12 +41,14 @@ pub enum Reply {
     Refused { code: String, reason: String },
 }
 
+/// A position in the log, as [`crate::log::Position`] was in version 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     pub file: u64,
     pub offset: u64,
 }
 
+/// How far a run has come, as [`crate::Stage`] was in version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
     pub log_from: Position,
@@ -53,6 +57,7 @@ pub struct Stage {
     pub ended: Option<Outcome>,
 }
 
+/// A phase of a start, as [`crate::Phase`] was in version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phase {
     pub name: String,
@@ -60,6 +65,7 @@ pub struct Phase {
     pub uptime_us: Option<u64>,
 }
 
+/// The outcome of a run, as [`crate::Outcome`] was in version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     pub code: u8,
@@ -71,12 +77,14 @@ pub struct Outcome {
     pub phases: Vec<Phase>,
 }
 
+/// The reason of a failure, as [`crate::Failure`] was in version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     pub code: String,
     pub text: String,
 }
 
+/// A NIC of a VM, as [`crate::Nic`] was in version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nic {
     pub id: String,
@@ -84,9 +92,11 @@ pub struct Nic {
     pub tap: String,
 }
 
+/// The number of a process in a run, as [`protocol::process::ProcessId`] was in version 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId(pub u32);
 
+/// A process to start, as [`protocol::process::Process`] was in version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     pub args: Vec<String>,
@@ -102,24 +112,28 @@ pub struct Process {
     pub oom_score: i16,
 }
 
+/// The size of a terminal, as [`protocol::process::TerminalSize`] was in version 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TerminalSize {
     pub rows: u16,
     pub columns: u16,
 }
 
+/// An output stream, as [`protocol::process::Output`] was in version 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Output {
     Stdout,
     Stderr,
 }
 
+/// The end of a process, as [`protocol::process::Exit`] was in version 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
     pub code: u8,
     pub out_of_memory: bool,
 }
 
+/// A process in a list, as [`protocol::process::Listed`] was in version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
     pub pid: u32,
@@ -130,6 +144,7 @@ pub struct Listed {
     pub command_line: String,
 }
 
+/// A container's use of resources, as [`protocol::process::Usage`] was in version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     pub cpu_ns: [u64; 3],
@@ -141,6 +156,7 @@ pub struct Usage {
     pub interfaces: Vec<InterfaceUsage>,
 }
 
+/// The counters of an interface, as [`protocol::process::InterfaceUsage`] was in version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceUsage {
     pub name: String,

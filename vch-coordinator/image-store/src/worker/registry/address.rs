@@ -1,4 +1,5 @@
-//! The addresses that a registry may send its client to: none of the machine's own services, nor of its link.
+//! Checks the addresses to which a registry redirects its client: they must not be of services on this host or its
+//! link.
 
 use std::net::IpAddr;
 use ureq::Error;
@@ -18,6 +19,7 @@ pub(super) struct Careful {
 }
 
 impl Careful {
+    /// Returns a resolver for requests to the registry at this host, which may itself be at any address.
     pub fn new(registry: &str) -> Self {
         let authority = registry.parse::<ureq::http::uri::Authority>();
         let host = authority.map(|authority| authority.host().to_owned());

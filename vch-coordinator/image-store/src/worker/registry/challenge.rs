@@ -19,6 +19,7 @@ pub(super) enum Challenge {
 }
 
 impl Challenge {
+    /// Parses the value of a `WWW-Authenticate` header.
     pub fn parse(text: &str) -> Self {
         let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
         if scheme.eq_ignore_ascii_case("basic") {
