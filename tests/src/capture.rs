@@ -1,4 +1,4 @@
-//! Captures the packets that pass a namespace.
+//! Captures the packets that pass a network namespace, so that tests can assert which were sent and which were not.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -15,30 +15,30 @@ use nix::sys::socket::{
 use crate::deadline::{eventually, readable};
 use crate::namespace::Namespace;
 
-/// A captured IP packet.
+/// An IP packet that a [`Capture`] saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet {
-    /// The source address in its header.
+    /// The source address in its IP header.
     pub source: IpAddr,
-    /// The destination address in its header.
+    /// The destination address in its IP header.
     pub destination: IpAddr,
     /// The protocol number (IANA): 6 TCP, 17 UDP, 1 ICMP, 58 ICMPv6.
     pub protocol: u8,
-    /// The first byte behind the IP header: the type of an ICMP message.
+    /// The first byte behind the IP header, which is the type of an ICMP message.
     pub first: u8,
 }
 
 impl Packet {
-    /// Returns whether the packet is an ICMPv6 message of neighbour or router discovery (RFC 4861, RFC 3810), which
-    /// kernels send by themselves.
+    /// Returns whether the packet is an ICMPv6 message of neighbour or router discovery (RFC 4861, RFC 3810), or
+    /// has IPv6 hop-by-hop options. Kernels send such packets by themselves, so tests ignore them.
     #[must_use]
     pub fn is_discovery(&self) -> bool {
         self.protocol == 58 && matches!(self.first, 130..=137 | 143) || self.protocol == 0
     }
 }
 
-/// A capture of every IP packet of a namespace (packet(7)), on all of its links, both ways. Ends on
-/// drop.
+/// A capture of every IP packet of a namespace (packet(7)), on all of its links and in both directions. Runs until
+/// it is dropped.
 #[derive(Debug)]
 pub struct Capture {
     seen: Arc<Mutex<Vec<Packet>>>,
@@ -48,6 +48,9 @@ pub struct Capture {
 
 impl Capture {
     /// Starts a capture of a namespace.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the namespace cannot be entered or the socket cannot be opened.
     pub fn start(namespace: &Namespace) -> Result<Self> {
         let opened = namespace.run(|| {
             let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
@@ -76,7 +79,7 @@ impl Capture {
         })
     }
 
-    /// Returns the captured packets for which `which` returns true.
+    /// Returns the packets captured so far for which `which` returns true, in the order of their arrival.
     pub fn matching(&self, which: impl Fn(&Packet) -> bool) -> Vec<Packet> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.iter()
@@ -85,8 +88,10 @@ impl Capture {
             .collect()
     }
 
-    /// Waits for a packet for which `which` returns true; every earlier packet is captured then
-    /// too.
+    /// Waits for a packet for which `which` returns true. Every earlier packet is captured then, too.
+    ///
+    /// # Errors
+    /// Returns an error that names `what` if no such packet is captured in time.
     pub fn sees(
         &self,
         within: std::time::Duration,

@@ -9,12 +9,18 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 /// Short against what is waited for (a link, a boot), long against what a probe costs.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Waits until `holds` returns true; the error of the deadline names `what` and the time.
+/// Waits until `holds` returns true. Calls it every few milliseconds.
+///
+/// # Errors
+/// Returns an error that names `what` and the time if it does not hold in time.
 pub fn eventually(within: Duration, what: &str, mut holds: impl FnMut() -> bool) -> Result<()> {
     eventually_some(within, what, || holds().then_some(()))
 }
 
-/// Waits until `probe` returns a value, and returns it.
+/// Waits until `probe` returns a value, and returns that value. Calls it every few milliseconds.
+///
+/// # Errors
+/// Returns an error that names `what` and the time if no value is returned in time.
 pub fn eventually_some<T>(
     within: Duration,
     what: &str,

@@ -1,5 +1,6 @@
-//! Makes images of real software of Debian's packages by mmdebstrap, with the configuration of the software's
-//! official images. A root file system is kept below the build directory, by what it is made of.
+//! Makes images of real software from Debian's packages with mmdebstrap, configured as the software's official
+//! Docker images. A root file system is made once and kept in `target/debian-images`, under a name that depends on
+//! what it is made of.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,10 +26,10 @@ const LEFT_OUT: [&str; 4] = [
     "/usr/share/man/*",
 ];
 
-/// An image of real software.
+/// An image of real software, to run as a container of a VCH.
 #[derive(Debug, Clone)]
 pub struct DebianImage {
-    /// The image's name.
+    /// The name that the image gets in a VCH.
     pub name: &'static str,
     suite: &'static str,
     packages: &'static [&'static str],
@@ -41,7 +42,8 @@ pub struct DebianImage {
 }
 
 impl DebianImage {
-    /// nginx: entrypoint, command, port and signal of `nginx:stable` (docker-nginx, stable/debian/Dockerfile).
+    /// nginx, with entrypoint, command, port and stop signal as in `nginx:stable` (docker-nginx,
+    /// stable/debian/Dockerfile).
     pub const NGINX: Self = Self {
         name: "nginx",
         suite: SUITE,
@@ -64,8 +66,8 @@ impl DebianImage {
         ],
     };
 
-    /// Redis: user, volume, directory and command of `redis:7` (redis/docker-library-redis, debian/Dockerfile). Its
-    /// entrypoint switches to the user `redis` if it is root.
+    /// Redis, with user, volume, directory and command as in `redis:7` (redis/docker-library-redis,
+    /// debian/Dockerfile). Its entrypoint switches from root to the user `redis`.
     pub const REDIS: Self = Self {
         name: "redis",
         suite: SUITE,
@@ -85,9 +87,9 @@ impl DebianImage {
         ],
     };
 
-    /// PostgreSQL: volume, environment, command and signal of `postgres:15` (docker-library/postgres,
-    /// Dockerfile-debian.template). Its entrypoint switches to the user `postgres`, makes a database the first time,
-    /// and runs the server.
+    /// PostgreSQL, with volume, environment, command and stop signal as in `postgres:15` (docker-library/postgres,
+    /// Dockerfile-debian.template). Its entrypoint switches from root to the user `postgres`, makes a database at
+    /// the first start, and runs the server.
     pub const POSTGRES: Self = Self {
         name: "postgres",
         suite: SUITE,
@@ -109,7 +111,7 @@ impl DebianImage {
         ],
     };
 
-    /// HAProxy: user, command and signal of `haproxy:2.6` (docker-library/haproxy,
+    /// HAProxy, with user, command and stop signal as in `haproxy:2.6` (docker-library/haproxy,
     /// Dockerfile.template).
     pub const HAPROXY: Self = Self {
         name: "haproxy",
@@ -128,7 +130,7 @@ impl DebianImage {
         ],
     };
 
-    /// An OpenSSH server, as its images are commonly made; there is no official one.
+    /// An OpenSSH server, as its images are commonly made; an official image does not exist.
     pub const SSHD: Self = Self {
         name: "sshd",
         suite: SUITE,
@@ -142,8 +144,8 @@ impl DebianImage {
         ],
     };
 
-    /// A web application in Python that runs as an ordinary user (docs of the official image `python`: slim, `USER`,
-    /// `WORKDIR`).
+    /// A web application in Python that runs as an ordinary user, as the documentation of the official image
+    /// `python` recommends.
     pub const PYTHON: Self = Self {
         name: "app",
         suite: SUITE,
@@ -162,7 +164,7 @@ impl DebianImage {
         ],
     };
 
-    /// The tools that administrators of networks use: nft and iptables, ip, ping.
+    /// The tools with which administrators set up networks: nft and iptables, ip, ping.
     pub const NETFILTER: Self = Self {
         name: "netfilter",
         suite: SUITE,
@@ -173,8 +175,8 @@ impl DebianImage {
         changes: &["CMD [\"bash\"]"],
     };
 
-    /// Debian 13's dockerd. As in the official `docker:dind` (hack/dind of moby), its processes leave the container's
-    /// own cgroup, which then can have others below it.
+    /// dockerd of Debian 13, for Docker in a container. As in the official `docker:dind` (hack/dind of moby), its
+    /// processes leave the container's own cgroup, so that dockerd can make cgroups below it.
     pub const DOCKER: Self = Self {
         name: "dockerd",
         suite: "trixie",
@@ -202,7 +204,10 @@ impl DebianImage {
         changes: &["CMD [\"begin\"]"],
     };
 
-    /// Imports the image into a VCH.
+    /// Imports the image into a VCH with `docker import`, under its [`DebianImage::name`].
+    ///
+    /// # Errors
+    /// Returns an error if the root file system cannot be made or the import fails.
     pub fn import(&self, docker: &Docker) -> Result<()> {
         let tar = self.root_file_system()?;
         let path = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -215,8 +220,12 @@ impl DebianImage {
         Ok(())
     }
 
-    /// Returns the archive of the root file system; makes it if it does not exist. Tests should call this before they
-    /// have the turn to run VMs, since it takes a minute. A build that is interrupted leaves no archive.
+    /// Returns the path of the tar archive of the root file system, which is made at the first call. Tests should
+    /// call this before they have the turn to run VMs, since it takes a minute. A build that is interrupted leaves
+    /// no archive.
+    ///
+    /// # Errors
+    /// Returns an error if mmdebstrap or another program fails.
     pub fn root_file_system(&self) -> Result<PathBuf> {
         let kept = paths::workspace().join("target/debian-images");
         fs::create_dir_all(&kept).context("make the folder of root file systems")?;

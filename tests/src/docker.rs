@@ -1,4 +1,4 @@
-//! Runs the docker CLI, as a person does.
+//! Runs the docker CLI of Debian's packages, as a user does.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,8 @@ use crate::docker_packages::{Clients, clients};
 use crate::rootfs::RootFs;
 use crate::world::Lab;
 
-/// A CLI with a configuration directory of its own that talks to a daemon's Unix socket.
+/// A docker CLI that talks to one daemon (a VCH or dockerd) by its Unix socket, with a configuration directory of
+/// its own.
 #[derive(Debug, Clone)]
 pub struct Docker {
     clients: Clients,
@@ -21,20 +22,23 @@ pub struct Docker {
     api_version: Option<String>,
 }
 
-/// The outcome of a command.
+/// The exit code and the output of a command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandOutput {
     /// The exit code; -1 if a signal ended the command.
     pub code: i32,
-    /// Its standard output.
+    /// The standard output.
     pub stdout: String,
-    /// Its standard error.
+    /// The standard error.
     pub stderr: String,
 }
 
 impl Docker {
-    /// Makes a CLI that negotiates the version of the API, as one without settings does. Its packages are downloaded
-    /// at the first use on a machine.
+    /// Makes a CLI for the daemon at `socket`. It negotiates the API version, as a CLI without settings does. The
+    /// CLI's packages are downloaded at the first use on a machine.
+    ///
+    /// # Errors
+    /// Returns an error if the packages cannot be downloaded or unpacked, or the configuration cannot be written.
     pub fn new(lab: &Lab, socket: &Path) -> Result<Self> {
         let clients = clients()?;
         let config = lab.path("docker-config");
@@ -54,14 +58,17 @@ impl Docker {
         })
     }
 
-    /// Makes the CLI use one version of the API; `None` lets it negotiate.
+    /// Makes the CLI use one API version, such as `1.41`; `None` lets it negotiate.
     #[must_use]
     pub fn speaking(mut self, api_version: Option<&str>) -> Self {
         self.api_version = api_version.map(str::to_owned);
         self
     }
 
-    /// Runs a line of a POSIX shell in which `docker` is this CLI; returns its outcome.
+    /// Runs a line of a POSIX shell in which `docker` is this CLI, and returns its exit code and output.
+    ///
+    /// # Errors
+    /// Returns an error if the shell cannot be started. A line that fails is not an error.
     pub fn run(&self, line: &str) -> Result<CommandOutput> {
         let mut shell = self.shell();
         shell.arg("-c").arg(line).stdin(Stdio::null());
@@ -74,19 +81,28 @@ impl Docker {
         })
     }
 
-    /// Runs a line that must succeed; returns its standard output without the last line's end.
+    /// Runs a line as [`Docker::run`] does, and returns its standard output without white space at the end.
+    ///
+    /// # Errors
+    /// Returns an error with the output if the line fails.
     pub fn succeed(&self, line: &str) -> Result<String> {
         let said = self.run(line)?;
         ensure!(said.code == 0, "`{line}`: {said:?}");
         Ok(said.stdout.trim_end().to_owned())
     }
 
-    /// Imports a root file system as an image that runs a shell.
+    /// Imports a root file system as the image `image`, whose containers run a shell.
+    ///
+    /// # Errors
+    /// Returns an error if the archive cannot be made or the import fails.
     pub fn import(&self, files: &RootFs, image: &str) -> Result<()> {
         self.import_running(files, image, "sh")
     }
 
-    /// Imports a root file system as an image that runs this program.
+    /// Imports a root file system as the image `image`, whose containers run the program `program`.
+    ///
+    /// # Errors
+    /// Returns an error if the archive cannot be made or the import fails.
     pub fn import_running(&self, files: &RootFs, image: &str, program: &str) -> Result<()> {
         let change = format!("--change 'CMD [\"{program}\"]' --change 'ENV PATH=/bin'");
         let tar = files.tar()?;
@@ -94,7 +110,8 @@ impl Docker {
         Ok(())
     }
 
-    /// Returns the command of a POSIX shell in which `docker` is this CLI, without arguments.
+    /// Returns the command of a POSIX shell in which `docker` is this CLI, for the caller to add arguments to and
+    /// to run.
     #[must_use]
     pub fn shell(&self) -> Command {
         let mut shell = Command::new("sh");

@@ -1,5 +1,5 @@
-//! Debian's packages of Docker, unpacked below `target/peers`: dockerd, its CLI and compose of Debian 13, and what they
-//! start of this machine's own release.
+//! Debian's packages of Docker, unpacked below `target/peers` and never installed: dockerd, its CLI and compose of
+//! Debian 13, and the programs that dockerd starts, of this machine's own release.
 
 use std::env;
 use std::ffi::OsString;
@@ -48,13 +48,13 @@ const IPTABLES: &[&str] = &[
 const DOCKER_INIT: &str = "docker-init";
 const LIBRARIES: &[&str] = &["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
 
-/// The directory of the unpacked packages.
+/// The directory of the unpacked packages of dockerd.
 #[derive(Debug)]
 pub struct Packages {
     dir: PathBuf,
 }
 
-/// The docker CLI and its plugins.
+/// The programs of the docker CLI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clients {
     /// The path of the program `docker`.
@@ -64,7 +64,11 @@ pub struct Clients {
 }
 
 impl Packages {
-    /// Downloads and unpacks the packages that are missing; one process of the machine at a time.
+    /// Returns the packages, after downloading and unpacking the missing ones. Other processes of the machine wait
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// Returns an error if a package cannot be downloaded or unpacked.
     pub fn unpacked() -> Result<Self> {
         let locked = Dir::locked()?;
         locked.unpack_newer(CLIENTS)?;
@@ -118,7 +122,11 @@ impl Packages {
     }
 }
 
-/// Returns the docker CLI and compose of Debian 13, whatever this machine has, so that tests do not depend on it.
+/// Returns the docker CLI and compose of Debian 13, whatever this machine has installed, so that tests do not
+/// depend on it.
+///
+/// # Errors
+/// Returns an error if a package cannot be downloaded or unpacked.
 pub fn clients() -> Result<Clients> {
     let locked = Dir::locked()?;
     locked.unpack_newer(CLIENTS)?;

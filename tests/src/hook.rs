@@ -1,4 +1,5 @@
-//! The hook: the program that runs the VMs, at the other end of `runtime.hook`.
+//! Stands in for the hook: the program that a coordinator asks to plug and unplug the NICs of VMs that it does not
+//! run itself (`runtime.hook` in vch.toml).
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use crate::deadline::eventually_some;
 use crate::world::Lab;
 
-/// A hook that receives the coordinator's requests; the test carries them out on its VM, and
+/// A Unix socket that receives the coordinator's requests to the hook. The test carries them out on its VM, and
 /// answers.
 #[derive(Debug)]
 pub struct Hook {
@@ -19,18 +20,21 @@ pub struct Hook {
     path: PathBuf,
 }
 
-/// A request of the coordinator. Dropped without an answer, it closes the connection.
+/// A request of the coordinator to the hook. If it is dropped without an answer, the connection closes.
 #[derive(Debug)]
 pub struct Request {
-    /// The operation: `plug`, `unplug` or `replug`.
+    /// The operation: `plug`, `unplug` or `replug` (attach to its tap again).
     pub what: String,
-    /// The NIC, as JSON.
+    /// The description of the NIC, as JSON.
     pub nic: Value,
     stream: UnixStream,
 }
 
 impl Hook {
-    /// Listens in the test's directory.
+    /// Opens the hook's socket in the test's directory.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the socket cannot be opened.
     pub fn listen(lab: &Lab) -> Result<Self> {
         let path = lab.path("hook");
         let listener = UnixListener::bind(&path).context("listen as the hook")?;
@@ -38,7 +42,7 @@ impl Hook {
         Ok(Self { listener, path })
     }
 
-    /// Returns the table of vch.toml that names the hook's socket.
+    /// Returns the table of vch.toml that makes the coordinator use this hook.
     #[must_use]
     pub fn table(&self) -> String {
         format!("[runtime]\nhook = \"{}\"", self.path.display())
@@ -50,7 +54,10 @@ impl Hook {
         &self.path
     }
 
-    /// Waits for the next request and returns it.
+    /// Waits for the coordinator's next request.
+    ///
+    /// # Errors
+    /// Returns an error if no request arrives in time, or if it is not valid.
     pub fn next(&self, within: Duration) -> Result<Request> {
         let accepted = eventually_some(within, "the coordinator asks the hook", || {
             self.listener.accept().ok()
@@ -76,18 +83,24 @@ impl Hook {
 }
 
 impl Request {
-    /// Returns a text field of the NIC.
+    /// Returns a text field of the NIC's description; empty if it does not have the field.
     #[must_use]
     pub fn text(&self, field: &str) -> &str {
         self.nic[field].as_str().unwrap_or_default()
     }
 
     /// Answers that the request was carried out.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the answer cannot be sent.
     pub fn done(self) -> Result<()> {
         self.answer(&json!({ "done": true }))
     }
 
     /// Answers that the request was refused, with this reason.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the answer cannot be sent.
     pub fn refuse(self, reason: &str) -> Result<()> {
         self.answer(&json!({ "error": reason }))
     }

@@ -1,4 +1,4 @@
-//! Sends single HTTP requests to a Unix socket: those that no CLI sends.
+//! Sends single HTTP requests to the Unix socket of an API, for requests that no CLI sends.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -14,24 +14,27 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of an answer that are looked at.
 const MOST: u64 = 4 << 20;
 
-/// An HTTP answer.
+/// The answer to an HTTP request.
 #[derive(Debug)]
 pub struct Answer {
-    /// The status; 0 if no answer arrived in time.
+    /// The HTTP status; 0 if no answer arrived within 60 s.
     pub status: u16,
     /// The JSON of the body; null if the body is not JSON.
     pub body: Value,
 }
 
 impl Answer {
-    /// Returns dockerd's message in an answer that reports an error.
+    /// Returns the text in the field `message`, which Docker's errors have; empty in other answers.
     #[must_use]
     pub fn message(&self) -> &str {
         self.body["message"].as_str().unwrap_or_default()
     }
 }
 
-/// Sends a request with a JSON body.
+/// Sends a request with an optional JSON body to the API at `socket`, and returns its answer.
+///
+/// # Errors
+/// Returns an error if the socket cannot be connected to or the request cannot be sent.
 pub fn ask(socket: &Path, method: &str, target: &str, body: Option<&Value>) -> Result<Answer> {
     let text = body.map(ToString::to_string);
     let body = text
@@ -40,7 +43,11 @@ pub fn ask(socket: &Path, method: &str, target: &str, body: Option<&Value>) -> R
     send(socket, &format!("{method} {target}"), &[], body)
 }
 
-/// Sends a request, `METHOD target`, with headers and a body of some type.
+/// Sends a request, `METHOD target`, with headers and an optional body (its content type and bytes), and returns
+/// its answer.
+///
+/// # Errors
+/// Returns an error if the socket cannot be connected to or the request cannot be sent.
 pub fn send(
     socket: &Path,
     request: &str,
@@ -94,15 +101,15 @@ fn sent(
     Ok(stream)
 }
 
-/// The headers with which a client requests to take the connection over.
+/// The headers by which a client asks that the connection become a raw stream.
 pub const UPGRADE: [(&str, &str); 2] = [("Connection", "Upgrade"), ("Upgrade", "tcp")];
 
-/// A connection behind the head of an answer: of attach, logs, or the start of an exec.
+/// A connection that became a stream after the head of the answer: of attach, logs, or the start of an exec.
 #[derive(Debug)]
 pub struct Raw {
-    /// The answer's status.
+    /// The HTTP status of the answer.
     pub status: u16,
-    /// The answer's head, in lower case.
+    /// The head of the answer, in lower case.
     pub head: String,
     stream: UnixStream,
     /// The bytes that arrived behind the head.
@@ -110,7 +117,10 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Sends a request, `METHOD target`, with a JSON body if there is one, and reads the head of its answer.
+    /// Sends a request, `METHOD target`, with headers and an optional JSON body, and reads the head of its answer.
+    ///
+    /// # Errors
+    /// Returns an error if the connection fails or no answer arrives in time.
     pub fn open(
         socket: &Path,
         request: &str,
@@ -148,18 +158,27 @@ impl Raw {
         found.map_or("", |(_, value)| value.trim())
     }
 
-    /// Sends a text.
+    /// Sends a text to the other side.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the connection is broken.
     pub fn write(&mut self, text: &str) -> Result<()> {
         self.stream.write_all(text.as_bytes()).context("write")
     }
 
-    /// Ends the input; output can still be read.
+    /// Closes the sending side; output can still be read.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the connection is broken.
     pub fn finish(&mut self) -> Result<()> {
         let shut = self.stream.shutdown(Shutdown::Write);
         shut.context("end what is written")
     }
 
-    /// Waits until the output contains these bytes; returns all output so far.
+    /// Waits until the output contains `bytes`, and returns all output so far.
+    ///
+    /// # Errors
+    /// Returns an error with the output if it does not contain them in time, or if the connection ends before.
     pub fn until(&mut self, bytes: &[u8], within: Duration) -> Result<Vec<u8>> {
         let has = |come: &[u8]| come.windows(bytes.len()).any(|some| some == bytes);
         let so = self.read_until(within, has)?;
@@ -169,7 +188,10 @@ impl Raw {
         Ok(self.come.clone())
     }
 
-    /// Waits until the server has closed the connection; returns all output.
+    /// Waits until the server has closed the connection, and returns all output.
+    ///
+    /// # Errors
+    /// Returns an error with the output if the connection is not closed in time.
     pub fn end(mut self, within: Duration) -> Result<Vec<u8>> {
         let goes_on = self.read_until(within, |_| false);
         let come = String::from_utf8_lossy(&self.come).into_owned();
@@ -177,8 +199,11 @@ impl Raw {
         Ok(self.come)
     }
 
-    /// Waits until the server has closed the connection; returns the body of an answer by which the
-    /// connection was not taken over.
+    /// Waits until the server has closed the connection, and returns the body of an answer after which the
+    /// connection did not become a stream.
+    ///
+    /// # Errors
+    /// Returns an error with the output if the connection is not closed in time.
     pub fn body(self, within: Duration) -> Result<Vec<u8>> {
         let head = self.head.clone();
         Ok(body_of(&head, &self.end(within)?))
@@ -207,8 +232,11 @@ impl Raw {
     }
 }
 
-/// Returns standard output and standard error of a stream whose pieces have heads of 8 bytes: the stream's number,
-/// three zeroes, and the length, the highest byte first.
+/// Splits a multiplexed stream into standard output and standard error. Each piece has a head of 8 bytes: the
+/// stream's number (1 or 2), three zeroes, and the length, big endian.
+///
+/// # Errors
+/// Returns an error with the bytes that are not such a piece.
 pub fn unframed(mut bytes: &[u8]) -> Result<[String; 2]> {
     let mut streams = [Vec::new(), Vec::new()];
     while !bytes.is_empty() {

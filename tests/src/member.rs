@@ -1,4 +1,4 @@
-//! A container that is a network namespace, with the real agent in it.
+//! A container without a VM: a network namespace with the real agent in it, which starts in milliseconds.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,9 @@ use crate::responder;
 use crate::vch::Coordinator;
 use crate::world::Lab;
 
-/// A container without a VM: attached by `veth`, with its agent on a Unix socket. Dropping it removes everything of
-/// it on this machine; the ledger keeps the container until it is removed there.
+/// A container of a VCH without a VM: a network namespace attached by veth pairs, with the real agent, on a Unix
+/// socket. Dropping it removes its namespace and its agent; the coordinator keeps the container until a test
+/// removes it there.
 #[derive(Debug)]
 pub struct Member {
     name: String,
@@ -27,8 +28,12 @@ pub struct Member {
 }
 
 impl Member {
-    /// Adds a container, connects it and starts it; each of `connections` is a network's name with the options of
-    /// `vchctl container connect`. Its agent runs when this returns; [`Coordinator::ready`] waits for it.
+    /// Adds a container, connects it and starts it. Each of `connections` is a network's name with the options of
+    /// `vchctl container connect`. The agent runs when this returns; [`Coordinator::ready`] waits until it has
+    /// configured the network.
+    ///
+    /// # Errors
+    /// Returns an error if a command of `vchctl` fails, or the namespace or the agent cannot be started.
     pub fn start(
         lab: &Lab,
         coordinator: &Coordinator<'_>,
@@ -46,6 +51,9 @@ impl Member {
 
     /// Adds a container that is on no network yet, and makes its namespace. `words` are its name and the options of
     /// `vchctl container add`. No agent runs.
+    ///
+    /// # Errors
+    /// Returns an error if `vchctl` fails or the namespace cannot be made.
     pub fn add(lab: &Lab, coordinator: &Coordinator<'_>, words: &str) -> Result<Self> {
         coordinator.vchctl(&format!("container add {words}"))?;
         let name = words.split_whitespace().next().context("a name")?;
@@ -61,15 +69,22 @@ impl Member {
         })
     }
 
-    /// Starts the container in the ledger (`container start`); no agent runs yet.
+    /// Begins a run of the container in the coordinator (`vchctl container start`), which puts its names and ports
+    /// in force. No agent runs yet.
+    ///
+    /// # Errors
+    /// Returns an error if `vchctl` fails.
     pub fn begin(&mut self, coordinator: &Coordinator<'_>) -> Result<()> {
         let started = coordinator.ask(&format!("container start {}", self.name))?;
         self.channel = text(&started, "channel")?;
         Ok(())
     }
 
-    /// Connects the container to a further network; `connection` is the network's name with the
-    /// options of `vchctl container connect`.
+    /// Connects the container to a further network. `connection` is the network's name with the options of `vchctl
+    /// container connect`. Returns the endpoint as JSON.
+    ///
+    /// # Errors
+    /// Returns an error if `vchctl` fails.
     pub fn connect(&self, coordinator: &Coordinator<'_>, connection: &str) -> Result<Value> {
         coordinator.ask(&format!(
             "container connect {} {connection} --attachment veth:{}",
@@ -79,6 +94,9 @@ impl Member {
     }
 
     /// Starts the container's agent, after [`Self::begin`], and again after [`Self::kill_agent`].
+    ///
+    /// # Errors
+    /// Returns an error if the agent cannot be started.
     pub fn restart_agent(&mut self) -> Result<()> {
         let log = std::fs::OpenOptions::new()
             .create(true)
@@ -92,7 +110,10 @@ impl Member {
         Ok(())
     }
 
-    /// Kills the container's agent (SIGKILL).
+    /// Kills the container's agent (SIGKILL), if it runs.
+    ///
+    /// # Errors
+    /// Returns the error of the system if it cannot be killed.
     pub fn kill_agent(&mut self) -> Result<()> {
         match self.agent.take() {
             Some(mut agent) => agent.kill(),
@@ -112,39 +133,45 @@ impl Member {
         &self.namespace
     }
 
-    /// Returns the container's root: the agent writes `etc/resolv.conf`, `etc/hosts` and
+    /// Returns the directory that is the container's root: the agent writes `etc/resolv.conf`, `etc/hosts` and
     /// `etc/hostname` below it.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.dir
     }
 
-    /// Returns the socket of the container's channel, after [`Self::begin`].
+    /// Returns the path of the Unix socket on which the coordinator reaches the agent. Valid after [`Self::begin`].
     #[must_use]
     pub fn socket(&self) -> &Path {
         Path::new(self.channel.trim_start_matches("unix:"))
     }
 
-    /// Returns the process ID of the container's agent.
+    /// Returns the process ID of the container's agent; `None` if it does not run.
     #[must_use]
     pub fn agent_pid(&self) -> Option<u32> {
         self.agent.as_ref().map(Process::pid)
     }
 
-    /// Returns the log of the container's agent.
+    /// Returns the log of the container's agent so far; empty if it has not run.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.join("agent.log")).unwrap_or_default()
     }
 
-    /// Returns the container's first address on a network, as the ledger has it.
+    /// Returns the container's first address on a network, as the coordinator has stored it.
+    ///
+    /// # Errors
+    /// Returns an error if `vchctl` fails or the container has no address on the network.
     pub fn address(&self, coordinator: &Coordinator<'_>, network: &str) -> Result<IpAddr> {
         let addresses = self.addresses(coordinator, network)?;
         let first = addresses.first().copied();
         first.with_context(|| format!("{} has no address on {network}", self.name))
     }
 
-    /// Returns the container's addresses on a network, as the ledger has them: IPv4 first.
+    /// Returns the container's addresses on a network, as the coordinator has stored them, IPv4 first.
+    ///
+    /// # Errors
+    /// Returns an error if `vchctl` fails or the container is not on the network.
     pub fn addresses(&self, coordinator: &Coordinator<'_>, network: &str) -> Result<Vec<IpAddr>> {
         let shown = coordinator.ask(&format!("container inspect {}", self.name))?;
         let addresses = shown["endpoints"][network]["addresses"].as_array();
@@ -154,13 +181,20 @@ impl Member {
         bare.with_context(|| format!("addresses in {shown:#}"))
     }
 
-    /// Returns whether one echo request to `to` is answered within `within`, at least a second.
+    /// Returns whether `to` answers one ICMP echo request within `within`, which is rounded to whole seconds, at
+    /// least one.
+    ///
+    /// # Errors
+    /// Returns an error if `ping` cannot be run.
     pub fn reaches(&self, to: IpAddr, within: Duration) -> Result<bool> {
         responder::echo(&self.namespace, to, within)
     }
 
-    /// Returns the output of `ping` to a name, which it looks up by the resolv.conf that the agent wrote: it runs in
-    /// a mount namespace in which that file is /etc/resolv.conf. One echo request; no answer is an error.
+    /// Returns the output of `ping` for one echo request to a name. The name is looked up by the resolv.conf that
+    /// the agent wrote, which is mounted as /etc/resolv.conf.
+    ///
+    /// # Errors
+    /// Returns an error if the name is not found or no answer arrives.
     pub fn ping_by_name(&self, name: &str) -> Result<String> {
         let script = "mount --bind \"$1\" /etc/resolv.conf && exec ping -n -c 1 -W 5 \"$2\"";
         let mut command = Command::new("unshare");
@@ -175,8 +209,11 @@ impl Member {
         Ok(printed)
     }
 
-    /// Returns the answers to a query, by dig: `words` such as `web` or `-x 172.18.0.2`. It asks the server that the
-    /// agent wrote into its resolv.conf.
+    /// Returns the answers of `dig +short` to a query: `words` such as `web` or `-x 172.18.0.2`. It asks the name
+    /// server in the resolv.conf that the agent wrote.
+    ///
+    /// # Errors
+    /// Returns an error if the file has no name server or dig fails.
     pub fn resolve(&self, words: &str) -> Result<Vec<String>> {
         let path = self.dir.join("etc/resolv.conf");
         let resolver = std::fs::read_to_string(&path).context("read its resolv.conf")?;

@@ -1,4 +1,5 @@
-//! Records the changes in a namespace, as the kernel announces them.
+//! Records the changes of a network namespace, as the kernel announces them, so that tests can assert that nothing
+//! else changed.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -29,8 +30,8 @@ enum Kind {
     Rules,
 }
 
-/// A record of the changes of one namespace. Before it returns changes it makes one of its own, and waits until it
-/// has received that one too, which proves that it receives changes.
+/// A record of the changes of one namespace. Before it returns changes it makes a harmless one itself, and waits
+/// until it has received that, which proves that it has received all earlier ones.
 #[derive(Debug)]
 pub struct Monitor {
     /// The namespace's name.
@@ -43,12 +44,18 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Records changes of links, addresses and routes (`ip monitor`).
+    /// Starts to record changes of links, addresses and routes (`ip monitor`).
+    ///
+    /// # Errors
+    /// Returns an error if the program cannot be started or does not announce changes in time.
     pub fn of_network(lab: &Lab, namespace: &Namespace) -> Result<Self> {
         Self::start(lab, namespace, Kind::Network)
     }
 
-    /// Records changes of nftables (`nft monitor`).
+    /// Starts to record changes of nftables (`nft monitor`).
+    ///
+    /// # Errors
+    /// Returns an error if the program cannot be started or does not announce changes in time.
     pub fn of_rules(lab: &Lab, namespace: &Namespace) -> Result<Self> {
         Self::start(lab, namespace, Kind::Rules)
     }
@@ -79,7 +86,11 @@ impl Monitor {
         Ok(monitor)
     }
 
-    /// Returns lines about the changes of others since the last call, or since the start.
+    /// Returns the announced changes since the last call, or since the start, one line each, without the monitor's
+    /// own.
+    ///
+    /// # Errors
+    /// Returns an error if the monitor's own change fails or is not announced in time.
     pub fn changes(&mut self) -> Result<Vec<String>> {
         let own = self.change()?;
         let last = match self.kind {

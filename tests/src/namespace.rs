@@ -1,4 +1,4 @@
-//! Network namespaces.
+//! Network namespaces, which tests make for themselves.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,7 +12,7 @@ use crate::prerequisites::{self, Need};
 use crate::process::{self, Process, SpawnContext};
 use crate::registry::{self, Made};
 
-/// A network namespace that `ip netns` sees, removed on drop.
+/// A network namespace that `ip netns` lists. Removed on drop.
 #[derive(Debug)]
 pub struct Namespace {
     name: String,
@@ -21,7 +21,11 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes a namespace with `lo` up. Its name begins with `lab-`, this process's ID and a number.
+    /// Makes a namespace in which `lo` is up. Its name begins with `lab-`, this process's ID and a number, and ends
+    /// with `label`.
+    ///
+    /// # Errors
+    /// Returns an error if the process is not root, `ip` is missing, or the namespace cannot be made.
     pub fn create(label: &str) -> Result<Self> {
         prerequisites::check(Need::NAMESPACES)?;
         let name = registry::unique(label);
@@ -47,7 +51,7 @@ impl Namespace {
         &self.name
     }
 
-    /// Returns the file that other programs may open to enter the namespace.
+    /// Returns the path of the file that programs open to enter the namespace (setns(2)).
     #[must_use]
     pub fn path(&self) -> String {
         format!("/run/netns/{}", self.name)
@@ -55,6 +59,9 @@ impl Namespace {
 
     /// Runs `work` in the namespace, on a thread of its own, and returns its result. Sockets that `work` opens and
     /// returns stay in the namespace.
+    ///
+    /// # Errors
+    /// Returns an error if the namespace cannot be entered or `work` panics.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
         let entered = thread::scope(|scope| {
             let inside =
@@ -66,7 +73,10 @@ impl Namespace {
         entered?.with_context(|| format!("enter {}", self.name))
     }
 
-    /// Starts a program in the namespace.
+    /// Starts a program in the namespace. `name` is for error messages.
+    ///
+    /// # Errors
+    /// Returns an error if the program cannot be started.
     pub fn spawn(&self, name: &str, command: Command) -> Result<Process> {
         Process::spawn_in(
             name,
@@ -78,7 +88,10 @@ impl Namespace {
         )
     }
 
-    /// Runs a program in the namespace to its end.
+    /// Runs a program in the namespace to its end, and returns its status and output.
+    ///
+    /// # Errors
+    /// Returns an error if the program cannot be started. A program that fails is not an error.
     pub fn output(&self, mut command: Command) -> Result<Output> {
         let context = SpawnContext {
             namespace: Some(self.descriptor()?),
@@ -91,7 +104,10 @@ impl Namespace {
             .with_context(|| format!("run {command:?}"))
     }
 
-    /// Runs `ip` with these words and returns its output; a failure is an error with `ip`'s own text.
+    /// Runs `ip` in the namespace with these words as arguments, and returns its output.
+    ///
+    /// # Errors
+    /// Returns an error with the text of `ip` if it fails.
     pub fn ip(&self, words: &str) -> Result<String> {
         succeed(
             Command::new("ip")

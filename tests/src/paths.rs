@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use image::bootstrap::{Image, Recipe, Variant};
 
-/// The environment variable with the directory of cargo-installed tools, if it is not
+/// The environment variable with the directory of the programs that `make tools` installs, if it is not
 /// `target/tools`.
 pub const TOOLS_VARIABLE: &str = "VCH_TOOLS_DIR";
-/// The environment variable with the directory of images and their downloads, if it is not
+/// The environment variable with the directory of the VMs' boot images and their downloads, if it is not
 /// `target/image`.
 pub const IMAGE_VARIABLE: &str = "VCH_IMAGE_DIR";
-/// The environment variable with the directory of peers' unpacked packages, if it is not
-/// `target/peers`.
+/// The environment variable with the directory of unpacked packages of other projects' programs, such as dockerd,
+/// if it is not `target/peers`.
 pub const PEERS_VARIABLE: &str = "VCH_PEERS_DIR";
-/// The environment variable with the path of the static agent, if it is not
-/// `target/agent/tether-net`.
+/// The environment variable with the path of the statically linked agent, if it is not `target/agent/tether-net`.
 pub const AGENT_VARIABLE: &str = "VCH_AGENT";
 
 /// Returns the project's top directory.
@@ -37,34 +36,37 @@ pub fn python() -> PathBuf {
     dir(TOOLS_VARIABLE, "target/tools").join("python")
 }
 
-/// Returns the directory of other projects' unpacked programs, to compare with.
+/// Returns the directory of unpacked packages of other projects' programs, such as dockerd, with which the VCH is
+/// compared.
 #[must_use]
 pub fn peers() -> PathBuf {
     dir(PEERS_VARIABLE, "target/peers")
 }
 
-/// Returns the path of the agent that `make agent` built.
+/// Returns the path of the statically linked agent (`tether-net`) that `make agent` built.
 #[must_use]
 pub fn agent() -> PathBuf {
     dir(AGENT_VARIABLE, "target/agent/tether-net")
 }
 
-/// Returns the path of the program that uses AF_VSOCK in guests, which `make probe` built beside
-/// the agent.
+/// Returns the path of `vsock-probe`, a program that uses AF_VSOCK in VMs. `make probe` built it beside the agent.
 #[must_use]
 pub fn probe() -> PathBuf {
     agent().with_file_name("vsock-probe")
 }
 
-/// Returns the path of a static `vch-coordinator` or `vchctl` for VMs that are a VCH themselves, which `make host`
-/// built beside the agent.
+/// Returns the path of a statically linked `vch-coordinator` or `vchctl`, for VMs that are a VCH themselves. `make
+/// host` built it beside the agent.
 #[must_use]
 pub fn host_program(name: &str) -> PathBuf {
     agent().with_file_name(name)
 }
 
-/// Returns the path of a program of this workspace, built with the same profile as the running test, example or
-/// program.
+/// Returns the path of a program of this workspace that was built with the same profile (debug or release) as the
+/// running test, example or program.
+///
+/// # Errors
+/// Returns an error if the program was not built.
 pub fn built(name: &str) -> Result<PathBuf> {
     let running = env::current_exe().context("find the running program")?;
     let dir = running.parent().context("a program is in a folder")?;
@@ -80,31 +82,45 @@ pub fn built(name: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Makes an image without an agent. Downloads at the first call, then costs milliseconds.
+/// Makes the boot image of a VM without an agent. The first call downloads its parts, later ones take milliseconds.
+///
+/// # Errors
+/// Returns an error if the image cannot be made.
 pub fn bare_image() -> Result<Image> {
     build(&Recipe::new("bare"))
 }
 
-/// Makes the image of a container VM without an agent, in which tests run [`probe`] as
-/// `vsock-probe`.
+/// Makes the boot image of a container's VM without an agent, in which tests run [`probe`] as `vsock-probe`.
+///
+/// # Errors
+/// Returns an error if the image cannot be made.
 pub fn probing_image() -> Result<Image> {
     build(&Recipe::new("probing").add(probe(), "/sbin/vsock-probe"))
 }
 
-/// Makes the image of a container VM, with the agent that `make agent` built.
+/// Makes the boot image of a container's VM, with the agent that `make agent` built.
+///
+/// # Errors
+/// Returns an error if the image cannot be made.
 pub fn container_image() -> Result<Image> {
     build(&Recipe::new("container").agent(agent()))
 }
 
-/// Makes the image of a container VM with the agent and [`probe`], for tests that look at a running agent from its
-/// own VM.
+/// Makes the boot image of a container's VM with the agent and [`probe`], for tests that look at a running agent
+/// from its own VM.
+///
+/// # Errors
+/// Returns an error if the image cannot be made.
 pub fn guarded_image() -> Result<Image> {
     let recipe = Recipe::new("guarded").agent(agent());
     build(&recipe.add(probe(), "/sbin/vsock-probe"))
 }
 
-/// Makes the image of a VM that is itself a Virtual Container Host. `add` are further files: paths here, paths in the
-/// guest.
+/// Makes the boot image of a VM that is itself a VCH. `add` are further files, each with its path here and its path
+/// in the VM.
+///
+/// # Errors
+/// Returns an error if the image cannot be made.
 pub fn host_image(add: &[(&Path, &str)]) -> Result<Image> {
     let recipe = Recipe::new("host").variant(Variant::Host).agent(agent());
     build(
@@ -113,34 +129,46 @@ pub fn host_image(add: &[(&Path, &str)]) -> Result<Image> {
     )
 }
 
-/// Returns the path of the static first process of container VMs, which `make init` built beside
-/// the agent.
+/// Returns the path of `container-init`, the first process of container VMs, statically linked. `make init` built
+/// it beside the agent.
 #[must_use]
 pub fn init() -> PathBuf {
     agent().with_file_name("container-init")
 }
 
-/// Makes the image of a VM that runs an image, with init and agent.
+/// Makes the boot image of a VM that runs a container's image, with its first process and the agent.
+///
+/// # Errors
+/// Returns an error if the image cannot be made.
 pub fn vm_image() -> Result<Image> {
     let recipe = Recipe::new("vm").variant(Variant::Workload);
     build(&recipe.init(init()).agent(agent()))
 }
 
-/// Makes the image of a VM that runs an image, with init and without an agent: such a container has
-/// no network to wait for.
+/// Makes the boot image of a VM that runs a container's image, with its first process and without the agent: such a
+/// container has no network to wait for.
+///
+/// # Errors
+/// Returns an error if the image cannot be made.
 pub fn lonely_image() -> Result<Image> {
     let recipe = Recipe::new("lonely").variant(Variant::Workload);
     build(&recipe.init(init()))
 }
 
-/// Returns the path of the static busybox of the images, and of the root file systems that tests
-/// make.
+/// Returns the path of the statically linked busybox, which is in the boot images and in the root file systems that
+/// tests make.
+///
+/// # Errors
+/// Returns an error if the boot image that it comes with cannot be made.
 pub fn busybox() -> Result<PathBuf> {
     bare_image()?;
     Ok(dir(IMAGE_VARIABLE, "target/image").join("busybox/bin/busybox"))
 }
 
-/// Makes another image; its name must be its own.
+/// Makes a boot image from a recipe whose name no other recipe has.
+///
+/// # Errors
+/// Returns an error if the image cannot be made.
 pub fn build(recipe: &Recipe) -> Result<Image> {
     recipe
         .build(&dir(IMAGE_VARIABLE, "target/image"))

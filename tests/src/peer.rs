@@ -22,10 +22,11 @@ use crate::world::Lab;
 /// From the start of the process to its first answer; the first start makes keys and rules.
 const START: Duration = Duration::from_secs(60);
 const LOG: &str = "dockerd.log";
-/// The newest version of the API that this dockerd and its CLI support.
+/// The newest API version that this dockerd and its CLI support.
 pub const API_VERSION: &str = "1.45";
 
-/// `dockerd` 26.1 of Debian 13 with an empty data root in the test's directory. Killed on drop, with its containers.
+/// dockerd 26.1 of Debian 13, with an empty data directory in the test's directory. Killed on drop, together with
+/// its containers.
 #[derive(Debug)]
 pub struct Peer {
     lab: Lab,
@@ -38,6 +39,9 @@ pub struct Peer {
 
 impl Peer {
     /// Starts a dockerd and waits until it answers. Its packages are downloaded at the first start on a machine.
+    ///
+    /// # Errors
+    /// Returns an error if the packages are not available, or dockerd does not answer within 60 s.
     pub fn start(lab: &Lab) -> Result<Self> {
         let packages = Packages::unpacked()?;
         let dir = lab.path("dockerd");
@@ -92,24 +96,27 @@ impl Peer {
         Ok(command)
     }
 
-    /// Returns the socket of its API.
+    /// Returns the path of the Unix socket of dockerd's API.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.dir.join("docker.sock")
     }
 
-    /// Returns a CLI that talks to it.
+    /// Returns a docker CLI that talks to this dockerd.
+    ///
+    /// # Errors
+    /// Returns an error if the CLI's packages are not available.
     pub fn docker(&self) -> Result<Docker> {
         Docker::new(&self.lab, &self.socket())
     }
 
-    /// Returns the namespace of its bridges.
+    /// Returns the network namespace that dockerd runs in, with its bridges.
     #[must_use]
     pub fn namespace(&self) -> &Namespace {
         &self.namespace
     }
 
-    /// Returns its log.
+    /// Returns dockerd's log so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.lab.read(LOG)

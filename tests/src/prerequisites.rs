@@ -1,5 +1,5 @@
-//! Checks that the machine has what a test tier needs. A missing prerequisite is an error that says what to run: no
-//! test passes silently.
+//! Checks that the machine has what a test needs. A missing prerequisite is an error that says what to run: no test
+//! is skipped silently.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -10,10 +10,10 @@ use nix::unistd::Uid;
 
 use crate::paths;
 
-/// A prerequisite of a test.
+/// Something that a machine must have for a test: a right, a program, a device, or a file that `make` builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// The right to make namespaces and taps.
+    /// The rights of root, to make namespaces and taps.
     Root,
     /// The program `ip`.
     Ip,
@@ -21,32 +21,32 @@ pub enum Need {
     Ping,
     /// The program `dig`.
     Dig,
-    /// The program `nft`, to look at rules.
+    /// The program `nft`, to read nftables rules.
     Nft,
-    /// The device that taps come from.
+    /// The device /dev/net/tun, by which taps are made.
     Tun,
     /// QEMU, which runs the VMs.
     Qemu,
-    /// The vsock device of VMs.
+    /// The program vhost-device-vsock, which gives VMs a vsock device.
     VhostDeviceVsock,
-    /// The static agent.
+    /// The statically linked agent, `tether-net`.
     Agent,
-    /// The static program that speaks AF_VSOCK in guests.
+    /// The statically linked program that uses AF_VSOCK in VMs.
     Probe,
-    /// The static first process of container VMs.
+    /// The statically linked first process of container VMs.
     Init,
-    /// The program that makes root file systems (mksquashfs).
+    /// The program mksquashfs, which makes root file systems.
     Squashfs,
-    /// The Python package `docker`.
+    /// The Python package `docker`, a client of Docker's API.
     PythonDocker,
-    /// The static coordinator for VMs that are a VCH themselves.
+    /// The statically linked coordinator, for VMs that are a VCH themselves.
     Host,
 }
 
 impl Need {
-    /// The needs of every test with namespaces.
+    /// The needs of every test with network namespaces.
     pub const NAMESPACES: &'static [Self] = &[Self::Root, Self::Ip];
-    /// The needs of every test with [`crate::Member`]s.
+    /// The needs of every test with [`crate::Member`]s: containers that are network namespaces.
     pub const MEMBERS: &'static [Self] =
         &[Self::Root, Self::Ip, Self::Ping, Self::Dig, Self::Agent];
     /// The needs of every test with VMs.
@@ -83,10 +83,10 @@ impl Need {
     }
 }
 
-/// Checks the needs.
+/// Checks that the machine has all of these.
 ///
 /// # Errors
-/// Returns an error with a line for each need that is missing.
+/// Returns an error with a line for each that is missing, which says how to get it.
 pub fn check(needs: &[Need]) -> Result<()> {
     let mut text = String::new();
     for missing in needs.iter().filter_map(|need| need.missing()) {

@@ -1,4 +1,4 @@
-//! Processes that die with the test.
+//! Child processes that end with the test.
 //!
 //! The kernel's parent-death signal is sent when the *thread* that started the child ends, and a test's thread ends
 //! before the test process does: so all children are started by one thread that lives as long as the process.
@@ -30,7 +30,7 @@ static KEEPER: LazyLock<Mutex<Sender<Job>>> = LazyLock::new(|| {
     Mutex::new(sender)
 });
 
-/// A running child.
+/// A running child process. Killed on drop.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -48,7 +48,10 @@ pub(crate) struct SpawnContext {
 }
 
 impl Process {
-    /// Starts `command`; `name` is for messages.
+    /// Starts `command`; `name` is for error messages.
+    ///
+    /// # Errors
+    /// Returns an error if the program cannot be started.
     pub fn spawn(name: &str, command: Command) -> Result<Self> {
         Self::spawn_in(name, command, SpawnContext::default())
     }
@@ -92,7 +95,10 @@ impl Process {
         self.child.stdin.take().zip(self.child.stdout.take())
     }
 
-    /// Sends a signal.
+    /// Sends a signal to the process.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the process does not exist any more.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let pid = i32::try_from(self.child.id()).context("a process id")?;
         kill(Pid::from_raw(pid), signal).with_context(|| format!("{signal} to {}", self.name))
@@ -103,7 +109,10 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Waits until the process has ended by itself.
+    /// Waits until the process has ended by itself, and returns its status.
+    ///
+    /// # Errors
+    /// Returns an error if it still runs when the time is over.
     pub fn wait_within(&mut self, within: Duration) -> Result<ExitStatus> {
         let what = format!("{} ends", self.name);
         let ended = eventually_some(within, &what, || self.child.try_wait().transpose())?;
@@ -111,13 +120,19 @@ impl Process {
         Ok(ended?)
     }
 
-    /// Asks the process to end (SIGTERM), and waits for its end.
+    /// Asks the process to end (SIGTERM), waits for its end, and returns its status.
+    ///
+    /// # Errors
+    /// Returns an error if it still runs when the time is over.
     pub fn terminate(&mut self, within: Duration) -> Result<ExitStatus> {
         self.signal(Signal::SIGTERM)?;
         self.wait_within(within)
     }
 
-    /// Kills the process and waits for its end.
+    /// Kills the process (SIGKILL) and waits for its end.
+    ///
+    /// # Errors
+    /// Returns the error of the system if it cannot be killed.
     pub fn kill(&mut self) -> Result<()> {
         self.child
             .kill()

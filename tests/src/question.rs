@@ -1,4 +1,4 @@
-//! Sends DNS queries by one socket, which is cheaper than a process for each.
+//! Sends DNS queries over one UDP socket, which is cheaper than a process of `dig` for each.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::namespace::Namespace;
 
-/// A client of one name server (RFC 1035).
+/// A DNS client of one name server (RFC 1035).
 #[derive(Debug)]
 pub struct Asker {
     socket: UdpSocket,
@@ -15,8 +15,11 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// Makes a client of `server` in a namespace; an answer that does not arrive within `patience`
-    /// counts as none.
+    /// Makes a client of the name server `server` in a namespace. An answer that does not arrive within `patience`
+    /// counts as missing.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the socket cannot be opened in the namespace.
     pub fn of(namespace: &Namespace, server: IpAddr, patience: Duration) -> Result<Self> {
         let any = if server.is_ipv4() {
             "0.0.0.0:0"
@@ -33,7 +36,8 @@ impl Asker {
         Ok(Self { socket, asked: 0 })
     }
 
-    /// Returns the IPv4 addresses of a name, in ascending order; empty if it has none; `None` without an answer.
+    /// Returns the IPv4 addresses of a name, in ascending order; an empty list if the name has none; `None` if no
+    /// answer arrives.
     pub fn addresses(&mut self, name: &str) -> Option<Vec<Ipv4Addr>> {
         self.asked = self.asked.wrapping_add(1);
         let id = self.asked.to_be_bytes();

@@ -1,5 +1,5 @@
-//! Registers the objects that this test process made, so that a signal handler or the next run can remove those that
-//! `Drop` could not.
+//! The register of the objects that this test process made (processes, namespaces, directories), so that a signal
+//! handler or the next run can remove those that `Drop` could not.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,14 +20,14 @@ const NAMESPACES: &str = "/run/netns";
 static MADE: Mutex<BTreeSet<Made>> = Mutex::new(BTreeSet::new());
 static START: Once = Once::new();
 
-/// An object to remove.
+/// An object that a test made and that has to be removed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Made {
-    /// A process, by its ID.
+    /// A process, by its ID; it is killed.
     Process(i32),
     /// A network namespace, by its name.
     Namespace(String),
-    /// A directory with all in it.
+    /// A directory with all of its content.
     Dir(PathBuf),
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn forget(made: &Made) {
         .remove(made);
 }
 
-/// Returns the objects that this process made and did not remove yet.
+/// Returns the objects that this process made and has not removed yet.
 #[must_use]
 pub fn existing() -> Vec<Made> {
     MADE.lock()
@@ -141,8 +141,8 @@ fn watch_signals() {
     );
 }
 
-/// Removes the objects of runs that were killed; their processes died with them (see
-/// [`crate::process`]).
+/// Removes the namespaces and directories that earlier test runs left because they were killed. The processes of
+/// those runs ended with them (see [`crate::process`]).
 pub fn remove_leftovers() {
     for name in names_in(Path::new(NAMESPACES)).filter(|name| is_of_a_dead_run(name)) {
         Made::Namespace(name).remove();

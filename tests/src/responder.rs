@@ -1,4 +1,5 @@
-//! A server that answers, and clients that ask: the same questions for what must be answered and for what must not.
+//! A server that answers, and clients that ask it. Tests ask the same question where an answer must arrive and
+//! where none may.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -17,8 +18,8 @@ use crate::namespace::Namespace;
 const PATIENCE: Duration = Duration::from_secs(5);
 const QUESTION: &[u8] = b"who is there?\n";
 
-/// A server on one port over TCP and UDP, at every address of its namespace, IPv4 and IPv6. It answers with its name
-/// and the address that the question came from. Ends on drop.
+/// A server on one port over TCP and UDP, at every IPv4 and IPv6 address of its namespace. It answers with its name
+/// and the address that the question came from. Runs until it is dropped.
 #[derive(Debug)]
 pub struct Responder {
     heard: Arc<AtomicUsize>,
@@ -27,7 +28,10 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// Starts a server on `port`; `name` is its answer.
+    /// Starts a server on `port` in a namespace; `name` is the name in its answers.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the port cannot be bound.
     pub fn start(namespace: &Namespace, name: &str, port: u16) -> Result<Self> {
         let any = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
         let opened = namespace
@@ -78,7 +82,7 @@ impl Responder {
         })
     }
 
-    /// Returns how many connections and datagrams have arrived so far.
+    /// Returns how many TCP connections and UDP datagrams have arrived so far.
     #[must_use]
     pub fn heard(&self) -> usize {
         self.heard.load(Ordering::Relaxed)
@@ -112,26 +116,27 @@ fn answer_stream(mut stream: TcpStream, name: &str, from: SocketAddr) {
     }
 }
 
-/// The way to ask a server.
+/// How a client asks a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// A TCP connection to this port.
     Tcp(u16),
     /// A UDP datagram to this port.
     Udp(u16),
-    /// An HTTP request to this port; the answer is the body.
+    /// An HTTP request to this port. The answer is the body.
     Http(u16),
-    /// A TCP connection to this port, on which this text is sent; the answer is everything until the other side
-    /// closes.
+    /// A TCP connection to this port, on which this text is sent. The answer is everything until the server closes.
     Typed(u16, &'static str),
-    /// An ICMP echo request.
+    /// An ICMP echo request. Its answer is empty.
     Echo,
 }
 
-/// Asks the server at `to` from a namespace; returns its answer, or `None` if no answer arrives within `within` or
-/// the server refuses.
+/// Asks the server at `to` from a namespace, and returns its answer. Returns `None` if no answer arrives within
+/// `within`, or if the server refuses. A [`Responder`] answers with its name and the client's address as it sees
+/// it.
 ///
-/// A [`Responder`] answers with its name and the client's address as it sees it; an echo's answer is empty.
+/// # Errors
+/// Returns an error if the namespace cannot be entered or `ping` cannot be run.
 pub fn ask(from: &Namespace, to: IpAddr, way: Way, within: Duration) -> Result<Option<String>> {
     match way {
         Way::Tcp(port) => from.run(|| ask_stream(SocketAddr::new(to, port), within)),
@@ -148,7 +153,8 @@ fn ask_stream(to: SocketAddr, within: Duration) -> Option<String> {
     ask_again(&mut stream)
 }
 
-/// Asks a [`Responder`] on a connection that is open already.
+/// Asks a [`Responder`] on a connection that is open already, and returns its answer; `None` if the connection is
+/// broken or no answer arrives.
 pub fn ask_again(stream: &mut TcpStream) -> Option<String> {
     stream.write_all(QUESTION).ok()?;
     let mut answer = [0; 128];

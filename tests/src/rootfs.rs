@@ -1,4 +1,4 @@
-//! Makes root file systems of images for tests: busybox, and what the test adds.
+//! Makes root file systems of images for tests: busybox and the files that a test adds.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -13,7 +13,7 @@ use crate::world::Lab;
 /// Bytes of an empty disk for what a container writes; a sparse file.
 const DISK: &str = "256M";
 
-/// A root file system in the making, in a directory of the test.
+/// A root file system that a test assembles, in a directory of the test.
 #[derive(Debug)]
 pub struct RootFs {
     lab: Lab,
@@ -21,8 +21,11 @@ pub struct RootFs {
 }
 
 impl RootFs {
-    /// Makes a root file system of busybox with all its programs, and the files that it needs; `name` is unique in
-    /// the test.
+    /// Makes a root file system with busybox, all of its programs, and the files that they need. `name` is unique
+    /// in the test.
+    ///
+    /// # Errors
+    /// Returns an error if busybox is not available or a file cannot be written.
     pub fn busybox(lab: &Lab, name: &str) -> Result<Self> {
         let dir = lab.path(name);
         for part in ["bin", "etc", "root", "tmp", "var"] {
@@ -48,14 +51,21 @@ impl RootFs {
             .file("/etc/group", "root:x:0:\nwww:x:34:\nlogs:x:4:www\n")
     }
 
-    /// Adds a file.
+    /// Adds a file with this text.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the file cannot be written.
     pub fn file(self, path: &str, text: &str) -> Result<Self> {
         let path = self.inside(path)?;
         fs::write(&path, text).with_context(|| path.display().to_string())?;
         Ok(self)
     }
 
-    /// Adds a program of this machine, which must be static, or a script.
+    /// Adds a program of this machine, which must be statically linked, or a script. `here` is its path on this
+    /// machine.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the program cannot be copied.
     pub fn program(self, here: &Path, path: &str) -> Result<Self> {
         let path = self.inside(path)?;
         fs::copy(here, &path).with_context(|| here.display().to_string())?;
@@ -63,7 +73,10 @@ impl RootFs {
         Ok(self)
     }
 
-    /// Adds a shell script.
+    /// Adds an executable shell script; its first line is added.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the script cannot be written.
     pub fn script(self, path: &str, text: &str) -> Result<Self> {
         let rootfs = self.file(path, &format!("#!/bin/sh\n{text}\n"))?;
         let path = rootfs.inside(path)?;
@@ -71,7 +84,10 @@ impl RootFs {
         Ok(rootfs)
     }
 
-    /// Makes a squashfs of it; returns the path.
+    /// Makes a squashfs image of the root file system, and returns its path.
+    ///
+    /// # Errors
+    /// Returns an error if mksquashfs fails.
     pub fn squashfs(&self) -> Result<PathBuf> {
         let disk = self.dir.with_extension("squashfs");
         let mut command = Command::new("mksquashfs");
@@ -89,7 +105,10 @@ impl RootFs {
         Ok(disk)
     }
 
-    /// Makes a tar of it for `docker import`; returns the path.
+    /// Makes a tar archive of the root file system, for `docker import`, and returns its path.
+    ///
+    /// # Errors
+    /// Returns an error if tar fails.
     pub fn tar(&self) -> Result<PathBuf> {
         let tar = self.dir.with_extension("tar");
         let mut command = Command::new("tar");
@@ -107,14 +126,17 @@ impl RootFs {
         Ok(path)
     }
 
-    /// Returns the test that it is for.
+    /// Returns the environment of the test that the root file system belongs to.
     #[must_use]
     pub fn lab(&self) -> &Lab {
         &self.lab
     }
 }
 
-/// Makes an empty ext4 disk for a container's writable layer.
+/// Makes an empty ext4 disk of 256 MiB at `path`, for the files that a container writes.
+///
+/// # Errors
+/// Returns an error if mke2fs fails.
 pub fn empty_disk(path: &Path) -> Result<()> {
     let mut command = Command::new("mke2fs");
     command.args(["-q", "-F", "-t", "ext4", "-m", "0"]);

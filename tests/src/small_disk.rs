@@ -1,4 +1,4 @@
-//! A small file system, which a test can fill.
+//! A small file system that a test can fill, to see how the VCH behaves on a full disk.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -11,7 +11,7 @@ use crate::world::Lab;
 
 const FILLER: &str = "filler";
 
-/// A tmpfs in a test's directory, detached on drop.
+/// A tmpfs at a path of a test's directory. Unmounted on drop.
 #[derive(Debug)]
 pub struct SmallDisk {
     mount_point: PathBuf,
@@ -20,7 +20,10 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts a tmpfs of this size at a path of the test's directory.
+    /// Mounts a tmpfs of this size, in MiB, at a path of the test's directory.
+    ///
+    /// # Errors
+    /// Returns the error of the system if it cannot be mounted.
     pub fn mount(lab: &Lab, path: &str, mebibytes: u32) -> Result<Self> {
         let mount_point = lab.path(path);
         fs::create_dir_all(&mount_point).context("make a mount point for a small disk")?;
@@ -41,6 +44,9 @@ impl SmallDisk {
     }
 
     /// Fills the file system completely.
+    ///
+    /// # Errors
+    /// Returns the error of the system if it cannot be written to for another reason than lack of space.
     pub fn fill(&self) -> Result<()> {
         let mut file = File::create(self.filler()).context("make a filler")?;
         let mut size = 1 << 20;
@@ -54,12 +60,15 @@ impl SmallDisk {
         Ok(())
     }
 
-    /// Frees the space again.
+    /// Frees the space that [`SmallDisk::fill`] took.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the file that takes it cannot be removed.
     pub fn free(&self) -> Result<()> {
         fs::remove_file(self.filler()).context("remove the filler")
     }
 
-    /// Returns the mount point.
+    /// Returns the path at which the file system is mounted.
     #[must_use]
     pub fn mount_point(&self) -> &Path {
         &self.mount_point

@@ -1,13 +1,13 @@
-//! The project's own sources, for tests that read them.
+//! The project's own source files, for tests that check the project's conventions.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Returns the Rust sources below a directory, in order.
+/// Returns the paths of the Rust source files below a directory, in order.
 ///
 /// # Errors
-/// Returns the error of a directory that can't be read.
+/// Returns the error of the system if a directory cannot be read.
 pub fn rust(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {

@@ -1,5 +1,6 @@
-//! Containers whose VM is a stand-in for QEMU (`tests/examples/stand-in.rs`): coordinator and shims are the real ones,
-//! and the first word of the container's command says how its guest behaves.
+//! Containers whose VM is a stand-in for QEMU, the program `tests/examples/stand-in.rs`. Coordinator and shims (the
+//! processes that run one VM each) are the real ones. The first word of the container's command selects how the
+//! stand-in behaves.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -11,13 +12,20 @@ use crate::paths;
 use crate::vch::Coordinator;
 use crate::world::Lab;
 
-/// Returns the table of vch.toml by which a VCH starts such VMs; its guests can behave in these
-/// ways.
+/// Returns the table of vch.toml that makes a VCH start stand-ins instead of QEMU. `behaviours` are the words that
+/// containers' commands may begin with.
+///
+/// # Errors
+/// Returns an error if a program was not built or the directory cannot be made.
 pub fn runtime_table(lab: &Lab, behaviours: &[&str]) -> Result<String> {
     runtime_table_of(lab, behaviours, &paths::built("vch-shim")?)
 }
 
-/// The same with another release's `vch-shim`.
+/// Returns the table of vch.toml as [`runtime_table`] does, with another release's program `vch-shim` at the path
+/// `shim`.
+///
+/// # Errors
+/// Returns an error if a program was not built or the directory cannot be made.
 pub fn runtime_table_of(lab: &Lab, behaviours: &[&str], shim: &Path) -> Result<String> {
     // A directory with the stand-in, the shim, and a link for each behaviour, where an ordinary user finds them.
     let dir = lab.path("stand-in");

@@ -1,10 +1,11 @@
-//! A VM that was booted once and saved, and its clones, which skip the boot.
+//! A saved VM that was booted once, and its clones, which skip the boot.
 //!
-//! The memory stays in a file that the template shares and the clones map privately, so what is saved beside it is only
-//! the state of the devices (QEMU's migration capability `x-ignore-shared`).
+//! The memory stays in a file that the template shares and the clones map privately, so only the state of the
+//! devices is saved beside it (QEMU's migration capability `x-ignore-shared`).
 //!
-//! Clones share the state of the kernel's random numbers too, until something in the guest reseeds them (`RNDADDENTROPY`
-//! and `RNDRESEEDCRNG`, random(4)); Debian's cloud kernel lacks the driver of QEMU's `vmgenid`, which would do so.
+//! Clones share the state of the kernel's random numbers too, until something in the guest reseeds them
+//! (`RNDADDENTROPY` and `RNDRESEEDCRNG`, random(4)); Debian's cloud kernel lacks the driver of QEMU's `vmgenid`,
+//! which would do so.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -23,7 +24,7 @@ const MIGRATION: Duration = Duration::from_secs(20);
 /// The name under which QEMU knows the descriptor of the state file.
 const STATE: &str = "state";
 
-/// A saved VM. Its files are in the test's directory.
+/// A saved VM, from which copies are started. Its files are in the test's directory.
 #[derive(Debug)]
 pub struct Template {
     memory: PathBuf,
@@ -31,12 +32,19 @@ pub struct Template {
 }
 
 impl Template {
-    /// Boots this VM, waits until its shell answers, and saves it. QEMU refuses to save a vhost-user vsock device.
+    /// Boots a VM, waits until its shell answers, and saves it. QEMU refuses to save a VM with a vhost-user vsock
+    /// device.
+    ///
+    /// # Errors
+    /// Returns an error if the VM does not boot or cannot be saved.
     pub fn save(vm: VmBuilder) -> Result<Self> {
         Self::save_after(vm, |_| Ok(()))
     }
 
-    /// Boots this VM, does `work` in it, and saves it.
+    /// Boots a VM, does `work` in it, and saves it.
+    ///
+    /// # Errors
+    /// Returns an error if the VM does not boot or cannot be saved, or the error of `work`.
     pub fn save_after(vm: VmBuilder, work: impl FnOnce(&mut Vm) -> Result<()>) -> Result<Self> {
         let path = |kind| vm.lab().path(&format!("{}.{kind}", vm.name()));
         let template = Self {
@@ -53,8 +61,11 @@ impl Template {
     }
 
     /// Starts a copy of the saved VM, paused: the caller plugs in what it needs, then calls [`Vm::resume`]. `vm`
-    /// describes the same devices as the saved one did, with host ends of its own. A NIC keeps, for the guest, the
-    /// MAC address that it was saved with, whatever is given here.
+    /// must describe the same devices as the saved VM had, with host ends of its own. In the guest, a NIC keeps the
+    /// MAC address that it was saved with, whatever `vm` says.
+    ///
+    /// # Errors
+    /// Returns an error if QEMU cannot be started or cannot load the saved state.
     pub fn restore(&self, vm: VmBuilder) -> Result<Vm> {
         let mut vm = vm
             .memory(Memory::Clone(self.memory.clone()))
@@ -68,8 +79,10 @@ impl Template {
         Ok(vm)
     }
 
-    /// Starts a copy of the saved VM as [`Self::restore`] does, resumes it, and waits until its
-    /// shell answers.
+    /// Starts a copy of the saved VM as [`Self::restore`] does, resumes it, and waits until its shell answers.
+    ///
+    /// # Errors
+    /// Returns an error if QEMU cannot load the saved state, or the shell does not answer in time.
     pub fn clone_vm(&self, vm: VmBuilder) -> Result<Vm> {
         let mut vm = self.restore(vm)?;
         vm.resume()?;

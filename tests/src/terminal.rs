@@ -1,4 +1,4 @@
-//! A program at a terminal: the test types, and reads its output.
+//! A program at a terminal: the test types keys and reads what the terminal shows.
 
 use std::io::{Read, Write};
 use std::process::{ChildStdin, Command, Stdio};
@@ -14,7 +14,7 @@ use crate::process::Process;
 /// The character that ends the program in the foreground.
 const INTERRUPT: &str = "\u{3}";
 
-/// A program at a terminal of its own. Killed on drop.
+/// A program that runs at a terminal of its own. Killed on drop.
 #[derive(Debug)]
 pub struct Terminal {
     process: Process,
@@ -26,7 +26,11 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Runs `line`, one program with its arguments, by `shell`, a command without arguments.
+    /// Runs `line`, one program with its arguments, at a new terminal. `shell` is the command of a POSIX shell
+    /// without arguments, such as [`Docker::shell`](crate::Docker::shell).
+    ///
+    /// # Errors
+    /// Returns an error if the program `script`, which makes the terminal, cannot be started.
     pub fn run(mut shell: Command, line: &str) -> Result<Self> {
         // `script` (of Debian's essential bsdutils) makes the terminal and hands on what is typed. It runs a shell of
         // the user's choice, which is to be out of the way: else ^C ends some shells and not others.
@@ -53,12 +57,18 @@ impl Terminal {
         })
     }
 
-    /// Types a line.
+    /// Types a line and the enter key.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the terminal is closed.
     pub fn line(&mut self, line: &str) -> Result<()> {
         self.keys(&format!("{line}\n"))
     }
 
     /// Presses ^C.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the terminal is closed.
     pub fn interrupt(&mut self) -> Result<()> {
         self.keys(INTERRUPT)
     }
@@ -68,8 +78,11 @@ impl Terminal {
         typed.with_context(|| format!("type {keys:?} behind {}", self.shown()))
     }
 
-    /// Waits until the program shows `text` behind what was read before; returns all output up to
+    /// Waits until the terminal shows `text` behind the output of the last call, and returns all output up to
     /// there.
+    ///
+    /// # Errors
+    /// Returns an error with the output if the text does not appear in time.
     pub fn until(&mut self, text: &str, within: Duration) -> Result<String> {
         let what = format!("the terminal shows {text:?}");
         let before = self.read;
@@ -91,7 +104,10 @@ impl Terminal {
         Ok(shown[before..end].to_owned())
     }
 
-    /// Waits until the program has ended with success; returns all of its output.
+    /// Waits until the program has ended with success, and returns all of its output.
+    ///
+    /// # Errors
+    /// Returns an error with the output if it still runs when the time is over, or fails.
     pub fn end(mut self, within: Duration) -> Result<String> {
         let status = self.process.wait_within(within);
         let status = status.with_context(|| self.shown())?;

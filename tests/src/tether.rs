@@ -1,4 +1,4 @@
-//! The channel between a container VM and the coordinator, as a device of the VM.
+//! The channel between the agent in a container's VM and the coordinator, as a device of the VM.
 
 use anyhow::{Context, Result, ensure};
 
@@ -10,19 +10,19 @@ use crate::world::Lab;
 /// The port that agents listen on, in hybrid vsock.
 const PORT: u16 = 1023;
 
-/// The kind of channel between a VM's agent and the coordinator.
+/// The kind of channel between the agent in a container's VM and the coordinator.
 #[derive(Debug, Clone, Copy)]
 pub enum Tether<'a> {
-    /// Hybrid vsock, for the guest with this CID.
+    /// Hybrid vsock (a vsock device that the host sees as Unix sockets), for the guest with this CID.
     Vsock(&'a VsockHost, u32),
-    /// The second serial line.
+    /// The VM's second serial line.
     Serial,
-    /// A virtserialport.
+    /// A virtserialport, a named character device of virtio.
     Port,
 }
 
 impl Tether<'_> {
-    /// Returns the argument of `vchctl container add --channel` for the VM `name`.
+    /// Returns the argument of `vchctl container add --channel` for the VM with this name.
     #[must_use]
     pub fn channel(&self, lab: &Lab, name: &str) -> String {
         match self {
@@ -50,14 +50,21 @@ impl Tether<'_> {
 }
 
 impl Coordinator<'_> {
-    /// Begins the VM of a container that was added with [`Tether::channel`], connected and started: with the agent, the
-    /// channel's device, and a NIC for each of its endpoints, in the order of their interfaces' names.
+    /// Returns the description of a container's VM, not started yet: with the agent, the device of the channel, and
+    /// a NIC for each of the container's endpoints, in the order of their interfaces' names. The container must
+    /// have been added with [`Tether::channel`], connected and started.
+    ///
+    /// # Errors
+    /// Returns an error if `vchctl` fails, the boot image cannot be made or a tap cannot be opened.
     pub fn vm(&self, name: &str, tether: Tether<'_>) -> Result<VmBuilder> {
         self.vm_with(name, tether, Vec::new())
     }
 
-    /// Begins the VM as [`Coordinator::vm`] does, with taps that are open already for the first of
-    /// its endpoints.
+    /// Returns the description of a container's VM as [`Coordinator::vm`] does, with taps that are open already for
+    /// the first of its endpoints.
+    ///
+    /// # Errors
+    /// Returns an error if `vchctl` fails, the boot image cannot be made or a tap cannot be opened.
     pub fn vm_with(&self, name: &str, tether: Tether<'_>, open: Vec<Tap>) -> Result<VmBuilder> {
         let shown = self.ask(&format!("container inspect {name}"))?;
         let endpoints = shown["endpoints"].as_object().context("endpoints")?;

@@ -13,42 +13,44 @@ use anyhow::Result;
 
 use crate::namespace::Namespace;
 
-/// The namespaces, joined by veth pairs; the external ones are ports of bridges, so that taps can be beside them.
-/// `vch` has default routes; `outside` has no route back to any bridge network, so an answer arrives only when the
-/// VCH masquerades.
+/// The network namespaces of an end-to-end test, joined by veth pairs: a VCH, and one namespace behind each of its
+/// networks. The VCH's external interfaces are bridges, so that containers' taps can be attached to them. `vch` has
+/// default routes; `outside` has no route back to any bridge network, so an answer arrives only when the VCH
+/// masquerades.
 #[derive(Debug)]
 pub struct Topology {
-    /// The namespace of the coordinator, its bridges and the VMs' taps.
+    /// The namespace of the VCH: its coordinator, its bridges and its VMs' taps.
     pub vch: Namespace,
-    /// The namespace of both external networks and their gateways.
+    /// The namespace of the hosts and gateways on both external networks.
     pub outside: Namespace,
-    /// The namespace of the management network.
+    /// The namespace of the hosts on the management network.
     pub admin: Namespace,
-    /// The namespace of the docker endpoint's network.
+    /// The namespace of the Docker clients.
     pub clients: Namespace,
 }
 
 impl Topology {
     /// The VCH's interface on the external network `default-external`: a bridge.
     pub const EXTERNAL_INTERFACE: &'static str = "external";
-    /// The VCH's own address on the external network 10.2.0.0/16.
+    /// The VCH's own IPv4 address on the external network `default-external`, 10.2.0.0/16.
     pub const VCH: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 2);
-    /// The VCH's own IPv6 address on the same network, 2001:db8:2::/64.
+    /// The VCH's own IPv6 address on the external network `default-external`, 2001:db8:2::/64.
     pub const VCH6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 2);
-    /// The gateway of that network, in `outside`.
+    /// The IPv4 gateway of the external network `default-external`, in the namespace `outside`.
     pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 1);
-    /// The IPv6 gateway of that network, in `outside`.
+    /// The IPv6 gateway of the external network `default-external`, in the namespace `outside`.
     pub const GATEWAY6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 1);
 
     /// The VCH's interface on the external network `vic-production`: a bridge.
     pub const PRODUCTION_INTERFACE: &'static str = "production";
-    /// The VCH's own address on the external network 208.91.3.0/24; 208.91.3.2 is for the first container.
+    /// The VCH's own IPv4 address on the external network `vic-production`, 208.91.3.0/24. 208.91.3.2 is for the
+    /// first container.
     pub const PRODUCTION_VCH: Ipv4Addr = Ipv4Addr::new(208, 91, 3, 3);
-    /// The VCH's own IPv6 address on the same network, 2001:db8:3::/64.
+    /// The VCH's own IPv6 address on the external network `vic-production`, 2001:db8:3::/64.
     pub const PRODUCTION_VCH6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 3, 0, 0, 0, 0, 3);
-    /// The gateway of that network, in `outside`.
+    /// The IPv4 gateway of the external network `vic-production`, in the namespace `outside`.
     pub const PRODUCTION_GATEWAY: Ipv4Addr = Ipv4Addr::new(208, 91, 3, 1);
-    /// The IPv6 gateway of that network, in `outside`.
+    /// The IPv6 gateway of the external network `vic-production`, in the namespace `outside`.
     pub const PRODUCTION_GATEWAY6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 3, 0, 0, 0, 0, 1);
 
     /// An address in `outside` that is on no network of the VCH (RFC 2544's range for tests).
@@ -60,16 +62,19 @@ impl Topology {
     pub const MANAGEMENT_INTERFACE: &'static str = "management";
     /// The VCH's address on the management network.
     pub const MANAGEMENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
-    /// The address of `admin` on the management network.
+    /// The address of the namespace `admin` on the management network.
     pub const ADMIN: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-    /// The VCH's interface on the docker endpoint's network.
+    /// The VCH's interface on the network from which Docker clients connect.
     pub const ENDPOINT_INTERFACE: &'static str = "endpoint";
-    /// The VCH's address on the docker endpoint's network.
+    /// The VCH's address on the network from which Docker clients connect.
     pub const ENDPOINT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
-    /// The address of `clients` on the docker endpoint's network.
+    /// The address of the namespace `clients`, from which Docker clients connect.
     pub const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 
     /// Makes all namespaces and links.
+    ///
+    /// # Errors
+    /// Returns an error if a namespace or link cannot be made.
     pub fn create() -> Result<Self> {
         let topology = Self {
             vch: Namespace::create("vch")?,
@@ -119,8 +124,8 @@ impl Topology {
         Ok(topology)
     }
 
-    /// Returns the tables of vch.toml that declare these networks, without those of a kind that `written` declares
-    /// itself.
+    /// Returns the tables of vch.toml that declare these networks. Kinds of tables that `written`, other TOML of
+    /// the same file, has already are left out.
     #[must_use]
     pub fn tables(written: &str) -> String {
         let (external, production) = (Self::EXTERNAL_INTERFACE, Self::PRODUCTION_INTERFACE);

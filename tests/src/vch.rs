@@ -1,4 +1,4 @@
-//! A running coordinator, controlled by the real `vchctl`.
+//! A running coordinator, controlled by the real command line client `vchctl`.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,8 @@ use crate::world::Lab;
 const START: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
 
-/// `vch-coordinator` in a network namespace, with a store in the test's directory. Killed on drop, with the VMs that it
-/// started.
+/// `vch-coordinator` in a network namespace, with its data in the test's directory. Killed on drop, with the VMs
+/// that it started.
 #[derive(Debug)]
 pub struct Coordinator<'a> {
     lab: Lab,
@@ -34,19 +34,29 @@ pub struct Coordinator<'a> {
 }
 
 impl<'a> Coordinator<'a> {
-    /// Starts a coordinator with the default configuration in a `vch` of a [`Topology`].
+    /// Starts a coordinator with the default configuration in the namespace `vch` of a [`Topology`], and waits
+    /// until it answers.
+    ///
+    /// # Errors
+    /// Returns an error with its log if it does not answer within 10 s.
     pub fn start(lab: &Lab, namespace: &'a Namespace) -> Result<Self> {
         Self::start_with(lab, namespace, "")
     }
 
-    /// Starts a coordinator; `tables` is TOML behind `[vch]`, such as `[dns]\nupstreams = [...]`. The kinds of
-    /// network that it does not declare are the [`Topology`]'s.
+    /// Starts a coordinator with further tables of vch.toml, such as `[dns]`, as TOML text. The kinds of networks
+    /// that they do not declare are the [`Topology`]'s. Waits until the coordinator answers.
+    ///
+    /// # Errors
+    /// Returns an error with its log if it does not answer within 10 s.
     pub fn start_with(lab: &Lab, namespace: &'a Namespace, tables: &str) -> Result<Self> {
         Self::start_of(lab, namespace, tables, None)
     }
 
-    /// Starts a coordinator as [`Self::start_with`] does; `programs` is a directory with the
-    /// programs of another release.
+    /// Starts a coordinator as [`Self::start_with`] does. `programs` is a directory with the programs of another
+    /// release; `None` for this workspace's.
+    ///
+    /// # Errors
+    /// Returns an error with its log if it does not answer within 10 s.
     pub fn start_of(
         lab: &Lab,
         namespace: &'a Namespace,
@@ -68,7 +78,11 @@ impl<'a> Coordinator<'a> {
         Ok(coordinator)
     }
 
-    /// Makes the next start be of another release, with these tables: programs of a directory, or this workspace's.
+    /// Changes the release and the tables of vch.toml for the next start. `programs` is a directory with the
+    /// programs of another release; `None` for this workspace's.
+    ///
+    /// # Errors
+    /// Returns the error of the system if vch.toml cannot be written.
     pub fn become_release(&mut self, tables: &str, programs: Option<&Path>) -> Result<()> {
         let shown = self.dir.display();
         let vch = format!("[vch]\nstate_dir = \"{shown}/state\"\nrun_dir = \"{shown}/run\"");
@@ -85,7 +99,7 @@ impl<'a> Coordinator<'a> {
         }
     }
 
-    /// Returns the table of vch.toml by which Docker's clients find the VCH at a Unix socket.
+    /// Returns the table of vch.toml that makes the VCH serve Docker's API at a Unix socket.
     #[must_use]
     pub fn docker_table(socket: &Path) -> String {
         format!(
@@ -96,7 +110,10 @@ impl<'a> Coordinator<'a> {
         )
     }
 
-    /// Returns the table of vch.toml by which the VCH starts VMs itself.
+    /// Returns the table of vch.toml that makes the VCH run its containers as VMs of QEMU.
+    ///
+    /// # Errors
+    /// Returns an error if the VMs' boot image cannot be made.
     pub fn runtime_table() -> Result<String> {
         let image = paths::vm_image()?;
         let (kernel, initramfs) = (
@@ -106,8 +123,8 @@ impl<'a> Coordinator<'a> {
         Ok(Self::runtime_table_of(&kernel, &initramfs))
     }
 
-    /// Returns the table of vch.toml by which the VCH starts VMs itself, with this kernel and this
-    /// image.
+    /// Returns the table of vch.toml that makes the VCH run its containers as VMs of QEMU, with this kernel and
+    /// this initramfs.
     #[must_use]
     pub fn runtime_table_of(kernel: &Path, initramfs: &Path) -> String {
         format!(
@@ -117,8 +134,10 @@ impl<'a> Coordinator<'a> {
         )
     }
 
-    /// Starts the coordinator again, after [`Self::kill`] or [`Self::stop`], and waits until it
-    /// answers.
+    /// Starts the coordinator again, after [`Self::kill`] or [`Self::stop`], and waits until it answers.
+    ///
+    /// # Errors
+    /// Returns an error with its log if it does not answer within 10 s.
     pub fn restart(&mut self) -> Result<()> {
         let mut process = self.spawn()?;
         let answers = eventually_some(START, "the coordinator answers", || {
@@ -143,6 +162,9 @@ impl<'a> Coordinator<'a> {
     }
 
     /// Starts the coordinator, and kills it (SIGKILL) after this time, whatever it does then.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be started or killed.
     pub fn start_and_kill(&mut self, after: Duration) -> Result<()> {
         let mut process = self.spawn()?;
         // Nobody waits for its end: it is to run for so long.
@@ -150,7 +172,10 @@ impl<'a> Coordinator<'a> {
         process.kill()
     }
 
-    /// Kills the coordinator (SIGKILL).
+    /// Kills the coordinator (SIGKILL), if it runs.
+    ///
+    /// # Errors
+    /// Returns the error of the system if it cannot be killed.
     pub fn kill(&mut self) -> Result<()> {
         match self.process.take() {
             Some(mut process) => process.kill(),
@@ -158,7 +183,10 @@ impl<'a> Coordinator<'a> {
         }
     }
 
-    /// Ends the coordinator (SIGTERM) and waits; it must succeed.
+    /// Ends the coordinator (SIGTERM) and waits for its end, if it runs.
+    ///
+    /// # Errors
+    /// Returns an error with its log if it does not end within 10 s, or fails.
     pub fn stop(&mut self) -> Result<()> {
         if let Some(mut process) = self.process.take() {
             let status = process.terminate(STOP)?;
@@ -169,37 +197,37 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
-    /// Returns the test that it belongs to.
+    /// Returns the environment of the test that the coordinator belongs to.
     #[must_use]
     pub fn lab(&self) -> &Lab {
         &self.lab
     }
 
-    /// Returns the namespace in which it owns the network.
+    /// Returns the network namespace in which the coordinator runs.
     #[must_use]
     pub fn namespace(&self) -> &Namespace {
         self.namespace
     }
 
-    /// Returns its process ID.
+    /// Returns the coordinator's process ID; `None` if it does not run.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::pid)
     }
 
-    /// Returns the socket of its API.
+    /// Returns the path of the Unix socket of the native API, which `vchctl` uses.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.dir.join("run/api.sock")
     }
 
-    /// Returns the directory of `vch.toml`, `state` and `run`.
+    /// Returns the directory that has the coordinator's `vch.toml`, `state` and `run`.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Returns the log of its present process.
+    /// Returns the log of the coordinator's present or last process.
     #[must_use]
     pub fn log(&self) -> String {
         self.lab.read(&self.log_name())
@@ -209,7 +237,11 @@ impl<'a> Coordinator<'a> {
         format!("coordinator-{}.log", self.starts)
     }
 
-    /// Runs `vchctl` with these words, which must succeed or end as `pending` (4); returns its output.
+    /// Runs `vchctl` with these words as arguments, and returns its output.
+    ///
+    /// # Errors
+    /// Returns an error with its output if it ends with another exit code than 0 or 4 (the agent has not applied
+    /// the change yet).
     pub fn vchctl(&self, words: &str) -> Result<String> {
         let output = Command::new(self.program("vchctl")?)
             .env("VCH_SOCKET", self.socket())
@@ -226,13 +258,19 @@ impl<'a> Coordinator<'a> {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Runs `vchctl --format json` with these words and returns the answer.
+    /// Runs `vchctl --format json` with these words as arguments, and returns the JSON.
+    ///
+    /// # Errors
+    /// Returns an error with its output if it ends with another exit code than 0 or 4, or the output is not JSON.
     pub fn ask(&self, words: &str) -> Result<Value> {
         let text = self.vchctl(&format!("--format json {words}"))?;
         serde_json::from_str(&text).with_context(|| format!("vchctl {words}: {text}"))
     }
 
-    /// Returns the gateways of a network's subnets, in their order.
+    /// Returns the gateways of a network's subnets, in the order of the subnets.
+    ///
+    /// # Errors
+    /// Returns an error if `vchctl` fails.
     pub fn gateways(&self, network: &str) -> Result<Vec<IpAddr>> {
         let shown = self.ask(&format!("network inspect {network}"))?;
         let subnets = shown["subnets"].as_array().context("subnets")?;
@@ -243,7 +281,11 @@ impl<'a> Coordinator<'a> {
         gateways.with_context(|| format!("gateways in {shown:#}"))
     }
 
-    /// Waits until the container's agent has reported everything up; returns the container.
+    /// Waits until the container's agent has reported that its network is configured, and returns the container as
+    /// JSON.
+    ///
+    /// # Errors
+    /// Returns an error with the container and the log if the agent has not reported that in time.
     pub fn ready(&self, container: &str, within: Duration) -> Result<Value> {
         let words = format!("container wait {container} --timeout {}", within.as_secs());
         let shown = self.ask(&words)?;

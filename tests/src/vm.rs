@@ -1,4 +1,4 @@
-//! A VM under test.
+//! A VM under test, run by QEMU.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -36,7 +36,7 @@ const UNPLUG: Duration = Duration::from_secs(15);
 /// How much of a console a failed test shows.
 const CONSOLE_TAIL: usize = 60;
 
-/// A running VM, killed on drop.
+/// A running VM, controlled by a shell in the guest and by QEMU's own protocol. Killed on drop.
 #[derive(Debug)]
 pub struct Vm {
     name: String,
@@ -48,19 +48,29 @@ pub struct Vm {
 }
 
 impl Vm {
-    /// Waits until the guest's shell answers; returns the time since the start of QEMU.
+    /// Waits until the guest's shell answers, and returns the time since the start of QEMU.
+    ///
+    /// # Errors
+    /// Returns an error with the console's output if it does not answer within 60 s.
     pub fn ready(&mut self) -> Result<Duration> {
         self.run_within(BOOT, "true")
             .with_context(|| format!("VM {} boots", self.name))?;
         Ok(self.started.elapsed())
     }
 
-    /// Runs a shell script in the guest as root and waits 20 s at most. A script that fails is no error.
+    /// Runs a shell script in the guest as root, for 20 s at most, and returns its status and output.
+    ///
+    /// # Errors
+    /// Returns an error if the guest does not answer. A script that fails is not an error.
     pub fn run(&mut self, script: &str) -> Result<Output> {
         self.run_within(COMMAND, script)
     }
 
-    /// Runs a shell script in the guest as root; kills it there when the time is over.
+    /// Runs a shell script in the guest as root, and returns its status and output. The script is killed when the
+    /// time is over.
+    ///
+    /// # Errors
+    /// Returns an error if the guest does not answer. A script that fails is not an error.
     pub fn run_within(&mut self, within: Duration, script: &str) -> Result<Output> {
         let answer = self.shell.run(within, script);
         // A connection breaks a moment before its process has ended.
@@ -74,7 +84,10 @@ impl Vm {
         answer.with_context(|| format!("in VM {}: {script}", self.name))
     }
 
-    /// Runs a script that must succeed; returns its standard output.
+    /// Runs a shell script in the guest as root, for 20 s at most, and returns its standard output.
+    ///
+    /// # Errors
+    /// Returns an error with the output if the script fails.
     pub fn succeed(&mut self, script: &str) -> Result<String> {
         let output = self.run(script)?;
         if output.status != 0 {
@@ -88,13 +101,13 @@ impl Vm {
         Ok(output.stdout)
     }
 
-    /// Returns the output of the guest's kernel and init on the console so far.
+    /// Returns the output of the guest's kernel and first process on the console so far.
     #[must_use]
     pub fn console(&self) -> String {
         self.lab.read(&format!("{}.console", self.name))
     }
 
-    /// Returns the name given at its start.
+    /// Returns the name that the test gave to the VM.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -106,12 +119,15 @@ impl Vm {
         self.process.pid()
     }
 
-    /// Returns QEMU's control channel.
+    /// Returns the connection to QEMU's machine protocol.
     pub fn qmp(&mut self) -> &mut Qmp {
         &mut self.qmp
     }
 
-    /// Plugs a NIC on `tap` into the empty root port `rp<port>`.
+    /// Plugs a NIC on `tap` into the VM's empty PCIe root port number `port`. `id` names the NIC in QEMU.
+    ///
+    /// # Errors
+    /// Returns QEMU's error if the NIC cannot be plugged in.
     pub fn plug_nic(&mut self, id: &str, tap: Tap, mac: &str, port: u8) -> Result<()> {
         let (netdev, fd) = (format!("net-{id}"), format!("tap-{id}"));
         self.qmp.send_descriptor(&fd, &OwnedFd::from(tap))?;
@@ -124,7 +140,10 @@ impl Vm {
         Ok(())
     }
 
-    /// Unplugs a NIC and waits until the guest has released it.
+    /// Unplugs the NIC with this ID, and waits until the guest has released it.
+    ///
+    /// # Errors
+    /// Returns an error if QEMU refuses, or the guest does not release the NIC within 15 s.
     pub fn unplug_nic(&mut self, id: &str) -> Result<()> {
         self.qmp.execute("device_del", json!({"id": id}))?;
         self.qmp
@@ -135,12 +154,19 @@ impl Vm {
     }
 
     /// Resumes a paused guest, such as one from [`crate::Template::restore`].
+    ///
+    /// # Errors
+    /// Returns QEMU's error if the guest cannot be resumed.
     pub fn resume(&mut self) -> Result<()> {
         self.qmp.execute("cont", json!({}))?;
         Ok(())
     }
 
-    /// Reboots the guest, which must have been started with [`VmBuilder::reboots`], and waits until it is ready again.
+    /// Reboots the guest, which must have been started with [`VmBuilder::reboots`], and waits until its shell
+    /// answers.
+    ///
+    /// # Errors
+    /// Returns an error if the guest does not reboot, or its shell does not answer in time.
     pub fn reboot(&mut self) -> Result<()> {
         self.shell.send("reboot -f")?;
         self.qmp.event(COMMAND, "RESET", |_| true)?;
@@ -149,6 +175,9 @@ impl Vm {
     }
 
     /// Ends QEMU and waits for its end.
+    ///
+    /// # Errors
+    /// Returns an error if QEMU does not end in time, or fails.
     pub fn quit(mut self) -> Result<()> {
         self.qmp.execute("quit", json!({}))?;
         let status = self.process.wait_within(COMMAND)?;

@@ -1,4 +1,4 @@
-//! A Virtual Container Host whose containers are VMs, controlled by the docker CLI.
+//! A VCH whose containers are VMs, controlled by the docker CLI.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,28 +12,30 @@ use crate::topology::Topology;
 use crate::vch::Coordinator;
 use crate::world::Lab;
 
-/// A coordinator that runs the containers itself, each as a VM, and a CLI at its Docker endpoint. It begins without an
-/// image.
+/// A VCH that runs its containers as VMs, and a docker CLI that talks to it. It has no images at first.
 #[derive(Debug)]
 pub struct VmHost<'a> {
-    /// The coordinator.
+    /// The VCH's coordinator.
     pub vch: Coordinator<'a>,
-    /// The CLI at its socket.
+    /// The docker CLI, which talks to the VCH's Unix socket.
     pub docker: Docker,
     socket: PathBuf,
 }
 
-/// How the VMs start.
+/// How the VMs of containers start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Boot {
     /// Each VM boots its kernel.
     Cold,
-    /// All VMs but the first of a kind are clones of a saved VM: the default.
+    /// All VMs but the first of a kind are clones of a saved VM. This is the default of vch.toml.
     Clone,
 }
 
 impl<'a> VmHost<'a> {
-    /// Starts a VCH in `topology`; `lab` must have the turn to run VMs.
+    /// Starts a VCH in `topology`. `lab` must be one of [`Lab::of_vms`].
+    ///
+    /// # Errors
+    /// Returns an error if a prerequisite is missing, or the coordinator does not answer in time.
     pub fn start(lab: &Lab, topology: &'a Topology, boot: Boot) -> Result<Self> {
         let runtime = Coordinator::runtime_table()?;
         let boot = match boot {
@@ -43,14 +45,19 @@ impl<'a> VmHost<'a> {
         Self::start_with(lab, topology, &format!("{runtime}{boot}"))
     }
 
-    /// Starts a VCH; `runtime` is the table of vch.toml that says how it starts VMs, and further tables may follow
-    /// it.
+    /// Starts a VCH with `runtime`, the table of vch.toml that configures its VMs; further tables may follow it.
+    ///
+    /// # Errors
+    /// Returns an error if a prerequisite is missing, or the coordinator does not answer in time.
     pub fn start_with(lab: &Lab, topology: &'a Topology, runtime: &str) -> Result<Self> {
         Self::start_of(lab, topology, runtime, None)
     }
 
-    /// Starts a VCH as [`Self::start_with`] does; `programs` is a directory with the programs of
-    /// another release.
+    /// Starts a VCH as [`Self::start_with`] does. `programs` is a directory with the programs of another release;
+    /// `None` for this workspace's.
+    ///
+    /// # Errors
+    /// Returns an error if a prerequisite is missing, or the coordinator does not answer in time.
     pub fn start_of(
         lab: &Lab,
         topology: &'a Topology,
@@ -67,26 +74,36 @@ impl<'a> VmHost<'a> {
         })
     }
 
-    /// Makes the next start be of another release, as [`Coordinator::become_release`] does, with the Docker
-    /// endpoint's table.
+    /// Changes the release and the tables of vch.toml for the coordinator's next start, as
+    /// [`Coordinator::become_release`] does; the Docker endpoint's table is added.
+    ///
+    /// # Errors
+    /// Returns the error of the system if vch.toml cannot be written.
     pub fn become_release(&mut self, runtime: &str, programs: Option<&Path>) -> Result<()> {
         let tables = format!("{}{runtime}", Coordinator::docker_table(&self.socket));
         self.vch.become_release(&tables, programs)
     }
 
-    /// Makes the image `busybox`.
+    /// Imports the image `busybox`, whose containers run a shell.
+    ///
+    /// # Errors
+    /// Returns an error if the root file system cannot be made or the import fails.
     pub fn import_busybox(&self, lab: &Lab) -> Result<()> {
         let files = RootFs::busybox(lab, "busybox")?;
         self.docker.import(&files, "busybox")
     }
 
-    /// Returns the socket of its Docker endpoint.
+    /// Returns the path of the Unix socket of the VCH's Docker API.
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
     }
 
-    /// Runs a line that must succeed; returns its standard output without the last line's end.
+    /// Runs a line of a POSIX shell in which `docker` is the CLI, and returns its standard output without white
+    /// space at the end.
+    ///
+    /// # Errors
+    /// Returns an error with the output and the coordinator's log if the line fails.
     pub fn run(&self, line: &str) -> Result<String> {
         let said = self.docker.run(line)?;
         let log = || {
@@ -99,8 +116,11 @@ impl<'a> VmHost<'a> {
         Ok(said.stdout.trim_end().to_owned())
     }
 
-    /// Returns the numbers of all that containers consist of: rows of the ledger, taps, files, sockets and processes.
-    /// A test that removes what it made ends with the numbers that it began with.
+    /// Returns the numbers of all objects that containers consist of, as text: rows of the ledger, taps,
+    /// directories, sockets and processes. A test that removes what it made ends with the text that it began with.
+    ///
+    /// # Errors
+    /// Returns an error if `vchctl` or `ip` fails.
     pub fn left(&self) -> Result<String> {
         let links = self.vch.namespace().ip("-br link")?;
         let taps = links.lines().filter(|line| line.starts_with("vt-")).count();

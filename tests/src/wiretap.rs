@@ -1,5 +1,5 @@
-//! Records the requests of a CLI and the answers of a daemon: a Unix socket between them that passes every byte on
-//! and keeps requests, status codes and bodies.
+//! Records the HTTP requests of a CLI and the answers of a daemon: a Unix socket between them that passes every
+//! byte on, and keeps requests, statuses and bodies.
 
 mod messages;
 
@@ -20,14 +20,14 @@ use messages::{Message, Messages, Side};
 /// More than any answer of a daemon that tests look into; a stream that is longer is remembered up to here.
 const REMEMBERED: usize = 1 << 20;
 
-/// One request and its answer.
+/// An HTTP request and its answer, as a [`Wiretap`] saw them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// The method.
+    /// The request's method, such as `GET`.
     pub method: String,
-    /// Path and query, as sent.
+    /// The request's path and query, as sent.
     pub path: String,
-    /// The answer's status; `None` if the daemon has not answered.
+    /// The answer's HTTP status; `None` if the daemon has not answered.
     pub status: Option<u16>,
     /// The first mebibyte of the answer's body.
     pub body: Vec<u8>,
@@ -35,7 +35,7 @@ pub struct Exchange {
 
 type Heard = Arc<Mutex<Vec<Exchange>>>;
 
-/// Listens until it is dropped.
+/// A socket between clients and a daemon, which records their requests and answers. Listens until it is dropped.
 #[derive(Debug)]
 pub struct Wiretap {
     socket: PathBuf,
@@ -45,7 +45,11 @@ pub struct Wiretap {
 }
 
 impl Wiretap {
-    /// Listens on a socket of the test's directory, and connects its clients to the daemon.
+    /// Opens the socket `name`.sock in the test's directory. Each of its clients is connected to the daemon's
+    /// socket.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the socket cannot be opened.
     pub fn start(lab: &Lab, name: &str, daemon: &Path) -> Result<Self> {
         let socket = lab.path(&format!("{name}.sock"));
         let listener = UnixListener::bind(&socket).context("listen between CLI and daemon")?;
@@ -71,13 +75,13 @@ impl Wiretap {
         })
     }
 
-    /// Returns the socket that clients connect to.
+    /// Returns the path of the socket that clients connect to.
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
     }
 
-    /// Returns the exchanges since the last call, in the order of the requests.
+    /// Returns the requests since the last call, in their order, each with its answer, and forgets them.
     #[must_use]
     pub fn take(&self) -> Vec<Exchange> {
         std::mem::take(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))

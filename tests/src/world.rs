@@ -1,4 +1,4 @@
-//! The environment of one test.
+//! The environment of one test: its directory, and its turn to run VMs.
 
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -14,8 +14,9 @@ use crate::topology::Topology;
 /// VM tests of all processes of this machine take turns on it.
 const TURN: &str = "vch-lab.lock";
 
-/// A directory of the test's own and, for tests with VMs, the turn to run them. Cheap to clone; dropping the last
-/// clone removes the directory.
+/// The environment of one test: a directory of its own and, for tests with VMs, the turn to run them, which only
+/// one test of the machine has at a time. Clones share the environment; dropping the last one removes the
+/// directory.
 #[derive(Debug, Clone)]
 pub struct Lab {
     inside: Arc<Inside>,
@@ -30,13 +31,20 @@ struct Inside {
 }
 
 impl Lab {
-    /// Makes the environment of a test without VMs.
+    /// Makes the environment of a test without VMs; `label` is a part of the directory's name.
+    ///
+    /// # Errors
+    /// Returns an error if the process is not root, `ip` is missing, or the directory cannot be made.
     pub fn of_namespaces(label: &str) -> Result<Self> {
         prerequisites::check(Need::NAMESPACES)?;
         Self::create(label, None)
     }
 
-    /// Makes the environment of a test with VMs: waits until no other test runs any.
+    /// Makes the environment of a test with VMs; waits until no other test of this machine runs any. `label` is a
+    /// part of the directory's name.
+    ///
+    /// # Errors
+    /// Returns an error if the machine lacks what VMs need, or the directory cannot be made.
     pub fn of_vms(label: &str) -> Result<Self> {
         prerequisites::check(Need::VMS)?;
         let path = std::env::temp_dir().join(TURN);
@@ -61,19 +69,19 @@ impl Lab {
         })
     }
 
-    /// Returns the test's directory, removed at the end. Its path is short enough for Unix sockets in it.
+    /// Returns the test's directory, which is removed at the end. Its path is short enough for Unix sockets in it.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.inside.dir
     }
 
-    /// Returns a path in the test's directory.
+    /// Returns the path of the file or directory `name` in the test's directory; it need not exist.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.inside.dir.join(name)
     }
 
-    /// Returns the content of a file of the test's directory; empty if it does not exist.
+    /// Returns the content of the file `name` in the test's directory; empty if it does not exist.
     #[must_use]
     pub fn read(&self, name: &str) -> String {
         fs::read(self.path(name))
@@ -86,7 +94,10 @@ impl Lab {
         self.inside.turn.is_some()
     }
 
-    /// Makes the namespace `vch`, and one behind each of its networks.
+    /// Makes the network namespaces of an end-to-end test: a VCH, and one behind each of its networks.
+    ///
+    /// # Errors
+    /// Returns an error if a namespace or link cannot be made.
     pub fn topology(&self) -> Result<Topology> {
         Topology::create()
     }

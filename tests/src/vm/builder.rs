@@ -18,7 +18,8 @@ use crate::world::Lab;
 /// The virtserialport on which the image's init answers commands.
 const SHELL_PORT: &str = "lab.shell";
 
-/// A VM that is not started yet. Methods add devices in the order in which the guest finds them.
+/// The description of a VM that is not started yet. Its methods add devices, in the order in which the guest finds
+/// them.
 #[derive(Debug)]
 #[must_use]
 pub struct VmBuilder {
@@ -45,7 +46,7 @@ enum Change {
 }
 
 impl Lab {
-    /// Begins a VM; `name` is unique in this world.
+    /// Returns the description of a VM without further devices; `name` is unique in the test.
     pub fn vm(&self, name: &str) -> VmBuilder {
         VmBuilder::new(self.clone(), name)
     }
@@ -63,51 +64,52 @@ impl VmBuilder {
         }
     }
 
-    /// Boots this image; without it, [`paths::bare_image`].
+    /// Makes the VM boot this image. The default is [`paths::bare_image`].
     pub fn image(mut self, image: &Image) -> Self {
         self.image = Some(image.clone());
         self
     }
 
-    /// Gives the VM this much memory, in MiB; without it, 128.
+    /// Gives the VM this much memory, in MiB. The default is 128.
     pub fn memory_mib(mut self, mib: u32) -> Self {
         self.memory_mib = mib;
         self
     }
 
-    /// Adds a kernel option, such as `tether.channel=serial:/dev/ttyS1`.
+    /// Adds an option to the kernel's command line, such as `tether.channel=serial:/dev/ttyS1`.
     pub fn kernel_option(self, option: &str) -> Self {
         self.with(Change::KernelOption(option.to_owned()))
     }
 
-    /// Adds a serial line (`/dev/ttyS1`, then `/dev/ttyS2`, …), whose host end listens at `path`.
+    /// Adds a serial line (`/dev/ttyS1`, then `/dev/ttyS2`, …). QEMU makes its host end, a Unix socket at `path`.
     pub fn serial(self, path: impl Into<PathBuf>) -> Self {
         self.with(Change::Serial(path.into()))
     }
 
-    /// Adds a virtserialport that the guest finds by `name`, whose host end listens at `path`.
+    /// Adds a virtserialport, which the guest finds by `name`. QEMU makes its host end, a Unix socket at `path`.
     pub fn port(self, name: &str, path: impl Into<PathBuf>) -> Self {
         self.with(Change::Port(name.to_owned(), path.into()))
     }
 
-    /// Adds the vsock device of guest `cid`.
+    /// Adds a vsock device with this CID (context ID), which `host` serves.
     pub fn vsock(self, host: &VsockHost, cid: u32) -> Self {
         let device = Vsock::VhostUser(host.device_path(cid));
         self.with(Change::Vsock(device))
     }
 
-    /// Adds a NIC on an open tap. The taps' NICs are `nic0`, `nic1`, … in QMP.
+    /// Adds a NIC with this MAC address on an open tap. QEMU's protocol knows the NICs as `nic0`, `nic1`, …
     pub fn nic(mut self, tap: Tap, mac: [u8; 6]) -> Self {
         self.taps.push((tap, mac));
         self
     }
 
-    /// Adds empty root ports for NICs that are plugged in later.
+    /// Adds this many empty PCIe root ports, for NICs that are plugged in later.
     pub fn root_ports(self, count: u8) -> Self {
         self.with(Change::RootPorts(count))
     }
 
-    /// Adds a disk that the guest may write to: `/dev/vda`, then `/dev/vdb`, …
+    /// Adds a disk that the guest may write to (`/dev/vda`, then `/dev/vdb`, …): the file at `path`, with this
+    /// serial number.
     pub fn disk(self, serial: &str, path: impl Into<PathBuf>) -> Self {
         self.with(Change::Disk(Disk {
             serial: serial.to_owned(),
@@ -116,7 +118,7 @@ impl VmBuilder {
         }))
     }
 
-    /// Lets the guest reboot instead of ending QEMU.
+    /// Lets the guest reboot. By default, QEMU ends when the guest reboots.
     pub fn reboots(self) -> Self {
         self.with(Change::Reboots)
     }
@@ -138,13 +140,21 @@ impl VmBuilder {
     }
 
     /// Starts the VM and waits until its shell answers.
+    ///
+    /// # Errors
+    /// Returns an error if the test's environment was not made with [`Lab::of_vms`], QEMU cannot be started, or the
+    /// shell does not answer in time.
     pub fn boot(self) -> Result<Vm> {
         let mut vm = self.start()?;
         vm.ready()?;
         Ok(vm)
     }
 
-    /// Starts the VM and does not wait, so that several VMs can boot at a time. See [`Vm::ready`].
+    /// Starts the VM without waiting for its shell, so that several VMs can boot at the same time. [`Vm::ready`]
+    /// waits.
+    ///
+    /// # Errors
+    /// Returns an error if the test's environment was not made with [`Lab::of_vms`], or QEMU cannot be started.
     pub fn start(self) -> Result<Vm> {
         ensure!(
             self.lab.may_run_vms(),

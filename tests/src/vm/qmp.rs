@@ -1,4 +1,5 @@
-//! QEMU's machine protocol: a JSON object a line (QEMU's `docs/interop/qmp-spec`).
+//! QEMU's machine protocol (QMP), by which a program controls a running QEMU: a JSON object on each line (QEMU's
+//! `docs/interop/qmp-spec`).
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, IoSlice, Write};
@@ -13,7 +14,8 @@ use serde_json::{Value, json};
 /// QEMU answers at once unless the machine is overloaded.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// One connection. Events that arrive between answers are kept until a caller asks for them.
+/// A connection to QEMU's machine protocol. Events that arrive while an answer is awaited are kept until a caller
+/// asks for them.
 #[derive(Debug)]
 pub struct Qmp {
     stream: BufReader<UnixStream>,
@@ -34,7 +36,10 @@ impl Qmp {
         Ok(qmp)
     }
 
-    /// Runs a command and returns its `return` value; QEMU's error is an error.
+    /// Runs a command, such as `cont`, and returns the `return` value of its answer.
+    ///
+    /// # Errors
+    /// Returns QEMU's error if it refuses the command, or an error if it does not answer within 20 s.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "callers write the arguments in place"
@@ -45,7 +50,10 @@ impl Qmp {
             .with_context(|| format!("QMP {command} {arguments}"))
     }
 
-    /// Passes QEMU an open descriptor that later commands call `name`.
+    /// Passes an open file descriptor to QEMU, which later commands refer to as `name`.
+    ///
+    /// # Errors
+    /// Returns QEMU's error if it refuses the descriptor, or an error if it does not answer within 20 s.
     pub fn send_descriptor(&mut self, name: &str, descriptor: &OwnedFd) -> Result<()> {
         self.send(
             &json!({"execute": "getfd", "arguments": {"fdname": name}}),
@@ -55,8 +63,11 @@ impl Qmp {
         Ok(())
     }
 
-    /// Waits for an event of this name whose data `fits` accepts; others of the same name are
-    /// dropped.
+    /// Waits for an event of this name whose data `fits` accepts, and returns the data. Other events of the same
+    /// name are dropped.
+    ///
+    /// # Errors
+    /// Returns an error if no such event arrives in time.
     pub fn event(
         &mut self,
         within: Duration,

@@ -1,5 +1,5 @@
-//! The connection to a guest's shell. The guest's end is `lab_shell` in the image's `init`, which
-//! describes the format of both directions.
+//! The connection to the shell in a guest, which runs the test's scripts. The guest's end is `lab_shell` in the
+//! boot image's `init`, which describes the format of both directions.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -12,18 +12,18 @@ use base64::engine::general_purpose::STANDARD;
 /// For the way there and back, on top of what the command may take.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// The outcome of a command in the guest.
+/// The status and the output of a script that ran in a guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// The exit status; 137 if the time was over.
+    /// The exit status; 137 if the script was killed because its time was over.
     pub status: u8,
-    /// Standard output.
+    /// The standard output.
     pub stdout: String,
-    /// Standard error.
+    /// The standard error.
     pub stderr: String,
 }
 
-/// The connection to the shell.
+/// The connection to the shell in a guest.
 #[derive(Debug)]
 pub struct Shell {
     stream: BufReader<UnixStream>,

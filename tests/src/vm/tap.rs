@@ -16,14 +16,17 @@ const VNET_HEADER: usize = 10;
 /// A segment that the kernel has not cut yet is 64 KB long.
 const MAX_FRAME: usize = VNET_HEADER + (1 << 16);
 
-/// An open tap of a namespace.
+/// An open tap of a network namespace: a network device whose frames a program reads and writes.
 #[derive(Debug)]
 pub struct Tap {
     file: File,
 }
 
 impl Tap {
-    /// Opens the existing tap `name`, which another program has made persistent.
+    /// Opens the existing tap `name` of a namespace, which another program made.
+    ///
+    /// # Errors
+    /// Returns an error if the tap does not exist or is in use.
     pub fn open(namespace: &Namespace, name: &str) -> Result<Self> {
         namespace.ip(&format!("link show dev {name}"))?;
         namespace
@@ -31,14 +34,20 @@ impl Tap {
             .with_context(|| format!("open tap {name} of {}", namespace.name()))
     }
 
-    /// Returns a duplicate of the open tap, which outlives the one that QEMU takes over.
+    /// Returns a second descriptor of the same tap, which stays open after QEMU has taken over the first.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the descriptor cannot be duplicated.
     pub fn try_clone(&self) -> Result<Self> {
         let file = self.file.try_clone().context("duplicate a tap")?;
         Ok(Self { file })
     }
 
-    /// Returns how many bytes stand before each frame: QEMU chose the number, and a new tap does
-    /// not have it.
+    /// Returns the length in bytes of the virtio header before each frame, which QEMU has set. A tap that is made
+    /// anew does not have this setting: [`Tap::attach_again`] restores it.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the tap was deleted.
     #[expect(unsafe_code, reason = "TUNGETVNETHDRSZ (linux/if_tun.h)")]
     pub fn header(&self) -> Result<i32> {
         nix::ioctl_read_bad!(
@@ -52,8 +61,11 @@ impl Tap {
         Ok(bytes)
     }
 
-    /// Attaches the descriptor, and QEMU's duplicate of it, to the tap `name` again, after the one of that name was
-    /// deleted and made anew.
+    /// Attaches the open descriptor, and QEMU's duplicate of it, to a new tap of the same name, after the former
+    /// one was deleted. `header` is the result of [`Tap::header`].
+    ///
+    /// # Errors
+    /// Returns the error of the system if the new tap cannot be attached to.
     #[expect(unsafe_code, reason = "TUNSETVNETHDRSZ (linux/if_tun.h)")]
     pub fn attach_again(&self, name: &str, header: i32) -> Result<()> {
         nix::ioctl_write_ptr_bad!(
@@ -68,14 +80,20 @@ impl Tap {
         Ok(())
     }
 
-    /// Makes a persistent tap, up, and opens it.
+    /// Makes a tap that stays without a program, sets it up, and opens it.
+    ///
+    /// # Errors
+    /// Returns an error if the tap cannot be made.
     pub fn create(namespace: &Namespace, name: &str) -> Result<Self> {
         namespace.ip(&format!("tuntap add dev {name} mode tap vnet_hdr"))?;
         namespace.ip(&format!("link set {name} up"))?;
         Self::open(namespace, name)
     }
 
-    /// Sends an Ethernet frame as a guest would: from the header on, without checksum.
+    /// Sends an Ethernet frame as a guest would: from its header on, without a frame check sequence.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the frame cannot be sent completely.
     pub fn send(&self, frame: &[u8]) -> Result<()> {
         let whole = [&[0; VNET_HEADER], frame].concat();
         let written = (&self.file).write(&whole).context("write to the tap")?;
@@ -83,8 +101,11 @@ impl Tap {
         Ok(())
     }
 
-    /// Reads the frames that a guest would receive until `which` accepts one, and returns it; `None` if none arrives
-    /// in time.
+    /// Reads the frames that a guest would receive until `which` accepts one, and returns that; `None` if none is
+    /// accepted in time.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the tap cannot be read.
     pub fn receive_until(
         &self,
         within: Duration,

@@ -1,5 +1,5 @@
-//! The vsock devices of VMs, without a kernel module: `vhost-device-vsock` serves them over vhost-user, and shows them
-//! to the host as Unix sockets ("hybrid vsock").
+//! The vsock devices of VMs, without a kernel module: the program `vhost-device-vsock` serves them over vhost-user,
+//! and shows them to the host as Unix sockets ("hybrid vsock").
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -16,7 +16,8 @@ use crate::world::Lab;
 
 const START: Duration = Duration::from_secs(10);
 
-/// One process that serves the vsock devices of guests, which are siblings of one another.
+/// A process of `vhost-device-vsock`, which serves the vsock devices of several guests. These guests can reach each
+/// other (they are siblings).
 #[derive(Debug)]
 pub struct VsockHost {
     lab: Lab,
@@ -24,7 +25,11 @@ pub struct VsockHost {
 }
 
 impl Lab {
-    /// Serves the vsock devices of guests with these CIDs, which are siblings of one another.
+    /// Starts a process that serves the vsock devices of guests with these CIDs (context IDs), which can reach each
+    /// other.
+    ///
+    /// # Errors
+    /// Returns an error if the program cannot be started or does not serve in time.
     pub fn vsock(&self, cids: &[u32]) -> Result<VsockHost> {
         VsockHost::start(self.clone(), cids)
     }
@@ -62,8 +67,9 @@ impl VsockHost {
         })
     }
 
-    /// Returns the socket of hybrid vsock: a client connects and writes `CONNECT <port>` to reach a port of the
-    /// guest. Connections of the guest to port P of CID 2 arrive at a listener on this path with `_P` behind it.
+    /// Returns the path of the Unix socket by which a host's program reaches the guest with this CID: it connects
+    /// and writes `CONNECT <port>`. Connections from the guest to port P of the host arrive at a listener whose
+    /// path is this one followed by `_P`.
     #[must_use]
     pub fn path(&self, cid: u32) -> PathBuf {
         host_path(&self.lab, cid)

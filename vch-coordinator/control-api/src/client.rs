@@ -1,4 +1,4 @@
-//! A client of the native API, for `vchctl` and for tests.
+//! A client of the native API (the HTTP API on a Unix socket that `vchctl` uses), for `vchctl` and for tests.
 
 use super::shape::Problem;
 use http_body_util::{BodyExt, Full, Limited};
@@ -15,16 +15,17 @@ use tokio::net::UnixStream;
 /// The maximum length of an answer in bytes: a list of some hundred thousand endpoints.
 const MAX_ANSWER: usize = 256 << 20;
 
-/// A client of one coordinator. Each call opens its own connection.
+/// A client of the native API (the HTTP API on a Unix socket that `vchctl` uses) of one coordinator. Each call
+/// opens a connection of its own.
 #[derive(Clone, Debug)]
 pub struct Client {
     socket: PathBuf,
 }
 
-/// Why a call failed.
+/// Why a call of the [`Client`] failed.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// No coordinator listens at the socket.
+    /// No coordinator answers at the socket.
     #[error(
         "cannot reach a coordinator at {}: start one with `vch-coordinator --config FILE`, or name its socket with --socket",
         socket.display()
@@ -32,17 +33,17 @@ pub enum ClientError {
     Unreachable {
         /// The path of the socket.
         socket: PathBuf,
-        /// The error of connecting.
+        /// The error of the system when the client connected.
         #[source]
         source: io::Error,
     },
-    /// The coordinator refused the request, with this problem.
+    /// The coordinator refused the request; the problem tells why and what to do.
     #[error("{}", .0.message)]
     Refused(Problem),
-    /// The connection broke.
+    /// The connection broke before the answer was complete.
     #[error("the coordinator's answer broke off")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// This client does not understand the answer.
+    /// The answer is not the expected JSON, for example because the coordinator is of another release.
     #[error(
         "the coordinator's answer is not understood: are client and coordinator of one release?"
     )]
@@ -50,25 +51,27 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// Creates a client of the coordinator that listens at a Unix socket. Does not connect yet.
+    /// Returns a client of the coordinator that listens at this Unix socket. Does not connect yet.
     pub fn new(socket: impl AsRef<Path>) -> Self {
         Self {
             socket: socket.as_ref().to_owned(),
         }
     }
 
-    /// Sends a `GET` request and decodes the answer.
+    /// Sends a `GET` request for a path such as `/v1/networks`, and decodes the answer.
     ///
     /// # Errors
-    /// Returns [`ClientError`] if the coordinator is not reachable, refuses the request or gives an unexpected answer.
+    /// Returns [`ClientError::Unreachable`] if no coordinator answers at the socket, [`ClientError::Refused`] if it
+    /// refuses the request, [`ClientError::Broken`] if the connection breaks, and [`ClientError::Answer`] if the
+    /// answer is not a `T`.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.call(Method::GET, path, Bytes::new()).await
     }
 
-    /// Sends a `POST` request with a body and decodes the answer.
+    /// Sends a `POST` request with a JSON body, and decodes the answer.
     ///
     /// # Errors
-    /// Returns [`ClientError`] if the coordinator is not reachable, refuses the request or gives an unexpected answer.
+    /// Returns the errors of [`Client::get`].
     pub async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -78,18 +81,18 @@ impl Client {
         self.call(Method::POST, path, body.into()).await
     }
 
-    /// Sends a `DELETE` request and decodes the answer.
+    /// Sends a `DELETE` request, and decodes the answer.
     ///
     /// # Errors
-    /// Returns [`ClientError`] if the coordinator is not reachable, refuses the request or gives an unexpected answer.
+    /// Returns the errors of [`Client::get`].
     pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.call(Method::DELETE, path, Bytes::new()).await
     }
 
-    /// Sends a `PUT` request with a body and decodes the answer.
+    /// Sends a `PUT` request with a JSON body, and decodes the answer.
     ///
     /// # Errors
-    /// Returns [`ClientError`] if the coordinator is not reachable, refuses the request or gives an unexpected answer.
+    /// Returns the errors of [`Client::get`].
     pub async fn put<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -99,11 +102,10 @@ impl Client {
         self.call(Method::PUT, path, body.into()).await
     }
 
-    /// Sends a `DELETE` request with a body that names the objects to remove, and decodes the
-    /// answer.
+    /// Sends a `DELETE` request with a JSON body that names the objects to remove, and decodes the answer.
     ///
     /// # Errors
-    /// Returns [`ClientError`] if the coordinator is not reachable, refuses the request or gives an unexpected answer.
+    /// Returns the errors of [`Client::get`].
     pub async fn delete_with<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -113,11 +115,13 @@ impl Client {
         self.call(Method::DELETE, path, body.into()).await
     }
 
-    /// Sends a `GET` request and passes each line of the answer to `tell` as it arrives, until the
-    /// coordinator ends the answer.
+    /// Sends a `GET` request and passes each line of the answer to `tell` as it arrives, without its line break.
+    /// Returns when the coordinator ends the answer.
     ///
     /// # Errors
-    /// Returns [`ClientError`] if the coordinator is not reachable, refuses the request or the connection breaks.
+    /// Returns [`ClientError::Unreachable`] if no coordinator answers at the socket, [`ClientError::Refused`] if it
+    /// refuses the request, [`ClientError::Broken`] if the connection breaks, and [`ClientError::Answer`] if a
+    /// refusal is not the expected JSON.
     pub async fn lines(&self, path: &str, tell: impl FnMut(&str)) -> Result<(), ClientError> {
         let stream = self.connect().await?;
         let lines = lines(stream, path, tell).await;

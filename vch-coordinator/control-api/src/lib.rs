@@ -72,30 +72,32 @@ const MAX_HEAD: usize = 64 << 10;
 /// The maximum number of headers of a request.
 const MAX_HEADERS: usize = 100;
 
-/// The maximum number of connections at once. Each follower of changes and each waiting request
-/// holds one.
+/// The maximum number of the API's connections at once; further ones wait. A client that follows changes or waits
+/// for an answer holds one.
 pub const MAX_CONNECTIONS: usize = 512;
 
-/// The state that the handlers share.
+/// The state that all handlers of the API share. The coordinator makes it once, for [`router`]. Clones share the
+/// same state.
 #[derive(Clone)]
 pub struct Api {
-    /// Carries out commands, and reads the ledger.
+    /// Carries out commands about networks and containers, and reads the ledger, the stored state of both.
     pub requests: Requests,
-    /// The VCH's identity.
+    /// The VCH's identity, which `GET /v1/status` shows.
     pub vch: VchId,
-    /// The objects that do not agree with the ledger at present.
+    /// The objects of the kernel and of VMs that do not agree with the ledger at present, which `GET /v1/status`
+    /// shows.
     pub drift: Drift,
-    /// The containers that this VCH runs itself.
+    /// Runs the containers whose VMs the coordinator starts itself.
     pub runtime: Runtime,
-    /// Reloads the configuration.
+    /// Reloads the configuration file.
     pub reload: Arc<dyn Reload>,
-    /// Parses and shows networks' options.
+    /// Parses and shows the options of networks.
     pub options: Arc<dyn NetworkOptions>,
-    /// Checks of the host's routes and listening ports.
+    /// Checks the host's routes and listening ports.
     pub host: HostChecks,
 }
 
-/// Why the API's socket cannot be opened.
+/// The API's Unix socket cannot be opened; the message has its path, the source the error of the system.
 #[derive(Debug, Error)]
 #[error("cannot listen on {}: set `api.socket` to a path in a folder that can be written", path.display())]
 pub struct ListenError {
@@ -104,11 +106,11 @@ pub struct ListenError {
     source: io::Error,
 }
 
-/// Binds the API's socket with mode 0600. Replaces a socket that a crashed coordinator left; the
-/// lock of the store guarantees that no other coordinator runs.
+/// Opens the API's Unix socket with mode 0600, so that only root can connect. A socket that a crashed coordinator
+/// left is replaced; no other coordinator can run, since the store is locked.
 ///
 /// # Errors
-/// Returns [`ListenError`] if the socket cannot be bound.
+/// Returns [`ListenError`] if the socket or its directory cannot be made.
 pub fn listen(path: &Path) -> Result<UnixListener, ListenError> {
     let bind = || {
         if let Some(dir) = path.parent() {
@@ -122,8 +124,8 @@ pub fn listen(path: &Path) -> Result<UnixListener, ListenError> {
     })
 }
 
-/// Serves the API's routes to the clients of its socket until `stop`. Requests that are under way
-/// then get a moment to complete.
+/// Answers the requests of the socket's clients with `routes`, the result of [`router`], until `stop` is cancelled.
+/// Requests that are under way then get a moment to complete.
 pub async fn serve(listener: UnixListener, routes: Router, stop: CancellationToken) {
     let head = Head {
         bytes: MAX_HEAD,
@@ -134,7 +136,8 @@ pub async fn serve(listener: UnixListener, routes: Router, stop: CancellationTok
     server.serve_unix(listener).await;
 }
 
-/// Returns a router with all routes.
+/// Returns the HTTP router with all routes of the API. Other paths get 404, other methods 405, each as a
+/// [`shape::Problem`].
 pub fn router(api: Api) -> Router {
     use routing::{delete, get, post, put};
     Router::new()

@@ -1,5 +1,9 @@
-//! Parses the texts of requests into the ledger's types. Errors name the field.
+//! Parses the texts in requests into the ledger's types. Each error names its field.
 
+/// Parses the ports to publish and to expose, or to withdraw.
+///
+/// # Errors
+/// Returns 400 if a port or a client's subnet is not valid, or if there are too many ports.
 mod ports;
 
 use super::{problem::ApiError, shape};
@@ -58,7 +62,11 @@ fn dns_servers(texts: &[String]) -> Parsed<Vec<IpAddr>> {
     Ok(servers)
 }
 
-/// Parses the request to create a network, without its options.
+/// Parses the request to create a network, except its options, which [`NetworkOptions`](crate::NetworkOptions)
+/// parses.
+///
+/// # Errors
+/// Returns 400 with the first field that is not valid.
 pub fn create_network(request: shape::CreateNetwork) -> Parsed<CreateNetwork> {
     let subnet = |subnet: &shape::SubnetRequest| {
         let auxiliary = subnet
@@ -90,7 +98,11 @@ pub fn create_network(request: shape::CreateNetwork) -> Parsed<CreateNetwork> {
     })
 }
 
-/// Parses a DNS TTL in seconds.
+/// Parses the time in seconds that DNS clients may cache a network's names; `None` stays `None`. `field` is the
+/// field's name for the error.
+///
+/// # Errors
+/// Returns 400 if the number is too large.
 pub fn dns_ttl(field: &str, seconds: Option<u32>) -> Parsed<Option<DnsTtl>> {
     let ttl = seconds.map(|seconds| {
         seconds.try_into().map_err(|error: DnsTtlError| {
@@ -113,6 +125,9 @@ fn segment(text: &str) -> Parsed<SegmentKind> {
 }
 
 /// Parses the request to add a container.
+///
+/// # Errors
+/// Returns 400 with the first field that is not valid.
 pub fn add_container(request: &shape::AddContainer) -> Parsed<AddContainer> {
     Ok(AddContainer {
         name: field("name", &request.name)?,
@@ -157,17 +172,26 @@ pub fn ports(request: &shape::Ports) -> Parsed<Vec<ContainerPort>> {
     Ok(all)
 }
 
-/// Parses the aliases of an endpoint.
+/// Parses the aliases (additional DNS names) of an endpoint.
+///
+/// # Errors
+/// Returns 400 if an alias is not a host name.
 pub fn aliases(request: &shape::Aliases) -> Parsed<Vec<Hostname>> {
     list("aliases", &request.aliases)
 }
 
-/// Parses the rate of what an endpoint may receive, and of what it may send.
+/// Parses the limit of what an endpoint may receive, and of what it may send; `None` for no limit.
+///
+/// # Errors
+/// Returns 400 if the text is not a rate such as `50mbit`.
 pub fn rate(request: &shape::Rate) -> Parsed<Option<Rate>> {
     optional("rate", request.rate.as_ref())
 }
 
 /// Parses a container's new name.
+///
+/// # Errors
+/// Returns 400 if the name is not valid.
 pub fn rename(request: &shape::Rename) -> Parsed<ContainerName> {
     field("name", &request.name)
 }
@@ -202,7 +226,10 @@ fn channel(text: &str) -> Parsed<Channel> {
     })
 }
 
-/// Parses the request to connect a container to a network.
+/// Parses the request to connect a container, named by its name or ID, to a network.
+///
+/// # Errors
+/// Returns 400 with the first field that is not valid.
 pub fn connect(container: &str, request: &shape::Connect) -> Parsed<Connect> {
     let ip: Option<std::net::Ipv4Addr> = optional("ip", request.ip.as_ref())?;
     let ip6: Option<std::net::Ipv6Addr> = optional("ip6", request.ip6.as_ref())?;

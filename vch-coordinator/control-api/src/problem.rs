@@ -1,4 +1,4 @@
-//! Errors as answers of the API.
+//! Errors of the API: an HTTP status and a [`Problem`].
 
 use super::shape::Problem;
 use axum::{
@@ -14,7 +14,8 @@ use vch_log::error_chain;
 use vch_runtime::RuntimeError;
 use vch_store::{ChangesError, WriterError};
 
-/// An unsuccessful answer.
+/// An unsuccessful answer of the API: an HTTP status and a [`Problem`], which tells programs a code and people what
+/// to do.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
@@ -32,7 +33,8 @@ impl ApiError {
         }
     }
 
-    /// Returns 400: a value of the request is not valid.
+    /// Returns the error with status 400 and code `invalid-field`: a field of the request has a value that is not
+    /// valid. The message repeats its first 200 characters.
     pub fn invalid(field: &str, value: &str, remedy: &str) -> Self {
         // The length of the shown value is limited.
         let shown: String = value.chars().take(200).collect();
@@ -40,8 +42,8 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "invalid-field", message)
     }
 
-    /// Returns 404: the object was created, and another request removed it before it could be
-    /// shown.
+    /// Returns the error with status 409 and code `removed-meanwhile`: the request was carried out, and another
+    /// request removed its object before it could be shown.
     pub fn gone() -> Self {
         let message = "it was removed by another request in the same moment: ask again";
         Self::new(
@@ -51,13 +53,14 @@ impl ApiError {
         )
     }
 
-    /// Returns 400: the configuration cannot be applied, with all of the reasons.
+    /// Returns the error with status 400 and code `configuration-refused`: the configuration file cannot be
+    /// applied. The message has the error and its sources.
     pub fn configuration(error: &(dyn Error + 'static)) -> Self {
         let message = error_chain(error);
         Self::new(StatusCode::BAD_REQUEST, "configuration-refused", message)
     }
 
-    /// Returns 404: the path does not exist.
+    /// Returns the error with status 404 and code `no-such-route`: the API does not have the path.
     pub fn no_such_route(method: &str, path: &str) -> Self {
         let path: String = path.chars().take(200).collect();
         let message = format!(
@@ -66,7 +69,7 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "no-such-route", message)
     }
 
-    /// Returns 405: the path exists, but not for this method.
+    /// Returns the error with status 405 and code `no-such-method`: the path exists, but not for this method.
     pub fn no_such_method(method: &str, path: &str) -> Self {
         let path: String = path.chars().take(200).collect();
         let message =
@@ -76,7 +79,7 @@ impl ApiError {
 }
 
 impl ApiError {
-    /// Returns the problem that the client receives.
+    /// Returns the body of the answer.
     pub fn problem(self) -> Problem {
         self.problem
     }

@@ -1,5 +1,5 @@
-//! The routes: each function parses a request, carries it out or reads the ledger, and returns the
-//! answer.
+//! The handlers of the API's routes: each parses a request, carries it out or reads the ledger, and returns the
+//! answer. The table of routes is in [the package's documentation](crate).
 
 pub mod changes;
 pub mod containers;
@@ -24,7 +24,7 @@ type Body<T> = Result<Json<T>, JsonRejection>;
 type Reply<T> = Result<Json<T>, ApiError>;
 type Made<T> = Result<(StatusCode, Json<shape::Answer<T>>), ApiError>;
 
-/// The parameters in a request's path. A path that cannot be parsed is answered with a problem.
+/// The parameters in a request's path. A path that cannot be parsed is answered with 400 and a problem.
 pub struct Path<T>(T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
@@ -36,6 +36,10 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
+/// Handles `GET /v1/status`.
+///
+/// # Errors
+/// Returns 503 if the coordinator is stopping.
 pub async fn status(State(api): State<Api>) -> Reply<shape::Status> {
     let overlap = Arc::clone(&api.host.overlap);
     let seen = api.requests.ledger_handle.read(move |ledger| {
@@ -78,10 +82,12 @@ fn overlaps(ledger: &Ledger, overlap: &dyn Fn(&IpNet) -> Option<IpNet>) -> Vec<S
     .collect()
 }
 
+/// Handles a request whose path exists for other methods: answers 405.
 pub async fn no_such_method(method: Method, uri: Uri) -> ApiError {
     ApiError::no_such_method(method.as_str(), uri.path())
 }
 
+/// Handles a request whose path does not exist: answers 404.
 pub async fn no_such_route(method: Method, uri: Uri) -> ApiError {
     ApiError::no_such_route(method.as_str(), uri.path())
 }

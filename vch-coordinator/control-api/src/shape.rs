@@ -1,7 +1,8 @@
-//! The JSON types of the native API, version 1, which the coordinator and its clients exchange.
+//! The JSON types of the native API, version 1, which the coordinator and its clients exchange. A field that is
+//! `None` is shown as null; the documentation calls it absent.
 //!
-//! Requests contain text as the user wrote it. The handlers parse it into the ledger's types, so that each
-//! error names the field.
+//! Requests contain text as the user wrote it. The handlers parse it into the ledger's types, so that each error
+//! names its field.
 
 mod request;
 mod row;
@@ -30,88 +31,91 @@ pub struct Network {
     pub id: String,
     /// The network's name.
     pub name: String,
-    /// What the network's link is.
+    /// The kind of the network's link: a bridge, an external link, or none.
     pub driver: Driver,
     /// From where the network is reachable.
     pub scope: Scope,
-    /// The segment of a bridge network; absent for other networks.
+    /// Whether the network has a bridge of its own or shares one with other networks; absent for a network that is
+    /// not a bridge network.
     pub segment: Option<Segment>,
-    /// The configuration of an external network; absent for other networks.
+    /// The name servers, addressing and permitted traffic of an external network; absent for other networks.
     pub external: Option<External>,
     /// The network's subnets.
     pub subnets: Vec<Subnet>,
     /// The MTU in bytes; absent for the kernel's default.
     pub mtu: Option<u32>,
-    /// The DNS TTL of the network's names, in seconds; absent for the configuration's.
+    /// How long DNS clients may cache the names on this network, in seconds; absent for the configuration's value.
     #[serde(default)]
     pub dns_ttl: Option<u32>,
-    /// Whether the network is isolated from the outside.
+    /// Whether the network is isolated from the outside: its containers have no default route.
     pub internal: bool,
-    /// The user's labels.
+    /// The user's labels, which the VCH only stores.
     pub labels: BTreeMap<String, String>,
-    /// The network's options.
+    /// The options that the network was created with, by name.
     pub options: BTreeMap<String, String>,
     /// When the network was created, in seconds since 1970 (UTC).
     pub created: u64,
-    /// The VCH's link of the network; absent for `none`.
+    /// The name of the network's link (bridge or interface) on the VCH; absent for the network `none`.
     pub link: Option<String>,
-    /// The network's endpoints, by container name.
+    /// The containers on the network: their endpoints by container name.
     pub endpoints: BTreeMap<String, Endpoint>,
 }
 
-/// The configuration of an external network.
+/// The settings of an external network, from the VCH's configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct External {
-    /// The network's name servers.
+    /// The IP addresses of the network's name servers.
     pub dns: Vec<String>,
-    /// Who assigns the network's addresses.
+    /// Whether the VCH or a DHCP server assigns the containers' addresses.
     pub addressing: Addressing,
     /// The traffic that may pass between the network and its containers.
     pub level: Level,
-    /// Whether ports without an address are published on this network.
+    /// Whether ports that name no address are published at the VCH's address on this network.
     pub published: bool,
 }
 
 /// A subnet of a network.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Subnet {
-    /// The subnet, as `address/length`.
+    /// The subnet, as `address/length`, such as `172.18.0.0/16`.
     pub subnet: String,
-    /// The gateway of the containers' default route; on a bridge network, the VCH.
+    /// The gateway of the containers' default route, which on a bridge network is the VCH; absent without one.
     pub gateway: Option<String>,
-    /// The VCH's own address in the subnet.
+    /// The VCH's own address in the subnet; absent without one.
     pub vch: Option<String>,
-    /// Addresses that are never assigned, by name.
+    /// Addresses that are never assigned to containers, by a name that the user chose.
     pub auxiliary: BTreeMap<String, String>,
-    /// The ranges of automatic addresses, as `address/length` or `first-last`; empty for the whole
-    /// subnet.
+    /// The ranges that automatic addresses are chosen from, as `address/length` or `first-last`; empty for the
+    /// whole subnet.
     pub ranges: Vec<String>,
 }
 
-/// A container, as listed and inspected.
+/// A container, as listed and inspected. A container is a VM with an agent that configures the VM's network.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Container {
     /// The container's ID: 64 hexadecimal digits.
     pub id: String,
     /// The container's name.
     pub name: String,
-    /// The container's host name.
+    /// The host name of the container's VM.
     pub hostname: String,
-    /// The channel to the container's agent.
+    /// The channel between the VCH and the container's agent, such as `unix:/run/…` or `vsock:7`.
     pub channel: String,
-    /// The identity of the present run, 32 hexadecimal digits; absent before the first start.
+    /// The random identity of the present run, 32 hexadecimal digits, new at each start; absent while the container
+    /// does not run.
     pub incarnation: Option<String>,
-    /// The number of the container's newest spec.
+    /// The number of the container's newest spec (the network configuration that its VM must have), one higher with
+    /// each change.
     pub generation: u64,
-    /// Whether the container runs; its names and ports are in force while it does.
+    /// Whether the container runs. Its names and ports are in force only while it does.
     pub running: bool,
-    /// Whether the container's health check succeeds.
+    /// Whether the container's health check succeeds; true without one.
     pub healthy: bool,
-    /// The state of the session with the container's agent.
+    /// The connection to the container's agent, and what the agent reported last.
     pub session: Session,
-    /// The ports that the container exposes and publishes, as written in requests.
+    /// The ports that the container exposes and publishes, as text: `8080:80/tcp`, or `80/tcp exposed`.
     pub ports: Vec<String>,
-    /// The ports of the VCH that lead to the container now.
+    /// The ports of the VCH that lead to the container at present; empty while it does not run.
     pub bindings: Vec<Binding>,
     /// The container's endpoints, by network name.
     pub endpoints: BTreeMap<String, Endpoint>,
@@ -119,22 +123,23 @@ pub struct Container {
     pub created: u64,
 }
 
-/// The state of the session with a container's agent.
+/// The state of the connection to a container's agent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Session {
     /// Whether the agent is connected.
     pub live: bool,
-    /// The agent's name and release, while it is connected.
+    /// The agent's name and release, such as `tether-net 0.1.0`; absent while it is not connected.
     pub agent: Option<String>,
-    /// Whether the agent has applied the newest spec.
+    /// Whether the agent has applied the container's newest spec (the network configuration that its VM must have).
     pub state: Readiness,
-    /// The number of the spec that the newest report is about.
+    /// The number of the spec (network configuration) that the agent's newest report is about; absent without a
+    /// report.
     pub reported: Option<u64>,
-    /// The failures that the agent reported, in its words.
+    /// The parts of the newest reported spec that the agent could not apply, in its words.
     pub failures: Vec<String>,
 }
 
-/// A container's endpoint on a network.
+/// A container's endpoint: its connection to one network.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Endpoint {
     /// The endpoint's ID: 64 hexadecimal digits.
@@ -147,30 +152,31 @@ pub struct Endpoint {
     pub addresses: Vec<String>,
     /// The endpoint's MAC address.
     pub mac: String,
-    /// The name of the interface in the guest.
+    /// The name of the interface in the VM, such as `eth0`.
     pub interface: String,
-    /// How the endpoint is attached to the container.
+    /// Whether the VCH's end is a tap (for a VM) or a veth pair (for a network namespace).
     pub attachment: Attachment,
-    /// The endpoint's link on the VCH; for a VM, the value for `-netdev tap,ifname=`.
+    /// The name of the endpoint's link on the VCH; for a VM, the value for `-netdev tap,ifname=`.
     pub link: String,
-    /// All names of the endpoint that are in force on this network.
+    /// The DNS names of the container that are in force on this network; empty while it does not run.
     pub names: Vec<String>,
-    /// The ports that are open to an external network now, such as `80/tcp`.
+    /// The ports of the container that are open to an external network at present, such as `80/tcp`.
     pub opened: Vec<String>,
-    /// Names that only this container has for others, as `container:alias`.
+    /// DNS names that only this container has for other containers, as `container:alias`.
     pub links: Vec<String>,
-    /// The priority of this network's gateway: the highest one is the container's default gateway.
+    /// The priority of this network's gateway: the gateway with the highest one is the container's default gateway.
     pub gateway_priority: i32,
-    /// The rate to which its traffic is limited each way, as in `50mbit`; absent if it is not limited.
+    /// The limit of the endpoint's traffic in each direction, in bits of Ethernet frames a second, such as
+    /// `50mbit`; absent for no limit.
     #[serde(default)]
     pub rate: Option<String>,
-    /// The state of the endpoint in the guest.
+    /// Whether the endpoint is configured in the VM, as its agent reported.
     pub state: EndpointState,
-    /// The addresses in the guest's kernel, as its agent last reported.
+    /// The addresses that the interface has in the VM's kernel, as its agent last reported.
     pub observed: Vec<String>,
 }
 
-/// A port of the VCH that leads to a container.
+/// A published port that is in force: a port of the VCH that leads to a container.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Binding {
     /// The container's name.
@@ -179,9 +185,9 @@ pub struct Binding {
     pub network: String,
     /// The protocol of both ports.
     pub protocol: Protocol,
-    /// The address of the port; absent for the VCH's addresses on the external networks on which
-    /// ports are published by default. `0.0.0.0` and `::` stand for all addresses of the VCH except
-    /// those on the management network and the Docker endpoint.
+    /// The address of the VCH at which the port is published. Absent for the VCH's addresses on the external
+    /// networks on which ports are published by default; `0.0.0.0` and `::` stand for all addresses of the VCH
+    /// except those on the management network and the Docker endpoint.
     pub address: Option<String>,
     /// The port of the VCH.
     pub host_port: u16,
@@ -189,11 +195,11 @@ pub struct Binding {
     pub container_port: u16,
     /// The subnets whose clients may use the port, as `address/length`; empty for all clients.
     pub clients: Vec<String>,
-    /// Whether the VCH chose the port.
+    /// Whether the VCH chose the port, since the request named none.
     pub ephemeral: bool,
 }
 
-/// The answer to `POST /v1/reload`: networks that changed.
+/// The answer to `POST /v1/reload`: the external networks that the configuration changed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Reloaded {
     /// Names of the networks that were added.
@@ -204,56 +210,56 @@ pub struct Reloaded {
     pub removed: Vec<String>,
 }
 
-/// An entry of `GET /v1/containers/{container}/trace`: a completed phase of the last start.
+/// A completed phase of a container's last start, an entry of `GET /v1/containers/{container}/trace`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Phase {
-    /// The phase. From the coordinator: `asked`, `disks`, `committed`, `turn` (the wait for one of
-    /// the permits to boot, one for each processor). From the shim: `launched`, `qemu`, `init`.
-    /// From the guest, as received by the shim: `init`, `devices`, `mounted`, `agent`, `network`,
-    /// `process`.
+    /// The name of the phase. From the coordinator: `asked`, `disks`, `committed`, `turn` (the wait for one of the
+    /// permits to boot, one for each processor). From the shim, the process that runs the VM: `launched`, `qemu`,
+    /// `init`. From the VM, as received by the shim: `init`, `devices`, `mounted`, `agent`, `network`, `process`.
     pub name: String,
     /// When the phase ended, in microseconds since 1970 (UTC) by the VCH's clock.
     pub at_us: u64,
-    /// When the phase ended, in microseconds since the guest booted by the guest's clock.
+    /// When the phase ended, in microseconds since the VM booted, by the VM's clock; absent for phases that the VM
+    /// did not report.
     pub uptime_us: Option<u64>,
 }
 
-/// The answer to `POST /v1/containers/{container}/start`: the data that the program that runs the
-/// VM needs.
+/// The answer to `POST /v1/containers/{container}/start`: what the program that starts the VM needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Started {
-    /// The container's ID.
+    /// The container's ID: 64 hexadecimal digits.
     pub id: String,
-    /// The identity of the new run.
+    /// The random identity of the new run, 32 hexadecimal digits.
     pub incarnation: String,
-    /// The channel to the container's agent.
+    /// The channel between the VCH and the container's agent.
     pub channel: String,
-    /// The container's endpoints, each with its NIC.
+    /// The container's endpoints. The VM needs a NIC for each, on the endpoint's link and with its MAC address.
     pub endpoints: Vec<Endpoint>,
 }
 
-/// The answer to a request that changes something.
+/// The successful answer to a request that changes something. In JSON, the fields of [`Answer::body`] are beside
+/// the others.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Answer<T> {
-    /// The ledger's revision of the change.
+    /// The revision of the ledger: the number of the transaction that made the change.
     pub revision: u64,
-    /// Whether the change is in force everywhere.
+    /// Whether the change is in force everywhere, or the container's agent has not confirmed it yet.
     pub progress: Progress,
-    /// The object that was created or changed.
+    /// The object that was created, changed or removed.
     #[serde(flatten)]
     pub body: T,
 }
 
-/// The answer to `GET /v1/status`.
+/// The answer to `GET /v1/status`: the state of the coordinator.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
     /// The coordinator's release.
     pub version: String,
     /// The coordinator's process number.
     pub pid: u32,
-    /// The VCH's random ID.
+    /// The VCH's random ID, 32 hexadecimal digits.
     pub vch: String,
-    /// The ledger's newest revision.
+    /// The ledger's newest revision: the number of its last transaction.
     pub revision: u64,
     /// The number of networks in the ledger.
     pub networks: usize,
@@ -261,35 +267,34 @@ pub struct Status {
     pub containers: usize,
     /// The number of endpoints in the ledger.
     pub endpoints: usize,
-    /// The number of live sessions.
+    /// The number of containers whose agent is connected.
     pub sessions: usize,
-    /// The number of the VCH's ports that lead to containers.
+    /// The number of published ports that are in force.
     pub bindings: usize,
-    /// Warnings: routes of the VCH that overlap a network's subnet (its users are unreachable, or
-    /// reach another server), and containers that cannot be read or are unknown.
+    /// Warnings for people: routes of the VCH that overlap a network's subnet (so that its containers reach the
+    /// wrong hosts), and containers whose stored data cannot be read or are unknown.
     pub warnings: Vec<String>,
-    /// Directories of containers that the ledger did not know when the coordinator started. They
-    /// are kept in `lost/` in the state directory. Older releases do not report them.
+    /// The names of directories of containers that the ledger did not know when the coordinator started. They are
+    /// kept in `lost/` in the state directory. Older releases do not report them.
     #[serde(default)]
     pub lost: Vec<String>,
-    /// Objects that do not agree with the ledger yet and are retried, in words.
+    /// The objects that do not agree with the ledger yet, in words. The coordinator retries them.
     pub unsettled: Vec<String>,
-    /// Why VMs run without limits of the host's kernel; `None` if they have limits, or if the VCH
-    /// starts no VMs.
+    /// Why VMs run without limits of the host's kernel; absent if they have limits, or if the VCH starts no VMs.
     #[serde(default)]
     pub vms_unlimited: Option<String>,
 }
 
-/// The body of every unsuccessful answer.
+/// The body of every unsuccessful answer: why the request failed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Problem {
-    /// A stable code for programs.
+    /// A stable code for programs, such as `invalid-field`.
     pub code: String,
-    /// A message for people, with field, value and remedy.
+    /// A message for people: what is wrong, and what to do about it.
     pub message: String,
 }
 
-/// The answer to a removal.
+/// The body of an answer to a removal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Removed {
     /// The ID of the removed object.

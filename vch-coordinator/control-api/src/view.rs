@@ -1,4 +1,4 @@
-//! Converts rows of the ledger and reports of agents to the API's types.
+//! Converts the ledger's rows and the agents' reports to the types of answers.
 
 mod ports;
 pub mod row;
@@ -15,22 +15,30 @@ use vch_ledger::{
 };
 use vch_network::tether::{EndpointState, Readiness, SessionState, Tether, failures};
 
-/// A container with its endpoints, read from the ledger.
+/// A container with its endpoints and published ports, as they were read from the ledger.
 pub struct ContainerRows {
+    /// The container.
     pub container: Container,
+    /// The container's endpoints.
     pub endpoints: Vec<EndpointView>,
+    /// The container's published ports that are in force.
     pub bindings: Vec<shape::Binding>,
 }
 
-/// An endpoint with the names of its container and its network.
+/// An endpoint as it was read from the ledger, with the names of its container and its network.
 pub struct EndpointView {
+    /// The endpoint.
     pub endpoint: Endpoint,
+    /// The container that the endpoint belongs to.
     pub container: Container,
+    /// The name of the endpoint's network.
     pub network: String,
+    /// The container's own names for other containers, as `container:alias`.
     pub links: Vec<String>,
 }
 
 impl ContainerRows {
+    /// Reads a container's rows from the ledger.
     pub fn of(ledger: &Ledger, container: &Container) -> Self {
         let endpoints = ledger.endpoints_of(container.id);
         Self {
@@ -45,6 +53,7 @@ impl ContainerRows {
         }
     }
 
+    /// Returns the container as the API shows it. `tether` has what its agent reported.
     pub fn show(&self, tether: &Tether) -> shape::Container {
         let container = &self.container;
         let state = session_state(tether, container);
@@ -73,6 +82,8 @@ impl ContainerRows {
 }
 
 impl EndpointView {
+    /// Reads an endpoint and the names of its container and network from the ledger; `None` if the ledger has no
+    /// such container or network any more.
     pub fn of(ledger: &Ledger, endpoint: &Endpoint) -> Option<Self> {
         Some(Self {
             endpoint: endpoint.clone(),
@@ -82,6 +93,7 @@ impl EndpointView {
         })
     }
 
+    /// Returns the endpoint as the API shows it. `tether` has what its agent reported.
     pub fn show(&self, tether: &Tether) -> shape::Endpoint {
         self.show_with(&session_state(tether, &self.container))
     }
@@ -144,8 +156,8 @@ fn session(container: &Container, state: &SessionState) -> shape::Session {
     }
 }
 
-/// Returns the channel as it is written in a request; a Unix channel with the path that the
-/// coordinator chose.
+/// Returns the channel to a container's agent as requests write it. A Unix socket whose path the coordinator chose
+/// is shown with that path.
 pub fn channel(container: &Container, tether: &Tether) -> String {
     match &container.channel {
         Channel::Unix { path } => {
@@ -205,16 +217,18 @@ fn external(external: &External) -> shape::External {
     }
 }
 
-/// A network with its endpoints, read from the ledger.
+/// A network with its endpoints, as they were read from the ledger.
 pub struct NetworkView {
     /// The network as it is shown, still without options and endpoints.
     pub shown: shape::Network,
+    /// The network.
     pub row: Network,
+    /// The endpoints on the network.
     pub endpoints: Vec<EndpointView>,
 }
 
-/// Returns a network with its endpoints. Its options are added later, since this runs on the
-/// ledger's thread.
+/// Reads a network with its endpoints from the ledger. Its options are added later, by the caller, so that the
+/// ledger's thread need not parse them.
 pub fn network(ledger: &Ledger, network: &Network) -> NetworkView {
     let (driver, scope) = match &network.kind {
         NetworkKind::Bridge(_) => (shape::Driver::Bridge, shape::Scope::Bridge),

@@ -44,6 +44,7 @@ use vch_runtime::{ContainerSnapshot, RuntimeError, workload::Status};
 /// The maximum number of tries to find a free random name.
 const TRIES: u32 = 16;
 
+/// Returns the routes of containers: create, list, inspect, stats, update, prune, and those that are refused.
 pub fn routes() -> Router<Docker> {
     let at = |rest: &str| format!("/containers/{{container}}{rest}");
     Router::new()
@@ -187,10 +188,11 @@ impl Docker {
 }
 
 impl Docker {
-    /// Returns the views of all containers with their sizes, newest first.
+    /// Returns the views of all containers with the sizes of their files, newest first. Used by `docker ps --size`
+    /// and `docker system df`.
     ///
     /// # Errors
-    /// Returns an error if the coordinator is stopping, or if the sizes can't be read.
+    /// Returns an error if the coordinator is stopping.
     pub async fn sized_views(&self) -> Result<Vec<ContainerView>, DockerError> {
         let mut views = self.views().await?;
         for view in &mut views {

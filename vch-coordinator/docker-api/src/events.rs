@@ -1,4 +1,4 @@
-//! Events of the VCH, as `docker events` shows them.
+//! Events of the VCH, as `docker events` shows them: what happened to containers, images and networks.
 //!
 //! ```text
 //!   ledger's changes ──► follow (networks: create, connect, …) ──┐
@@ -30,7 +30,7 @@ const KEPT: usize = 256;
 /// in dockerd.
 const BEHIND: usize = 1_024;
 
-/// The kind of object that an event is about.
+/// The kind of object that an event of `docker events` is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventKind {
@@ -43,7 +43,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// Returns the word in Docker's JSON.
+    /// Returns the kind as Docker's JSON has it, such as `container`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Container => "container",
@@ -53,18 +53,18 @@ impl EventKind {
     }
 }
 
-/// An event.
+/// An event of `docker events`, such as the start of a container. It serializes as dockerd's JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DockerEvent {
-    /// The kind of the object.
+    /// The kind of object that the event is about.
     pub kind: EventKind,
-    /// The action in Docker's words.
+    /// What happened, in Docker's words, such as `start` or `die`.
     pub action: String,
-    /// The object: a full ID, or an image's name.
+    /// The object: the full ID of a container or network, or the name or ID of an image.
     pub id: String,
-    /// Further attributes, including `name` and a container's `image`.
+    /// Further data by name, such as the object's `name`, a container's `image` and its labels.
     pub attributes: BTreeMap<String, String>,
-    /// The time since 1970.
+    /// When the event happened, as the time since 1970.
     pub at: Duration,
 }
 
@@ -121,7 +121,7 @@ impl Serialize for DockerEvent {
     }
 }
 
-/// The past events and the channel of new ones. Cheap to clone.
+/// The last 256 events, and the channel on which subscribers receive new ones. Clones are the same channel.
 #[derive(Clone, Debug)]
 pub struct Events(Arc<Hub>);
 
@@ -141,7 +141,7 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Sends an event to present and future subscribers.
+    /// Sends an event to all present subscribers, and stores it for those that subscribe later.
     pub fn tell(&self, event: DockerEvent) {
         let event = Arc::new(event);
         let mut past = self.past();
@@ -154,7 +154,7 @@ impl Events {
         let _ = self.0.sender.send(event);
     }
 
-    /// Sends an event that happened now.
+    /// Sends an event whose time is the present, like [`Events::tell`].
     pub fn tell_now(
         &self,
         kind: EventKind,
@@ -171,8 +171,9 @@ impl Events {
         });
     }
 
-    /// Subscribes to events, and returns the past events that are kept, and a receiver of all later
-    /// ones, without gap or repetition.
+    /// Subscribes to events. Returns the stored past events, the oldest first, and a receiver of all later ones; no
+    /// event is missing between them or in both. A receiver that lags more than 1,024 events behind loses the
+    /// oldest of them.
     pub fn listen(&self) -> (Vec<Arc<DockerEvent>>, broadcast::Receiver<Arc<DockerEvent>>) {
         let past = self.past();
         let receiver = self.0.sender.subscribe();

@@ -1,4 +1,4 @@
-//! Execs: `docker exec` and `docker top`.
+//! Execs (further processes in a running container): `docker exec` and `docker top`.
 
 mod carry;
 mod register;
@@ -39,6 +39,7 @@ const CONSOLE: TerminalSize = TerminalSize {
     columns: 80,
 };
 
+/// Returns the routes of execs and of `docker top`.
 pub fn routes() -> Router<Docker> {
     Router::new()
         .route("/containers/{container}/exec", routing::post(create))

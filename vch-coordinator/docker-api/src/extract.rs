@@ -1,4 +1,4 @@
-//! Extractors of request data, with dockerd's messages for invalid data.
+//! Extractors, by which handlers get the data of a request. Data that are not valid get dockerd's error messages.
 
 use super::preflight::Parsed;
 use axum::{
@@ -13,8 +13,8 @@ use serde::{Serialize, de::DeserializeOwned};
 /// The maximum number of parameters in a query.
 const MAX_PARAMETERS: usize = 64;
 
-/// A JSON request body, which `preflight` has checked, or a JSON response, which ends with a
-/// newline as dockerd's.
+/// The JSON body of a request or a response. A request's body is checked before its handler runs, and converted by
+/// Go's rules ([`docker_model::json::typed`]). A response ends with a newline, as dockerd's.
 pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Json<T> {
@@ -41,14 +41,15 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// Serializes a value as a line of a stream; `None` if it cannot be serialized.
+/// Serializes a value as a line of a stream, with a newline at its end; `None` if the value cannot be serialized.
 pub fn json_line(value: &impl Serialize) -> Option<Bytes> {
     let mut text = serde_json::to_vec(value).ok()?;
     text.push(b'\n');
     Some(text.into())
 }
 
-/// The parameters in a request's path.
+/// The parameters in the path of a request, such as the name in `/networks/{network}`. A parameter that cannot be
+/// converted to `T` gets 400 in dockerd's form.
 pub struct Path<T>(pub T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
@@ -61,27 +62,27 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The parameters of a query as they were given.
+/// The parameters in the query of a request, `?name=value&…`, in their order. A request may have at most 64.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Returns the first parameter of this name; `None` if it is missing or empty, which are the
-    /// same for dockerd.
+    /// Returns the value of the first parameter of this name; `None` if the request does not have it, or if it is
+    /// empty. dockerd treats both the same.
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut named = self.0.iter().filter(|(key, _)| key == name);
         let (_, value) = named.next()?;
         Some(value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// Returns all parameters of this name.
+    /// Returns the values of all parameters of this name, in their order; empty values are included.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = self.0.iter().filter(move |(key, _)| key == name);
         named.map(|(_, value)| value.as_str())
     }
 
-    /// Returns the value of a boolean parameter, as dockerd parses most of them: false if it is
-    /// missing, empty, `0`, `no`, `false` or `none`, and true otherwise.
+    /// Returns the value of a boolean parameter: false if it is missing, empty, `0`, `no`, `false` or `none`, and
+    /// true otherwise. dockerd parses most of its parameters in this way.
     pub fn flag(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| {
             let value = value.trim().to_ascii_lowercase();

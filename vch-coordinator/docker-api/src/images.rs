@@ -1,7 +1,7 @@
-//! Images: pull, load, list, inspect, tag, remove.
+//! Images: pull, import, load, list, inspect, tag, remove, and the disk usage of the VCH.
 //!
-//! The image store's unprivileged process parses incoming data. Its progress is sent to the client as it
-//! arrives, one JSON line each.
+//! The image store's unprivileged process parses incoming data. Its progress is sent to the client as it arrives,
+//! one JSON line each.
 
 mod distribution;
 mod login;
@@ -39,6 +39,7 @@ use vch_image_store::{
     store::{Removed, Use},
 };
 
+/// Returns the routes of images, and of `docker login` and `docker system df`.
 pub fn routes() -> Router<Docker> {
     Router::new()
         .route("/auth", routing::post(login::login))
@@ -55,16 +56,16 @@ pub fn routes() -> Router<Docker> {
 }
 
 impl Docker {
-    /// Returns the data that a container of the image inherits.
+    /// Returns the settings that a container inherits from the image with this name or ID.
     ///
     /// # Errors
-    /// Returns 404 if there is no such image.
+    /// Returns 404 if no image has it, and 400 if it is not valid or several images' IDs begin with it.
     pub fn image(&self, name: &str) -> Result<create::Image, DockerError> {
         Ok(shown::for_container(&*self.images.find(name)?))
     }
 
-    /// Returns the descriptor of a container's image; `None` if the image was removed or the
-    /// version does not show it.
+    /// Returns the descriptor (media type, digest, size, platform) of the manifest of the image with this ID;
+    /// `None` if the image was removed or the API version does not show descriptors.
     pub fn image_descriptor(&self, id: &str, version: Version) -> Option<Descriptor> {
         let image = self.images.find(id).ok()?;
         gates::IMAGE_DESCRIPTOR.then(version, platform_descriptor(&image))

@@ -1,5 +1,6 @@
-//! The Docker Engine API, a second interface to the same ledger. All data that it shows come from
-//! the ledger's rows, the containers' documents and the images; it has no state of its own.
+//! The Docker Engine API, versions 1.24 to 1.51, so that the docker CLI and other Docker clients can use a VCH. It
+//! is a second interface beside the native API (`control-api`). All data that it shows come from the ledger (the
+//! stored networks, containers and addresses) and the images; only recent events and execs are kept in memory.
 //!
 //! ```text
 //!   docker CLI ──TLS or Unix socket──► server ──► version (off the path) ──► router ──► handlers
@@ -7,8 +8,8 @@
 //!        events ◄── ledger's changes, Runtime's events              Requests, Runtime
 //! ```
 //!
-//! Versions 1.24 to 1.51; each handler takes its request's [`docker_model::Version`]. Errors are
-//! [`DockerError`]s with dockerd's messages. `unsupported` refuses features that a VCH lacks, by name.
+//! Each handler takes its request's [`docker_model::Version`]. Errors are [`DockerError`]s with dockerd's messages.
+//! The module `unsupported` refuses features that a VCH lacks, by name.
 
 mod containers;
 pub mod events;
@@ -49,29 +50,31 @@ use vch_runtime::{Runtime, Tasks};
 /// Handlers of images, whose bodies are streams, have their own limits.
 const MAX_BODY: usize = 64 << 10;
 
-/// The state that the handlers share.
+/// The state that all handlers of the API share. The coordinator makes it once, for [`router`] and [`follow`].
+/// Clones share the same state.
 #[derive(Clone)]
 pub struct Docker {
-    /// Carries out commands, and reads the ledger.
+    /// Carries out commands about networks and containers, and reads the ledger, the stored state of both.
     pub requests: Requests,
-    /// Starts and changes containers.
+    /// Creates, starts, stops and removes containers.
     pub runtime: Runtime,
-    /// The images of containers.
+    /// The stored images.
     pub images: vch_image_store::Store,
-    /// The execs.
+    /// The execs (`docker exec`) since the coordinator's start.
     pub execs: Execs,
-    /// The VCH's identity.
+    /// The VCH's identity, which `docker info` shows.
     pub vch: VchId,
-    /// The machine that the VCH runs on.
+    /// The machine that the VCH runs on, for `docker info` and `docker version`.
     pub machine: Arc<Machine>,
-    /// The events of the VCH.
+    /// The events that `docker events` shows.
     pub events: Events,
-    /// The tasks that outlive their requests: connections that were taken over, and processes that
-    /// are followed.
+    /// The tasks that outlive their requests: connections that became raw streams, and processes of execs whose end
+    /// is awaited. When the coordinator stops, it cancels them and waits for their end.
     pub tasks: Tasks,
 }
 
-/// Returns a router with all routes, each with and without a version in its path.
+/// Returns the HTTP router of the API: it has each route with and without a version in its path (`/v1.41/info`,
+/// `/info`). Other paths get dockerd's 404.
 pub fn router(docker: Docker) -> Router {
     let routes = Router::new()
         .route("/_ping", routing::get(system::ping))
@@ -99,7 +102,8 @@ pub fn router(docker: Docker) -> Router {
     Router::new().fallback(move |request: Request| answer(routes.clone(), request))
 }
 
-/// Runs the background work of the API until the coordinator stops.
+/// Turns changes of the ledger and events of containers into the events of `docker events`, until the coordinator
+/// stops. The coordinator runs it once, beside the router.
 pub async fn follow(docker: Docker) {
     events::follow(docker.events, docker.requests.ledger_handle, docker.runtime).await;
 }

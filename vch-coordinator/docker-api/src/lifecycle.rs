@@ -21,6 +21,7 @@ use vch_engine::RequestError;
 use vch_ledger::{Command, ContainerId, ContainerName, ContainerRef, Refusal};
 use vch_runtime::{RuntimeError, Stop, Until, event::ContainerAction, signal_number};
 
+/// Returns the routes that change a container's run: start, stop, kill, restart, rename, remove, wait.
 pub fn routes() -> Router<Docker> {
     let at = |rest: &str| format!("/containers/{{container}}{rest}");
     Router::new()
@@ -36,11 +37,12 @@ pub fn routes() -> Router<Docker> {
 }
 
 impl Docker {
-    /// Returns the ID of a container that a client names: by its name, with or without dockerd's
-    /// slash, or by its ID.
+    /// Returns the ID of the container that a client names: by its name, with or without a leading slash, by its
+    /// ID, or by the beginning of its ID.
     ///
     /// # Errors
-    /// Returns 404 if no container matches, and 400 if several IDs begin so.
+    /// Returns 404 if no container matches, 400 if the IDs of several containers begin so, and 503 if the
+    /// coordinator is stopping.
     pub async fn container(&self, named: &str) -> Result<ContainerId, DockerError> {
         let bare = named.strip_prefix('/').unwrap_or(named);
         let container = ContainerRef::from(bare);

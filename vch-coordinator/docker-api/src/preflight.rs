@@ -60,7 +60,8 @@ const MAY_BE_EMPTY: [&str; 4] = [
     "/containers/{container}/update",
 ];
 
-/// A request's JSON body; `null` if it has none.
+/// The JSON body of a request, as it was checked; null if the request has none. A large body also holds one of the
+/// few permits for large bodies, until it is dropped.
 #[derive(Clone)]
 pub struct Parsed {
     value: Value,
@@ -68,13 +69,14 @@ pub struct Parsed {
 }
 
 impl Parsed {
-    /// Returns the value.
+    /// Returns the JSON value of the body.
     pub fn into_value(self) -> Value {
         self.value
     }
 }
 
-/// The permits for large bodies.
+/// The permits for large bodies: four at once, since a parsed body takes about 32 times its length. Clones share
+/// the same permits.
 #[derive(Clone)]
 pub struct Room(Arc<Semaphore>);
 
@@ -84,10 +86,11 @@ impl Default for Room {
     }
 }
 
-/// Removes the version and a trailing slash from the path.
+/// Removes the API version and a trailing slash from a request's path, and turns a request that was marked for a
+/// raw stream back into a POST.
 ///
 /// # Errors
-/// Returns dockerd's error if the version is not supported.
+/// Returns 400 if the version is not supported.
 pub fn addressed(mut request: Request) -> Result<Request, DockerError> {
     // `server` marks a request in this way that starts a raw stream without an upgrade.
     if request.method() == Method::CONNECT {
@@ -129,7 +132,8 @@ fn without_slash(uri: &Uri) -> Option<String> {
     })
 }
 
-/// Reads and checks the body of a request whose route has a JSON body.
+/// Reads and checks the JSON body of a request, and stores it for the handler. Requests whose route has no JSON
+/// body are passed on unchanged. A middleware of the router.
 pub async fn checked(
     State(room): State<Room>,
     path: MatchedPath,

@@ -1,8 +1,8 @@
-//! The listeners of the Docker API: the Docker endpoint by TCP and mutual TLS, and a Unix socket.
+//! The listeners of the Docker API: the Docker endpoint by TCP with mutual TLS, and a Unix socket.
 //!
-//! The TCP socket is bound to the endpoint's address *and* interface (`SO_BINDTODEVICE`): a packet that
-//! arrives on another interface, even for that address, finds no listener. Without certificates there is no
-//! TCP listener, since a client of this API controls the whole VCH.
+//! The TCP socket is bound to the endpoint's address *and* interface (`SO_BINDTODEVICE`): a packet that arrives on
+//! another interface, even for that address, finds no listener. Without certificates the TCP listener does not
+//! exist, since a client of this API controls the whole VCH.
 
 use crate::raw::{MAX_HEAD, MAX_HEADERS, RawStarts};
 use axum::Router;
@@ -17,42 +17,42 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio_util::sync::CancellationToken;
 use vch_http::{Certificates, Head, Server, TlsError, TlsFiles};
 
-/// The maximum number of connections of each listener at once: each `docker run`, `logs -f` and
-/// `events` holds one or two. TCP clients count only after the TLS handshake.
+/// The maximum number of connections of each listener at once. A `docker run`, `logs -f` or `events` holds one or
+/// two. A TCP client counts only after its TLS handshake.
 pub const MAX_CONNECTIONS: usize = 1_024;
 const BACKLOG: u32 = 1_024;
 
-/// The TCP endpoint of the Docker API.
+/// Where the Docker API listens by TCP, from the coordinator's configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct TcpEndpoint<'a> {
-    /// The interface.
+    /// The network interface that clients must arrive on.
     pub interface: &'a InterfaceName,
-    /// An address of that interface, and the port.
+    /// An address of that interface, and the port to listen at.
     pub address: SocketAddr,
-    /// The certificates.
+    /// The files of the server's certificate and key, and of the CA that signs clients' certificates.
     pub tls: &'a TlsFiles,
 }
 
 /// Why a listener of the Docker API cannot be opened.
 #[derive(Debug, Error)]
 pub enum DockerListenError {
-    /// A certificate is not usable.
+    /// A certificate or key cannot be read or used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The endpoint's address and interface cannot be listened on.
+    /// The TCP endpoint cannot be listened at.
     #[error(
         "cannot listen on {address} of {interface}: free the port, or set another `docker_endpoint.port`"
     )]
     Tcp {
-        /// The address.
+        /// The address and port.
         address: SocketAddr,
         /// The interface.
         interface: String,
-        /// The error of listening.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
-    /// The Unix socket cannot be listened on.
+    /// The Unix socket cannot be listened at.
     #[error(
         "cannot listen on {}: set `docker_endpoint.socket` to a path in a folder that can be written",
         path.display()
@@ -60,23 +60,24 @@ pub enum DockerListenError {
     Unix {
         /// The path of the socket.
         path: PathBuf,
-        /// The error of listening.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
 }
 
-/// The listeners of the Docker API, open but not served yet.
+/// The open listeners of the Docker API. Clients can connect, and are answered once [`Listeners::serve`] runs.
 pub struct Listeners {
     tcp: Option<(TcpListener, Certificates)>,
     unix: Option<UnixListener>,
 }
 
 impl Listeners {
-    /// Opens the TCP endpoint and the Unix socket, if they are given.
+    /// Opens the TCP endpoint and the Unix socket; `None` leaves the listener out.
     ///
     /// # Errors
-    /// Returns [`DockerListenError`] if a certificate can't be read or a listener can't be opened. None is open then.
+    /// Returns [`DockerListenError`] if a certificate cannot be read or a listener cannot be opened. No listener is
+    /// open then.
     pub fn open(
         tcp: Option<TcpEndpoint<'_>>,
         socket: Option<&Path>,
@@ -97,19 +98,20 @@ impl Listeners {
         Ok(Self { tcp, unix })
     }
 
-    /// Returns whether a listener is open.
+    /// Returns whether at least one listener is open.
     pub fn are_open(&self) -> bool {
         self.tcp.is_some() || self.unix.is_some()
     }
 
-    /// Returns the certificates, which can be reloaded; `None` if there is no TCP listener.
+    /// Returns the certificates of the TCP listener, through which the coordinator reloads them; `None` without a
+    /// TCP listener.
     pub fn certificates(&self) -> Option<Certificates> {
         let (_, certificates) = self.tcp.as_ref()?;
         Some(certificates.clone())
     }
 
-    /// Serves the listeners until `stop`. Requests that are under way then get a moment to
-    /// complete.
+    /// Answers the requests of all listeners with `app`, the router of the API, until `stop` is cancelled. Requests
+    /// that are under way then get a moment to complete.
     pub async fn serve(self, app: Router, stop: CancellationToken) {
         let head = Head {
             bytes: MAX_HEAD,

@@ -1,8 +1,8 @@
-//! A container's streams by a client's connection: attach, logs, resize.
+//! The streams of a container and a client: attach, logs, and the size of the terminal.
 //!
-//! A connection whose request asks for it (`Upgrade: tcp`) is taken over and transfers bytes in both
-//! directions; otherwise the output is an ordinary response body. Without a terminal each piece has dockerd's
-//! header of 8 bytes: stream, three zeroes, length (big endian).
+//! A connection whose request asks for it (`Upgrade: tcp`) becomes a raw stream in both directions; otherwise the
+//! output is an ordinary response body. Without a terminal each piece of output has dockerd's header of 8 bytes:
+//! the stream (1 or 2), three zeroes, and the length (big endian).
 
 mod detach;
 mod hijack;
@@ -32,6 +32,7 @@ use tokio::io::AsyncWriteExt;
 use vch_runtime::{Attached, ContainerSnapshot, RuntimeError, event::ContainerAction};
 use vch_shim::log::{Position, Reader};
 
+/// Returns the routes of a container's streams: attach, logs and resize.
 pub fn routes() -> Router<Docker> {
     let at = |rest: &str| format!("/containers/{{container}}{rest}");
     Router::new()
@@ -40,11 +41,14 @@ pub fn routes() -> Router<Docker> {
         .route(&at("/resize"), routing::post(resize))
 }
 
-/// Which streams a client requests, and whether they are multiplexed.
+/// The output streams that a client asks for, and their form.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
+    /// Whether the client gets standard output.
     pub out: bool,
+    /// Whether the client gets standard error.
     pub err: bool,
+    /// Whether the process has a terminal: its output is then one raw stream, without headers.
     pub terminal: bool,
 }
 
@@ -58,7 +62,7 @@ impl Shape {
         }
     }
 
-    /// Returns whether the client requests a stream.
+    /// Returns whether the client asked for a stream.
     pub fn wants(self, stream: Output) -> bool {
         match stream {
             Output::Stdout => self.out,
@@ -66,7 +70,7 @@ impl Shape {
         }
     }
 
-    /// Returns a piece of output in the requested form; `None` for a stream that was not requested.
+    /// Returns a piece of output in the form that the client gets; `None` for a stream that it did not ask for.
     pub fn framed(self, stream: Output, bytes: &[u8]) -> Option<Vec<u8>> {
         if !self.wants(stream) {
             return None;
@@ -85,7 +89,7 @@ impl Shape {
         Some(piece)
     }
 
-    /// Returns the content type, which versions before 1.42 do not distinguish.
+    /// Returns the content type of the output, raw or multiplexed, for a client of an API version.
     pub fn kind(self, version: Version) -> HeaderValue {
         HeaderValue::from_static(
             if self.terminal || !gates::MULTIPLEXED_STREAM.is_open(version) {
@@ -229,10 +233,10 @@ async fn carry(
     left
 }
 
-/// Parses `h` and `w` of a request.
+/// Parses a terminal size: the parameters `h` (rows) and `w` (columns) of a request.
 ///
 /// # Errors
-/// Returns dockerd's error if they are not sizes.
+/// Returns 400 if a parameter is missing or not a number of 0 to 65,535.
 pub fn size(parameters: &Parameters) -> Result<TerminalSize, DockerError> {
     let number = |name: &str, what: &str| {
         let text = parameters.get(name).unwrap_or_default();

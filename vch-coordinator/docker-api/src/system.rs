@@ -1,4 +1,4 @@
-//! Information about the VCH and its machine.
+//! The VCH and its machine: `GET /info`, `GET /version` and `/_ping`.
 
 use super::{Docker, Json};
 use axum::{
@@ -19,7 +19,8 @@ use std::{fs, path::PathBuf};
 const SERVER: &str = concat!("vch-coordinator/", env!("CARGO_PKG_VERSION"), " (linux)");
 const KIB: u64 = 1024;
 
-/// The machine that the VCH runs on, as it was when the coordinator started.
+/// The machine that the VCH runs on, as it was when the coordinator started: host name, kernel, operating system,
+/// memory and processors.
 #[derive(Clone, Debug)]
 pub struct Machine {
     hostname: String,
@@ -32,7 +33,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Reads /proc (proc(5)) and os-release(5). Data that they lack are empty.
+    /// Reads the machine's data from /proc (proc(5)) and os-release(5). Data that these files lack are empty or 0.
+    /// `state_dir` is the coordinator's state directory.
     pub fn observe(state_dir: PathBuf) -> Self {
         let line = |path: &str| {
             let text = fs::read_to_string(path).unwrap_or_default();
@@ -61,7 +63,7 @@ impl Machine {
     }
 }
 
-/// Adds dockerd's headers to a response.
+/// Adds dockerd's headers to a response: `Server`, `Api-Version`, `Ostype` and `Docker-Experimental`.
 pub async fn with_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let mut set = |name: &'static str, value: &'static str| {
@@ -74,7 +76,7 @@ pub async fn with_headers(mut response: Response) -> Response {
     response
 }
 
-/// Handles `GET` and `HEAD` of `/_ping`.
+/// Handles `GET` and `HEAD` of `/_ping`, by which clients find the API version.
 pub async fn ping(method: Method) -> Response {
     let kind = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
     let headers = [
@@ -89,10 +91,15 @@ pub async fn ping(method: Method) -> Response {
     response
 }
 
+/// Handles `GET /version` (`docker version`).
 pub async fn version(State(docker): State<Docker>) -> Response {
     Json(VersionInfo::of(&docker.machine.kernel)).into_response()
 }
 
+/// Handles `GET /info` (`docker info`).
+///
+/// # Errors
+/// Returns 503 if the coordinator is stopping.
 pub async fn info(State(docker): State<Docker>, version: Version) -> Result<Response, DockerError> {
     let counts = docker.requests.ledger_handle.read(|ledger| {
         let running = ledger.containers().filter(|one| one.runs()).count();

@@ -44,8 +44,8 @@ const OF_MANAGERS: [&str; 13] = [
     "/configs/{*rest}",
 ];
 
-/// Returns the routes of unsupported features, and the empty answers about the build cache, for
-/// which clients ask in passing.
+/// Returns the routes of features that a VCH lacks, each of which refuses its feature by name; and the routes of
+/// the build cache, which answer that it is empty, since clients ask for it along with other objects.
 pub fn routes() -> Router<Docker> {
     let mut routes = Router::new();
     for (feature, paths, remedy) in MISSING {

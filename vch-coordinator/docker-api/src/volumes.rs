@@ -1,5 +1,5 @@
-//! Volumes, which are not supported yet: an invalid volume is refused as by dockerd, a valid one as
-//! an unsupported feature.
+//! Volumes, which a VCH does not support: a request for a volume that is not valid is refused as by dockerd, any
+//! other one as an unsupported feature. The list of volumes is empty.
 
 use super::{Docker, Json, Parameters, Path};
 use axum::{
@@ -15,6 +15,7 @@ use docker_model::{
 };
 use serde::Deserialize;
 
+/// Returns the routes of volumes.
 pub fn routes() -> Router<Docker> {
     Router::new()
         .route("/volumes", get(list))

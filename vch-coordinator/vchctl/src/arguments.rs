@@ -43,11 +43,12 @@ pub struct Arguments {
     /// The output format
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+    /// The command to carry out
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// The output format.
+/// The format in which `vchctl` prints answers (`--format`).
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Aligned columns, for people
@@ -56,6 +57,7 @@ pub enum Format {
     Json,
 }
 
+/// The commands of `vchctl`.
 #[derive(Subcommand)]
 pub enum Command {
     /// Create, show, change and remove networks

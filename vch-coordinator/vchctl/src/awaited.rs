@@ -1,8 +1,9 @@
-//! Explains why a container is not ready.
+//! Explains why a container is not ready, for `vchctl container wait`.
 
 use control_api::shape::{Container, Endpoint, EndpointState};
 
-/// Returns one line for each thing that the container still lacks or that failed, with a remedy.
+/// Returns one line for each reason that a container is not ready: what it still lacks or what failed, with a
+/// remedy.
 pub fn lines(container: &Container) -> Vec<String> {
     if container.incarnation.is_none() {
         let name = &container.name;

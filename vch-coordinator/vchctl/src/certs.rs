@@ -41,15 +41,15 @@ pub struct Certs {
 /// Why certificates could not be created.
 #[derive(Debug, Error)]
 pub enum CertsError {
-    /// A directory that would be written exists already.
+    /// A directory that would be written exists already; nothing was written.
     #[error("{} is there already: remove it, or write another --dir; nothing was written", .0.display())]
     Exists(PathBuf),
     /// A file or directory cannot be written.
     #[error("cannot write {}: write a --dir in a folder that can be written", path.display())]
     Write {
-        /// The path.
+        /// The path of the file or directory.
         path: PathBuf,
-        /// The error of writing.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },

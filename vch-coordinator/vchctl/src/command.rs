@@ -1,4 +1,4 @@
-//! Carries out the commands: each arm of a `match` sends a request and prints the answer.
+//! Carries out the commands of `vchctl`: each arm of a `match` sends a request and prints the answer.
 
 use crate::{
     arguments::{Arguments, Command, Container, Format, Network, Port, Rate},
@@ -10,21 +10,22 @@ use control_api::{
 };
 use serde::Serialize;
 
-/// The result of a command that was carried out.
+/// The result of a command that the coordinator carried out. It decides about the exit code.
 pub enum Outcome {
-    /// The change is in force.
+    /// The change is in force, or the command changed nothing.
     Done,
-    /// The change is committed, but the agent has not applied it yet.
+    /// The change is stored, but the agent in the container's VM has not applied it yet.
     Pending,
 }
 
 type Result<T> = std::result::Result<T, ClientError>;
 
-/// Sends the request of a command to the coordinator and prints the answer.
+/// Sends the request of a command to the coordinator, and prints the answer as a table or as JSON.
 ///
 /// # Errors
-/// Returns [`ClientError`] if the coordinator is not reachable, refuses the request or gives an
-/// unexpected answer.
+/// Returns [`ClientError::Unreachable`] if no coordinator answers at the socket, [`ClientError::Refused`] if it
+/// refuses the request, [`ClientError::Broken`] if the connection breaks, and [`ClientError::Answer`] if the answer
+/// is not as expected.
 pub async fn run(arguments: &Arguments) -> Result<Outcome> {
     let client = Client::new(&arguments.socket);
     let format = arguments.format;

@@ -1,4 +1,4 @@
-//! Prints answers as aligned columns.
+//! Prints the coordinator's answers as aligned columns, for people.
 
 use comfy_table::{Table, presets};
 use control_api::shape;
@@ -6,6 +6,7 @@ use control_api::shape;
 /// The number of digits of an ID that are shown, as in Docker.
 const SHORT_ID: usize = 12;
 
+/// Prints networks, one line each.
 pub fn networks(list: &[shape::Network]) {
     let rows = list.iter().map(|network| {
         [
@@ -30,6 +31,7 @@ pub fn networks(list: &[shape::Network]) {
     );
 }
 
+/// Prints a network with its subnets, settings and endpoints.
 pub fn network(one: &shape::Network) {
     let mut facts = vec![
         ["Name", &one.name].map(str::to_owned),
@@ -75,6 +77,7 @@ pub fn network(one: &shape::Network) {
     }
 }
 
+/// Prints containers, one line each.
 pub fn containers(list: &[shape::Container]) {
     let rows = list.iter().map(|container| {
         let addresses = container.endpoints.iter().map(|(network, endpoint)| {
@@ -102,6 +105,7 @@ pub fn containers(list: &[shape::Container]) {
     );
 }
 
+/// Prints a container with its ports, endpoints and the state of its agent.
 pub fn container(one: &shape::Container) {
     let session = &one.session;
     let mut facts = vec![
@@ -144,6 +148,8 @@ pub fn container(one: &shape::Container) {
     }
 }
 
+/// Prints what the program that starts a container's VM needs: its new run's identity, its agent's channel and its
+/// endpoints.
 pub fn started(started: &shape::Started) {
     print_facts(vec![
         ["ID", &started.id].map(str::to_owned),
@@ -156,6 +162,7 @@ pub fn started(started: &shape::Started) {
     }
 }
 
+/// Prints endpoints (containers' connections to networks), one line each.
 pub fn endpoints<'a>(list: impl IntoIterator<Item = &'a shape::Endpoint>) {
     let rows = list.into_iter().map(|endpoint| {
         [
@@ -184,6 +191,7 @@ pub fn endpoints<'a>(list: impl IntoIterator<Item = &'a shape::Endpoint>) {
     );
 }
 
+/// Prints published ports that are in force, one line each.
 pub fn bindings(list: &[shape::Binding]) {
     let rows = list.iter().map(|one| {
         let address = one.address.as_deref().unwrap_or("external");
@@ -205,6 +213,7 @@ pub fn bindings(list: &[shape::Binding]) {
     print(["VCH PORT", "CONTAINER", "PORT", "NETWORK", "FROM"], rows);
 }
 
+/// Prints the external networks that a reload of the configuration added, changed and removed.
 pub fn reloaded(done: &shape::Reloaded) {
     let lines = [
         ("added", &done.added),
@@ -221,6 +230,7 @@ pub fn reloaded(done: &shape::Reloaded) {
     }
 }
 
+/// Prints the phases of a container's last start, each with its duration in milliseconds.
 pub fn trace(phases: &[shape::Phase]) {
     let first = phases.first().map_or(0, |phase| phase.at_us);
     let mut last = first;
@@ -238,6 +248,7 @@ pub fn trace(phases: &[shape::Phase]) {
     print(["PHASE", "AFTER MS", "TOOK MS", "GUEST'S CLOCK MS"], rows);
 }
 
+/// Prints the coordinator's state and its warnings.
 pub fn status(status: &shape::Status) {
     let mut facts = vec![
         [

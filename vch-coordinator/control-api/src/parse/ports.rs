@@ -13,8 +13,12 @@ const MAX_RANGE: usize = 1_024;
 
 const REMEDY: &str = "write [address:][host port:]container port[/protocol], as in 80, 8080:80, 192.0.2.7:8080:80/udp, [2001:db8::7]:8080:80 or 8000-8010:80-90";
 
-/// Parses published ports; a range gives one for each port. If `clients` is not empty, only these
-/// subnets may use them.
+/// Parses the text of a port to publish, such as `8080:80/tcp`. A range gives one port for each of its numbers. If
+/// `clients` is not empty, only clients in these subnets may use the ports. `field` is the field's name for the
+/// error.
+///
+/// # Errors
+/// Returns 400 if the text is not valid, or its ranges have different lengths or too many ports.
 pub fn published(field: &str, text: &str, clients: &[IpNet]) -> Parsed<Vec<ContainerPort>> {
     let refuse = |remedy: &str| ApiError::invalid(field, text, remedy);
     let (body, protocol) = protocol(field, text)?;
@@ -53,7 +57,11 @@ pub fn published(field: &str, text: &str, clients: &[IpNet]) -> Parsed<Vec<Conta
     Ok(inside.enumerate().map(port).collect())
 }
 
-/// Parses exposed ports: `container[-container][/protocol]`.
+/// Parses the text of a port to expose: `80`, `80/udp` or `8000-8010/tcp`. `field` is the field's name for the
+/// error.
+///
+/// # Errors
+/// Returns 400 if the text is not valid, or the range has too many ports.
 pub fn exposed(field: &str, text: &str) -> Parsed<Vec<ContainerPort>> {
     let (body, protocol) = protocol(field, text)?;
     let ports = range(field, text, body)?;

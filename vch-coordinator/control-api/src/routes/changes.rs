@@ -1,4 +1,4 @@
-//! The stream of changes: a JSON line for each transaction.
+//! The stream of changes, `GET /v1/changes`: a JSON line for each transaction of the ledger.
 
 use super::{Api, ApiError};
 use crate::{NetworkOptions, shape, view::row};
@@ -13,18 +13,23 @@ use std::{convert::Infallible, sync::Arc};
 use vch_ledger::Revision;
 use vch_store::{Changes, ChangesError, Logged};
 
+/// The query parameters of `GET /v1/changes`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct From {
-    /// The revision after which the changes begin.
+    /// The revision (number of a transaction) after which the changes begin; 0 for all.
     from: u64,
-    /// Whether to wait for further changes; otherwise the answer ends with the present ones.
+    /// Whether to wait for further changes; otherwise the answer ends with the newest transaction.
     #[serde(default)]
     follow: bool,
 }
 
-/// Streams the transactions after a revision, one line each. If the stream cannot continue, its
-/// last line is a [`shape::Problem`].
+/// Handles `GET /v1/changes`: streams the transactions after a revision, one line each. If the stream cannot
+/// continue, its last line is a [`shape::Problem`].
+///
+/// # Errors
+/// Returns 400 if a parameter is not valid, 410 if the transactions are no longer kept, and 503 if the coordinator
+/// is stopping.
 pub async fn follow_changes(
     State(api): State<Api>,
     query: Result<Query<From>, QueryRejection>,

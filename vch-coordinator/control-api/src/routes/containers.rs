@@ -1,4 +1,4 @@
-//! Containers and their lifecycle.
+//! The handlers for containers: add, list, inspect, start, stop, rename, remove, and wait for readiness.
 
 use super::{Api, ApiError, Body, Made, Path, Reply, answer, made, removed};
 use crate::{parse, shape, view::ContainerRows};
@@ -18,6 +18,10 @@ use vch_network::tether::Readiness;
 /// The maximum time that a client may wait for readiness, in seconds.
 const MAX_WAIT: u32 = 600;
 
+/// Handles `GET /v1/containers`.
+///
+/// # Errors
+/// Returns 503 if the coordinator is stopping.
 pub async fn list_containers(State(api): State<Api>) -> Reply<Vec<shape::Container>> {
     let all = api.requests.ledger_handle.read(|ledger| {
         let rows = ledger
@@ -33,6 +37,10 @@ pub async fn list_containers(State(api): State<Api>) -> Reply<Vec<shape::Contain
     ))
 }
 
+/// Handles `GET /v1/containers/{container}`.
+///
+/// # Errors
+/// Returns 404 if the container does not exist, and 503 if the coordinator is stopping.
 pub async fn inspect_container(
     State(api): State<Api>,
     Path(container): Path<String>,
@@ -49,6 +57,10 @@ async fn look_at_container(api: &Api, container: ContainerRef) -> Result<Contain
     Ok(rows.await??)
 }
 
+/// Handles `POST /v1/containers`: adds a container that is on no network yet.
+///
+/// # Errors
+/// Returns 400 for a field that is not valid, 409 if the name is taken, and 503 if the coordinator is stopping.
 pub async fn add_container(
     State(api): State<Api>,
     body: Body<shape::AddContainer>,
@@ -62,13 +74,20 @@ pub async fn add_container(
     Ok(made(&outcome, rows.show(&api.requests.tether)))
 }
 
+/// The query parameters of `DELETE /v1/containers/{container}`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Removal {
+    /// Whether to remove a container that is connected to networks, too.
     #[serde(default)]
     force: bool,
 }
 
+/// Handles `DELETE /v1/containers/{container}`.
+///
+/// # Errors
+/// Returns 404 if the container does not exist, 409 if it is in use and `force` is not set, and 503 if the
+/// coordinator is stopping.
 pub async fn remove_container(
     State(api): State<Api>,
     Path(container): Path<String>,
@@ -86,8 +105,14 @@ pub async fn remove_container(
     Ok(Json(answer(&outcome, removed(&container))))
 }
 
-/// Begins a new run of a container. The request's body is ignored but read: otherwise the server
-/// could not keep the connection, and a client that is still sending the body would fail.
+/// Handles `POST /v1/containers/{container}/start`: begins a new run of a container in the ledger, which puts its
+/// names and ports in force. The program that runs the VM starts it afterwards. The request's body is ignored but
+/// read: otherwise the server could not keep the connection, and a client that is still sending the body would
+/// fail.
+///
+/// # Errors
+/// Returns 404 if the container does not exist, the ledger's refusal if it cannot start, and 503 if the coordinator
+/// is stopping.
 pub async fn start_container(
     State(api): State<Api>,
     Path(container): Path<String>,
@@ -114,14 +139,21 @@ pub async fn start_container(
     Ok(Json(answer(&outcome, started)))
 }
 
+/// The query parameters of `GET /v1/containers/{container}/wait`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Waiting {
-    /// How long to wait, in seconds.
+    /// How long to wait, in seconds, at most 600; 0 answers at once.
     #[serde(default)]
     timeout: u32,
 }
 
+/// Handles `GET /v1/containers/{container}/wait`: waits until the container's agent has reported that the network
+/// is configured or that it failed, or until the time is over, and then shows the container.
+///
+/// # Errors
+/// Returns 400 if the time is too long, 404 if the container does not exist, and 503 if the coordinator is
+/// stopping.
 pub async fn wait_container(
     State(api): State<Api>,
     Path(container): Path<String>,
@@ -160,6 +192,11 @@ async fn wait_until_ready(api: &Api, id: ContainerId) -> Result<(), ApiError> {
     }
 }
 
+/// Handles `GET /v1/containers/{container}/trace`: returns the phases of the container's last start with their
+/// times.
+///
+/// # Errors
+/// Returns 404 if the container does not exist, and 503 if the coordinator is stopping.
 pub async fn trace_container(
     State(api): State<Api>,
     Path(container): Path<String>,
@@ -177,7 +214,12 @@ pub async fn trace_container(
     Ok(Json(shown.collect()))
 }
 
-/// Ends a container's run. The request's body is ignored, as for a start.
+/// Handles `POST /v1/containers/{container}/stop`: ends a container's run in the ledger. The request's body is
+/// ignored, as for a start.
+///
+/// # Errors
+/// Returns 404 if the container does not exist, the ledger's refusal if it cannot be stopped, and 503 if the
+/// coordinator is stopping.
 pub async fn stop_container(
     State(api): State<Api>,
     Path(container): Path<String>,
@@ -187,6 +229,11 @@ pub async fn stop_container(
     carry_out(&api, command).await
 }
 
+/// Handles `POST /v1/containers/{container}/rename`.
+///
+/// # Errors
+/// Returns 400 if the name is not valid, 404 if the container does not exist, 409 if the name is taken, and 503 if
+/// the coordinator is stopping.
 pub async fn rename_container(
     State(api): State<Api>,
     Path(container): Path<String>,
@@ -199,6 +246,10 @@ pub async fn rename_container(
     carry_out(&api, command).await
 }
 
+/// Handles `POST /v1/containers/{container}/health`: stores the result of the container's health check.
+///
+/// # Errors
+/// Returns 404 if the container does not exist, and 503 if the coordinator is stopping.
 pub async fn set_health(
     State(api): State<Api>,
     Path(container): Path<String>,
@@ -211,7 +262,12 @@ pub async fn set_health(
     carry_out(&api, command).await
 }
 
-/// Limits one endpoint of a container, or all of them as one transaction.
+/// Handles `PUT /v1/containers/{container}/rate`: limits the traffic of one endpoint of a container, or of all of
+/// them in one transaction.
+///
+/// # Errors
+/// Returns 400 if the rate is not valid, 404 if the container or network does not exist, the ledger's refusal if
+/// the container is not on the network, and 503 if the coordinator is stopping.
 pub async fn set_rate(
     State(api): State<Api>,
     Path(container): Path<String>,

@@ -1,10 +1,15 @@
-//! Endpoints on networks.
+//! The handlers for endpoints (containers' connections to networks).
 
 use super::{Api, ApiError, Body, Made, Path, Reply, answer, made, removed};
 use crate::{parse, shape, view::EndpointView};
 use axum::{Json, extract::State};
 use vch_ledger::{Answer, Command, EndpointId};
 
+/// Handles `POST /v1/containers/{container}/endpoints`: connects a container to a network.
+///
+/// # Errors
+/// Returns 400 for a field that is not valid, 404 if the container or network does not exist, the ledger's refusal
+/// if the endpoint is not possible, and 503 if the coordinator is stopping.
 pub async fn connect(
     State(api): State<Api>,
     Path(container): Path<String>,
@@ -29,6 +34,11 @@ async fn show(api: &Api, endpoint: EndpointId) -> Result<shape::Endpoint, ApiErr
     Ok(endpoint.show(&api.requests.tether))
 }
 
+/// Handles `DELETE /v1/containers/{container}/endpoints/{network}`: disconnects a container from a network.
+///
+/// # Errors
+/// Returns 404 if the container or network does not exist, the ledger's refusal if the container is not on the
+/// network, and 503 if the coordinator is stopping.
 pub async fn disconnect(
     State(api): State<Api>,
     Path((container, network)): Path<(String, String)>,
@@ -47,6 +57,12 @@ pub async fn disconnect(
     Ok(Json(answer(&outcome, gone)))
 }
 
+/// Handles `PUT /v1/containers/{container}/endpoints/{network}/aliases`: replaces the additional names of a
+/// container on a network.
+///
+/// # Errors
+/// Returns 400 if an alias is not a host name, 404 if the container or network does not exist, the ledger's refusal
+/// if the container is not on the network, and 503 if the coordinator is stopping.
 pub async fn set_aliases(
     State(api): State<Api>,
     Path((container, network)): Path<(String, String)>,

@@ -1,4 +1,4 @@
-//! Networks.
+//! The handlers for networks: create, list, inspect, change, remove.
 
 use super::{Api, ApiError, Body, Made, Path, Reply, answer, made, removed};
 use crate::{
@@ -8,6 +8,10 @@ use crate::{
 use axum::{Json, extract::State};
 use vch_ledger::{Answer, Command, NetworkRef, Refusal};
 
+/// Handles `GET /v1/networks`.
+///
+/// # Errors
+/// Returns 503 if the coordinator is stopping.
 pub async fn list_networks(State(api): State<Api>) -> Reply<Vec<shape::Network>> {
     let all = api.requests.ledger_handle.read(|ledger| {
         let mut all: Vec<_> = ledger
@@ -25,6 +29,10 @@ pub async fn list_networks(State(api): State<Api>) -> Reply<Vec<shape::Network>>
     ))
 }
 
+/// Handles `GET /v1/networks/{network}`.
+///
+/// # Errors
+/// Returns 404 if the network does not exist, and 503 if the coordinator is stopping.
 pub async fn inspect_network(
     State(api): State<Api>,
     Path(network): Path<String>,
@@ -58,6 +66,11 @@ fn show_network(api: &Api, view: NetworkView) -> shape::Network {
     network
 }
 
+/// Handles `POST /v1/networks`: creates a bridge network.
+///
+/// # Errors
+/// Returns 400 for a field that is not valid, 409 if the name or a subnet is taken, and 503 if the coordinator is
+/// stopping.
 pub async fn create_network(
     State(api): State<Api>,
     body: Body<shape::CreateNetwork>,
@@ -75,6 +88,10 @@ pub async fn create_network(
     Ok(made(&outcome, body))
 }
 
+/// Handles `PUT /v1/networks/{network}/dns-ttl`: changes how long DNS clients may cache the network's names.
+///
+/// # Errors
+/// Returns 400 if the time is too long, 404 if the network does not exist, and 503 if the coordinator is stopping.
 pub async fn set_dns_ttl(
     State(api): State<Api>,
     Path(network): Path<String>,
@@ -92,6 +109,11 @@ pub async fn set_dns_ttl(
     Ok(Json(answer(&outcome, body)))
 }
 
+/// Handles `DELETE /v1/networks/{network}`.
+///
+/// # Errors
+/// Returns 404 if the network does not exist, the ledger's refusal if it is in use or cannot be removed, and 503 if
+/// the coordinator is stopping.
 pub async fn remove_network(
     State(api): State<Api>,
     Path(network): Path<String>,

@@ -1,4 +1,4 @@
-//! Published ports.
+//! The handlers for published ports.
 
 use super::{Api, ApiError, Body, Made, Path, Reply, answer, made};
 use crate::{
@@ -8,7 +8,11 @@ use crate::{
 use axum::{Json, extract::State};
 use vch_ledger::{Answer, Command, ContainerId, ContainerRef, Refusal};
 
-/// Lists the published ports of all containers, ordered by the VCH's port.
+/// Handles `GET /v1/ports`: lists the published ports that are in force, of all containers, ordered by the VCH's
+/// port.
+///
+/// # Errors
+/// Returns 503 if the coordinator is stopping.
 pub async fn list_ports(State(api): State<Api>) -> Reply<Vec<shape::Binding>> {
     let all = api.requests.ledger_handle.read(|ledger| {
         let bindings = ledger.bindings();
@@ -19,6 +23,10 @@ pub async fn list_ports(State(api): State<Api>) -> Reply<Vec<shape::Binding>> {
     Ok(Json(all.await?))
 }
 
+/// Handles `GET /v1/containers/{container}/ports`: lists the published ports of a container that are in force.
+///
+/// # Errors
+/// Returns 404 if the container does not exist, and 503 if the coordinator is stopping.
 pub async fn list_ports_of(
     State(api): State<Api>,
     Path(container): Path<String>,
@@ -31,6 +39,11 @@ pub async fn list_ports_of(
     Ok(Json(rows.await??))
 }
 
+/// Handles `POST /v1/containers/{container}/ports`: publishes and exposes further ports of a container.
+///
+/// # Errors
+/// Returns 400 if a port is not valid, 404 if the container does not exist, the ledger's refusal if a port of the
+/// VCH is taken, and 503 if the coordinator is stopping.
 pub async fn publish_ports(
     State(api): State<Api>,
     Path(container): Path<String>,
@@ -48,6 +61,11 @@ pub async fn publish_ports(
     Ok(made(&outcome, shown))
 }
 
+/// Handles `DELETE /v1/containers/{container}/ports`: withdraws ports of a container.
+///
+/// # Errors
+/// Returns 400 if a port is not valid, 404 if the container does not exist, the ledger's refusal if it does not
+/// have the port, and 503 if the coordinator is stopping.
 pub async fn unpublish_ports(
     State(api): State<Api>,
     Path(container): Path<String>,

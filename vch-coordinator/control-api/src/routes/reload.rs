@@ -1,4 +1,4 @@
-//! The reload of the configuration.
+//! The handler that reloads the configuration.
 
 use super::{Api, ApiError, Reply, answer};
 use crate::shape;
@@ -9,7 +9,11 @@ use axum::{
 };
 use vch_ledger::{Answer, NetworkId};
 
-/// Reloads the configuration. The request's body is ignored, as for a start.
+/// Handles `POST /v1/reload`: reloads the configuration file. The request's body is ignored, as for a start.
+///
+/// # Errors
+/// Returns 400 if the file cannot be applied, the ledger's refusal if a change of its networks is not possible, and
+/// 503 if the coordinator is stopping.
 pub async fn reload(
     State(api): State<Api>,
     _body: Result<Bytes, BytesRejection>,

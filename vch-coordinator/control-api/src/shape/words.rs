@@ -16,59 +16,59 @@ pub enum Driver {
     External,
     /// No link.
     Null,
-    /// A word of another release.
+    /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }
 
-/// From where a network is reachable.
+/// From where the containers on a network can be reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// From the VCH.
+    /// From the VCH and from other containers on the network.
     Bridge,
-    /// From external hosts.
+    /// From hosts outside the VCH.
     External,
-    /// From nowhere.
+    /// From nowhere: containers on the network have no interface.
     None,
-    /// From nowhere: the network is a template for other networks.
+    /// From nowhere: other networks take their configuration from this one, and it carries no containers.
     Configuration,
-    /// A word of another release.
+    /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }
 
-/// The kind of a network's row.
+/// The kind of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NetworkKind {
-    /// A bridge network.
+    /// A bridge of the VCH.
     Bridge,
-    /// The network of containers without a network.
+    /// The network `none`, for containers without a network.
     None,
-    /// An external network of the configuration.
+    /// A link to an external network, which the configuration names.
     External,
-    /// A template for other networks.
+    /// A configuration from which other networks are made; it carries no containers.
     Configuration,
-    /// A word of another release.
+    /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }
 
-/// The segment of a bridge network.
+/// Which bridge of the VCH carries a bridge network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Segment {
-    /// The network's own bridge.
+    /// A bridge that only this network uses.
     Dedicated,
-    /// The bridge of all shared networks.
+    /// The one bridge that all shared networks use; only their subnets differ.
     Shared,
-    /// A word of another release.
+    /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }
 
-/// Who assigns the addresses of an external network.
+/// Which side assigns the addresses of containers on an external network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Addressing {
@@ -76,7 +76,7 @@ pub enum Addressing {
     Static,
     /// A DHCP server on the network.
     Dhcp,
-    /// A word of another release.
+    /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }
@@ -85,69 +85,70 @@ pub enum Addressing {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Flows that a container began, and flows to its opened ports.
+    /// Connections that a container began, and connections to its published and exposed ports.
     Published,
     /// No traffic.
     Closed,
-    /// Flows that a container began.
+    /// Connections that a container began.
     Outbound,
-    /// Flows that a container began, and flows between containers of the network.
+    /// Connections that a container began, and connections between containers of the network.
     Peers,
     /// All traffic.
     Open,
-    /// A word of another release.
+    /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }
 
-/// Whether a container's agent has applied the newest spec.
+/// Whether a container's agent has applied the container's newest spec (the network configuration that its VM must
+/// have).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Readiness {
-    /// The newest report shows that the newest spec is applied and everything is up.
+    /// The agent reported that the newest spec is applied and every interface is up.
     Ready,
-    /// The agent has not reported that yet.
+    /// The agent has not reported about the newest spec yet.
     Pending,
-    /// A part was refused.
+    /// The agent reported that it could not apply a part of the newest spec.
     Failed,
-    /// A word of another release.
+    /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }
 
-/// The state of an endpoint in the guest.
+/// Whether an endpoint is configured in its VM, as the VM's agent reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EndpointState {
-    /// The endpoint is configured as in the spec, and up.
+    /// The interface is up, with the addresses and routes of the spec.
     Up,
-    /// The endpoint's NIC is not plugged yet.
+    /// The VM has no NIC for the endpoint yet.
     Waiting,
-    /// A part was refused.
+    /// The agent could not apply a part of the endpoint's configuration.
     Failed,
-    /// The agent does not support it.
+    /// The agent does not support a part of the endpoint's configuration.
     Unsupported,
-    /// No report about the endpoint has arrived yet.
+    /// The agent has not reported about the endpoint yet.
     Pending,
-    /// A word of another release.
+    /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }
 
-/// How an endpoint is attached to its container.
+/// The VCH's end of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Attachment {
-    /// A tap, which a VM opens.
+    /// A tap device, which the program that runs the VM opens.
     Tap,
-    /// One end of a veth pair, in a network namespace.
+    /// A veth pair, whose other end is in a network namespace.
     Veth,
-    /// A word of another release.
+    /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }
 
-/// The protocol of a port.
+/// The transport protocol of a port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
@@ -157,25 +158,25 @@ pub enum Protocol {
     Udp,
     /// SCTP.
     Sctp,
-    /// A word of another release.
+    /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }
 
-/// How far a request has come when it is answered.
+/// How far a change is when its request is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Progress {
-    /// The change is in force.
+    /// The change is in force: stored, applied on the VCH and, with a connected agent, confirmed by it.
     Done,
-    /// The change is committed and in force on the VCH, and not yet reported by the agent.
+    /// The change is stored and applied on the VCH, but the container's agent has not confirmed it yet.
     Pending,
-    /// A word of another release.
+    /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }
 
-/// The kind of a changed row.
+/// The kind of a row of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowKind {
@@ -185,15 +186,15 @@ pub enum RowKind {
     Container,
     /// A container's endpoint on a network.
     Endpoint,
-    /// An address that was released and is not assigned again yet.
+    /// An address that was released and is not assigned again for a while.
     RestingAddress,
-    /// The position at which the search for a subnet's next address continues.
+    /// Where the search for a subnet's next automatic address continues.
     AddressCursor,
     /// A published port that is in force.
     PortBinding,
-    /// A document of a container.
+    /// A text that the ledger stores for a container and does not read.
     Document,
-    /// A word of another release.
+    /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }

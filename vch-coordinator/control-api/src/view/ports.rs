@@ -1,12 +1,11 @@
-//! Converts ports to the API's types.
+//! Converts ports to the types of answers.
 
 use crate::shape;
 use std::net::IpAddr;
 use vch_ledger::{Container, ContainerPort, Ledger, PortBinding, Protocol, Publish};
 
-/// Returns the ports that a container exposes and publishes, as text. Published ports have the form
-/// of requests, followed by ` from CLIENTS` if only these subnets may use them; others end in `
-/// exposed`.
+/// Returns the ports that a container exposes and publishes, as text. A published port has the form of requests,
+/// followed by ` from CLIENTS` if only clients in these subnets may use it. An exposed port ends in ` exposed`.
 pub fn ports(container: &Container) -> Vec<String> {
     container.ports.iter().map(port).collect()
 }
@@ -40,7 +39,7 @@ fn port(port: &ContainerPort) -> String {
     text
 }
 
-/// Returns a published port that is in force; `None` while its container is being removed.
+/// Returns a published port as the API shows it; `None` if the ledger has no such container or endpoint any more.
 pub fn binding(ledger: &Ledger, binding: &PortBinding) -> Option<shape::Binding> {
     let endpoint = ledger.endpoint(binding.endpoint)?;
     Some(shape::Binding {
@@ -55,7 +54,7 @@ pub fn binding(ledger: &Ledger, binding: &PortBinding) -> Option<shape::Binding>
     })
 }
 
-/// Returns the protocol of a port.
+/// Returns the protocol of a port as the API shows it.
 pub fn protocol(protocol: Protocol) -> shape::Protocol {
     match protocol {
         Protocol::Tcp => shape::Protocol::Tcp,

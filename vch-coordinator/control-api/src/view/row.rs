@@ -1,4 +1,5 @@
-//! Converts rows to the form in which followers of changes receive them: with all fields.
+//! Converts rows of the ledger to the form in which clients that follow changes receive them: with all of their
+//! fields.
 
 use super::{external, ports, protocol, segment};
 use crate::{NetworkOptions, shape};
@@ -7,7 +8,7 @@ use vch_ledger::{
     Attachment, Change, Container, Endpoint, Network, NetworkKind, PortBinding, Row, RowKey, Subnet,
 };
 
-/// Returns a change of a row.
+/// Returns the change of a row in the form of `GET /v1/changes`. `options` shows the options of networks.
 pub fn change(change: &Change, options: &dyn NetworkOptions) -> shape::Change {
     let (kind, key) = key(&change.key);
     shape::Change {

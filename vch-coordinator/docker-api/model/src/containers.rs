@@ -1,7 +1,7 @@
-//! Containers: requests, the data that only Docker's API shows again, and responses.
+//! Containers in Docker's API: the requests, the settings that are only shown again, and the responses.
 //!
 //! ```text
-//!   body ──► create ──► Runtime::create ──► one transaction
+//!   body ──► create ──► Runtime::create ──► one transaction of the ledger
 //!   ledger ──► list ──► view ──► inspect, summary ──► JSON
 //! ```
 

@@ -1,4 +1,4 @@
-//! Errors as in dockerd: a status and a message.
+//! Errors of Docker's API: an HTTP status and a message, as dockerd answers.
 
 mod below;
 
@@ -13,13 +13,13 @@ use vch_engine::RequestError;
 use vch_ledger::{HostPort, PortRefusal, Refusal, RefusalKind};
 use vch_store::WriterError;
 
-/// An unsuccessful response: `{"message": "..."}` with dockerd's status and, if dockerd has the
-/// same case, dockerd's message.
+/// An unsuccessful response of Docker's API, with the body `{"message": "..."}`. If dockerd has the same case,
+/// status and message are dockerd's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DockerError {
-    /// The HTTP status.
+    /// The HTTP status, 400 or higher.
     pub status: StatusCode,
-    /// The message, which the CLI shows after "Error response from daemon: ".
+    /// The message, which the docker CLI shows after "Error response from daemon: ".
     pub message: String,
 }
 
@@ -29,7 +29,7 @@ struct Message<'a> {
 }
 
 impl DockerError {
-    /// Returns an error with this status.
+    /// Returns an error with this status and message.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -37,32 +37,33 @@ impl DockerError {
         }
     }
 
-    /// Returns 400: the request is not valid.
+    /// Returns an error with status 400: the request is not valid.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// Returns 403: the request is not permitted.
+    /// Returns an error with status 403: the request is not permitted.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
-    /// Returns 404: the object does not exist.
+    /// Returns an error with status 404: the object does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
-    /// Returns 409: the request conflicts with the present state.
+    /// Returns an error with status 409: the request conflicts with the present state of its object.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, message)
     }
 
-    /// Returns 500: the operation failed.
+    /// Returns an error with status 500: the operation failed.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
-    /// Returns 501: dockerd has this feature and a VCH does not, with a remedy.
+    /// Returns an error with status 501: dockerd has the feature and a VCH does not. `remedy` tells the user what
+    /// to do instead.
     pub fn unsupported(feature: &str, remedy: &str) -> Self {
         Self::new(
             StatusCode::NOT_IMPLEMENTED,
@@ -70,26 +71,28 @@ impl DockerError {
         )
     }
 
-    /// Returns dockerd's 404 for a path without a route.
+    /// Returns dockerd's error with status 404 for a path that no route has.
     pub fn page_not_found() -> Self {
         Self::not_found("page not found")
     }
 
-    /// Returns 404: the object was created, and another request removed it before it could be
-    /// shown.
+    /// Returns an error with status 409: the object of the request was created, and another request removed it
+    /// before it could be shown.
     pub fn gone() -> Self {
         Self::conflict("it was removed by another request in the same moment: ask again")
     }
 }
 
-/// Returns 400: the signal is unknown, in dockerd's words.
+/// Returns dockerd's error with status 400 for a signal, such as `SIGTERM` or `15`, that does not exist. The
+/// message repeats its first 100 characters.
 pub fn invalid_signal(named: &str) -> DockerError {
     let shown: String = named.chars().take(100).collect();
     DockerError::invalid(format!("invalid signal: {shown}"))
 }
 
-/// Replaces characters that a terminal would interpret. The CLI prints messages as they arrive, and
-/// a guest, an image or a registry may have written a part of them.
+/// Returns the text with escapes in place of characters that a terminal would interpret, except line breaks and
+/// tabs. The docker CLI prints messages as they arrive, and a guest, an image or a registry may have written a part
+/// of them.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -143,11 +146,11 @@ impl From<Refusal> for DockerError {
     }
 }
 
-/// The beginning of dockerd's message if a port cannot be bound.
+/// The beginning of dockerd's message for a port of the host that cannot be bound.
 pub const NOT_BOUND: &str = "driver failed programming external connectivity";
 
-/// Returns the reason that a port of the VCH cannot be bound; `None` if the refusal is about
-/// something else.
+/// Returns why a port of the VCH cannot be bound, if that is the ledger's reason to refuse a command; `None` if the
+/// refusal has another reason.
 pub fn bind_failure(refusal: &Refusal) -> Option<String> {
     match refusal {
         Refusal::Port(PortRefusal::Taken { host, .. }) => Some(format!(
@@ -229,7 +232,8 @@ fn in_lines(text: &str) -> String {
     }
 }
 
-/// Returns dockerd's message about a predefined name, with a trailing space.
+/// Returns dockerd's message about a network's name that only dockerd itself uses, such as `host`. The message ends
+/// with a space, as dockerd's does.
 pub fn predefined_name(name: &str) -> String {
     format!("operation is not permitted on predefined {name} network ")
 }

@@ -1,4 +1,4 @@
-//! The `filters` of lists, prunes and events: values by name.
+//! The query parameter `filters` of lists, prunes and events: accepted values by the name of a filter.
 
 use crate::{
     DockerError,
@@ -16,7 +16,9 @@ const MAX_FILTERS: usize = 64;
 /// The maximum size in bytes of a compiled pattern.
 const MAX_PATTERN: usize = 1 << 18;
 
-/// Filters by name. All names must match, and of each name at least one value.
+/// The filters of a request: for each filter's name a set of values. An object is selected if it matches each
+/// filter, and it matches a filter if it matches at least one of the filter's values; a filter for labels requires
+/// all of its values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filters(BTreeMap<String, BTreeSet<String>>);
 
@@ -29,11 +31,10 @@ enum Values {
 }
 
 impl Filters {
-    /// Parses `{"name":{"value":true}}` or `{"name":["value"]}`. Without a text there are no
-    /// filters.
+    /// Parses the filters from `{"name":{"value":true}}` or `{"name":["value"]}`. Returns no filters for `None`.
     ///
     /// # Errors
-    /// Returns 400 if the text is neither.
+    /// Returns 400 if the text has another form, or if it has more than 64 filters or 64 values of one filter.
     pub fn parse(json: Option<&str>) -> Result<Self, DockerError> {
         let Some(json) = json else {
             return Ok(Self::default());
@@ -55,10 +56,12 @@ impl Filters {
         Ok(Self(filters))
     }
 
-    /// Returns the time of the filter `until`: a time, or an age as of now.
+    /// Returns the time of the filter `until` as the time since 1970; `None` if the request has no such filter. A
+    /// value is a time, or an age before the present.
     ///
     /// # Errors
-    /// Returns 400 if it is no time, or if there are several for networks.
+    /// Returns 400 with the message of the request that `bound` names if the value is not a time, or if a prune of
+    /// networks has several values.
     pub fn until(&self, bound: TimeBound) -> Result<Option<Duration>, DockerError> {
         let mut values = self.values("until");
         let text = values.next();
@@ -68,10 +71,10 @@ impl Filters {
         bound.read(text, time::now())
     }
 
-    /// Checks that all filters are among the known ones.
+    /// Checks that each of the filters is among the `known` ones.
     ///
     /// # Errors
-    /// Returns 400 with the first unknown name.
+    /// Returns 400 with the name of the first unknown filter.
     pub fn only(&self, known: &[&str]) -> Result<(), DockerError> {
         match self.0.keys().find(|name| !known.contains(&name.as_str())) {
             None => Ok(()),
@@ -82,33 +85,36 @@ impl Filters {
         }
     }
 
-    /// Returns the values of a name; none if there is no such filter.
+    /// Returns the values of a filter; no values if the request does not have the filter.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.get(name).into_iter().flatten().map(String::as_str)
     }
 
-    /// Returns whether the filter has a value.
+    /// Returns whether the request has the filter, with at least one value.
     pub fn has(&self, name: &str) -> bool {
         self.values(name).next().is_some()
     }
 
-    /// Returns whether a value equals the text, or the filter has no values.
+    /// Returns whether a value of the filter `name` equals the text. Also returns true if the request does not have
+    /// the filter.
     pub fn exact(&self, name: &str, text: &str) -> bool {
         !self.has(name) || self.values(name).any(|value| value == text)
     }
 
-    /// Returns whether a value equals the text or is a pattern that matches a part of it, or the
-    /// filter has no values.
+    /// Returns whether a value of the filter `name` equals the text, or is a regular expression that matches a part
+    /// of it. Also returns true if the request does not have the filter.
     pub fn pattern(&self, name: &str, text: &str) -> bool {
         self.exact(name, text) || self.values(name).any(|value| found(value, text))
     }
 
-    /// Returns whether the text begins with a value, or the filter has no values.
+    /// Returns whether the text begins with a value of the filter `name`. Also returns true if the request does not
+    /// have the filter.
     pub fn prefix(&self, name: &str, text: &str) -> bool {
         !self.has(name) || self.values(name).any(|value| text.starts_with(value))
     }
 
-    /// Returns whether the labels contain each value, written as `key` or as `key=value`.
+    /// Returns whether an object's labels match all values of the filter `name`: each value is a `key` that the
+    /// object has, or a `key=value`. Also returns true if the request does not have the filter.
     pub fn labels(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
         self.values(name)
             .all(|wanted| match wanted.split_once('=') {
@@ -117,22 +123,23 @@ impl Filters {
             })
     }
 
-    /// Returns whether an object with these labels matches `label` and `label!` of a prune.
+    /// Returns whether a prune removes an object with these labels: they must match the filter `label`, and not all
+    /// values of the filter `label!`.
     pub fn prunes(&self, labels: &BTreeMap<String, String>) -> bool {
         let kept = self.has("label!") && self.labels("label!", labels);
         self.labels("label", labels) && !kept
     }
 
-    /// Returns dockerd's error for values that a filter does not accept.
+    /// Returns dockerd's error with status 400 for the values of a filter that does not accept them.
     pub fn invalid(&self, name: &str) -> DockerError {
         let values: Vec<&str> = self.values(name).collect();
         DockerError::invalid(format!("invalid filter '{name}=[{}]'", values.join(" ")))
     }
 
-    /// Returns the value of a boolean filter; `None` if there is no such filter.
+    /// Returns the value of a filter that is true or false; `None` if the request does not have the filter.
     ///
     /// # Errors
-    /// Returns 400 if the filter has several values or another value.
+    /// Returns 400 if the filter has several values, or one other than `1`, `true`, `0` or `false`.
     pub fn switch(&self, name: &str) -> Result<Option<bool>, DockerError> {
         let mut values = self.values(name);
         let (Some(value), more) = (values.next(), values.next()) else {

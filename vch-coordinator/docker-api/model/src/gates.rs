@@ -1,12 +1,11 @@
-//! The differences between versions of the API, each a named gate. Only this module knows from or
-//! up to which version a feature exists. Source: the Engine API's version history, and dockerd's
-//! answers.
+//! The differences between versions of Docker's API, each a named gate. Only this module knows since or up to which
+//! version a feature exists. Source: the Engine API's version history, and dockerd's answers.
 //!
-//! Versions have no other order, so that no other module can compare them.
+//! [`Version`] has no order, so that no other module can compare versions.
 
 use crate::Version;
 
-/// A feature of the API that only some versions have.
+/// A feature of Docker's API that only a range of versions has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gate {
     first: u32,
@@ -30,72 +29,77 @@ impl Gate {
         (self.first..=self.last).contains(&version.0)
     }
 
-    /// Returns a value that is read or shown only in versions with the feature; `None` in others.
+    /// Returns the value if the version has the feature; `None` otherwise. Used for a field of a request or
+    /// response that only some versions have.
     pub fn then<T>(self, version: Version, value: T) -> Option<T> {
         self.is_open(version).then_some(value)
     }
 }
 
-/// 1.28: a list of networks no longer has their containers.
+/// Up to API 1.27: a list of networks shows the running containers on each network.
 pub const NETWORK_LIST_CONTAINERS: Gate = Gate::up_to(27);
-/// 1.41: a container is created for a `platform`.
+/// Since API 1.41: a request that creates a container may name the image's `platform`.
 pub const CREATE_PLATFORM: Gate = Gate::since(41);
-/// 1.42: limits of the kernel's memory are ignored, and `/info` no longer shows them.
+/// Up to API 1.41: a limit of the kernel's memory gets a warning, and `/info` shows whether it is supported.
 pub const KERNEL_MEMORY: Gate = Gate::up_to(41);
-/// 1.42: the answer of a wait no longer has a null `Error`.
+/// Up to API 1.41: the response to a wait for a container has the key `Error`, which is null.
 pub const WAIT_ERROR: Gate = Gate::up_to(41);
-/// 1.42: `/system/df` no longer has `BuilderSize`.
+/// Up to API 1.41: the response to `/system/df` has the key `BuilderSize`.
 pub const USAGE_BUILDER: Gate = Gate::up_to(41);
-/// 1.42: `/system/df` counts only the objects in its `type`.
+/// Since API 1.42: the parameter `type` of `/system/df` selects the kinds of objects that are counted.
 pub const USAGE_TYPE: Gate = Gate::since(42);
-/// 1.42: the terminal of a container or an exec is created with a size (`ConsoleSize`).
+/// Since API 1.42: a request may set the size of the terminal of a container or an exec (`ConsoleSize`).
 pub const CONSOLE_SIZE: Gate = Gate::since(42);
-/// 1.42: options of a mount must be those of its type.
+/// Since API 1.42: a mount with options of another type of mount is refused.
 pub const MOUNT_TYPE_CHECKED: Gate = Gate::since(42);
-/// 1.42: an exec whose program is not found has the exit code 127.
+/// Since API 1.42: an exec (`docker exec`) whose program is not found has the exit code 127 instead of 126.
 pub const EXEC_NOT_FOUND: Gate = Gate::since(42);
-/// 1.42: stop and restart take a `signal`.
+/// Since API 1.42: the requests to stop and to restart a container have the parameter `signal`.
 pub const STOP_SIGNAL: Gate = Gate::since(42);
-/// 1.42: the content type distinguishes a multiplexed stream from a raw one.
+/// Since API 1.42: the content type of an attached stream tells whether standard output and standard error are
+/// multiplexed, each chunk with a header, or raw.
 pub const MULTIPLEXED_STREAM: Gate = Gate::since(42);
-/// 1.43: a container is created with `Annotations`.
+/// Since API 1.43: a request that creates a container may have `Annotations`.
 pub const CREATE_ANNOTATIONS: Gate = Gate::since(43);
-/// 1.44: a health check has a separate interval while a container starts (`StartInterval`).
+/// Since API 1.44: a health check may have another interval while a container starts (`StartInterval`).
 pub const HEALTH_START_INTERVAL: Gate = Gate::since(44);
-/// 1.44: a container is created with endpoints on several networks, and a MAC address is an endpoint's.
+/// Since API 1.44: a request that creates a container may connect it to several networks, and sets MAC addresses
+/// for each of them instead of for the container.
 pub const SEVERAL_ENDPOINTS: Gate = Gate::since(44);
-/// 1.44: inspect no longer has the container's `MacAddress`.
+/// Up to API 1.43: the `Config` of an inspected container has the key `MacAddress`.
 pub const CONFIG_MAC: Gate = Gate::up_to(43);
-/// 1.44: an endpoint shows its `DNSNames`.
+/// Since API 1.44: an endpoint (a container's connection to a network) shows its `DNSNames`.
 pub const ENDPOINT_DNS_NAMES: Gate = Gate::since(44);
-/// 1.44: an image no longer has `VirtualSize`, which is `Size`, nor an empty `Created`.
+/// Up to API 1.43: an image has the key `VirtualSize`, which equals `Size`, and an empty `Created` if its creation
+/// time is unknown.
 pub const IMAGE_VIRTUAL_SIZE: Gate = Gate::up_to(43);
-/// 1.45: the aliases of an endpoint no longer have the container's short ID.
+/// Up to API 1.44: the aliases of an endpoint include the container's short ID.
 pub const ALIAS_SHORT_ID: Gate = Gate::up_to(44);
-/// 1.45: an image no longer has the container that it was made by (`Container`, `ContainerConfig`).
+/// Up to API 1.44: an image has the keys `Container` and `ContainerConfig`, for the container that it was made
+/// from.
 pub const IMAGE_CONTAINER: Gate = Gate::up_to(44);
-/// 1.46: a list of containers shows `Annotations`.
+/// Since API 1.46: a list of containers shows their `Annotations`.
 pub const LIST_ANNOTATIONS: Gate = Gate::since(46);
-/// 1.47: a list of images may have `Manifests`.
+/// Since API 1.47: a list of images shows their `Manifests` on request.
 pub const IMAGE_LIST_MANIFESTS: Gate = Gate::since(47);
-/// 1.48: images have a `Descriptor`, their inspection may have `Manifests`, and a container has its
-/// `ImageManifestDescriptor`.
+/// Since API 1.48: an image has a `Descriptor` and shows its `Manifests` on request, and an inspected container has
+/// the `ImageManifestDescriptor` of its image.
 pub const IMAGE_DESCRIPTOR: Gate = Gate::since(48);
-/// 1.48: an endpoint has a `GwPriority`.
+/// Since API 1.48: an endpoint has a `GwPriority`, the priority of its network's gateway as the default route.
 pub const ENDPOINT_PRIORITY: Gate = Gate::since(48);
-/// 1.48: a network has `EnableIPv4`.
+/// Since API 1.48: a network has the key `EnableIPv4`.
 pub const NETWORK_IPV4: Gate = Gate::since(48);
-/// 1.49: `/info` has a `FirewallBackend`.
+/// Since API 1.49: `/info` has the key `FirewallBackend`.
 pub const INFO_FIREWALL: Gate = Gate::since(49);
-/// 1.49: commits in `/info` no longer have `Expected`.
+/// Up to API 1.48: the commits in `/info` have the key `Expected`.
 pub const INFO_EXPECTED: Gate = Gate::up_to(48);
-/// 1.50: `/info` no longer has `BridgeNfIptables` and `BridgeNfIp6tables`.
+/// Up to API 1.49: `/info` has the keys `BridgeNfIptables` and `BridgeNfIp6tables`.
 pub const INFO_BRIDGE_NF: Gate = Gate::up_to(49);
-/// 1.50: `/info` has `DiscoveredDevices`.
+/// Since API 1.50: `/info` has the key `DiscoveredDevices`.
 pub const INFO_DEVICES: Gate = Gate::since(50);
-/// 1.50: an image's configuration no longer has a container's keys.
+/// Up to API 1.49: the `Config` of an image also has the keys that only containers use, such as `Hostname`.
 pub const IMAGE_CONTAINER_KEYS: Gate = Gate::up_to(49);
-/// 1.51: a list of images counts their `Containers`.
+/// Since API 1.51: a list of images shows the number of `Containers` of each image.
 pub const IMAGE_LIST_CONTAINERS: Gate = Gate::since(51);
 
 #[cfg(test)]

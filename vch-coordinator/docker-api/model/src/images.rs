@@ -1,4 +1,4 @@
-//! Images: requests, responses, and the data that a container inherits.
+//! Images in Docker's API: the responses, the selection of images, and the settings that a container inherits.
 
 pub mod chosen;
 pub mod inspect;
@@ -13,13 +13,13 @@ use std::{collections::BTreeMap, time::Duration};
 use vch_image_store::{Descriptor, Image};
 use vch_runtime::workload::HealthCheck;
 
-/// Returns when an image was created; 1970 if it does not say.
+/// Returns when an image was created, as the time since 1970; 0 if the image does not say.
 pub fn created(image: &Image) -> Duration {
     let text = image.config.created.as_deref().unwrap_or_default();
     time::moment(text, Duration::ZERO).unwrap_or_default()
 }
 
-/// Returns the image's labels.
+/// Returns the labels in an image's configuration.
 pub fn labels(image: &Image) -> BTreeMap<String, String> {
     let run = image.config.config.as_ref();
     run.and_then(|run| run.labels.clone()).unwrap_or_default()
@@ -42,7 +42,7 @@ fn descriptor(image: &Image) -> Descriptor {
     }
 }
 
-/// Returns the data that a container of the image inherits.
+/// Returns the settings that a container inherits from its image.
 pub fn for_container(image: &Image) -> create::Image {
     let run = image.config.config.clone().unwrap_or_default();
     let ports = run.exposed_ports.unwrap_or_default();

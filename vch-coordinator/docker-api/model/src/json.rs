@@ -1,5 +1,5 @@
-//! JSON as dockerd reads and writes it: Go's error messages, Go's rules for fields, and Go's order
-//! of keys.
+//! JSON as dockerd reads and writes it: with the error messages of Go, the language that dockerd is written in, and
+//! with Go's rules for fields and order of keys.
 
 mod ordered;
 mod read;
@@ -11,11 +11,11 @@ pub use syntax::check;
 
 use serde::Serialize;
 
-/// An object without keys, as Go serializes the members of a set.
+/// A JSON object without keys, `{}`. In an `Option` it stands for a value that a VCH never has and shows as null.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Empty {}
 
-/// The storage driver of an image or container, of which a VCH shows only the name.
+/// The storage driver of an image or container. A VCH shows only its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct GraphDriver {
@@ -23,7 +23,7 @@ pub struct GraphDriver {
     name: &'static str,
 }
 
-/// The storage driver of images and containers.
+/// The storage driver of all images and containers of a VCH: squashfs.
 pub const GRAPH_DRIVER: GraphDriver = GraphDriver {
     data: None,
     name: "squashfs",

@@ -1,5 +1,6 @@
-//! The requests and responses of Docker's API as values: requests are parsed into parameters of the
-//! ledger and the runtime, or refused with dockerd's messages. There is no I/O in this package.
+//! The requests and responses of Docker's API as values, without I/O. Requests are parsed into commands of the
+//! ledger (`vch-ledger`, which decides about networks and addresses) and of the runtime (`vch-runtime`, which runs
+//! containers), or refused with dockerd's messages. Responses are types that serialize as dockerd's JSON.
 //!
 //! Source: the Docker Engine API, versions 1.24 to 1.51, as dockerd answers it.
 //!

@@ -1,4 +1,5 @@
-//! Names for containers without a name: an adjective and the name of a person who built networks.
+//! Names of containers: the check of a name that the client chose, and random names for containers without one. A
+//! random name is an adjective and the name of a person who built networks.
 
 use crate::DockerError;
 use vch_ledger::{ContainerName, MAX_NAME};
@@ -44,17 +45,17 @@ const PEOPLE: [&str; 32] = [
     "zimmermann",
 ];
 
-/// Parses a name that the client chose, with or without a leading slash.
+/// Parses a container's name that the client chose, with or without a leading slash.
 ///
 /// # Errors
-/// Returns dockerd's error if the name is not valid.
+/// Returns 400 with dockerd's message if the name is not valid.
 pub fn chosen(text: &str) -> Result<ContainerName, DockerError> {
     let bare = text.strip_prefix('/').unwrap_or(text);
     bare.parse().map_err(|_| invalid(text))
 }
 
-/// Returns dockerd's error for an invalid name; for a name that is too long, with the maximum
-/// length.
+/// Returns the error with status 400 for a container's name that is not valid. The message tells the permitted
+/// characters, or the maximum length if the name is too long.
 pub fn invalid(text: &str) -> DockerError {
     let shown: String = text.chars().take(200).collect();
     let bytes = text.strip_prefix('/').unwrap_or(text).len();
@@ -68,7 +69,8 @@ pub fn invalid(text: &str) -> DockerError {
     })
 }
 
-/// Returns the name for a random number; after a few tries with digits appended.
+/// Returns a container's name such as `clever_cerf`, chosen by a random number. `tries` counts the names that were
+/// already taken; from 4 on, up to five digits are appended, so that another name is free.
 pub fn drawn(number: u64, tries: u32) -> String {
     let pick = |list: &[&'static str], by: u64| -> &'static str {
         let at = usize::try_from(by % list.len() as u64).unwrap_or(0);

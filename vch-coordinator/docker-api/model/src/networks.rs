@@ -1,4 +1,5 @@
-//! Networks and endpoints: requests, options by their names, and responses.
+//! Networks and endpoints (containers' connections to networks) in Docker's API: the requests, the options by name,
+//! and the responses.
 
 pub mod endpoint;
 pub mod ipam;

@@ -1,58 +1,65 @@
-//! The objects that prunes and removals removed.
-
-#![expect(
-    missing_docs,
-    reason = "fields of the Docker Engine API under its own names, which its reference explains"
-)]
+//! The responses to prunes (`docker container prune` and the like) and to removals of images.
 
 use serde::Serialize;
 
-/// Returns a list; `None`, which is null as for an empty list of Go, if it is empty.
+/// Returns the list; `None`, which is serialized as null, if it is empty. dockerd shows empty lists in this way.
 pub fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
 
+/// The response to `POST /containers/prune`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainersPruned {
+    /// The IDs of the removed containers; `None`, shown as null, without any.
     pub containers_deleted: Option<Vec<String>>,
+    /// The bytes of disk space that the removal freed.
     pub space_reclaimed: u64,
 }
 
+/// The response to `POST /images/prune`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImagesPruned {
+    /// The removed names and images; `None`, shown as null, without any.
     pub images_deleted: Option<Vec<ImageRemoval>>,
+    /// The bytes of disk space that the removal freed.
     pub space_reclaimed: u64,
 }
 
-/// A record of an image's removal.
+/// A step of an image's removal, as `docker image rm` prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum ImageRemoval {
-    /// A name was removed.
+    /// This name of an image was removed.
     Untagged(String),
     /// The image with this ID was removed.
     Deleted(String),
 }
 
+/// The response to `POST /networks/prune`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct NetworksPruned {
+    /// The names of the removed networks; `None`, shown as null, without any.
     pub networks_deleted: Option<Vec<String>>,
 }
 
-/// The response to a prune of volumes, of which a VCH has none.
+/// The response to `POST /volumes/prune`. A VCH has no volumes: the list is always empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct VolumesPruned {
+    /// The names of the removed volumes. Always empty.
     pub volumes_deleted: [String; 0],
+    /// The bytes of disk space that the removal freed. Always 0.
     pub space_reclaimed: u64,
 }
 
-/// The response to a prune of the build cache, of which a VCH has none.
+/// The response to `POST /build/prune`. A VCH has no build cache.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct BuildCachePruned {
+    /// The IDs of the removed parts of the cache. Always `None`, shown as null.
     pub caches_deleted: Option<[String; 0]>,
+    /// The bytes of disk space that the removal freed. Always 0.
     pub space_reclaimed: u64,
 }

@@ -1,19 +1,15 @@
-//! Responses about registries.
-
-#![expect(
-    missing_docs,
-    reason = "fields of the Docker Engine API under its own names, which its reference explains"
-)]
+//! Responses about image registries.
 
 use serde::Serialize;
 use vch_image_store::{Descriptor, Distribution, Platform};
 
-/// The description of an image in a registry.
+/// The response to `GET /distribution/{name}/json`: an image in a registry, without its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DistributionInspect {
+    /// The descriptor of the image's manifest or index: media type, digest and size.
     pub descriptor: Descriptor,
-    /// The platforms; `None`, which is null, if the list is empty.
+    /// The platforms that the image exists for; `None`, shown as null, if they are unknown.
     pub platforms: Option<Vec<Platform>>,
 }
 
@@ -26,15 +22,17 @@ impl From<Distribution> for DistributionInspect {
     }
 }
 
-/// The response to a successful login.
+/// The response to `POST /auth` (`docker login`) if the registry accepted the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct LoggedIn {
+    /// The message for the user.
     pub status: &'static str,
+    /// A token in place of the password. Always empty: the client stores the password.
     pub identity_token: &'static str,
 }
 
-/// The response to a successful login with user and password.
+/// The only response to a successful login with user and password.
 pub const LOGGED_IN: LoggedIn = LoggedIn {
     status: "Login Succeeded",
     identity_token: "",

@@ -1,6 +1,8 @@
-//! Times as Docker writes and parses them. The crate jiff provides the calendar; the formats are
-//! Docker's own: a date may lack parts, an age is a Go duration, and seconds may have up to 19
-//! decimal places.
+//! Times as Docker writes and parses them. The crate jiff provides the calendar; the formats are Docker's own: a
+//! date may lack parts, an age is written as Go writes durations (`1h30m`), and seconds may have up to 19 decimal
+//! places.
+//!
+//! A moment is a [`Duration`] since 1970-01-01 UTC.
 
 mod bound;
 
@@ -11,13 +13,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY: i64 = 86_400;
 
-/// Returns a time like [`rfc3339`], always with nine decimal places, as dockerd dates lines of
-/// logs.
+/// Returns a moment in RFC 3339 like [`rfc3339`], but always with nine decimal places, as dockerd writes it before
+/// lines of a log.
 pub fn rfc3339_fixed(since_1970: Duration) -> String {
     format!("{:.9}", timestamp(since_1970))
 }
 
-/// Returns a time in RFC 3339, in UTC, without trailing zeros in the fraction, as Go prints it.
+/// Returns a moment in RFC 3339, in UTC, without trailing zeros in the fraction, as Go prints it. A moment after
+/// the year 9999 is shown as the last one of that year.
 pub fn rfc3339(since_1970: Duration) -> String {
     timestamp(since_1970).to_string()
 }
@@ -30,20 +33,20 @@ fn timestamp(since_1970: Duration) -> Timestamp {
     timestamp.unwrap_or(Timestamp::MAX)
 }
 
-/// Returns the time since 1970.
+/// Returns the present moment, as the time since 1970.
 pub fn now() -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default()
 }
 
-/// Returns the milliseconds since 1970.
+/// Returns the present moment in milliseconds since 1970.
 pub fn now_ms() -> u64 {
     u64::try_from(now().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Parses a time as clients write it for `since` and `until`: seconds since 1970 with a fraction, a
-/// Go duration (`1h30m`) before `now`, or a date in RFC 3339, which may lack parts; `None` if it is
-/// not valid.
+/// Parses a moment as clients write it for `since` and `until`: seconds since 1970 with a fraction, an age before
+/// `now` such as `1h30m`, or a date in RFC 3339, which may lack parts. Returns `None` if the text has none of these
+/// forms.
 pub fn moment(text: &str, now: Duration) -> Option<Duration> {
     seconds(text)
         .or_else(|| Some(now.saturating_sub(age(text)?)))
@@ -65,7 +68,8 @@ fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::new(whole.parse().ok()?, nanos))
 }
 
-/// Parses a duration as Go's `time.ParseDuration` does, except for negative ones.
+/// Parses a duration as Go's `time.ParseDuration` does, such as `1h30m` or `1.5s`. Returns `None` if the text is
+/// not such a duration, or is a negative one.
 pub fn age(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut sum = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! The API version of a request.
+//! The version of Docker's API that a request is made in, such as `1.51`.
 
 use crate::DockerError;
 use axum::{
@@ -7,9 +7,9 @@ use axum::{
 };
 use std::{convert::Infallible, fmt};
 
-/// The minor number of a version 1.x of Docker's API.
+/// A version 1.x of Docker's API: the number behind the point.
 ///
-/// Versions add and remove keys and parameters: a handler takes the version of its request and asks a
+/// Versions add and remove keys and parameters. The handler of a request takes the request's version and asks a
 /// [`Gate`](crate::gates::Gate) whether the version has a feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version(pub u32);
@@ -36,10 +36,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Version {
     }
 }
 
-/// Removes the version from a request's path and stores it in the request's extensions.
+/// Removes the version from a request's path, `/v1.41/info` becomes `/info`, and stores it in the request's
+/// extensions, where handlers find it. A path without a version is left as it is.
 ///
 /// # Errors
-/// Returns dockerd's error if the version is not supported.
+/// Returns 400 with dockerd's message if the version is not supported, and 404 if the rest of the path is not
+/// valid.
 pub fn strip<B>(mut request: Request<B>) -> Result<Request<B>, DockerError> {
     let path_and_query = request.uri().path_and_query();
     let path_and_query = path_and_query.map_or("/", PathAndQuery::as_str);

@@ -1,9 +1,10 @@
-//! The syntax of volumes: names, `--volume` and `--volumes-from`.
+//! Volumes in Docker's API. A VCH has none: this module checks the syntax of names, `--volume` and `--volumes-from`
+//! as dockerd does, and has the empty list.
 
 use crate::{DockerError, json::Empty};
 use serde::Serialize;
 
-/// A list of volumes, of which a VCH has none.
+/// The response to `GET /volumes`: an empty list, since a VCH has no volumes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct VolumeList {
@@ -11,15 +12,16 @@ pub struct VolumeList {
     warnings: Option<Empty>,
 }
 
-/// Returns the part of a text that an error shows.
+/// Returns the beginning of a text, at most 200 characters, to repeat in an error message.
 pub fn shown(text: &str) -> String {
     text.chars().take(200).collect()
 }
 
-/// Checks that a text can be the name of a volume.
+/// Checks that a text can be the name of a volume: two characters or more, the first a letter or digit, the others
+/// also `_`, `.` or `-`.
 ///
 /// # Errors
-/// Returns dockerd's 400 if it is too short or has other characters.
+/// Returns 400 with dockerd's message if the text is too short or has other characters.
 pub fn check_name(name: &str) -> Result<(), DockerError> {
     if name.len() == 1 {
         return Err(DockerError::invalid(format!(
@@ -39,11 +41,12 @@ pub fn check_name(name: &str) -> Result<(), DockerError> {
     )))
 }
 
-/// Checks a volume in the form of Docker's `--volume`: `target`, `source:target` or
-/// `source:target:mode`.
+/// Checks the syntax of Docker's `--volume`: `target`, `source:target` or `source:target:mode`. `check_target`
+/// checks the path in the container.
 ///
 /// # Errors
-/// Returns dockerd's error if the text is not valid, or the error of `check_target`, which checks a mount point.
+/// Returns 400 with dockerd's message if the text or its volume's name is not valid, or with the reason that
+/// `check_target` returned.
 pub fn check_bind(
     bind: &str,
     check_target: impl Fn(&str) -> Result<(), String>,
@@ -84,10 +87,10 @@ pub fn check_bind(
     }
 }
 
-/// Checks `container` or `container:mode`, the form of Docker's `--volumes-from`.
+/// Checks the syntax of Docker's `--volumes-from`: `container` or `container:mode`.
 ///
 /// # Errors
-/// Returns dockerd's error if the text is not valid.
+/// Returns 400 with dockerd's message if the text is empty or the mode is unknown.
 pub fn check_from(from: &str) -> Result<(), DockerError> {
     if from.is_empty() {
         return Err(DockerError::invalid(

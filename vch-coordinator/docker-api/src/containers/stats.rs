@@ -20,6 +20,11 @@ use vch_runtime::ContainerSnapshot;
 /// The interval of samples, as in dockerd.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Handles `GET /containers/{id}/stats` (`docker stats`): a line of JSON, or one every second if the parameter
+/// `stream` is true or missing.
+///
+/// # Errors
+/// Returns 404 if the container does not exist, and 503 if the coordinator is stopping.
 pub async fn stats(
     State(docker): State<Docker>,
     Path(container): Path<String>,

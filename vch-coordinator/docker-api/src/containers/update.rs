@@ -1,4 +1,5 @@
-//! `POST /containers/{id}/update`: the restart policy, memory, processors and other limits.
+//! `POST /containers/{id}/update` (`docker update`): changes the restart policy and the limits of memory,
+//! processors and tasks.
 
 use super::super::{Docker, Json, Path};
 use axum::extract::State;
@@ -17,6 +18,12 @@ use vch_runtime::{
     workload::{Resources, RestartWhen, VmSize, Workload},
 };
 
+/// Handles `POST /containers/{id}/update`. Limits of a running container take effect at once where its VM permits;
+/// the response has a warning about the others.
+///
+/// # Errors
+/// Returns 400 if a limit is not valid, 404 if the container does not exist, 501 for a field that a VCH does not
+/// support, and 503 if the coordinator is stopping.
 pub async fn update(
     State(docker): State<Docker>,
     version: Version,

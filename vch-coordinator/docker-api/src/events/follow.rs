@@ -14,7 +14,8 @@ use vch_ledger::{
 use vch_runtime::{Runtime, event::ContainerEvent};
 use vch_store::{Changes, ChangesError, LedgerHandle, Logged, WriterError};
 
-/// Sends events until the store's writer ends.
+/// Turns the changes of the ledger and the events of the runtime into Docker's events, until the ledger's writer
+/// ends.
 pub async fn follow(events: Events, ledger_handle: LedgerHandle, runtime: Runtime) {
     let listened = runtime.events().listen();
     let containers = of_containers(&events, listened);

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use vch_runtime::event::{ContainerAction, ExecAction};
 use vch_shim::{Running, StreamItem, StreamReader};
 
-/// Writes an error as output to a connection that was taken over, as dockerd does.
+/// Writes an error as output to a connection that has already become a raw stream, as dockerd does, and closes it.
 pub async fn explained(hijack: Hijack, refused: DockerError, shape: Shape) {
     let Some(client) = hijack.taken().await else {
         return;
@@ -29,9 +29,11 @@ pub async fn explained(hijack: Hijack, refused: DockerError, shape: Shape) {
     close(from_client, to_client).await;
 }
 
-/// Stores how a process ended.
+/// Records how an exec's process ended.
 pub struct Ending {
+    /// The state of the API, for the events that tell of the end.
     pub docker: Docker,
+    /// The exec that the process belongs to.
     pub claim: Claim,
 }
 
@@ -56,7 +58,7 @@ impl Ending {
     }
 }
 
-/// Runs a process without a client: its output is discarded, and its input is closed.
+/// Follows an exec's process without a client until its end: its input is closed and its output is discarded.
 pub async fn drained(ending: Ending, running: Running) {
     drop(running.streams.writer);
     let mut reader = running.streams.reader;
@@ -75,8 +77,8 @@ async fn unread(reader: &mut StreamReader) -> Option<Exit> {
     }
 }
 
-/// Transfers the streams until the process ends. If the client goes away, the process keeps
-/// running.
+/// Transfers the streams between a client and an exec's process until the process ends. `input` tells whether the
+/// client's input is passed on, and `keys` detach the client. If the client leaves, the process keeps running.
 pub async fn carried(
     ending: Ending,
     running: Running,

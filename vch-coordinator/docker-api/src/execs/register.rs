@@ -1,4 +1,4 @@
-//! The register of execs.
+//! The register of execs: further processes in running containers.
 
 use docker_model::DockerError;
 use parking_lot::{Mutex, MutexGuard};
@@ -12,7 +12,8 @@ const MOST: usize = 4096;
 /// The exit code of a process whose end is unknown: Docker's for one that could not be started.
 const GIVEN_UP: i64 = 126;
 
-/// The execs that were created since the coordinator started.
+/// The execs that were created since the coordinator started, by ID. At most 4,096 are kept: beyond that, the
+/// oldest that does not run is forgotten. Clones are the same register.
 #[derive(Clone, Debug, Default)]
 pub struct Execs(Arc<Mutex<ExecTable>>);
 
@@ -22,26 +23,33 @@ struct ExecTable {
     execs: BTreeMap<String, Exec>,
 }
 
-/// An exec as it was requested.
+/// A further process in a container, as the client requested it with `docker exec`.
 #[derive(Clone, Debug)]
 pub struct Exec {
-    /// The sequence number of the exec, set when it is added.
+    /// The sequence number, by which the oldest exec is known. [`Execs::add`] sets it.
     pub number: u64,
+    /// The container that the process runs in.
     pub container: ContainerId,
+    /// The command, user, environment and terminal of the process.
     pub process: Process,
-    /// Whether to attach to standard input, output, error.
+    /// Whether the client attaches to standard input, standard output and standard error.
     pub attach: [bool; 3],
+    /// The keys that detach the client, such as `ctrl-p,ctrl-q`; `None` for the default.
     pub detach_keys: Option<String>,
+    /// How far the exec is.
     pub state: Stage,
 }
 
-/// The stage of an exec.
+/// How far an exec is: an exec is created first, and started by another request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// The exec was created, and not started yet.
     Created,
     /// The process is being started.
     Starting,
+    /// The process runs: its ID in the VM's protocol, and its process number in the VM.
     Running(ProcessId, u32),
+    /// The process ended with this exit code.
     Ended(i64),
 }
 
@@ -51,10 +59,10 @@ impl Execs {
         self.0.lock()
     }
 
-    /// Adds an exec, and returns its ID.
+    /// Adds an exec, and returns its new random ID, 64 hexadecimal digits.
     ///
     /// # Errors
-    /// Returns an error if no random ID can be drawn, or if too many execs run.
+    /// Returns 500 if no random ID can be drawn, and 409 if 4,096 execs are running.
     pub fn add(&self, exec: Exec) -> Result<String, DockerError> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|error| DockerError::failed(error.to_string()))?;
@@ -84,16 +92,17 @@ impl Execs {
     /// Returns the exec with an ID.
     ///
     /// # Errors
-    /// Returns 404 if there is no such exec.
+    /// Returns 404 if no exec has the ID.
     pub fn get(&self, id: &str) -> Result<Exec, DockerError> {
         let found = self.table().execs.get(id).cloned();
         found.ok_or_else(|| unknown(id))
     }
 
-    /// Returns the exec with an ID for its start. It cannot be started a second time from now on.
+    /// Returns the exec with an ID, in order to start it. Until the claim is given back (`Claim::put_back`), it
+    /// cannot be started a second time.
     ///
     /// # Errors
-    /// Returns 404 if there is no such exec, and 409 if it was started before.
+    /// Returns 404 if no exec has the ID, and 409 if it was started before.
     pub fn claim(&self, id: &str) -> Result<Claim, DockerError> {
         let mut table = self.table();
         let exec = table.execs.get_mut(id).ok_or_else(|| unknown(id))?;
@@ -122,7 +131,7 @@ impl Execs {
         }
     }
 
-    /// Returns the IDs of a container's execs that run.
+    /// Returns the IDs of a container's running execs.
     pub fn of(&self, container: ContainerId) -> Vec<String> {
         let table = self.table();
         let own = table.execs.iter().filter(|(_, exec)| {
@@ -132,32 +141,35 @@ impl Execs {
     }
 }
 
-/// An exec that is being started or runs. If it is dropped before the end is known, the exec counts
-/// as ended, so that no exec stays in the register forever.
+/// The right to start an exec. The owner reports how the process starts and ends. If the claim is dropped before
+/// the end is known, the exec counts as ended with exit code 126, so that no exec runs in the register forever.
 #[derive(Debug)]
 pub struct Claim {
     execs: Execs,
     id: String,
-    /// The exec as it was requested.
+    /// The exec as the client requested it.
     pub exec: Exec,
     done: bool,
 }
 
 impl Claim {
+    /// Returns the exec's ID.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Allows the exec to be started again, because its container does not run.
+    /// Gives the right back: the exec can be started later. Used if its container does not run.
     pub fn put_back(mut self) {
         self.done = true;
         self.execs.set(&self.id, Stage::Created);
     }
 
+    /// Records that the process runs: its ID in the VM's protocol, and its process number in the VM.
     pub fn runs(&self, process: ProcessId, pid: u32) {
         self.execs.set(&self.id, Stage::Running(process, pid));
     }
 
+    /// Records that the process ended with this exit code.
     pub fn ended(mut self, code: i64) {
         self.done = true;
         self.execs.set(&self.id, Stage::Ended(code));

@@ -108,6 +108,12 @@ const BY_USER: &[(&str, Column)] = &[
 /// The maximum length of a process's name in Linux (TASK_COMM_LEN without the final zero).
 const NAME: usize = 15;
 
+/// Handles `GET /containers/{id}/top` (`docker top`): the container's processes, in the columns that ps(1) would
+/// show with the options in `ps_args`.
+///
+/// # Errors
+/// Returns 400 if an option or column of ps is not supported, 404 if the container does not exist, and 409 if it
+/// does not run.
 pub async fn top(
     State(docker): State<Docker>,
     Path(container): Path<String>,

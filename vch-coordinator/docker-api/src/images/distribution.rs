@@ -6,7 +6,12 @@ use axum::{extract::State, http::HeaderMap};
 use docker_model::{DockerError, registry::DistributionInspect};
 use vch_image_store::{ImageError, Reference};
 
-/// Returns the descriptor of the manifest or index, and its platforms.
+/// Handles `GET /distribution/{name}/json`: returns the descriptor of an image's manifest or index in a registry,
+/// and the image's platforms.
+///
+/// # Errors
+/// Returns 400 if the name or the credentials are not valid, 404 if the path or the image does not exist, 401 if
+/// the registry denies access, and 500 if it fails.
 pub async fn inspect(
     State(docker): State<Docker>,
     Path(path): Path<String>,

@@ -13,25 +13,30 @@ const HUB: [&str; 2] = ["index.docker.io", "docker.io"];
 /// The maximum length of a DNS name with a port.
 const MAX_HOST: usize = 253 + 6;
 
-/// The credentials that a client sends.
+/// The credentials that a client sends for a registry; an empty text means that the client sent none.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "lowercase")]
 pub struct Auth {
+    /// The user.
     pub username: String,
+    /// The password.
     pub password: String,
+    /// The registry's address or URL; empty for Docker Hub.
     #[serde(rename = "serveraddress")]
     pub server: String,
+    /// A token in place of the password, which a VCH refuses.
     #[serde(rename = "identitytoken")]
     pub identity: String,
+    /// A token for the registry itself, which a VCH refuses.
     #[serde(rename = "registrytoken")]
     pub token: String,
 }
 
 impl Auth {
-    /// Returns user and password; `None` if there are none.
+    /// Returns user and password; `None` if the client sent no user.
     ///
     /// # Errors
-    /// Returns 400 if the client sent a token instead.
+    /// Returns 501 if the client sent a token instead.
     pub fn credentials(self) -> Result<Option<(String, String)>, DockerError> {
         let tokens = [
             ("identitytoken", &self.identity),
@@ -48,6 +53,11 @@ impl Auth {
     }
 }
 
+/// Handles `POST /auth` (`docker login`): checks the credentials with their registry.
+///
+/// # Errors
+/// Returns 400 if the address is not valid, 401 if the registry does not accept the credentials, and 500 if it
+/// cannot be asked.
 pub async fn login(
     State(docker): State<Docker>,
     Json(auth): Json<Auth>,

@@ -27,6 +27,12 @@ use vch_image_store::{ImageError, Import, Progress, Reference};
 /// client.
 const BEHIND: usize = 16;
 
+/// Handles `POST /images/create`: pulls an image (`docker pull`), or imports the archive in the body (`docker
+/// import`). The response is a stream of progress.
+///
+/// # Errors
+/// Returns 400 if the name or the credentials are not valid, 404 for another platform or an image that does not
+/// exist, and 501 for an import from a URL. Failures after the first line of progress are lines of the stream.
 pub async fn create(
     State(docker): State<Docker>,
     parameters: Parameters,
@@ -125,6 +131,12 @@ pub(super) fn credentials(headers: &HeaderMap) -> Result<Option<(String, String)
     auth.credentials()
 }
 
+/// Handles `POST /images/load` (`docker load`): stores the images of the archive in the body. The response is a
+/// stream of progress.
+///
+/// # Errors
+/// Returns 400 if the archive is not valid, and 404 for another platform. Failures after the first line of progress
+/// are lines of the stream.
 pub async fn load(
     State(docker): State<Docker>,
     parameters: Parameters,

@@ -1,4 +1,4 @@
-//! Which layers several images share.
+//! Finds the layers that several images share.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,11 +6,11 @@ use std::{
 };
 use vch_image_store::{Digest, Image};
 
-/// The number of images with each layer.
+/// For each layer, the number of images that have it.
 pub struct Sharing(BTreeMap<Digest, usize>);
 
 impl Sharing {
-    /// Counts the images of each layer.
+    /// Counts the layers of the images.
     pub fn of(images: &[Arc<Image>]) -> Self {
         let mut counts = BTreeMap::new();
         for image in images {
@@ -21,7 +21,7 @@ impl Sharing {
         Self(counts)
     }
 
-    /// Returns the bytes of an image's packed layers that other images also have. The disk has them
+    /// Returns the bytes of an image's packed layers that other images have as well. The disk holds such a layer
     /// once.
     pub fn bytes(&self, image: &Image) -> u64 {
         let shared = |layer: &Digest| self.0.get(layer).is_some_and(|count| *count > 1);

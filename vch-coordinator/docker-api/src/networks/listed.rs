@@ -10,10 +10,10 @@ use vch_ledger::{Ledger, Network};
 
 const KNOWN: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];
 
-/// Returns the networks that match the filters, by name.
+/// Returns the networks that match the filters, ordered by name.
 ///
 /// # Errors
-/// Returns dockerd's error for an unknown filter or a value that it does not accept.
+/// Returns 400 if a filter is unknown or its value is not valid.
 pub fn listed<'a>(ledger: &'a Ledger, filters: &Filters) -> Result<Vec<&'a Network>, DockerError> {
     filters.only(&KNOWN)?;
     let dangling = filters.switch("dangling")?;

@@ -7,7 +7,7 @@ const DEFAULT: &[u8] = &[16, 17];
 /// The maximum number of keys.
 const MOST: usize = 32;
 
-/// Looks for the detach keys in a client's input.
+/// The keys that detach a client from a container or exec, and how many of them the client has typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
     keys: Vec<u8>,
@@ -16,8 +16,8 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Parses detach keys; without a text returns Docker's default. Without a terminal there are no
-    /// keys, but the text must be valid nevertheless.
+    /// Parses detach keys, such as `ctrl-p,ctrl-q`, which is also the default for `None` and an empty text. Without
+    /// a terminal a client cannot detach by keys; the text must be valid nevertheless.
     ///
     /// # Errors
     /// Returns 400 if the text is not valid.
@@ -41,7 +41,8 @@ impl Keys {
         Ok(Self { keys, seen: 0 })
     }
 
-    /// Returns the part of an input that is for the container, and whether the client detaches.
+    /// Returns the part of a client's input that the process gets, and whether the client detaches. Keys at the end
+    /// of the input that may begin the sequence are held back until the next call.
     pub fn pass(&mut self, input: &[u8]) -> (Vec<u8>, bool) {
         if self.keys.is_empty() {
             return (input.to_vec(), false);

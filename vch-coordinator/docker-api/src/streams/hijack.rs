@@ -1,4 +1,4 @@
-//! Connections that become raw streams: `attach` and the start of an exec.
+//! Connections that become raw streams (hijacked connections): attaching to a container and starting an exec.
 
 use crate::raw::RawStart;
 use axum::{
@@ -29,8 +29,8 @@ const READ: usize = 32 << 10;
 /// How long a client that was told of the end may take to close.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// An extractor for `attach` and the start of an exec, whose connection becomes a raw stream in
-/// both directions after the head of the response ([`Self::answer`]).
+/// The connection of a request that becomes a raw stream in both directions once the head of the response is sent
+/// ([`Self::answer`]). An extractor for handlers.
 pub struct Hijack {
     upgrade: OnUpgrade,
     /// Whether the client requested an upgrade.
@@ -56,8 +56,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Hijack {
 }
 
 impl Hijack {
-    /// Returns the response after which bytes go in both directions: 101, or 200 for a client that
-    /// requested no upgrade.
+    /// Returns the response after which the connection is a raw stream: 101 for a client that requested an upgrade,
+    /// otherwise 200. `kind` is the content type of the output.
     pub fn answer(&self, kind: HeaderValue) -> Response {
         let mut response = Response::new(Body::empty());
         let headers = response.headers_mut();
@@ -93,14 +93,14 @@ impl Hijack {
     }
 }
 
-/// A connection that was taken over.
+/// A connection that has become a raw stream.
 pub struct Taken {
     reader: ReadHalf<TokioIo<Upgraded>>,
     writer: WriteHalf<TokioIo<Upgraded>>,
     peer: Option<Peer>,
 }
 
-/// Why a client's input ended.
+/// Why the input of a client ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
     /// The client detached by its keys.
@@ -128,21 +128,21 @@ impl Taken {
     }
 }
 
-/// The output to a client.
+/// The output to a client on a raw stream.
 pub type ToClient = WriteHalf<TokioIo<Upgraded>>;
 
-/// The input from a client.
+/// The input from a client on a raw stream.
 pub struct FromClient {
     reader: ReadHalf<TokioIo<Upgraded>>,
     presence: Presence,
 }
 
-/// Checks whether a client is still connected, without reading.
+/// Tells whether a client is still connected, without reading its input.
 #[derive(Clone)]
 pub struct Presence(Option<Peer>);
 
 impl Presence {
-    /// Waits until the client has gone.
+    /// Waits until the client has left. Never returns for a connection whose state cannot be observed.
     pub async fn gone(&self) {
         match &self.0 {
             Some(peer) => peer.gone().await,
@@ -152,13 +152,13 @@ impl Presence {
 }
 
 impl FromClient {
-    /// Returns a check whether the client is still connected.
+    /// Returns a value that tells whether the client is still connected.
     pub fn presence(&self) -> Presence {
         self.presence.clone()
     }
 
-    /// Transfers the client's input until the client leaves. A client that has closed its writing
-    /// side still receives output.
+    /// Transfers the client's input to `input` until the client leaves, and returns how it left. `None` discards
+    /// the input. A client that closed only its sending side has not left: it still receives output.
     pub async fn feed(&mut self, input: Option<StreamWriter>, keys: Keys) -> Left {
         tokio::select! {
             left = read(&mut self.reader, input, keys) => left,
@@ -198,9 +198,9 @@ async fn read(
     std::future::pending().await
 }
 
-/// Ends the stream of a client that may still send, and lets it read all of it: a socket that is closed while input
-/// waits in it answers by a reset, for which a client may miss output that is under way (tcp(7); unix(7) has
-/// `ECONNRESET` for it). So the input is read and dropped until the client closes, too, or has had its time.
+/// Closes a raw stream while the client may still send, without losing output. A socket that is closed with unread
+/// input answers with a reset (tcp(7)), for which the client may miss output that is under way. So the output is
+/// closed first, then input is read and discarded until the client closes too, for two seconds at most.
 pub async fn close(mut from_client: FromClient, to_client: ToClient) {
     end(to_client).await;
     let mut buffer = vec![0; READ];
@@ -209,7 +209,7 @@ pub async fn close(mut from_client: FromClient, to_client: ToClient) {
     let _ = timeout(LINGER, closed).await;
 }
 
-/// Closes the output to a client.
+/// Closes the output to a client. Errors are ignored: the client may have left.
 pub async fn end(mut writer: ToClient) {
     // A client that has gone does not notice it.
     let _ = writer.shutdown().await;

@@ -12,24 +12,25 @@ use std::time::Duration;
 /// The maximum length of a frame in bytes, as in dockerd's log copier.
 const FRAME: usize = 16 << 10;
 
-/// The log lines that a client requests.
+/// The part of a container's log that a client asks for, and its form.
 #[derive(Clone, Copy, Debug)]
 pub struct LogParams {
+    /// The streams, and whether they are multiplexed.
     pub shape: Shape,
+    /// Whether each line begins with its time.
     pub timestamps: bool,
-    /// Whether to show the log's attributes before each line. A VCH has none, so that only
-    /// dockerd's space is added.
+    /// Whether each line begins with the log's attributes. A VCH's log has none, so only dockerd's space is added.
     pub details: bool,
-    /// The earliest time, in nanoseconds since 1970.
+    /// The earliest time, in nanoseconds since 1970; 0 for no limit.
     pub since_ns: u64,
-    /// The latest time, in nanoseconds since 1970.
+    /// The latest time, in nanoseconds since 1970; [`u64::MAX`] for no limit.
     pub until_ns: u64,
     /// The number of last lines; `None` for all.
     pub tail: Option<usize>,
 }
 
 impl LogParams {
-    /// Returns the parameters for the complete output.
+    /// Returns the parameters for all output, without times.
     pub fn all(shape: Shape) -> Self {
         Self {
             shape,
@@ -41,6 +42,10 @@ impl LogParams {
         }
     }
 
+    /// Parses the parameters of a request for logs: `timestamps`, `details`, `since`, `until`, `tail`.
+    ///
+    /// # Errors
+    /// Returns 400 if a time is not valid.
     pub fn of(parameters: &Parameters, shape: Shape) -> Result<Self, DockerError> {
         let now = time::now();
         let bound_ns = |name| {
@@ -59,6 +64,7 @@ impl LogParams {
         })
     }
 
+    /// Returns the converter of log records to the form that these parameters ask for.
     pub fn pieces(self) -> Pieces {
         Pieces {
             params: self,
@@ -68,7 +74,7 @@ impl LogParams {
     }
 }
 
-/// Returns the index of a stream in arrays of two.
+/// Returns the index of a stream in arrays of two: 0 for standard output, 1 for standard error.
 pub fn index(stream: Output) -> usize {
     match stream {
         Output::Stdout => 0,
@@ -76,13 +82,13 @@ pub fn index(stream: Output) -> usize {
     }
 }
 
-/// Returns the time that is shown for output that has just arrived.
+/// Returns the present time in nanoseconds since 1970, for output that has just arrived.
 pub fn now_ns() -> u64 {
     u64::try_from(time::now().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Converts output to the requested form. If the streams are multiplexed, each line is a separate
-/// frame, as in dockerd: clients take a frame for a line.
+/// Converts a container's output to the form that a client asks for. If the streams are multiplexed, each line of
+/// up to 16 KiB is a frame of its own, as in dockerd: clients take a frame for a line.
 #[derive(Clone)]
 pub struct Pieces {
     params: LogParams,
@@ -100,7 +106,8 @@ struct LineStart {
 }
 
 impl Pieces {
-    /// Returns output in the requested form; empty if it is not requested.
+    /// Returns a piece of output, written at `at_ns` (nanoseconds since 1970), in the form that the client asks
+    /// for; empty if it does not ask for it. An incomplete last line is held back until the next call.
     pub fn shown(&mut self, stream: Output, at_ns: u64, bytes: &[u8]) -> Vec<u8> {
         let outside = at_ns < self.params.since_ns || at_ns > self.params.until_ns;
         if outside || !self.params.shape.wants(stream) {
@@ -124,7 +131,7 @@ impl Pieces {
         text
     }
 
-    /// Returns the incomplete lines at the end of the output.
+    /// Returns the incomplete lines that were held back, at the end of the output.
     pub fn rest(&mut self) -> Vec<u8> {
         let mut rest = self.released(Output::Stdout);
         rest.append(&mut self.released(Output::Stderr));

@@ -26,6 +26,12 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// the VM reports at once.
 const ENDS: Duration = Duration::from_secs(10);
 
+/// Handles `GET /containers/{id}/logs` (`docker logs`): the container's past output, and with the parameter
+/// `follow` its further output until its end.
+///
+/// # Errors
+/// Returns 400 if a parameter is not valid or no stream is requested, 404 if the container does not exist, 501 if
+/// its log driver is `none`, and 500 if the log's files cannot be read.
 pub async fn logs(
     State(docker): State<Docker>,
     Path(container): Path<String>,

@@ -20,7 +20,7 @@ const READ: u64 = 4 << 20;
 /// become 32 times as many.
 const PIECE: usize = 4 << 10;
 
-/// The requested pages of a log.
+/// The part of a container's log that a client asks for, read in pages of about 64 KiB.
 pub struct Pages {
     dir: PathBuf,
     reader: Reader,
@@ -37,10 +37,10 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Opens the log in a directory.
+    /// Opens the log in the directory `dir`.
     ///
     /// # Errors
-    /// Returns an error if the directory can't be read.
+    /// Returns the error of the system if the directory cannot be read.
     pub fn of(dir: PathBuf, params: LogParams) -> io::Result<Self> {
         let search = params.tail.map(|most| Search::of(&dir, most, params.shape));
         Ok(Self {
@@ -56,7 +56,7 @@ impl Pages {
         })
     }
 
-    /// Holds back an incomplete last line, since it continues after the last page.
+    /// Returns the same pages, with an incomplete last line held back, since it continues after the last page.
     pub fn followed(self) -> Self {
         Self {
             followed: true,
@@ -64,21 +64,21 @@ impl Pages {
         }
     }
 
-    /// Returns the position after the output that was read, and the state of incomplete lines
+    /// Returns the position in the log after the output that was read, and the converter with the incomplete lines
     /// there.
     pub fn position(&self) -> (Position, Pieces) {
         (self.reader.position(), self.pieces.clone())
     }
 
-    /// Returns the incomplete lines.
+    /// Returns the incomplete lines that were held back.
     pub fn rest(&mut self) -> Vec<u8> {
         self.pieces.rest()
     }
 
-    /// Returns the next page, which may be empty; `None` after the requested output. Blocks.
+    /// Returns the next page, which may be empty; `None` at the end. Blocks on the disk.
     ///
     /// # Errors
-    /// Returns an error if the log can't be read.
+    /// Returns the error of the system if the log cannot be read.
     pub fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         if let Some(search) = &mut self.search {
             let Some(tail) = search.step(READ)? else {
@@ -144,10 +144,10 @@ impl Pages {
         }
     }
 
-    /// Calls [`Pages::next`] on a thread for blocking work.
+    /// Calls [`Pages::next`] on a thread for blocking work, and returns the pages together with the result.
     ///
     /// # Errors
-    /// Returns an error if the log can't be read.
+    /// Returns the error of the system if the log cannot be read.
     pub async fn turn(mut self) -> io::Result<(Self, Option<Vec<u8>>)> {
         let turned = tokio::task::spawn_blocking(move || {
             let page = self.next()?;
@@ -158,7 +158,7 @@ impl Pages {
             .unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
-    /// Returns a stream of all pages.
+    /// Returns a stream of all pages that are not empty. A page is read when the previous one was taken.
     pub fn stream(self) -> impl Stream<Item = io::Result<Bytes>> {
         stream::try_unfold(self, |mut pages| async {
             loop {

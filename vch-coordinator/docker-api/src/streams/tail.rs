@@ -135,7 +135,7 @@ impl Scan {
     }
 }
 
-/// Searches for the beginning of the last lines.
+/// Searches a log for the beginning of its last lines.
 pub struct Search {
     dir: PathBuf,
     most: usize,
@@ -148,6 +148,10 @@ pub struct Search {
 }
 
 impl Search {
+    /// Begins a search for the last `most` lines of the log in the directory `dir`.
+    ///
+    /// # Errors
+    /// Returns the error of the system if the directory cannot be read.
     pub fn of(dir: &Path, most: usize, shape: Shape) -> io::Result<Self> {
         let left = match files(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -175,11 +179,11 @@ impl Search {
         true
     }
 
-    /// Reads about this many bytes. Returns which bytes belong to the last lines once that is
-    /// known.
+    /// Reads about `bytes` bytes of the log. Returns the last lines once they are found; `None` if the search has
+    /// to continue.
     ///
     /// # Errors
-    /// Returns an error if a file can't be read.
+    /// Returns the error of the system if a file cannot be read.
     pub fn step(&mut self, bytes: u64) -> io::Result<Option<Tail>> {
         let mut read = 0;
         while !self.at_end {
@@ -270,10 +274,10 @@ impl Search {
     }
 }
 
-/// Which bytes after a position belong to the last lines.
+/// The last lines of a log: where they begin, and which bytes behind that position belong to them.
 #[derive(Debug)]
 pub struct Tail {
-    /// The position.
+    /// The position in the log from which to read.
     pub from: Position,
     /// The number of lines after the position that are not requested.
     skipped: usize,
@@ -302,7 +306,8 @@ impl Tail {
         }
     }
 
-    /// Returns the part of a record's bytes that is requested, which is its end.
+    /// Returns the part of a record's bytes that belongs to the last lines, which is its end. Records must be
+    /// passed in their order in the log.
     pub fn of<'a>(&mut self, stream: Output, bytes: &'a [u8]) -> &'a [u8] {
         let stream = index(stream);
         let mut begin = 0;

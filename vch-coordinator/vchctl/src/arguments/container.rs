@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use control_api::shape;
 
+/// The commands of `vchctl container`.
 #[derive(Subcommand)]
 pub enum Container {
     /// Add a container to the VCH, with the channel to the agent in its VM
@@ -80,6 +81,7 @@ pub enum Container {
     },
 }
 
+/// The arguments of `vchctl container add`.
 #[derive(Args)]
 pub struct AddContainer {
     /// The container's name: letters, digits, `_`, `.` and `-`
@@ -115,6 +117,7 @@ pub struct AddContainer {
 }
 
 impl AddContainer {
+    /// Returns the body of the request that adds the container.
     pub fn request(&self) -> shape::AddContainer {
         shape::AddContainer {
             name: self.name.clone(),
@@ -131,6 +134,7 @@ impl AddContainer {
     }
 }
 
+/// The arguments of `vchctl container connect`.
 #[derive(Args)]
 pub struct Connect {
     /// The container's name or ID
@@ -170,6 +174,7 @@ pub struct Connect {
 }
 
 impl Connect {
+    /// Returns the body of the request that connects the container.
     pub fn request(&self) -> shape::Connect {
         shape::Connect {
             network: self.network.clone(),
@@ -187,6 +192,7 @@ impl Connect {
     }
 }
 
+/// The arguments of `vchctl container rate`.
 #[derive(Args)]
 pub struct Rate {
     /// Name or ID
@@ -199,6 +205,7 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// Returns the body of the request that limits the container's traffic. The word `none` becomes no limit.
     pub fn request(&self) -> shape::Rate {
         shape::Rate {
             rate: (self.rate != "none").then(|| self.rate.clone()),

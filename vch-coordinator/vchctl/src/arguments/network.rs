@@ -18,6 +18,7 @@ fn dns_ttl(text: &str) -> Result<DnsTtl, String> {
     })
 }
 
+/// The commands of `vchctl network`.
 #[derive(Subcommand)]
 pub enum Network {
     /// Create a bridge network
@@ -46,6 +47,7 @@ pub enum Network {
     },
 }
 
+/// The arguments of `vchctl network create`.
 #[derive(Args)]
 pub struct CreateNetwork {
     /// The network's name: letters, digits, `_`, `.` and `-`
@@ -91,6 +93,8 @@ pub struct CreateNetwork {
 }
 
 impl CreateNetwork {
+    /// Returns the body of the request that creates the network. Gateways and ranges belong to the subnets in their
+    /// order.
     pub fn request(&self) -> shape::CreateNetwork {
         let nth = |list: &[String], index: usize| list.get(index).cloned();
         let count = self

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use control_api::shape;
 
+/// The commands of `vchctl port`.
 #[derive(Subcommand)]
 pub enum Port {
     /// Publish ports of a container; takes effect at once if the container runs
@@ -16,6 +17,7 @@ pub enum Port {
     },
 }
 
+/// The arguments of `vchctl port add`.
 #[derive(Args)]
 pub struct AddPorts {
     /// The container's name or ID
@@ -32,6 +34,7 @@ pub struct AddPorts {
 }
 
 impl AddPorts {
+    /// Returns the body of the request that publishes and exposes the ports.
     pub fn request(&self) -> shape::Ports {
         shape::Ports {
             publish: self.ports.clone(),
@@ -41,6 +44,7 @@ impl AddPorts {
     }
 }
 
+/// The arguments of `vchctl port rm`.
 #[derive(Args)]
 pub struct RemovePorts {
     /// The container's name or ID
@@ -53,6 +57,7 @@ pub struct RemovePorts {
 }
 
 impl RemovePorts {
+    /// Returns the body of the request that withdraws the ports.
     pub fn request(&self) -> shape::Ports {
         shape::Ports {
             publish: self.ports.clone(),

@@ -1,11 +1,10 @@
-//! The body of `POST /containers/create`: Docker's `Config`, `HostConfig` and `NetworkingConfig`,
-//! with the field names of the OpenAPI definition. dockerd does not read other fields either, or
-//! reads them only on Windows.
-
-#![expect(
-    missing_docs,
-    reason = "fields of the Docker Engine API under its own names, which its reference explains"
-)]
+//! The body of `POST /containers/create`: Docker's `Config`, `HostConfig` and `NetworkingConfig`, under the field
+//! names of Docker's API reference.
+//!
+//! An empty text, 0, an empty list and `None` mean that the client did not set the field, unless the field's own
+//! documentation says otherwise. Keys that no field has are ignored; dockerd ignores them as well, or reads them
+//! only on Windows. [`create::plan`](crate::containers::create::plan) refuses each value that a VCH cannot carry
+//! out.
 
 use crate::containers::written::{DeviceMapping, LogConfig};
 use serde::{Deserialize, Deserializer};
@@ -16,122 +15,231 @@ type Text = String;
 type Texts = Vec<String>;
 type Marks = BTreeMap<String, String>;
 
-/// The configuration of a container.
+/// The body of `POST /containers/create`: the process and, in [`Body::host_config`], the limits and settings of its
+/// container.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Body {
+    /// The container's host name; empty for the short form of its ID.
     pub hostname: Text,
+    /// The domain of the container's host name.
     pub domainname: Text,
+    /// The process's user by name or ID, with an optional group: `user:group`. Empty for the image's.
     pub user: Text,
+    /// Whether the creating client attaches to standard input. Without effect; `docker inspect` shows it again.
     pub attach_stdin: bool,
+    /// Whether the creating client attaches to standard output. Without effect; `docker inspect` shows it again.
     pub attach_stdout: bool,
+    /// Whether the creating client attaches to standard error. Without effect; `docker inspect` shows it again.
     pub attach_stderr: bool,
+    /// The ports that the container listens at, as keys such as `80/tcp` or `8000-8010/udp`. The values are not
+    /// read.
     pub exposed_ports: BTreeMap<String, Value>,
+    /// Whether the process gets a terminal.
     pub tty: bool,
+    /// Whether the process's standard input stays open while no client is attached.
     pub open_stdin: bool,
+    /// Whether standard input closes when the first attached client leaves.
     pub stdin_once: bool,
+    /// Environment variables as `NAME=value`. They precede the image's and replace those of the same name.
     pub env: Texts,
+    /// The arguments of the entrypoint, or the whole command if no entrypoint is set. If empty, the image's command
+    /// is used, unless the body sets an entrypoint.
     pub cmd: Words,
+    /// The health check; unset parts are the image's. `None` for the image's health check.
     pub healthcheck: Option<Healthcheck>,
+    /// The image by name or ID.
     pub image: Text,
+    /// Paths at which the container declares volumes, as keys. The VCH has no volumes: each path becomes a
+    /// directory of the container's own file system.
     pub volumes: BTreeMap<String, Value>,
+    /// The absolute path of the process's working directory; empty for the image's.
     pub working_dir: Text,
+    /// The program and its first arguments. Empty for the image's; a single empty text removes the image's.
     pub entrypoint: Words,
+    /// Whether the container has no network except its loopback interface.
     pub network_disabled: bool,
+    /// The MAC address of the container's first endpoint, as clients before API 1.44 set it.
     pub mac_address: Text,
+    /// The container's labels. They are added to the image's and replace those of the same name.
     pub labels: Marks,
+    /// Instructions for builds from an image of this container. Without effect; `docker inspect` shows it again.
     pub on_build: Texts,
+    /// The shell of Dockerfile's `RUN`. Without effect; `docker inspect` shows it again.
     pub shell: Words,
+    /// The signal that asks the container to end, such as `SIGTERM` or `15`; empty for the image's, or else
+    /// SIGTERM.
     pub stop_signal: Text,
+    /// Seconds between the stop signal and SIGKILL; `None` for 10.
     pub stop_timeout: Option<i64>,
+    /// The container's limits, ports, privileges and other settings.
     pub host_config: HostConfig,
+    /// The container's endpoints: the networks to connect it to.
     pub networking_config: NetworkingConfig,
 }
 
-/// The configuration of the container's host, the VCH.
+/// Docker's `HostConfig`: the limits, ports, mounts, privileges and namespaces of a container. `POST
+/// /containers/{id}/update` takes the same type.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct HostConfig {
+    /// Volumes in the form of `docker run --volume`. A VCH refuses each, since it has no volumes.
     pub binds: Texts,
+    /// The client's file in which it stores the container's ID. Without effect; `docker inspect` shows it again.
     #[serde(rename = "ContainerIDFile")]
     pub container_id_file: Text,
+    /// The log driver and its options.
     pub log_config: LogConfig,
+    /// The container's first network by name or ID, or `none`; empty or `default` for the default bridge. `host`
+    /// and `container:…` are refused.
     pub network_mode: Text,
+    /// The ports to publish: for each port of the container, such as `80/tcp`, the host addresses and ports that
+    /// lead to it.
     #[serde(deserialize_with = "port_bindings")]
     pub port_bindings: BTreeMap<String, Vec<HostBinding>>,
+    /// When an ended container is started again.
     pub restart_policy: Policy,
+    /// Whether the container is removed when it ends (`docker run --rm`).
     pub auto_remove: bool,
+    /// The driver of new volumes; only empty or `local` is accepted.
     pub volume_driver: Text,
+    /// Containers whose volumes the container shares, as `container` or `container:mode`. A VCH refuses each.
     pub volumes_from: Texts,
+    /// Rows and columns of the terminal when the process starts; `None` or zeros for 24 and 80. Read since API
+    /// 1.42.
     #[serde(deserialize_with = "console_size")]
     pub console_size: Option<[u32; 2]>,
+    /// Metadata for the runtime, by key. Without effect; `docker inspect` shows it again.
     pub annotations: Marks,
+    /// Capabilities to add to Docker's default ones, with or without the prefix `CAP_`; `ALL` for all.
     pub cap_add: Texts,
+    /// Capabilities to remove, written like those of [`HostConfig::cap_add`].
     pub cap_drop: Texts,
+    /// The cgroup namespace; only empty or `private` is accepted.
     pub cgroupns_mode: Text,
+    /// IP addresses of the DNS servers that the container's queries for outside names are forwarded to; empty for
+    /// the VCH's.
     pub dns: Texts,
+    /// Further options of the container's resolv.conf(5).
     pub dns_options: Texts,
+    /// Search domains of the container's resolv.conf(5).
     pub dns_search: Texts,
+    /// Further lines of the container's hosts file, as `name:address`; the address may be `host-gateway`.
     pub extra_hosts: Texts,
+    /// Supplementary groups of the process, by name or ID.
     pub group_add: Texts,
+    /// The IPC namespace: empty, `private`, `shareable`, or `none` for a container without /dev/shm. Others are
+    /// refused.
     pub ipc_mode: Text,
+    /// The cgroup of another container to share. A VCH refuses every value but an empty one.
     pub cgroup: Text,
+    /// Containers to link to on the first network, as `container` or `container:alias`.
     pub links: Texts,
+    /// The adjustment of the process's OOM score, -1000 to 1000 (proc(5), `oom_score_adj`).
     pub oom_score_adj: i64,
+    /// The PID namespace; only an empty text, the container's own, is accepted.
     pub pid_mode: Text,
+    /// Whether the process gets all capabilities and devices of the VM.
     pub privileged: bool,
+    /// Whether each exposed port is published at a port that the VCH chooses.
     pub publish_all_ports: bool,
+    /// Whether the container's root file system is read-only.
     pub readonly_rootfs: bool,
+    /// Security options such as `no-new-privileges` or `seccomp=unconfined`.
     pub security_opt: Texts,
+    /// Options of the container's disk; only `size`, such as `10G`, is accepted.
     pub storage_opt: Marks,
+    /// In-memory file systems: mount options, separated by commas, by absolute path.
     pub tmpfs: Marks,
+    /// The UTS namespace; only an empty text, the container's own, is accepted.
     #[serde(rename = "UTSMode")]
     pub uts_mode: Text,
+    /// The user namespace: empty or `host`, both of which mean the VM's.
     pub userns_mode: Text,
+    /// The size of /dev/shm in bytes; 0 for 64 MiB.
     pub shm_size: i64,
+    /// Kernel parameters of the container: value by name, such as `net.core.somaxconn`.
     pub sysctls: Marks,
+    /// The runtime; only empty or `vm` is accepted.
     pub runtime: Text,
+    /// The isolation technology of Windows; only empty or `default` is accepted.
     pub isolation: Text,
+    /// The weight of the container's processor time; 0 for the default, 1,024.
     pub cpu_shares: i64,
+    /// The memory limit in bytes, at least 6 MiB; 0 for the VCH's default.
     pub memory: i64,
+    /// The limit of processor time in billionths of a processor; 0 for the VCH's default. Not together with
+    /// [`HostConfig::cpu_period`] or [`HostConfig::cpu_quota`].
     pub nano_cpus: i64,
+    /// The parent of the container's cgroup. A VCH refuses every value but an empty one.
     pub cgroup_parent: Text,
+    /// The weight of the container's block I/O, 10 to 1,000. A VCH refuses every value but 0.
     pub blkio_weight: i64,
+    /// The weight of block I/O for single devices. A VCH refuses each entry.
     pub blkio_weight_device: Vec<Value>,
+    /// Limits of bytes read per second from single devices. A VCH refuses each entry.
     pub blkio_device_read_bps: Vec<Value>,
+    /// Limits of bytes written per second to single devices. A VCH refuses each entry.
     pub blkio_device_write_bps: Vec<Value>,
+    /// Limits of reads per second from single devices. A VCH refuses each entry.
     #[serde(rename = "BlkioDeviceReadIOps")]
     pub blkio_device_read_iops: Vec<Value>,
+    /// Limits of writes per second to single devices. A VCH refuses each entry.
     #[serde(rename = "BlkioDeviceWriteIOps")]
     pub blkio_device_write_iops: Vec<Value>,
+    /// The period of [`HostConfig::cpu_quota`] in microseconds, 1,000 to 1,000,000; 0 for 100,000.
     pub cpu_period: i64,
+    /// Microseconds of processor time in each period, at least 1,000; 0 or less for no limit.
     pub cpu_quota: i64,
+    /// The period of the real-time scheduler in microseconds. A VCH refuses every value but 0.
     pub cpu_realtime_period: i64,
+    /// Microseconds of the real-time scheduler in each period. A VCH refuses every value but 0.
     pub cpu_realtime_runtime: i64,
+    /// The VM's processors that the container may use, such as `0-2,4`; empty for all.
     pub cpuset_cpus: Text,
+    /// The VM's memory nodes that the container may use; a VM has only node `0`.
     pub cpuset_mems: Text,
+    /// The VM's devices that the container gets in addition to the usual ones.
     pub devices: Vec<DeviceMapping>,
+    /// Rules of the device cgroup, such as `c 1:3 rwm`. A VCH refuses each.
     pub device_cgroup_rules: Texts,
+    /// Requests for devices by driver, such as GPUs. A VCH refuses each.
     pub device_requests: Vec<Value>,
+    /// The limit of the kernel's memory in bytes. Ignored; API versions up to 1.41 get a warning.
     pub kernel_memory: i64,
+    /// The limit of memory for TCP buffers in bytes. Ignored.
     #[serde(rename = "KernelMemoryTCP")]
     pub kernel_memory_tcp: i64,
+    /// Memory in bytes that the VM's kernel reclaims from the container last; 0 for none.
     pub memory_reservation: i64,
+    /// Memory and swap together in bytes; 0 for twice the memory, -1 for no limit. A VM has no swap.
     pub memory_swap: i64,
+    /// How readily memory is swapped, 0 to 100; `None` or -1 for the default. Ignored with a warning.
     pub memory_swappiness: Option<i64>,
+    /// Whether the kernel does not kill the container when memory runs out. Ignored with a warning.
     pub oom_kill_disable: Option<bool>,
+    /// The maximum number of processes and threads; `None`, 0 or less for no limit.
     pub pids_limit: Option<i64>,
+    /// Resource limits of the process.
     pub ulimits: Vec<Ulimit>,
+    /// The number of processors on Windows. Without effect; `docker inspect` shows it again.
     pub cpu_count: i64,
+    /// The share of processor time on Windows, in percent. Ignored with a warning.
     pub cpu_percent: i64,
+    /// The limit of I/O operations per second on Windows. A VCH refuses every value but 0.
     #[serde(rename = "IOMaximumIOps")]
     pub io_maximum_iops: u64,
+    /// The limit of I/O bytes per second on Windows. A VCH refuses every value but 0.
     #[serde(rename = "IOMaximumBandwidth")]
     pub io_maximum_bandwidth: u64,
-    /// The mounts as they were written; [`Mount`] parses each.
+    /// Mounts in the form of `docker run --mount`, as the client wrote them.
+    /// [`create::plan`](crate::containers::create::plan) parses each as a [`Mount`].
     pub mounts: Vec<Value>,
+    /// Kernel files that are hidden from the container; `None` for Docker's default, an empty list for none.
     pub masked_paths: Option<Texts>,
+    /// Kernel files that are read-only in the container; `None` for Docker's default, an empty list for none.
     pub readonly_paths: Option<Texts>,
+    /// Whether a small init runs as process 1 and reaps orphaned processes (`docker run --init`); `None` for no.
     pub init: Option<bool>,
 }
 
@@ -167,43 +275,60 @@ fn port_bindings<'de, D: Deserializer<'de>>(
     Ok(given.collect())
 }
 
-/// An address and port of the VCH.
+/// An address and port of the VCH that lead to a port of the container.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct HostBinding {
+    /// The IP address of the VCH; empty for all of its addresses.
     pub host_ip: Text,
+    /// The port of the VCH, or a range such as `8000-8010` of which the first free port is used. Empty or `0` for a
+    /// port that the VCH chooses.
     pub host_port: Text,
 }
 
-/// A restart policy.
+/// A restart policy: when an ended container is started again.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Policy {
+    /// `no`, `always`, `unless-stopped` or `on-failure`; empty for `no`.
     pub name: Text,
+    /// The maximum number of restarts with `on-failure`; 0 for no limit. Other policies require 0.
     pub maximum_retry_count: i64,
 }
 
-/// A resource limit (setrlimit(2)).
+/// A resource limit of the process (setrlimit(2)).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Ulimit {
+    /// The resource's name without `RLIMIT_`, in lower case, such as `nofile`.
     pub name: Text,
+    /// The limit in force, which the process can raise up to [`Ulimit::hard`]; -1 for no limit.
     pub soft: i64,
+    /// The maximum of the limit; -1 for no limit.
     pub hard: i64,
 }
 
-/// A mount.
+/// A mount in the form of `docker run --mount`. A VCH supports only the type `tmpfs`, and refuses others.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Mount {
+    /// The absolute path in the container.
     pub target: Text,
+    /// The directory or volume to mount; must be empty for a tmpfs.
     pub source: Text,
+    /// The type: `tmpfs`, or one that is refused: `bind`, `volume`, `image`, `npipe` or `cluster`.
     pub r#type: Text,
+    /// Whether the mount is read-only.
     pub read_only: bool,
+    /// The options of the type `bind`; `None` for a tmpfs.
     pub bind_options: Option<Value>,
+    /// The options of the type `volume`; `None` for a tmpfs.
     pub volume_options: Option<Value>,
+    /// The options of the type `image`; `None` for a tmpfs.
     pub image_options: Option<Value>,
+    /// The options of the type `cluster`. They are not read.
     pub cluster_options: Option<Value>,
+    /// The options of the type `tmpfs`.
     pub tmpfs_options: TmpfsOptions,
 }
 
@@ -211,33 +336,47 @@ pub struct Mount {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct TmpfsOptions {
+    /// The maximum size in bytes; 0 for the kernel's default.
     pub size_bytes: i64,
+    /// The permission bits of the file system's root directory; 0 for the kernel's default.
     pub mode: u32,
-    /// The options, each a name with an optional value.
+    /// Further options, each a name with an optional value: `exec`, `noexec`, `uid` and `gid`.
     pub options: Vec<Vec<String>>,
 }
 
-/// A health check.
+/// A container's health check: a command that runs in the container at intervals. A field that is empty or 0 has
+/// the image's value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Healthcheck {
+    /// The check: `NONE` for no check; `CMD` and arguments; or `CMD-SHELL` and one shell command.
     pub test: Texts,
+    /// Nanoseconds between two checks, at least 1,000,000; 0 for the image's, or else 30 s.
     pub interval: i64,
+    /// Nanoseconds that a check may take, at least 1,000,000; 0 for the image's, or else 30 s.
     pub timeout: i64,
+    /// Nanoseconds after the start in which failures do not count, at least 1,000,000; 0 for the image's, or else
+    /// no such period.
     pub start_period: i64,
+    /// Nanoseconds between two checks in the start period, at least 1,000,000; 0 for the image's, or else 5 s. Read
+    /// since API 1.44.
     pub start_interval: i64,
+    /// The number of failures in a row after which the container is unhealthy; 0 for the image's, or else 3.
     pub retries: i64,
 }
 
-/// The container's endpoints on networks.
+/// Docker's `NetworkingConfig`: the container's endpoints on networks.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct NetworkingConfig {
-    /// The endpoints by name or ID of the network, as they were written.
+    /// The settings of each endpoint as JSON, by the name or ID of its network.
+    /// [`create::plan`](crate::containers::create::plan) parses each as an
+    /// [`EndpointSettings`](crate::networks::endpoint::EndpointSettings).
     pub endpoints_config: BTreeMap<String, Value>,
 }
 
-/// The words of a command line, written as a list or as one text; `None` if there are none.
+/// The words of a command line. Clients write them as a JSON list, or as one text, which becomes one word. `None`
+/// if the client did not set them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words(pub Option<Vec<String>>);
 
@@ -258,13 +397,15 @@ impl<'de> Deserialize<'de> for Words {
 }
 
 impl Words {
-    /// Returns the words.
+    /// Returns the words; an empty list if the client did not set them.
     pub fn list(&self) -> &[String] {
         self.0.as_deref().unwrap_or_default()
     }
 }
 
-/// Removes nulls as Go reads them: as a missing key, or as an empty list in a list of bindings.
+/// Removes the nulls from a request's JSON, as Go reads them: a null is the same as a missing key. Three objects
+/// keep their keys: in `EndpointsConfig` and `ExposedPorts` a null becomes an empty object, in `PortBindings` an
+/// empty list.
 pub fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => {

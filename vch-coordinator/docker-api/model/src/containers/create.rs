@@ -1,5 +1,5 @@
-//! Converts the body of `POST /containers/create` and the container's image to the requests for the
-//! ledger and the runtime, without I/O. Every field is carried out, or refused by its name.
+//! Plans a container: converts the body of `POST /containers/create` and the container's image to one request for
+//! the runtime, without I/O. Every field of the body is either carried out, or refused by its name.
 
 mod endpoints;
 mod host;
@@ -30,36 +30,37 @@ use vch_runtime::{
     workload::{HealthCheck, Workload},
 };
 
-/// The part of an image that a container inherits: `Config` of the image specification.
+/// The settings that a container inherits from its image, by their names in the image specification's `Config`. The
+/// body's settings take precedence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image {
     /// The image's ID, `sha256:…`.
     pub id: String,
-    /// `User`.
+    /// The image's `User`: the process's user, and its group behind a colon. Empty for root.
     pub user: String,
-    /// `ExposedPorts`.
+    /// The keys of the image's `ExposedPorts`, such as `80/tcp`.
     pub exposed: Vec<String>,
-    /// `Env`.
+    /// The image's `Env`: environment variables as `NAME=value`.
     pub environment: Vec<String>,
-    /// `Entrypoint`.
+    /// The image's `Entrypoint`: the program and its first arguments.
     pub entrypoint: Vec<String>,
-    /// `Cmd`.
+    /// The image's `Cmd`: further arguments, or the whole command of an image without entrypoint.
     pub command: Vec<String>,
-    /// `WorkingDir`.
+    /// The image's `WorkingDir`: the working directory. Empty for `/`.
     pub dir: String,
-    /// `Labels`.
+    /// The image's `Labels`.
     pub labels: BTreeMap<String, String>,
-    /// `StopSignal`.
+    /// The image's `StopSignal`: the signal that asks a container to end. Empty for SIGTERM.
     pub stop_signal: String,
-    /// `Healthcheck`.
+    /// The image's `Healthcheck`; `None` if the image has none.
     pub health: Option<HealthCheck>,
-    /// `Volumes`.
+    /// The keys of the image's `Volumes`: the paths that it declares as volumes.
     pub volumes: Vec<String>,
-    /// `os`, `architecture`, `variant`.
+    /// The image's platform in lower case: `os`, `architecture` and `variant`. The variant is often empty.
     pub platform: [String; 3],
 }
 
-/// The context of a plan.
+/// The parameters of [`plan`] that are not in the request's body.
 #[derive(Clone, Debug)]
 pub struct CreateContext<'a> {
     /// The API version of the request.
@@ -68,25 +69,27 @@ pub struct CreateContext<'a> {
     pub name: ContainerName,
     /// The container's image.
     pub image: &'a Image,
-    /// The address that `host-gateway` stands for: the VCH's on the default bridge.
+    /// The address that `host-gateway` in an `--add-host` stands for: the VCH's on the default bridge. `None` if
+    /// the VCH has none.
     pub host_gateway: Option<IpAddr>,
 }
 
-/// The plan for a container.
+/// The result of [`plan`]: a container that can be created.
 #[derive(Debug)]
 pub struct Planned {
-    /// The request to the runtime.
+    /// The request to the runtime, which creates the container in one transaction.
     pub create: Create,
-    /// `Warnings` of the response.
+    /// The warnings of the response: settings of the body that have less effect than in dockerd.
     pub warnings: Vec<String>,
 }
 
 const MAC_WARNING: &str = "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.";
 
-/// Plans a container.
+/// Plans a container from the body of its request. Nothing is created yet.
 ///
 /// # Errors
-/// Returns dockerd's error if dockerd refuses the request too; otherwise an error with the field, its value and a remedy.
+/// Returns dockerd's status and message if dockerd refuses the request too. Otherwise returns 400 or 501, with the
+/// field, its value and a remedy.
 pub fn plan(body: &Body, context: CreateContext<'_>) -> Result<Planned, DockerError> {
     let CreateContext { version, image, .. } = context;
     let host = &body.host_config;

@@ -1,40 +1,40 @@
 //! Short responses about a container that was created, updated or waited for.
 
-#![expect(
-    missing_docs,
-    reason = "fields of the Docker Engine API under its own names, which its reference explains"
-)]
-
 use crate::{Version, gates, json::Empty};
 use serde::Serialize;
 
-/// The response to create.
+/// The response to `POST /containers/create`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Created {
+    /// The new container's ID: 64 hexadecimal digits.
     pub id: String,
+    /// Settings of the request that have less effect than the client may expect; may be empty.
     pub warnings: Vec<String>,
 }
 
-/// The response to update.
+/// The response to `POST /containers/{id}/update`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Updated {
-    /// The warnings; null if there are none.
+    /// Settings of the request that are ignored; `None`, shown as null, without warnings.
     pub warnings: Option<Vec<String>>,
 }
 
-/// The response to wait.
+/// The response to `POST /containers/{id}/wait`, when the container has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Waited {
+    /// Why waiting failed, which never happens: the inner `None` is shown as null up to API 1.41, and later
+    /// versions lack the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Option<Empty>>,
+    /// The exit code of the container's process.
     pub status_code: i32,
 }
 
 impl Waited {
-    /// Returns the response to a wait that ended with an exit code.
+    /// Returns the response to a wait that ended with an exit code, for a client of an API version.
     pub fn of(exit_code: i32, version: Version) -> Self {
         Self {
             error: gates::WAIT_ERROR.then(version, None),

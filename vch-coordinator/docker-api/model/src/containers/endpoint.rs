@@ -1,9 +1,4 @@
-//! A container's endpoints and ports as Docker shows them.
-
-#![expect(
-    missing_docs,
-    reason = "fields of the Docker Engine API under its own names, which its reference explains"
-)]
+//! A container's endpoints (its connections to networks) and published ports, as Docker shows them.
 
 use crate::{
     Version, containers::view::ContainerView, gates, json::Ordered, networks::endpoint::options_now,
@@ -14,59 +9,80 @@ use serde_json::Value;
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{Endpoint, Network, NetworkId};
 
-/// A container's endpoint. Fields of type [`Value`] are shown as the user wrote them.
+/// A container's connection to a network, as Docker's `EndpointSettings`. A field of type [`Value`] is shown as the
+/// client wrote it, and is null if the client did not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerEndpoint {
+    /// The addresses that the client chose.
     #[serde(rename = "IPAMConfig")]
     pub ipam_config: Value,
+    /// The containers that the client linked to on this network.
     pub links: Value,
+    /// The additional names of the container on this network; up to API 1.44 also the container's short ID.
     pub aliases: Value,
+    /// The network's ID; empty until the container's first start, as in dockerd.
     #[serde(rename = "NetworkID")]
     pub network_id: String,
+    /// The addresses in use.
     #[serde(flatten)]
     pub address: EndpointAddress,
+    /// The options of the endpoint, with the rate limit that is in force as `vch.rate`; null without options.
     pub driver_opts: Value,
-    /// The DNS names; the inner `None` is null for an endpoint on the default bridge, on which
-    /// names are not resolved.
+    /// The names that other containers on the network resolve. The outer `None` leaves the key out (up to API
+    /// 1.43). The inner one is shown as null: on the default bridge names are not resolved.
     #[serde(rename = "DNSNames", skip_serializing_if = "Option::is_none")]
     pub dns_names: Option<Option<Vec<String>>>,
+    /// The priority of this network's gateway as the container's default route; the highest wins. `None` (the key
+    /// is left out) up to API 1.47.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gw_priority: Option<i32>,
 }
 
-/// The addresses of an endpoint: empty while its container does not run, as in dockerd.
+/// The addresses of an endpoint. All are empty or 0 while the container does not run, as in dockerd; only a MAC
+/// address that the client chose is shown before the first start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct EndpointAddress {
+    /// The endpoint's ID.
     #[serde(rename = "EndpointID")]
     pub endpoint_id: String,
+    /// The IPv4 address of the network's gateway; empty without one.
     pub gateway: String,
+    /// The IPv4 address without a prefix length; empty without one.
     #[serde(rename = "IPAddress")]
     pub ip_address: String,
+    /// The prefix length of the IPv4 address in bits.
     #[serde(rename = "IPPrefixLen")]
     pub ip_prefix_len: u8,
+    /// The IPv6 address of the network's gateway; empty without one.
     #[serde(rename = "IPv6Gateway")]
     pub ipv6_gateway: String,
+    /// The IPv6 address without a prefix length; empty without one.
     #[serde(rename = "GlobalIPv6Address")]
     pub global_ipv6_address: String,
+    /// The prefix length of the IPv6 address in bits.
     #[serde(rename = "GlobalIPv6PrefixLen")]
     pub global_ipv6_prefix_len: u8,
+    /// The MAC address of the container's interface.
     pub mac_address: String,
 }
 
-/// A port of the VCH that leads to a container.
+/// An address and port of the VCH that lead to a port of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ShownBinding {
+    /// The IP address of the VCH; `0.0.0.0` or `::` for all of its addresses.
     pub host_ip: String,
+    /// The port of the VCH, as a decimal number. In a `HostConfig` also a range, or empty for a port that the VCH
+    /// chooses.
     pub host_port: String,
 }
 
 impl ContainerView {
-    /// Returns Docker's `Networks`: an entry by name for each network that the container is on, was
-    /// requested for, or was on until the network was removed. A container of network mode `none`
-    /// without others has the entry `none`.
+    /// Returns the container's `Networks` for a client of an API version: the endpoints by the name of their
+    /// network. The list includes endpoints that the next start will connect, and endpoints on networks that were
+    /// removed meanwhile. A container of network mode `none` without others has the entry `none`.
     pub fn endpoints(&self, version: Version) -> Ordered<ContainerEndpoint> {
         let endpoints = self.snapshot.endpoints.iter();
         let mut all: Ordered<ContainerEndpoint> = endpoints
@@ -188,7 +204,8 @@ impl ContainerView {
         serde_json::from_str(text).ok()
     }
 
-    /// Returns `Ports` of inspect: each port, with its bindings while the container runs.
+    /// Returns `NetworkSettings.Ports`: for each port of the container, such as `80/tcp`, the addresses and ports
+    /// of the VCH that lead to it; `None` for a port that is only exposed. Empty while the container does not run.
     pub fn ports(&self) -> Ordered<Option<Vec<ShownBinding>>> {
         if !self.snapshot.container.runs() {
             return Ordered::default();

@@ -1,4 +1,4 @@
-//! `GET /containers/json`: selects containers.
+//! Selects the containers of a list, `GET /containers/json` (`docker ps`).
 
 use crate::{
     DockerError,
@@ -37,21 +37,23 @@ const STATES: &[&str] = &[
 ];
 const HEALTHS: &[&str] = &["starting", "healthy", "unhealthy", "none"];
 
-/// The parameters of a list.
+/// The query parameters of a list of containers.
 #[derive(Clone, Debug, Default)]
 pub struct ListParams {
     /// Whether to include containers that do not run.
     pub all: bool,
-    /// The maximum number of containers, running or not; 0 for all.
+    /// The maximum number of containers, running or not; 0 for no maximum. Another value includes containers that
+    /// do not run.
     pub limit: usize,
-    /// The filters.
+    /// The filters; a container must match all of them.
     pub filters: Filters,
 }
 
-/// Returns the selected containers of `all`, in the same order, newest first.
+/// Returns the containers of `all` that match the parameters, in the same order. `all` must be ordered by age, the
+/// newest first.
 ///
 /// # Errors
-/// Returns dockerd's error if a filter is not valid.
+/// Returns 400 if a filter is unknown or its value is not valid, and 404 if `before` or `since` names no container.
 pub fn chosen<'a>(
     all: &'a [ContainerView],
     params: &ListParams,

@@ -1,5 +1,5 @@
-//! The data of a container that are only shown again. They are a document in the container's
-//! workload that no other module reads.
+//! The settings of a container that have no effect in a VCH and are stored only to be shown again by `docker
+//! inspect`. They are one JSON value in the container's [`Workload`], which only this module reads.
 
 use crate::containers::written::{WrittenConfig, WrittenHost};
 use serde::{Deserialize, Serialize};
@@ -7,33 +7,35 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use vch_runtime::workload::Workload;
 
-/// The data that are only shown again; the ledger and the workload have the data in force. Fields
-/// are only ever added, each with a default.
+/// The settings of a container that have no effect and that `docker inspect` shows again, as the client wrote them.
+/// The settings in force are in the ledger and in the container's [`Workload`]. Later releases only add fields,
+/// each with a default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Shown {
-    /// The fields of `HostConfig` that are shown as they were written, by Docker's field names.
+    /// The fields of the request's `HostConfig`.
     pub host: WrittenHost,
-    /// The same of `Config`.
+    /// The fields of the request's `Config`.
     pub config: WrittenConfig,
-    /// `ExposedPorts`: those of the image and of the user.
+    /// The exposed ports of the request and the image, such as `80/tcp`.
     pub exposed: Vec<String>,
-    /// `PortBindings`: host addresses and host ports by port.
+    /// The request's `PortBindings`: for each port of the container, such as `80/tcp`, pairs of an address and a
+    /// port of the VCH. Empty texts stand for all addresses, and for a port that the VCH chooses.
     pub bindings: BTreeMap<String, Vec<(String, String)>>,
-    /// `PublishAllPorts`.
+    /// The request's `PublishAllPorts`: whether each exposed port is published.
     pub publish_all: bool,
-    /// `Links`.
+    /// The request's `Links`, each as `container` or `container:alias`.
     pub links: Vec<String>,
-    /// `Dns`, `DnsSearch`, `DnsOptions`.
+    /// The request's `Dns`, `DnsSearch` and `DnsOptions`, in this order.
     pub dns: [Vec<String>; 3],
-    /// `ExtraHosts`.
+    /// The request's `ExtraHosts`, each as `name:address`.
     pub extra_hosts: Vec<String>,
-    /// The user's `EndpointSettings` as JSON, by network name.
+    /// The request's `EndpointSettings` as JSON text, by the network's name or ID.
     pub endpoints: BTreeMap<String, String>,
 }
 
 impl Shown {
-    /// Parses the document of a workload. An unreadable document gives the default.
+    /// Returns the settings that are stored in a container's workload. If they cannot be parsed, all are empty.
     pub fn of(workload: &Workload) -> Self {
         Self::read(&workload.shown)
     }
@@ -42,13 +44,14 @@ impl Shown {
         Self::deserialize(document).unwrap_or_default()
     }
 
-    /// Returns the document.
+    /// Returns the settings as the JSON value to store in [`Workload::shown`].
     pub fn document(&self) -> Value {
         // Texts, numbers and lists can always be serialized.
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// Stores the user's settings of an endpoint on a network in a document.
+    /// Adds the settings of an endpoint, the JSON text `written`, to a stored `document` of a container. Settings
+    /// on the same network are replaced.
     pub fn record_endpoint(document: &mut Value, network: String, written: String) {
         let mut shown = Self::read(document);
         shown.endpoints.insert(network, written);

@@ -1,4 +1,4 @@
-//! A container's state in Docker's words.
+//! The status of a container, in Docker's words.
 
 use serde::Serialize;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use vch_runtime::{
 
 use crate::time::rfc3339;
 
-/// Go's zero time.
+/// The time that Docker shows for an event that has not happened: Go's zero time.
 pub const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// Returns Docker's word for the state of a container.
+/// Returns Docker's word for a container's status, such as `running` or `exited`.
 pub fn word(run_state: &RunState) -> &'static str {
     match run_state.status {
         Status::Created => "created",
@@ -23,7 +23,7 @@ pub fn word(run_state: &RunState) -> &'static str {
     }
 }
 
-/// Returns a time in RFC 3339; Go's zero time for 0.
+/// Returns a time, given in milliseconds since 1970, in RFC 3339; [`NEVER`] for 0.
 pub fn moment(ms: u64) -> String {
     match ms {
         0 => NEVER.to_owned(),
@@ -31,7 +31,8 @@ pub fn moment(ms: u64) -> String {
     }
 }
 
-/// Returns the status line: `Up 5 seconds (healthy)`, `Exited (0) 2 hours ago`, `Created`.
+/// Returns the status line of `docker ps`, such as `Up 5 seconds (healthy)`, `Exited (0) 2 hours ago` or `Created`.
+/// `now_ms` is the present time in milliseconds since 1970.
 pub fn line(run_state: &RunState, health: Option<&Health>, now_ms: u64) -> String {
     let since = |then: u64| age(Duration::from_millis(now_ms.saturating_sub(then)));
     match run_state.status {
@@ -57,7 +58,7 @@ pub fn line(run_state: &RunState, health: Option<&Health>, now_ms: u64) -> Strin
     }
 }
 
-/// Returns a duration for people, as `HumanDuration` of docker/go-units prints it.
+/// Returns a duration in words, such as `5 seconds` or `About an hour`, as `HumanDuration` of docker/go-units does.
 pub fn age(time: Duration) -> String {
     let seconds = time.as_secs();
     let minutes = seconds / 60;
@@ -78,7 +79,7 @@ pub fn age(time: Duration) -> String {
     }
 }
 
-/// `State` of inspect.
+/// The `State` of a container in `docker inspect`: whether it runs, its exit code, its times and its health.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerState<'a> {
@@ -118,7 +119,7 @@ struct HealthLog<'a> {
 }
 
 impl<'a> ContainerState<'a> {
-    /// Returns the state of a container.
+    /// Returns the state of a container. A container that waits for its restart counts as running, as in dockerd.
     pub fn of(snapshot: &'a ContainerSnapshot) -> Self {
         let run_state = &snapshot.run_state;
         let restarting = run_state.status == Status::Restarting;

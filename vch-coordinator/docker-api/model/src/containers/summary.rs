@@ -1,9 +1,4 @@
-//! A container in a list.
-
-#![expect(
-    missing_docs,
-    reason = "fields of the Docker Engine API under its own names, which its reference explains"
-)]
+//! A container in the response to `GET /containers/json` (`docker ps`).
 
 use crate::{
     Version,
@@ -20,60 +15,86 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use vch_runtime::workload::Workload;
 
-/// A container in a list. The fields are in dockerd's order.
+/// A container in a list, as `docker ps` shows it. The fields are in dockerd's order.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerSummary<'a> {
+    /// The container's ID: 64 hexadecimal digits.
     pub id: String,
+    /// The container's only name, behind a slash.
     pub names: [String; 1],
+    /// The image as the client named it.
     pub image: &'a str,
+    /// The image's ID, `sha256:…`.
     #[serde(rename = "ImageID")]
     pub image_id: &'a str,
+    /// The command line: program and arguments, separated by spaces.
     pub command: String,
+    /// When the container was created, in seconds since 1970.
     pub created: u64,
+    /// The exposed and published ports; empty while the container does not run.
     pub ports: Vec<PortSummary>,
+    /// The labels of the image and the container.
     pub labels: &'a BTreeMap<String, String>,
+    /// Docker's word for the status, such as `running` or `exited`.
     pub state: &'static str,
+    /// The status line, such as `Up 5 seconds (healthy)`.
     pub status: String,
+    /// The few settings of `HostConfig` that a list shows.
     pub host_config: HostConfigSummary<'a>,
+    /// The container's networks.
     pub network_settings: NetworkSettingsSummary,
+    /// The file systems that were requested with `--mount`.
     pub mounts: Vec<MountPoint<'a>>,
-    /// The size of the writable layer; absent if it is 0, as in dockerd.
+    /// The bytes of the files that the container wrote; `None` (the key is left out) if they are 0 or the client
+    /// did not ask for sizes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_rw: Option<u64>,
-    /// The size of the root file system; absent if it is 0, as in dockerd.
+    /// The bytes of the files of the image and of the container together; `None` (the key is left out) if they are
+    /// 0 or the client did not ask for sizes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_root_fs: Option<u64>,
 }
 
-/// A port that is published or only exposed.
+/// A port of a container that is published or only exposed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PortSummary {
+    /// The address of the VCH, `0.0.0.0` or `::` for all; `None` (the key is left out) if the port is not
+    /// published.
     #[serde(rename = "IP", skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
+    /// The port in the container.
     pub private_port: u16,
+    /// The port of the VCH; `None` (the key is left out) if the port is not published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_port: Option<u16>,
+    /// The protocol: `tcp`, `udp` or `sctp`.
     pub r#type: String,
 }
 
+/// The settings of a container's `HostConfig` that a list shows.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct HostConfigSummary<'a> {
+    /// The container's first network as the client named it, or `none`.
     pub network_mode: &'a str,
+    /// The container's annotations; `None` (the key is left out) if it has none and up to API 1.45.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<&'a BTreeMap<String, String>>,
 }
 
+/// The networks of a container in a list.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct NetworkSettingsSummary {
+    /// The container's endpoints by the name of their network.
     pub networks: Ordered<ContainerEndpoint>,
 }
 
 impl<'a> ContainerSummary<'a> {
-    /// Returns a container as a list shows it.
+    /// Returns a container as a list shows it to a client of an API version. `now_ms` is the present time in
+    /// milliseconds since 1970, for the age in the status line.
     pub fn of(view: &'a ContainerView, version: Version, now_ms: u64) -> Self {
         let snapshot = &view.snapshot;
         let workload = &*snapshot.workload;

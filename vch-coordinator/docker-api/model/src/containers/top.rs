@@ -1,17 +1,13 @@
 //! The processes of a container, as `docker top` shows them.
 
-#![expect(
-    missing_docs,
-    reason = "fields of the Docker Engine API under its own names, which its reference explains"
-)]
-
 use serde::Serialize;
 
-/// A table of processes.
+/// The response to `GET /containers/{id}/top`: a table of the container's processes, in the form of ps(1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Top {
+    /// The titles of the columns, such as `PID`.
     pub titles: Vec<String>,
-    /// The rows, one for each process, with a column for each title.
+    /// The rows, one for each process, each with one text for each title.
     pub processes: Vec<Vec<String>>,
 }

@@ -1,4 +1,4 @@
-//! A container with its networks.
+//! A container together with everything that Docker's responses show of it.
 
 use crate::containers::shown::Shown;
 use std::{
@@ -8,37 +8,38 @@ use std::{
 use vch_ledger::{Ledger, Network, NetworkId, PortBinding};
 use vch_runtime::ContainerSnapshot;
 
-/// A container with its networks.
+/// A container at one moment, with its networks and sizes. Docker's responses about the container are made from it.
 #[derive(Clone, Debug)]
 pub struct ContainerView {
-    /// The container.
+    /// The container's state, configuration, endpoints and published ports.
     pub snapshot: ContainerSnapshot,
-    /// The networks of the container's endpoints, and possibly others.
+    /// The networks by ID: at least those that the container has an endpoint on.
     pub networks: Arc<BTreeMap<NetworkId, Network>>,
-    /// The data that are only shown again.
+    /// The settings that have no effect and are only shown again.
     pub shown: Shown,
-    /// The sizes of the container's files; `None` if they were not requested.
+    /// The sizes of the container's files; `None` if the client did not ask for them.
     pub sizes: Option<Sizes>,
 }
 
-/// The sizes of a container's files in bytes.
+/// The sizes of a container's files, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// The space that the writable layer takes on the VCH's disk.
+    /// The space on the VCH's disk of the files that the container wrote.
     pub written: u64,
-    /// The size of the image.
+    /// The files of the container's image.
     pub image: u64,
 }
 
 impl Sizes {
-    /// Returns the sum of both.
+    /// Returns the sum of both sizes.
     pub fn all(self) -> u64 {
         self.written + self.image
     }
 }
 
 impl ContainerView {
-    /// Returns the view of a container. `networks` must contain the networks of its endpoints.
+    /// Returns the view of a container, without sizes. `networks` must contain each network that the container has
+    /// an endpoint on.
     pub fn of(snapshot: ContainerSnapshot, networks: Arc<BTreeMap<NetworkId, Network>>) -> Self {
         Self {
             shown: Shown::of(&snapshot.workload),
@@ -48,7 +49,7 @@ impl ContainerView {
         }
     }
 
-    /// Reads networks from the ledger.
+    /// Returns the networks with these IDs as the ledger has them; unknown IDs are left out.
     pub fn networks_of(ledger: &Ledger, ids: &BTreeSet<NetworkId>) -> BTreeMap<NetworkId, Network> {
         let networks = ids.iter().filter_map(|id| ledger.network_by_id(*id));
         networks
@@ -56,8 +57,8 @@ impl ContainerView {
             .collect()
     }
 
-    /// Returns the host addresses of a port's binding, with dockerd's wildcard addresses for a
-    /// binding without an address.
+    /// Returns the addresses of the VCH at which a published port is shown. A port that is published at all
+    /// addresses is shown at `0.0.0.0`, and also at `::` if the container has an IPv6 address.
     pub fn host_ips(&self, binding: &PortBinding) -> impl Iterator<Item = String> + use<> {
         let mut endpoints = self.snapshot.endpoints.iter();
         let v6 = endpoints

@@ -1,4 +1,4 @@
-//! Selects images by the filters of a list.
+//! Selects the images of a list, `GET /images/json` (`docker images`), by its filters.
 
 use crate::{
     DockerError,
@@ -12,10 +12,11 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use vch_image_store::{Image, Store};
 
-/// Returns the images that match the filters.
+/// Returns the images that match all filters, in the same order. `store` finds the images that the filters `before`
+/// and `since` name.
 ///
 /// # Errors
-/// Returns 400 if a filter is not valid.
+/// Returns 400 if a filter is unknown or its value is not valid, and 404 if `before` or `since` names no image.
 pub fn chosen(
     store: &Store,
     images: Vec<Arc<Image>>,

@@ -1,9 +1,4 @@
-//! `GET /images/{name}/json` and its history.
-
-#![expect(
-    missing_docs,
-    reason = "fields of the Docker Engine API under its own names, which its reference explains"
-)]
+//! The responses to `GET /images/{name}/json` (`docker image inspect`) and `GET /images/{name}/history`.
 
 use crate::{
     Version,
@@ -18,94 +13,152 @@ use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 use vch_image_store::{Descriptor, Image, config::Run};
 
-/// The complete description of an image. Keys that exist only in some versions are last.
+/// The complete description of an image, as `docker image inspect` shows it. Keys that only some API versions have
+/// are last.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageInspect {
+    /// The image's ID, `sha256:…`: the digest of its configuration.
     pub id: String,
+    /// The image's names with tags, such as `nginx:latest`.
     pub repo_tags: Vec<String>,
+    /// The image's names with digests, such as `nginx@sha256:…`.
     pub repo_digests: Vec<String>,
+    /// The ID of the image that this one was built from. Always empty.
     pub parent: &'static str,
+    /// The comment on the last step of the image's history; empty without one.
     pub comment: String,
+    /// The version of Docker that built the image. Always empty.
     pub docker_version: &'static str,
+    /// The image's author; empty without one.
     pub author: String,
+    /// The settings that a container inherits.
     pub config: ImageConfig,
+    /// The processor architecture, such as `amd64`.
     pub architecture: String,
+    /// The operating system, such as `linux`.
     pub os: String,
+    /// The bytes of the image's files, unpacked.
     pub size: u64,
+    /// The storage driver, which for a VCH is a name only.
     pub graph_driver: GraphDriver,
+    /// The digests of the image's layers.
     #[serde(rename = "RootFS")]
     pub root_fs: RootFs,
+    /// Data about the image on this VCH.
     pub metadata: Metadata,
+    /// The same as [`ImageInspect::size`]; `None` (the key is left out) since API 1.44.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub virtual_size: Option<u64>,
+    /// When the image was created, as its configuration has it, usually in RFC 3339. If that is unknown: empty up
+    /// to API 1.43, later `None` (the key is left out).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
+    /// The ID of the container that the image was made from: always empty. `None` (the key is left out) since API
+    /// 1.45.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<&'static str>,
+    /// The settings of the container that the image was made from: always empty ones. `None` (the key is left out)
+    /// since API 1.45.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_config: Option<ImageConfig>,
+    /// The variant of the architecture, as the image's configuration has it; `None` (the key is left out) if it has
+    /// none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<Value>,
+    /// The version of the operating system, as the image's configuration has it; `None` (the key is left out) if it
+    /// has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub os_version: Option<Value>,
+    /// Required features of the operating system, as the image's configuration has them; `None` (the key is left
+    /// out) if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub os_features: Option<Value>,
+    /// The descriptor of the image's manifest: media type, digest and size. `None` (the key is left out) up to API
+    /// 1.47.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<Descriptor>,
+    /// The image's manifests; `None` (the key is left out) unless the client asked for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifests: Option<[ImageManifest; 1]>,
 }
 
+/// The layers of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct RootFs {
+    /// The kind of root file system. Always `layers`.
     pub r#type: &'static str,
+    /// The digests of the unpacked layers, `sha256:…`, the lowest first.
     pub layers: Vec<String>,
 }
 
+/// Data about an image on this VCH.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Metadata {
+    /// When the image was last tagged. Always [`NEVER`]: a VCH does not store it.
     pub last_tag_time: &'static str,
 }
 
-/// The configuration of an image.
+/// The `Config` of an image: the settings that a container inherits.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageConfig {
+    /// Keys that only containers use; `None` (the keys are left out) since API 1.50.
     #[serde(flatten)]
     pub of_containers: Option<ContainerKeys>,
+    /// Instructions for builds from the image, as its configuration has them; null without any.
     pub on_build: Value,
+    /// The process's user, and its group behind a colon; empty for root.
     pub user: String,
+    /// The working directory; empty for `/`.
     pub working_dir: String,
+    /// Environment variables as `NAME=value`; `None`, shown as null, if the configuration has none.
     pub env: Option<Vec<String>>,
+    /// The arguments of the entrypoint, or the whole command without one; `None`, shown as null, if the
+    /// configuration has none.
     pub cmd: Option<Vec<String>>,
+    /// The paths that the image declares as volumes, as keys; `None`, shown as null, if the configuration has none.
     pub volumes: Option<BTreeMap<String, Value>>,
+    /// The program and its first arguments; `None`, shown as null, if the configuration has none.
     pub entrypoint: Option<Vec<String>>,
+    /// The image's labels; `None`, shown as null, if the configuration has none.
     pub labels: Option<BTreeMap<String, String>>,
+    /// The ports that a container listens at, as keys such as `80/tcp`; `None` (the key is left out) if the
+    /// configuration has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exposed_ports: Option<BTreeMap<String, Value>>,
+    /// The signal that asks a container to end; `None` (the key is left out) for SIGTERM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
-    /// Further keys of the image's configuration.
+    /// Further keys of the image's configuration, such as `Healthcheck`, in their order.
     #[serde(flatten)]
     pub others: Ordered<Value>,
 }
 
-/// Keys that only containers' configurations have, and that older versions also show for images. An
-/// old builder may have written any value, which is shown as it is.
+/// Keys that only containers use, and that API versions up to 1.49 also show for images. Their values are those of
+/// the image's configuration, whatever their type; a missing text is empty and a missing switch is false.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerKeys {
+    /// The host name.
     pub hostname: Value,
+    /// The domain of the host name.
     pub domainname: Value,
+    /// Whether the creating client attached to standard input.
     pub attach_stdin: Value,
+    /// Whether the creating client attached to standard output.
     pub attach_stdout: Value,
+    /// Whether the creating client attached to standard error.
     pub attach_stderr: Value,
+    /// Whether the process has a terminal.
     pub tty: Value,
+    /// Whether standard input stays open while no client is attached.
     pub open_stdin: Value,
+    /// Whether standard input closes when the first attached client leaves.
     pub stdin_once: Value,
+    /// The image of the container.
     pub image: Value,
 }
 
@@ -123,7 +176,8 @@ const CONTAINER_KEYS: [&str; 9] = [
 ];
 
 impl ImageInspect {
-    /// Returns the complete description of an image, without its manifests.
+    /// Returns the complete description of an image for a client of an API version. The caller sets
+    /// [`ImageInspect::manifests`], which is `None` here.
     pub fn of(image: &Image, version: Version) -> Self {
         let (repo_tags, repo_digests) = names(image);
         let layers = image.config.rootfs.diff_ids.iter();
@@ -211,15 +265,22 @@ impl ContainerKeys {
     }
 }
 
-/// A step of an image's history.
+/// A step of an image's history: usually one instruction of its Dockerfile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct HistoryStep {
+    /// The comment on the step; empty without one.
     pub comment: String,
+    /// When the step was made, in seconds since 1970; 0 if that is unknown.
     pub created: u64,
+    /// The command that made the step; empty if it is unknown.
     pub created_by: String,
+    /// The image's ID at the last step; `<missing>` at the others, as in dockerd.
     pub id: String,
+    /// The bytes of the step's files. A VCH knows only the sum: it is shown at the last step that made a layer, and
+    /// 0 at the others.
     pub size: u64,
+    /// The image's names at the last step; `None`, shown as null, at the others and without names.
     pub tags: Option<Vec<String>>,
 }
 

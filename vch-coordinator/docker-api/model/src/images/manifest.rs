@@ -1,51 +1,60 @@
-//! The manifests of an image. A VCH has only the one for its own platform.
-
-#![expect(
-    missing_docs,
-    reason = "fields of the Docker Engine API under its own names, which its reference explains"
-)]
+//! The manifests of an image: one for each platform that it was built for. A VCH stores only the one for its own
+//! platform.
 
 use crate::images::{descriptor, platform};
 use serde::Serialize;
 use vch_image_store::{Descriptor, Image, Platform};
 
-/// The manifest for this platform.
+/// A manifest of an image, for the VCH's own platform.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageManifest {
+    /// The digest of the manifest, `sha256:…`.
     #[serde(rename = "ID")]
     pub id: String,
+    /// The descriptor of the manifest: media type, digest and size.
     pub descriptor: Descriptor,
+    /// Whether the VCH has the files of the manifest. Always true.
     pub available: bool,
+    /// The kind of manifest. Always `image`.
     pub kind: &'static str,
+    /// The size of the image's files.
     pub size: ManifestSize,
+    /// The image's platform, containers and unpacked size.
     pub image_data: ImageData,
 }
 
-/// The size in bytes, packed and unpacked.
+/// The size of an image's files, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ManifestSize {
+    /// The size of the packed layers.
     pub content: u64,
+    /// The size of the packed layers and the unpacked files together.
     pub total: u64,
 }
 
+/// The image that a manifest describes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageData {
+    /// The operating system and the processor architecture.
     pub platform: Platform,
     /// The IDs of the containers of the image.
     pub containers: Vec<String>,
+    /// The size of the unpacked files.
     pub size: UnpackedSize,
 }
 
+/// The size of an image's unpacked files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct UnpackedSize {
+    /// The size in bytes.
     pub unpacked: u64,
 }
 
-/// Returns the descriptor of an image's manifest with its platform.
+/// Returns the descriptor of an image's manifest: media type, digest, size, and the image's platform.
 pub fn platform_descriptor(image: &Image) -> Descriptor {
     Descriptor {
         platform: Some(machine(image)),
@@ -53,7 +62,7 @@ pub fn platform_descriptor(image: &Image) -> Descriptor {
     }
 }
 
-/// Returns the manifests of an image with the given containers.
+/// Returns the only manifest of an image. `containers` has the IDs of the image's containers.
 pub fn manifests(image: &Image, containers: Vec<String>) -> [ImageManifest; 1] {
     let descriptor = descriptor(image);
     let packed: u64 = image.layers.iter().map(|layer| layer.size).sum();

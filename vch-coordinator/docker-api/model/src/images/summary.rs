@@ -1,9 +1,4 @@
-//! An image in a list.
-
-#![expect(
-    missing_docs,
-    reason = "fields of the Docker Engine API under its own names, which its reference explains"
-)]
+//! An image in the response to `GET /images/json` (`docker images`).
 
 use crate::{
     Version,
@@ -19,33 +14,45 @@ use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use vch_image_store::{Descriptor, Image};
 
-/// An image in a list. The fields are in dockerd's order.
+/// An image in a list, as `docker images` shows it. The fields are in dockerd's order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageSummary {
-    /// The number of containers; `None` if they were not counted.
+    /// The number of containers of the image; `None`, shown as -1, if they were not counted.
     #[serde(serialize_with = "or_uncounted")]
     pub containers: Option<u64>,
+    /// When the image was created, in seconds since 1970; 0 if that is unknown.
     pub created: u64,
+    /// The image's ID, `sha256:…`.
     pub id: String,
+    /// The image's labels; `None`, shown as null, if its configuration has none.
     pub labels: Option<BTreeMap<String, String>>,
+    /// The ID of the image that this one was built from. Always empty.
     pub parent_id: &'static str,
+    /// The image's names with digests, such as `nginx@sha256:…`.
     pub repo_digests: Vec<String>,
+    /// The image's names with tags, such as `nginx:latest`, that match the filter `reference`.
     pub repo_tags: Vec<String>,
-    /// The size that is shared with other images; `None` if it was not computed.
+    /// The bytes that the image shares with other images; `None`, shown as -1, if they were not computed.
     #[serde(serialize_with = "or_uncounted")]
     pub shared_size: Option<u64>,
+    /// The bytes of the image's files, unpacked.
     pub size: u64,
+    /// The same as [`ImageSummary::size`]; `None` (the key is left out) since API 1.44.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub virtual_size: Option<u64>,
+    /// The descriptor of the image's manifest: media type, digest and size. `None` (the key is left out) up to API
+    /// 1.47.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<Descriptor>,
+    /// The image's manifests; `None` (the key is left out) unless the client asked for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifests: Option<[ImageManifest; 1]>,
 }
 
 impl ImageSummary {
-    /// Returns an image with its names that match the filters.
+    /// Returns an image as a list shows it to a client of an API version. Its tags are those that match the filter
+    /// `reference`. The caller sets the fields that are `None` here: containers, shared size and manifests.
     pub fn of(image: &Image, filters: &Filters, version: Version) -> Self {
         let (mut tags, digests) = names(image);
         tags.retain(|tag| is_meant(filters, tag));

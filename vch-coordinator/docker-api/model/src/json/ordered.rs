@@ -1,4 +1,4 @@
-//! A JSON object that keeps the order of its keys.
+//! A JSON object that keeps the order of its keys, unlike a sorted or hashed map.
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -6,7 +6,7 @@ use serde::{
 };
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
-/// Values by key, in the order in which the keys were first inserted.
+/// A JSON object: values by key, in the order in which the keys were first inserted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ordered<T> {
     entries: Vec<(String, T)>,
@@ -23,7 +23,7 @@ impl<T> Default for Ordered<T> {
 }
 
 impl<T> Ordered<T> {
-    /// Inserts a value. A previous value of the key is replaced at the same position.
+    /// Inserts a value. If the key exists, its value is replaced and keeps its position.
     pub fn insert(&mut self, key: String, value: T) {
         let entry = self
             .index
@@ -37,13 +37,13 @@ impl<T> Ordered<T> {
         self.entries.push((key, value));
     }
 
-    /// Returns the value of a key.
+    /// Returns the value of a key; `None` if the object does not have the key.
     pub fn get(&self, key: &str) -> Option<&T> {
         let at = self.index.get(key)?;
         self.entries.get(*at).map(|(_, value)| value)
     }
 
-    /// Returns a mutable reference to the value of a key.
+    /// Returns a mutable reference to the value of a key; `None` if the object does not have the key.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut T> {
         let at = self.index.get(key)?;
         self.entries.get_mut(*at).map(|(_, value)| value)

@@ -17,10 +17,11 @@ use serde::{
 use serde_json::{Map, Value};
 use std::{fmt, vec};
 
-/// Converts a value to a body of this type.
+/// Converts the JSON value of a request's body to a type by Go's rules, on which dockerd's clients rely: a key
+/// matches a field regardless of case, and null is the same as a missing key.
 ///
 /// # Errors
-/// Returns 400 with the field's path if a value does not fit its field.
+/// Returns 400 with the path of the field if a value does not fit its field.
 pub fn typed<T: DeserializeOwned>(value: Value) -> Result<T, DockerError> {
     T::deserialize(Read(value))
         .map_err(|error| DockerError::invalid(format!("invalid JSON: {error}")))

@@ -13,7 +13,7 @@ const MAX_DEPTH: usize = 100;
 /// thousands. A parsed value takes about 32 times the bytes of its shortest text.
 const MAX_VALUES: usize = 65_536;
 
-/// Why a text is not one JSON value.
+/// Why a text is not one JSON value. The messages are those of Go, as dockerd's clients know them.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SyntaxError {
     /// The text has only white space.
@@ -22,21 +22,21 @@ pub enum SyntaxError {
     /// The text ends within a value.
     #[error("invalid JSON: unexpected EOF")]
     Cut,
-    /// A byte is not allowed at this position; Go shows it as a character.
+    /// A byte is not allowed at its position.
     #[error("invalid JSON: invalid character {} {context}", shown(*.byte))]
     Byte {
-        /// The byte.
+        /// The byte, which the message shows as a character.
         byte: u8,
-        /// The position in words.
+        /// What the parser expected at this position, in Go's words.
         context: &'static str,
     },
-    /// The nesting is too deep.
+    /// Lists and objects are nested more than 100 levels deep.
     #[error("invalid JSON: exceeded max depth")]
     Depth,
-    /// There are too many values.
+    /// The text has more than 65,536 values.
     #[error("invalid JSON: more than {MAX_VALUES} values: give fewer")]
     Values,
-    /// The first value is followed by further text.
+    /// Further text follows the first value.
     #[error("unexpected content after JSON")]
     Trailing,
 }
@@ -59,10 +59,11 @@ fn shown(byte: u8) -> String {
 const VALUE: &str = "looking for beginning of value";
 const KEY: &str = "looking for beginning of object key string";
 
-/// Checks that `text` is one JSON value and nothing else.
+/// Checks that a text is one JSON value and nothing else. Called before a request's body is parsed.
 ///
 /// # Errors
-/// Returns where the first byte is that does not fit, and why.
+/// Returns the first fault of the text: it is empty, ends too early, has a byte that does not fit, has further text
+/// behind the value, or has more levels or values than permitted.
 pub fn check(text: &[u8]) -> Result<(), SyntaxError> {
     let mut scanner = Scanner {
         text,

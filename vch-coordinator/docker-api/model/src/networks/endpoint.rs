@@ -1,9 +1,4 @@
-//! The settings of a container's endpoint in a request.
-
-#![expect(
-    missing_docs,
-    reason = "fields of the Docker Engine API under its own names, which its reference explains"
-)]
+//! The settings of an endpoint (a container's connection to a network) in a request.
 
 use crate::{DockerError, Version, gates};
 use protocol::spec::{Hostname, InterfaceName, MacAddress};
@@ -20,51 +15,64 @@ const OPTIONS: &str = "com.docker.network.";
 pub(super) const OWN_OPTIONS: &str = "vch.";
 /// The endpoint option with the name of the interface.
 const IFNAME_OPTION: &str = "com.docker.network.endpoint.ifname";
-/// The endpoint option, and the label of a container, that limits what an endpoint may receive and send.
+/// The name of an endpoint's option that limits the traffic to and from the container, such as `50mbit` (the units
+/// of tc(8)). A label of this name on the container limits those of its endpoints that do not have the option.
 pub const RATE_OPTION: &str = "vch.rate";
-/// The value of the option for no limit.
+/// The value of [`RATE_OPTION`] for an endpoint without a limit.
 pub const UNLIMITED: &str = "none";
 /// The endpoint option with kernel settings of the interface.
 const SYSCTLS_OPTION: &str = "com.docker.network.endpoint.sysctls";
 
-/// `EndpointConfig`, and a value of `EndpointsConfig`: the fields of Docker's `EndpointSettings`
-/// that are requests.
+/// The settings of a container's connection to a network: Docker's `EndpointSettings`, in requests to connect a
+/// container and to create one.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct EndpointSettings {
+    /// The addresses that the client chose; `None` for automatic ones.
     #[serde(rename = "IPAMConfig")]
     pub ipam_config: Option<EndpointIpam>,
+    /// Containers to link to on this network, as `container` or `container:alias`.
     pub links: Option<Vec<String>>,
+    /// Additional names of the container on this network.
     pub aliases: Option<Vec<String>>,
+    /// The MAC address that the client chose; `None` or empty for an automatic one.
     pub mac_address: Option<String>,
+    /// Options by name. Options that begin with `com.docker.network.` or `vch.` are carried out or refused; others
+    /// are only stored.
     pub driver_opts: Option<BTreeMap<String, String>>,
+    /// The priority of this network's gateway as the container's default route, as a 32-bit number; the highest
+    /// wins. `None` for 0. Read since API 1.48.
     pub gw_priority: Option<i64>,
 }
 
-/// The addresses that the caller chose.
+/// The addresses that the client chose for an endpoint.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct EndpointIpam {
+    /// The IPv4 address without a prefix length; `None` or empty for an automatic one.
     #[serde(rename = "IPv4Address", skip_serializing_if = "Option::is_none")]
     pub ipv4_address: Option<String>,
+    /// The IPv6 address without a prefix length; `None` or empty for an automatic one.
     #[serde(rename = "IPv6Address", skip_serializing_if = "Option::is_none")]
     pub ipv6_address: Option<String>,
+    /// Further link-local addresses. A VCH refuses each.
     #[serde(rename = "LinkLocalIPs", skip_serializing_if = "Option::is_none")]
     pub link_local_ips: Option<Vec<String>>,
 }
 
 impl EndpointSettings {
-    /// Returns the requested names; empty ones are ignored.
+    /// Returns the additional names of the container on this network, without empty ones.
     pub fn aliases(&self) -> impl Iterator<Item = &str> {
         let all = self.aliases.iter().flatten().map(String::as_str);
         all.filter(|alias| !alias.is_empty())
     }
 
-    /// Returns the ledger command for the endpoint; `labels` are the container's. The ledger checks
-    /// whether the network has the addresses.
+    /// Returns the ledger's command that connects a container to a network with these settings. `labels` are the
+    /// container's: [`RATE_OPTION`] may be among them. Whether the network has the addresses is checked later, by
+    /// the ledger.
     ///
     /// # Errors
-    /// Returns 400 if a setting is not valid, and 501 if it is not supported.
+    /// Returns 400 if a setting is not valid, and 501 if a VCH does not support it.
     pub fn connect(
         &self,
         container: ContainerRef,
@@ -173,8 +181,9 @@ fn rate(what: &str, text: &str) -> Result<Option<Rate>, DockerError> {
     rate.map(Some)
 }
 
-/// Returns the options of an endpoint as they are in force: what the user wrote, with the limit that it has now. `labels`
-/// are its container's.
+/// Returns an endpoint's options as they are in force: the options that the client wrote, with `rate`, the limit
+/// that the endpoint has now, as [`RATE_OPTION`]. `labels` are the container's. Returns `None` if the endpoint has
+/// no options.
 pub fn options_now(
     written: Option<BTreeMap<String, String>>,
     rate: Option<Rate>,
@@ -223,10 +232,10 @@ fn sysctls(text: &str) -> Result<BTreeMap<String, String>, DockerError> {
     text.split(',').map(one).collect()
 }
 
-/// Parses a MAC address as Docker's clients write it.
+/// Parses a MAC address, with colons or hyphens.
 ///
 /// # Errors
-/// Returns 400 if the text is not a MAC address, or not one that an interface can have.
+/// Returns 400 if the text is not a MAC address, or is one that an interface cannot have.
 pub fn mac_address(text: &str) -> Result<MacAddress, DockerError> {
     let shown: String = text.chars().take(80).collect();
     text.replace('-', ":").parse().map_err(|error| {
@@ -234,7 +243,8 @@ pub fn mac_address(text: &str) -> Result<MacAddress, DockerError> {
     })
 }
 
-/// Parses a link: `container`, `container:alias`, or as inspect shows it, `/container:/this/alias`.
+/// Parses a link to another container: `container`, `container:alias`, or as `docker inspect` shows it,
+/// `/container:/this/alias`. Returns the other container and the name under which this one finds it.
 ///
 /// # Errors
 /// Returns 400 if the alias is not a host name.
@@ -243,7 +253,8 @@ pub fn linked(text: &str) -> Result<(ContainerRef, Hostname), DockerError> {
     Ok((container.into(), name("link", alias)?))
 }
 
-/// Splits a link into the container and the alias.
+/// Splits the text of a link, in any of the forms of [`linked`], into the name of the other container and the
+/// alias. Without an alias, both are the name.
 pub fn link_parts(text: &str) -> (&str, &str) {
     let (container, alias) = text.split_once(':').unwrap_or((text, text));
     let alias = alias.rsplit('/').next().unwrap_or(alias);

@@ -1,10 +1,5 @@
-//! Checks the subnets of `docker network create` with dockerd's messages, before the ledger is
-//! asked.
-
-#![expect(
-    missing_docs,
-    reason = "fields of the Docker Engine API under its own names, which its reference explains"
-)]
+//! Checks the subnets of a request to create a network, with dockerd's messages, before the ledger decides about
+//! them.
 
 use crate::DockerError;
 use ipnet::IpNet;
@@ -12,33 +7,44 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::SubnetRequest;
 
-/// `IPAM` of a request.
+/// The `IPAM` (address management) of a request to create a network.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Ipam {
+    /// The address management driver; only `None`, empty or `default` is accepted.
     pub driver: Option<String>,
+    /// Options of the driver. Without effect; `docker network inspect` shows them again.
     pub options: Option<BTreeMap<String, String>>,
+    /// The subnets that the client chose; `None` or empty for automatic ones.
     pub config: Option<Vec<IpamConfig>>,
 }
 
-/// A subnet in a request or a response. The VCH chooses empty fields.
+/// A subnet of a network, in requests and responses. In a request, the VCH chooses what is `None` or empty, except
+/// the subnet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct IpamConfig {
+    /// The subnet, such as `172.20.0.0/16`. A request must name it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subnet: Option<String>,
+    /// The part of the subnet that automatic addresses are chosen from, such as `172.20.5.0/24`; `None` for the
+    /// whole subnet.
     #[serde(rename = "IPRange", skip_serializing_if = "Option::is_none")]
     pub ip_range: Option<String>,
+    /// The address of the network's gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
+    /// Addresses that containers do not get automatically, by a name that the client chose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auxiliary_addresses: Option<BTreeMap<String, String>>,
 }
 
-/// Returns the requested subnets of the families that the network has.
+/// Parses the subnets of a request. The pair tells whether the network has IPv4 and whether it has IPv6; subnets of
+/// another family are left out.
 ///
 /// # Errors
-/// Returns 400 with all problems, as newer releases of dockerd list them.
+/// Returns 400 with all problems of all subnets, as newer releases of dockerd list them: a subnet, range or address
+/// that is not valid, or a subnet without an address for a gateway.
 pub fn subnets(
     configs: &[IpamConfig],
     (ipv4, ipv6): (bool, bool),

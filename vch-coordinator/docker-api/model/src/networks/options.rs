@@ -1,32 +1,37 @@
-//! The options of a network by Docker's names: their meaning for the ledger, and the document in
-//! which they are stored.
+//! The options of a network by their names in Docker's API, what they mean for the ledger, and the JSON text (the
+//! network's *document*) in which the ledger stores them.
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 use vch_ledger::{BridgeOptions, Network, Refusal, bounded_texts};
 
-/// Whether containers of the network can reach each other.
+/// The option that tells whether containers on the network can reach each other; a Go truth value, by default true.
 pub const ICC: &str = "com.docker.network.bridge.enable_icc";
-/// Whether packets that leave the network get an address of the VCH.
+/// The option that tells whether packets that leave the network get an address of the VCH as their source; a Go
+/// truth value, by default true.
 pub const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
-/// The address of the VCH for published ports without an address.
+/// The option with the IPv4 address of the VCH at which ports are published that name no address.
 pub const HOST_BINDING: &str = "com.docker.network.bridge.host_binding_ipv4";
-/// The prefix of the containers' interface names, which a number follows.
+/// The option with the prefix of interface names in containers on the network. A number follows the prefix, as in
+/// `eth0`.
 pub const INTERFACE_PREFIX: &str = "com.docker.network.container_iface_prefix";
-/// The MTU of the network's interfaces.
+/// The option with the MTU of the network's interfaces in bytes; 0 for the default.
 pub const MTU: &str = "com.docker.network.driver.mtu";
-/// The DNS TTL of the network's names, in seconds: an option of the VCH's own.
+/// The option with the time that DNS clients may cache answers about containers on the network, in seconds. Only a
+/// VCH has it.
 pub const DNS_TTL: &str = "vch.dns-ttl";
-/// The prefix of options that the VCH stores beside the caller's and does not show as options.
+/// The prefix of options that clients cannot set: under these names the VCH stores settings of the request that are
+/// not options, and does not show them as options.
 pub const KEPT: &str = "vch.docker.";
-/// `Attachable`.
+/// The name under which [`NetworkOptions`] stores that the request set `Attachable`.
 pub const ATTACHABLE: &str = "vch.docker.attachable";
-/// `IPAM.Options`, as JSON.
+/// The name under which [`NetworkOptions`] stores the request's `IPAM.Options`, as JSON.
 pub const IPAM_OPTIONS: &str = "vch.docker.ipam-options";
-/// The ID of the network's template, as the native API shows it.
+/// The name under which the native API shows the ID of the configuration-only network (`docker network create
+/// --config-only`) that a network takes its configuration from.
 pub const CONFIG_FROM: &str = "vch.config-from";
 
-/// The options of a network as they were given, and those that begin with [`KEPT`]. As a JSON
-/// object they are the network's document in the ledger.
+/// The options of a network by name: the client's, and settings whose names begin with [`KEPT`]. As a JSON object
+/// they are the network's document, a text that the ledger stores and does not read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkOptions(BTreeMap<String, String>);
 
@@ -37,28 +42,28 @@ impl From<BTreeMap<String, String>> for NetworkOptions {
 }
 
 impl NetworkOptions {
-    /// Parses a network's document. An unreadable document has no options.
+    /// Parses the options in a network's document. Returns no options if the document cannot be parsed.
     pub fn of(network: &Network) -> Self {
         Self(serde_json::from_str(&network.document).unwrap_or_default())
     }
 
-    /// Returns the text of an option.
+    /// Returns the value of an option; `None` if the network does not have it.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
 
-    /// Stores an option.
+    /// Adds an option, or replaces its value.
     pub fn insert(&mut self, key: &str, value: String) {
         self.0.insert(key.to_owned(), value);
     }
 
-    /// Returns the options that the caller gave.
+    /// Returns the options that the client set, as pairs of name and value, ordered by name.
     pub fn given(&self) -> impl Iterator<Item = (&String, &String)> {
         self.0.iter().filter(|(key, _)| !key.starts_with(KEPT))
     }
 
-    /// Returns the options that the ledger interprets. An option whose value is not valid is
-    /// ignored.
+    /// Returns the options that the ledger carries out. For an option that is missing or not valid, the default
+    /// holds.
     pub fn bridge(&self) -> BridgeOptions {
         let usual = BridgeOptions::default();
         let truth = |key| self.get(key).and_then(go_bool);
@@ -74,10 +79,10 @@ impl NetworkOptions {
         }
     }
 
-    /// Returns the network's document; empty without options.
+    /// Returns the options as the document to store with the network; an empty text without options.
     ///
     /// # Errors
-    /// Returns the ledger's refusal if there are too many options, or one is too long.
+    /// Returns the ledger's refusal if the network has too many options, or a name or value is too long.
     pub fn document(&self) -> Result<Arc<str>, Refusal> {
         bounded_texts("options", &self.0)?;
         if self.0.is_empty() {
@@ -87,7 +92,8 @@ impl NetworkOptions {
     }
 }
 
-/// Returns the options of a network as the native API shows them.
+/// Returns the options of a network as the native API shows them: with the settings under [`KEPT`] and with
+/// [`CONFIG_FROM`].
 pub fn native(network: &Network) -> BTreeMap<String, String> {
     let NetworkOptions(mut options) = NetworkOptions::of(network);
     if let Some(configuration) = network.configuration {
@@ -96,7 +102,8 @@ pub fn native(network: &Network) -> BTreeMap<String, String> {
     options
 }
 
-/// Parses a truth value as Go's `strconv.ParseBool` and so Docker does; `None` if it is not valid.
+/// Parses a truth value as Go's `strconv.ParseBool` does: `1`, `t`, `T`, `TRUE`, `true`, `True`, and likewise for
+/// false. Returns `None` for any other text.
 pub fn go_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),

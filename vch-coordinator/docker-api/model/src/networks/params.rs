@@ -1,4 +1,4 @@
-//! Converts the body of `POST /networks/create` to the ledger's command.
+//! The body of `POST /networks/create`, and its conversion to a command of the ledger.
 
 use crate::{
     DockerError, Version,
@@ -24,7 +24,7 @@ const RESERVED: [&str; 4] = ["bridge", "host", "none", "default"];
 const SEGMENT: &str = "vch.segment";
 const BRIDGE: &str = "com.docker.network.bridge.";
 
-/// The body.
+/// The body of `POST /networks/create` (`docker network create`).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Create {
@@ -53,10 +53,12 @@ struct ConfigFromParams {
 }
 
 impl Create {
-    /// Returns the ledger command. `CheckDuplicate` is ignored, since names are unique in any case.
+    /// Returns the ledger's command that creates the network. The body's `CheckDuplicate` is ignored, since the
+    /// names of networks are unique in any case.
     ///
     /// # Errors
-    /// Returns dockerd's error if dockerd refuses the request too; otherwise 400 or 501 with the field.
+    /// Returns dockerd's status and message if dockerd refuses the request too. Otherwise returns 400 or 501 with
+    /// the field that a VCH does not support.
     pub fn command(self, version: Version) -> Result<CreateNetwork, DockerError> {
         if RESERVED.contains(&self.name.as_str()) {
             return Err(DockerError::forbidden(predefined_name(&self.name)));

@@ -1,9 +1,4 @@
-//! Networks as `docker network inspect` shows them.
-
-#![expect(
-    missing_docs,
-    reason = "fields of the Docker Engine API under its own names, which its reference explains"
-)]
+//! Networks as `docker network inspect` and `docker network ls` show them.
 
 use crate::{
     Version, gates,
@@ -23,63 +18,89 @@ use vch_ledger::{Endpoint, Ledger, Network, NetworkKind, NetworkRef, Subnet, des
 /// The kernel's default for Ethernet.
 const ETHERNET_MTU: &str = "1500";
 
-/// A network as Docker shows it. The fields are in dockerd's order.
+/// A network as Docker's responses show it. The fields are in dockerd's order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct NetworkSummary {
+    /// The network's name.
     pub name: String,
+    /// The network's ID: 64 hexadecimal digits.
     pub id: String,
+    /// When the network was created, in RFC 3339.
     pub created: String,
+    /// `external` for a network whose link the VCH's configuration names, otherwise `local`.
     pub scope: &'static str,
+    /// `bridge`, or `null` for the network `none` and for configuration-only networks.
     pub driver: &'static str,
+    /// Whether the network has IPv4 subnets; `None` (the key is left out) up to API 1.47.
     #[serde(rename = "EnableIPv4", skip_serializing_if = "Option::is_none")]
     pub enable_ipv4: Option<bool>,
+    /// Whether the network has IPv6 subnets.
     #[serde(rename = "EnableIPv6")]
     pub enable_ipv6: bool,
+    /// The network's subnets.
     #[serde(rename = "IPAM")]
     pub ipam: ShownIpam,
+    /// Whether the network has no route to the outside.
     pub internal: bool,
+    /// The request's `Attachable`. Without effect.
     pub attachable: bool,
+    /// Whether the network is Swarm's ingress network. Always false.
     pub ingress: bool,
+    /// The configuration-only network that the network takes its configuration from.
     pub config_from: ConfigFrom,
+    /// Whether the network is configuration-only: other networks take their configuration from it, and it carries
+    /// no containers.
     pub config_only: bool,
+    /// The running containers on the network, by container ID. Empty in lists since API 1.28.
     pub containers: BTreeMap<String, ShownEndpoint>,
+    /// The network's options by name.
     pub options: BTreeMap<String, String>,
+    /// The network's labels.
     pub labels: BTreeMap<String, String>,
 }
 
+/// The address management of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ShownIpam {
+    /// The driver. Always `default`.
     pub driver: &'static str,
+    /// The options that the client set; `None`, shown as null, without any.
     pub options: Option<BTreeMap<String, String>>,
-    /// The subnets; `None`, shown as `null` as by dockerd, for a network without addresses.
+    /// The subnets, IPv4 ones first. `None`, shown as null, for the network `none`, which has no addresses.
     pub config: Option<Vec<IpamConfig>>,
 }
 
-/// The template that a network was made from, by name.
+/// The configuration-only network that a network takes its configuration from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ConfigFrom {
+    /// The name of that network; empty for a network with a configuration of its own.
     pub network: String,
 }
 
-/// The endpoint of a running container.
+/// The endpoint of a running container on a network: its addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ShownEndpoint {
+    /// The container's name.
     pub name: String,
+    /// The endpoint's ID.
     #[serde(rename = "EndpointID")]
     pub endpoint_id: String,
+    /// The MAC address of the container's interface.
     pub mac_address: String,
+    /// The IPv4 address with its prefix length, such as `172.17.0.2/16`; empty without one.
     #[serde(rename = "IPv4Address")]
     pub ipv4_address: String,
+    /// The IPv6 address with its prefix length; empty without one.
     #[serde(rename = "IPv6Address")]
     pub ipv6_address: String,
 }
 
-/// Returns dockerd's name for the driver of a network. An external network is also a bridge of the
-/// VCH; its scope distinguishes it.
+/// Returns the driver of a network as Docker shows it: `null` for the network `none` and configuration-only
+/// networks, otherwise `bridge`. An external network also has `bridge`; its [`scope`] differs.
 pub fn driver(network: &Network) -> &'static str {
     match network.kind {
         NetworkKind::Bridge(_) | NetworkKind::External(_) => "bridge",
@@ -87,7 +108,8 @@ pub fn driver(network: &Network) -> &'static str {
     }
 }
 
-/// Returns the scope of a network.
+/// Returns the scope of a network as Docker shows it: `external` for a network whose link the VCH's configuration
+/// names, otherwise `local`.
 pub fn scope(network: &Network) -> &'static str {
     match network.kind {
         NetworkKind::External(_) => "external",
@@ -96,7 +118,8 @@ pub fn scope(network: &Network) -> &'static str {
 }
 
 impl NetworkSummary {
-    /// Returns a network without its containers.
+    /// Returns a network without its containers, for a client of an API version. `ledger` must be the one that has
+    /// the network.
     pub fn bare(ledger: &Ledger, network: &Network, version: Version) -> Self {
         let kept = NetworkOptions::of(network);
         let has = |v4| network.subnets.iter().any(|subnet| subnet.is_v4() == v4);
@@ -134,7 +157,8 @@ impl NetworkSummary {
         }
     }
 
-    /// Returns a network with its running containers.
+    /// Returns a network with its running containers, for a client of an API version. `ledger` must be the one that
+    /// has the network.
     pub fn with_containers(ledger: &Ledger, network: &Network, version: Version) -> Self {
         let endpoints = ledger.endpoints_on(network.id);
         let running = endpoints.filter_map(|endpoint| {

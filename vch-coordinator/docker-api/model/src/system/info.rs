@@ -1,40 +1,40 @@
-//! The response to `GET /info`, as dockerd describes itself, for a VCH.
-
-#![expect(
-    missing_docs,
-    reason = "fields of the Docker Engine API under its own names, which its reference explains"
-)]
+//! The response to `GET /info` (`docker info`), in which dockerd describes itself, for a VCH.
 
 use crate::{Version, gates, json::Empty, system::RELEASE};
 use serde::Serialize;
 use std::path::Path;
 
-/// The machine that the VCH runs on.
+/// The data that [`Info::of`] describes: the machine that the VCH runs on, and the numbers of its objects.
 #[derive(Clone, Copy, Debug)]
 pub struct Host<'a> {
-    /// The VCH's ID.
+    /// The VCH's ID, which stays the same across restarts.
     pub vch: &'a str,
-    /// The present time in RFC 3339.
+    /// The present time, in RFC 3339.
     pub now: &'a str,
+    /// The machine's host name.
     pub hostname: &'a str,
-    /// The release of the kernel.
+    /// The release of the kernel, such as `6.12.0`.
     pub kernel: &'a str,
-    /// The name and version of the operating system.
+    /// The name and version of the operating system, such as `Debian GNU/Linux 13 (trixie)`.
     pub system: &'a str,
-    /// The version of the operating system.
+    /// The version of the operating system, such as `13`; empty if it has none.
     pub release: &'a str,
-    /// The memory in bytes.
+    /// The machine's memory in bytes.
     pub memory: u64,
+    /// The number of the machine's processors.
     pub processors: usize,
-    /// The coordinator's state directory.
+    /// The directory in which the coordinator stores its data.
     pub state_dir: &'a Path,
+    /// The number of containers.
     pub containers: usize,
     /// The number of running containers.
     pub running: usize,
+    /// The number of images.
     pub images: usize,
 }
 
-/// The description of a VCH. Keys that a later version added are last.
+/// The response to `GET /info`. It serializes as dockerd's JSON object; keys that only some API versions have are
+/// last.
 #[derive(Clone, Debug, Serialize)]
 pub struct Info<'a> {
     #[serde(flatten)]
@@ -254,7 +254,7 @@ struct FirewallBackend {
 const FIREWALL: FirewallBackend = FirewallBackend { driver: "nftables" };
 
 impl<'a> Info<'a> {
-    /// Returns the description of a VCH on a host.
+    /// Returns the description of a VCH on a machine, for a client of an API version.
     pub fn of(host: Host<'a>, version: Version) -> Self {
         Self {
             vch: VchInfo::of(host),

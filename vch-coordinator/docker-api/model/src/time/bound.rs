@@ -1,5 +1,5 @@
-//! The times `since` and `until` by which clients limit requests. All are parsed the same way; the
-//! error message is dockerd's for each request.
+//! The times `since` and `until` by which clients limit requests. All are parsed in the same way; the error message
+//! is the one that dockerd has for each kind of request.
 
 use super::moment;
 use crate::DockerError;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The maximum number of characters of a text that an error repeats.
 const SHOWN: usize = 80;
 
-/// The request that contains a time.
+/// The kind of request that a time is from, which decides about its error message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeBound {
     /// The filter `until` of a list of images.
@@ -17,18 +17,19 @@ pub enum TimeBound {
     Prune,
     /// The filter `until` of a prune of networks.
     NetworkPrune,
-    /// The parameter with this name of events.
+    /// The parameter with this name, `since` or `until`, of a request for events.
     Events(&'static str),
-    /// The parameter with this name of logs; 0 means no limit.
+    /// The parameter with this name, `since` or `until`, of a request for a container's log. The text `0` means no
+    /// limit.
     Logs(&'static str),
 }
 
 impl TimeBound {
-    /// Parses a time: seconds since 1970, an age before `now`, or a date. Returns `None` if there
-    /// is no text.
+    /// Parses a time as [`moment`] does, and returns it as the time since 1970. Returns `None` if `text` is `None`,
+    /// or means no limit.
     ///
     /// # Errors
-    /// Returns 400 if the text is not a time.
+    /// Returns 400 with the message of this kind of request if the text is not a time.
     pub fn read(self, text: Option<&str>, now: Duration) -> Result<Option<Duration>, DockerError> {
         let unbounded = |text: &&str| matches!(self, Self::Logs(_)) && *text == "0";
         let Some(text) = text.filter(|text| !unbounded(text)) else {

@@ -1,4 +1,4 @@
-//! The endpoints in a container's body.
+//! The endpoints that a container's body requests: the networks to connect the container to.
 
 use crate::{
     DockerError, Version,
@@ -9,7 +9,7 @@ use crate::{
 use std::collections::BTreeMap;
 use vch_ledger::Connect;
 
-/// The network that `default` stands for.
+/// The name of the default network. Requests may write `default` or an empty name instead.
 pub const DEFAULT: &str = "bridge";
 
 /// Returns the container's endpoints, with that of its network mode first. `labels` are the container's own and its
@@ -76,7 +76,8 @@ fn settings(body: &Body) -> Result<BTreeMap<String, EndpointSettings>, DockerErr
     all.iter().map(one).collect()
 }
 
-/// Returns the name of a network; `default` and an empty name stand for the default network.
+/// Returns the name of a network of a request: [`DEFAULT`] for `default` or an empty name, otherwise the name
+/// itself.
 pub fn network(name: &str) -> &str {
     match name {
         "" | "default" => DEFAULT,

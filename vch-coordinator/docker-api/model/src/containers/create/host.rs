@@ -65,10 +65,11 @@ pub fn fill(workload: &mut Workload, body: &Body) -> Result<(), DockerError> {
     Ok(())
 }
 
-/// Parses a restart policy.
+/// Parses a restart policy of a request.
 ///
 /// # Errors
-/// Returns dockerd's error if the policy is not valid.
+/// Returns 400 if the policy's name is unknown, or its maximum number of restarts is negative or belongs to a
+/// policy other than `on-failure`.
 pub fn restart_policy(policy: &Policy) -> Result<RestartPolicy, DockerError> {
     let when = match policy.name.as_str() {
         "" | "no" => RestartWhen::No,

@@ -35,7 +35,8 @@ const OTHERS: [&str; 8] = [
 /// The driver without a readable log.
 const NONE: &str = "none";
 
-/// Returns whether a container's log can be read.
+/// Returns whether `docker logs` can read a container's log: true unless the container was created with the log
+/// driver `none`.
 pub fn is_read(workload: &Workload) -> bool {
     let shown = Shown::of(workload);
     let log = shown.host.log_config;

@@ -5,7 +5,7 @@ use crate::{
     containers::{body::Body, create::refused::refuse},
 };
 
-/// The runtime that inspect shows, and the only one that may be named.
+/// The name of the only runtime. Requests may name it, and `docker inspect` shows it.
 pub const RUNTIME: &str = "vm";
 const VM: &str = "each container is a VM with a kernel of its own";
 

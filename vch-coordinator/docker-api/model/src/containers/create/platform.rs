@@ -1,4 +1,5 @@
-//! The platform in a request: `os`, `architecture`, `os/architecture` or `os/architecture/variant`.
+//! The platform in a request: `os`, `architecture`, `os/architecture` or `os/architecture/variant`, or the same as
+//! the image specification's JSON.
 
 use crate::{DockerError, containers::create::Image};
 use serde::Deserialize;
@@ -27,7 +28,8 @@ const ARCHITECTURES: [&str; 13] = [
     "riscv64", "s390x", "wasm",
 ];
 
-/// Checks that an image is for the requested platform.
+/// Checks that an image is for the platform that a client requested as `text`. `name` is the image's name for the
+/// error message.
 ///
 /// # Errors
 /// Returns 400 if the text is not a platform, and 404 if the image is for another one.
@@ -43,7 +45,7 @@ pub fn check(text: &str, name: &str, image: &Image) -> Result<(), DockerError> {
     )))
 }
 
-/// Checks that the requested platform is the VCH's own, for which all of its images are.
+/// Checks that the platform that a client requested is linux/amd64, the platform of all of the VCH's images.
 ///
 /// # Errors
 /// Returns 400 if the text is not a platform, and 404 if it is another one.

@@ -22,13 +22,14 @@ const WEIGHTS: RangeInclusive<i64> = 10..=1_000;
 /// The number of a VM's memory nodes.
 const MEMORY_NODES: usize = 1;
 
-/// The resources to set, and warnings about the others.
+/// The limits of a container as the runtime takes them, and warnings about settings that are ignored.
 pub type Checked = (Resources, Vec<String>);
 
-/// Parses the resources. `update` is true for an existing container.
+/// Parses the limits of memory, processors and tasks in a `HostConfig`. `update` is true for an existing container
+/// (`docker update`), whose request may name swap without memory.
 ///
 /// # Errors
-/// Returns dockerd's error, or an error with the field that a VM does not support.
+/// Returns 400 with dockerd's message if a limit is not valid, and 501 with the field if a VM does not support it.
 pub fn read(host: &HostConfig, version: Version, update: bool) -> Result<Checked, DockerError> {
     let mut warnings = Vec::new();
     real_time(host)?;

@@ -12,57 +12,91 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use vch_runtime::workload::HealthCheck;
 
-/// A container's configuration. The fields that are shown as the user wrote them are last.
+/// Docker's `Config` of a container: its process as it is in force, merged from the request and the image. Settings
+/// without effect are last, as the client wrote them.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerConfig<'a> {
+    /// The container's host name without its domain.
     pub hostname: String,
+    /// The domain of the host name; may be empty.
     pub domainname: &'a str,
+    /// The process's user, and its group behind a colon; empty for root.
     pub user: &'a str,
+    /// Whether the creating client attached to standard input.
     pub attach_stdin: bool,
+    /// Whether the creating client attached to standard output.
     pub attach_stdout: bool,
+    /// Whether the creating client attached to standard error.
     pub attach_stderr: bool,
+    /// The exposed ports of the request and the image, as keys such as `80/tcp`.
     #[serde(skip_serializing_if = "Ordered::is_empty")]
     pub exposed_ports: Ordered<Empty>,
+    /// Whether the process has a terminal.
     pub tty: bool,
+    /// Whether standard input stays open while no client is attached.
     pub open_stdin: bool,
+    /// Whether standard input closes when the first attached client leaves.
     pub stdin_once: bool,
+    /// Environment variables as `NAME=value`.
     pub env: &'a [String],
+    /// The arguments of the entrypoint, or the whole command without an entrypoint; `None`, shown as null, if
+    /// empty.
     pub cmd: Option<&'a [String]>,
+    /// The health check; `None` (the key is left out) if the container has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<ShownHealthcheck<'a>>,
+    /// The image as the client named it.
     pub image: &'a str,
+    /// The paths that the request and the image declare as volumes, as keys; `None`, shown as null, without any.
     pub volumes: Option<&'a Ordered<Value>>,
+    /// The working directory; empty for `/`.
     pub working_dir: &'a str,
+    /// The program and its first arguments; `None`, shown as null, if empty.
     pub entrypoint: Option<&'a [String]>,
+    /// The MAC address that the client chose; `None` (the key is left out) if it chose none and since API 1.44.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mac_address: Option<String>,
+    /// Instructions for builds from an image of this container, as the client wrote them; `None`, shown as null,
+    /// without any.
     pub on_build: Option<&'a [String]>,
+    /// The labels of the image and the request.
     pub labels: &'a BTreeMap<String, String>,
+    /// The signal that asks the container to end; `None` (the key is left out) for SIGTERM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<&'a str>,
+    /// Seconds between the stop signal and SIGKILL; `None` (the key is left out) for 10.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_timeout: Option<i64>,
+    /// `true` if the client disabled the network; otherwise `None` (the key is left out).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_disabled: Option<bool>,
+    /// The shell of Dockerfile's `RUN`, as the client wrote it; `None` (the key is left out) if it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shell: Option<&'a [String]>,
 }
 
-/// A health check, without fields that are 0.
+/// A container's health check as `docker inspect` shows it. A setting that is 0 is left out; Docker's default holds
+/// for it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ShownHealthcheck<'a> {
+    /// The check: `NONE`; `CMD` and arguments; or `CMD-SHELL` and one shell command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<&'a [String]>,
+    /// Nanoseconds between two checks; `None` for 30 s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<i64>,
+    /// Nanoseconds that a check may take; `None` for 30 s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<i64>,
+    /// Nanoseconds after the start in which failures do not count; `None` for no such period.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_period: Option<i64>,
+    /// Nanoseconds between two checks in the start period; `None` for 5 s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_interval: Option<i64>,
+    /// The number of failures in a row after which the container is unhealthy; `None` for 3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<i64>,
 }

@@ -1,5 +1,5 @@
-//! `HostConfig` of inspect. Settings in force are shown as they are, the others as they were
-//! written.
+//! Docker's `HostConfig` in the response of `docker inspect`. Settings that a VCH carries out are shown as they are
+//! in force, the others as the client wrote them.
 
 use super::{key, list};
 use crate::{
@@ -22,131 +22,210 @@ use vch_runtime::workload::{RestartWhen, Workload};
 /// Docker's default size of /dev/shm.
 const SHM: i64 = 64 << 20;
 
-/// The host configuration of a container.
+/// Docker's `HostConfig` of a container, as `docker inspect` shows it: limits, ports, privileges and namespaces.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ShownHostConfig<'a> {
+    /// The bind mounts. Always `None`, shown as null: a VCH has no volumes.
     pub binds: Option<Empty>,
+    /// The client's file in which it stored the container's ID; empty without one.
     #[serde(rename = "ContainerIDFile")]
     pub container_id_file: &'a str,
+    /// The log driver and its options.
     pub log_config: LogConfig,
+    /// The container's first network as the client named it, or `none`.
     pub network_mode: &'a str,
+    /// The ports that the client asked to publish: for each port of the container, such as `80/tcp`, addresses and
+    /// ports of the VCH. The ports in use are in
+    /// [`NetworkSettings::ports`](crate::containers::inspect::NetworkSettings::ports).
     pub port_bindings: Ordered<Vec<ShownBinding>>,
+    /// When the ended container is started again.
     pub restart_policy: RestartPolicy,
+    /// Whether the container is removed when it ends.
     pub auto_remove: bool,
+    /// The driver of new volumes; empty or `local`.
     pub volume_driver: &'a str,
+    /// The containers whose volumes are shared. Always `None`, shown as null: a VCH has no volumes.
     pub volumes_from: Option<Empty>,
+    /// The added capabilities, with the prefix `CAP_`; `None`, shown as null, without any.
     pub cap_add: Option<&'a [String]>,
+    /// The removed capabilities, with the prefix `CAP_`; `None`, shown as null, without any.
     pub cap_drop: Option<&'a [String]>,
+    /// The cgroup namespace. Always `private`.
     pub cgroupns_mode: &'static str,
+    /// The addresses of the DNS servers that the client chose; empty for the VCH's.
     pub dns: &'a [String],
+    /// Further options of the container's resolv.conf(5).
     pub dns_options: &'a [String],
+    /// The search domains that the client chose.
     pub dns_search: &'a [String],
+    /// Further lines of the hosts file, as `name:address`; `None`, shown as null, without any.
     pub extra_hosts: Option<&'a [String]>,
+    /// Supplementary groups of the process; `None`, shown as null, without any.
     pub group_add: Option<&'a [String]>,
+    /// The IPC namespace: `private`, or the mode that the client wrote.
     pub ipc_mode: &'a str,
+    /// The cgroup of another container. Always empty.
     pub cgroup: &'static str,
+    /// The links to other containers on the default bridge, as `/other:/own/alias`; `None`, shown as null, without
+    /// any.
     pub links: Option<Vec<String>>,
+    /// The adjustment of the process's OOM score, -1000 to 1000 (proc(5), `oom_score_adj`).
     pub oom_score_adj: i16,
+    /// The PID namespace. Always empty: the container's own.
     pub pid_mode: &'static str,
+    /// Whether the process has all capabilities and devices of the VM.
     pub privileged: bool,
+    /// Whether each exposed port is published at a port that the VCH chooses.
     pub publish_all_ports: bool,
+    /// Whether the root file system is read-only.
     pub readonly_rootfs: bool,
+    /// The security options, such as `no-new-privileges`; `None`, shown as null, without any.
     pub security_opt: Option<Vec<&'a str>>,
-    /// The in-memory file systems of a container of an older release, which did not store them as
-    /// they were written.
+    /// The in-memory file systems of a container that an older release created: mount options by path. `None` for
+    /// other containers, whose file systems are in `written`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tmpfs: Option<&'a BTreeMap<String, String>>,
+    /// The UTS namespace. Always empty: the container's own.
     #[serde(rename = "UTSMode")]
     pub uts_mode: &'static str,
+    /// The user namespace as the client wrote it: empty or `host`.
     pub userns_mode: &'a str,
+    /// The size of /dev/shm in bytes.
     pub shm_size: i64,
+    /// Kernel parameters of the container: value by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sysctls: &'a BTreeMap<String, String>,
+    /// The name of the runtime. Always `vm`.
     pub runtime: &'static str,
+    /// Rows and columns of the terminal when the process starts; zeros for the default, 24 and 80.
     pub console_size: [u32; 2],
+    /// The isolation technology as the client wrote it: empty or `default`.
     pub isolation: &'a str,
+    /// The limits of memory, processors and devices.
     #[serde(flatten)]
     pub resources: Resources<'a>,
+    /// The settings that are shown only if the client wrote them.
     #[serde(flatten)]
     pub written: WrittenAlone<'a>,
 }
 
-/// A restart policy.
+/// A restart policy: when an ended container is started again.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct RestartPolicy {
+    /// `no`, `on-failure`, `always` or `unless-stopped`.
     pub name: &'static str,
+    /// The maximum number of restarts with `on-failure`; 0 for no limit.
     pub maximum_retry_count: i64,
 }
 
-/// The resources of a container. A VCH has no limits of block devices and of the kernel's real-time
-/// scheduler.
+/// The limits of a container, a part of its `HostConfig`. A VCH has no limits of block I/O and of the kernel's
+/// real-time scheduler; their fields are always 0 or empty.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Resources<'a> {
+    /// The weight of the container's processor time; 0 for the default, 1,024.
     pub cpu_shares: i64,
+    /// The memory limit in bytes; 0 for the VCH's default.
     pub memory: i64,
+    /// The limit of processor time in billionths of a processor; 0 for the VCH's default.
     pub nano_cpus: i64,
+    /// The parent of the container's cgroup. Always empty.
     pub cgroup_parent: &'static str,
+    /// The weight of block I/O. Always 0.
     pub blkio_weight: u16,
+    /// The weights of block I/O for single devices. Always empty.
     pub blkio_weight_device: [Empty; 0],
+    /// The limits of bytes read per second. Always empty.
     pub blkio_device_read_bps: [Empty; 0],
+    /// The limits of bytes written per second. Always empty.
     pub blkio_device_write_bps: [Empty; 0],
+    /// The limits of reads per second. Always empty.
     #[serde(rename = "BlkioDeviceReadIOps")]
     pub blkio_device_read_iops: [Empty; 0],
+    /// The limits of writes per second. Always empty.
     #[serde(rename = "BlkioDeviceWriteIOps")]
     pub blkio_device_write_iops: [Empty; 0],
+    /// The period of [`Resources::cpu_quota`] in microseconds; 0 for 100,000.
     pub cpu_period: i64,
+    /// Microseconds of processor time in each period; 0 or less for no limit.
     pub cpu_quota: i64,
+    /// The period of the real-time scheduler. Always 0.
     pub cpu_realtime_period: i64,
+    /// The time of the real-time scheduler in each period. Always 0.
     pub cpu_realtime_runtime: i64,
+    /// The VM's processors that the container may use, such as `0-2,4`; empty for all.
     pub cpuset_cpus: &'a str,
+    /// The VM's memory nodes that the container may use; empty for all.
     pub cpuset_mems: &'a str,
+    /// The VM's devices that the container has in addition to the usual ones.
     pub devices: &'a [DeviceMapping],
+    /// The rules of the device cgroup. Always `None`, shown as null.
     pub device_cgroup_rules: Option<Empty>,
+    /// The requests for devices by driver. Always `None`, shown as null.
     pub device_requests: Option<Empty>,
+    /// Memory in bytes that the VM's kernel reclaims from the container last; 0 for none.
     pub memory_reservation: i64,
+    /// Memory and swap together in bytes; -1 for no limit. A VM has no swap.
     pub memory_swap: i64,
+    /// How readily memory is swapped. Always `None`, shown as null: a VM has no swap.
     pub memory_swappiness: Option<i64>,
+    /// Whether the kernel does not kill the container when memory runs out. Always false.
     pub oom_kill_disable: bool,
+    /// The maximum number of processes and threads; `None`, shown as null, for no limit.
     pub pids_limit: Option<i64>,
+    /// Resource limits of the process (setrlimit(2)).
     pub ulimits: Vec<ShownUlimit<'a>>,
+    /// The number of processors on Windows, as the client wrote it. Without effect.
     pub cpu_count: i64,
+    /// The share of processor time on Windows. Always 0.
     pub cpu_percent: i64,
+    /// The limit of I/O operations per second on Windows. Always 0.
     #[serde(rename = "IOMaximumIOps")]
     pub io_maximum_iops: u64,
+    /// The limit of I/O bytes per second on Windows. Always 0.
     #[serde(rename = "IOMaximumBandwidth")]
     pub io_maximum_bandwidth: u64,
+    /// Kernel files that are hidden from the container; `None`, shown as null, for none in a privileged container.
     pub masked_paths: Option<Vec<&'a str>>,
+    /// Kernel files that are read-only in the container; `None`, shown as null, for none in a privileged container.
     pub readonly_paths: Option<Vec<&'a str>>,
-    /// Whether the container has a small init; absent if it has none.
+    /// Whether a small init runs as process 1 and reaps orphaned processes; `None` (the key is left out) if not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<bool>,
 }
 
-/// A resource limit (setrlimit(2)).
+/// A resource limit of the process (setrlimit(2)).
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ShownUlimit<'a> {
+    /// The resource's name without `RLIMIT_`, in lower case, such as `nofile`.
     pub name: &'a str,
+    /// The maximum of the limit; -1 for no limit.
     pub hard: i64,
+    /// The limit in force, which the process can raise up to the maximum; -1 for no limit.
     pub soft: i64,
 }
 
-/// Fields that are shown only if the user wrote them.
+/// The part of `HostConfig` that is shown only if the client wrote it, and then as it was written.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct WrittenAlone<'a> {
+    /// Metadata for the runtime, by key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: &'a BTreeMap<String, String>,
+    /// The options of the container's disk, such as `size`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub storage_opt: &'a BTreeMap<String, String>,
+    /// The in-memory file systems of `--tmpfs`: mount options by path.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tmpfs: &'a BTreeMap<String, String>,
+    /// The mounts of `--mount`.
     #[serde(skip_serializing_if = "<[Value]>::is_empty")]
     pub mounts: &'a [Value],
-    /// The value of `Init` that the user wrote, if the container has no small init.
+    /// The client's `Init`, for a container without a small init; `None` for other containers, see
+    /// [`Resources::init`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<bool>,
 }

@@ -1,4 +1,4 @@
-//! `NetworkSettings` of inspect: the container's networks.
+//! Docker's `NetworkSettings` in the response of `docker inspect`: the container's networks.
 
 use crate::{
     Version,
@@ -10,39 +10,60 @@ use crate::{
 };
 use serde::Serialize;
 
-/// The networks of a container. The endpoint on the default bridge is repeated in separate fields,
-/// for old clients.
+/// Docker's `NetworkSettings`: a container's networks, addresses and ports. For old clients, the addresses on the
+/// default bridge are repeated in fields of their own; they are empty if the container is not on it or does not
+/// run.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct NetworkSettings {
+    /// The name of another default bridge. Always empty.
     pub bridge: &'static str,
+    /// An identifier of the running container's network: the container's ID; empty while the container does not
+    /// run.
     #[serde(rename = "SandboxID")]
     pub sandbox_id: String,
+    /// Whether the bridge sends frames back through the port that they came from. Always false.
     pub hairpin_mode: bool,
+    /// The IPv6 link-local address. Always empty.
     #[serde(rename = "LinkLocalIPv6Address")]
     pub link_local_ipv6_address: &'static str,
+    /// The prefix length of the IPv6 link-local address. Always 0.
     #[serde(rename = "LinkLocalIPv6PrefixLen")]
     pub link_local_ipv6_prefix_len: u8,
+    /// For each port of the container, such as `80/tcp`, the addresses and ports of the VCH that lead to it; null
+    /// for a port that is only exposed. Empty while the container does not run.
     pub ports: Ordered<Option<Vec<ShownBinding>>>,
+    /// The path of the container's network namespace on the host. Always empty: the network is in the VM.
     pub sandbox_key: &'static str,
+    /// Further IPv4 addresses. Always `None`, shown as null.
     #[serde(rename = "SecondaryIPAddresses")]
     pub secondary_ip_addresses: Option<Empty>,
+    /// Further IPv6 addresses. Always `None`, shown as null.
     #[serde(rename = "SecondaryIPv6Addresses")]
     pub secondary_ipv6_addresses: Option<Empty>,
+    /// The ID of the endpoint on the default bridge.
     #[serde(rename = "EndpointID")]
     pub endpoint_id: String,
+    /// The IPv4 gateway of the default bridge.
     pub gateway: String,
+    /// The IPv6 address on the default bridge, without a prefix length.
     #[serde(rename = "GlobalIPv6Address")]
     pub global_ipv6_address: String,
+    /// The prefix length of the IPv6 address on the default bridge, in bits.
     #[serde(rename = "GlobalIPv6PrefixLen")]
     pub global_ipv6_prefix_len: u8,
+    /// The IPv4 address on the default bridge, without a prefix length.
     #[serde(rename = "IPAddress")]
     pub ip_address: String,
+    /// The prefix length of the IPv4 address on the default bridge, in bits.
     #[serde(rename = "IPPrefixLen")]
     pub ip_prefix_len: u8,
+    /// The IPv6 gateway of the default bridge.
     #[serde(rename = "IPv6Gateway")]
     pub ipv6_gateway: String,
+    /// The MAC address on the default bridge.
     pub mac_address: String,
+    /// The container's endpoints by the name of their network.
     pub networks: Ordered<ContainerEndpoint>,
 }
 
