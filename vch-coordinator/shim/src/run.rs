@@ -15,13 +15,13 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-/// The name of the phase in which the guest's init has answered.
+/// The name of the phase that ends when the guest's init has answered.
 pub const INIT: &str = "init";
-/// The code of the failure that the guest violated the protocol of its line.
+/// The code of the failure that the guest violated the protocol `vch.process`.
 pub const BREACH: &str = "channel";
 /// Beyond the guest's own deadline for the network: its init gives a process 30 s from then on.
 const NETWORK_SLACK: Duration = Duration::from_secs(45);
-/// Most phases of a life: three of the shim's own, and each of the guest's once.
+/// The most phases of a start: three of the shim's own, and each of the guest's once.
 const MAX_PHASES: usize = 16;
 /// Exit code where a container did not run for another reason than its command, as Docker has it.
 const NOT_RUN: u8 = 125;
@@ -30,9 +30,13 @@ const KILLED: u8 = 137;
 
 /// The sources of events by which a run is followed.
 pub struct Run<'a> {
+    /// What the shim was started with.
     pub launch: &'a Launch,
+    /// The handle to the guest's init.
     pub guest: &'a Guest,
+    /// How far the run has come, as clients are told.
     pub stage: &'a watch::Sender<Stage>,
+    /// The events of the container's own process and of the line to init.
     pub events: &'a mut mpsc::Receiver<GuestEvent>,
 }
 
@@ -45,8 +49,8 @@ enum Gone {
 }
 
 impl Run<'_> {
-    /// Follows the whole run; returns its outcome, or `None` if the line to init was closed before there was one: the
-    /// VM has ended, and its QEMU's end says why.
+    /// Follows the run from the greeting of the guest's init to the end of the container's process; returns its outcome.
+    /// Returns `None` if the line to init was closed before: the VM has ended, and QEMU's exit status says why.
     pub async fn whole(&mut self) -> Option<Outcome> {
         match self.until_gone().await {
             Ok(outcome) => Some(outcome),
@@ -164,7 +168,7 @@ fn phase_name(phase: GuestPhase) -> &'static str {
     }
 }
 
-/// Notes that a phase has ended, unless too many are noted already.
+/// Appends a phase that has ended now to the stage, unless the stage has 16 already.
 pub fn note(stage: &watch::Sender<Stage>, name: &str, uptime_us: Option<u64>) {
     stage.send_if_modified(|stage| {
         let room = stage.phases.len() < MAX_PHASES;
@@ -193,7 +197,7 @@ pub fn failed(code: &str, text: String) -> Outcome {
     }
 }
 
-/// Returns the outcome of a run that was ended by request.
+/// Returns the outcome of a run that a client's request ended: exit code 137.
 pub fn killed(stage: &watch::Sender<Stage>) -> Outcome {
     Outcome {
         code: KILLED,

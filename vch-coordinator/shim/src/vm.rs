@@ -46,9 +46,9 @@ const LAST_OUTPUT: Duration = Duration::from_secs(6);
 /// How often the guest is told the host's time: an emulated clock drifts by milliseconds in so long.
 const CLOCK_PERIOD: Duration = Duration::from_secs(10);
 
-/// Follows a VM whose QEMU was started to its end, and answers clients meanwhile. Calls `ready` when that begins.
+/// Runs a VM whose QEMU was started to its end, and answers clients meanwhile. Calls `ready` when clients can connect.
 ///
-/// Returns the outcome, and the clients that are still connected: `stage` tells them of the end.
+/// Returns the outcome, and the clients that are still connected; the caller publishes the end to them by `stage`.
 ///
 /// # Errors
 /// Returns the system's error if a file or socket can't be made.
@@ -159,7 +159,7 @@ fn qemu_ended(stage: &watch::Sender<Stage>, status: io::Result<ExitStatus>) -> O
     died(stage, format!("QEMU ended: {status}"))
 }
 
-/// Connects to QEMU; returns how the VM ends where that can't be done, and never otherwise.
+/// Connects to QEMU. Returns the outcome if that fails, and never returns otherwise.
 async fn connected(
     launch: &Launch,
     shared: &Shared,
@@ -197,7 +197,7 @@ async fn connect(
     Ok(())
 }
 
-/// Why a VM is no clone.
+/// The reason for which QEMU could not be connected to, or a clone could not be completed.
 #[derive(Debug, Error)]
 enum CloneError {
     #[error(transparent)]
