@@ -11,29 +11,30 @@ use thiserror::Error;
 
 /// The text that `tether-net --help` prints.
 pub const HELP: &str = "\
-tether-net: gives this VM the network that its coordinator says it has
+tether-net: configures this VM's network as its coordinator tells it
 
 Usage: tether-net [OPTION]...
 
-  --channel ADDRESS   how the coordinator is reached; one of
-                        vsock-listen:PORT  it connects to this port of the VM (hybrid vsock)
-                        vsock:CID:PORT     the agent connects to it (native vsock; CID 2: the host)
+  --channel ADDRESS   the channel to the coordinator; one of
+                        vsock-listen:PORT  the coordinator connects to this port of the VM (hybrid vsock)
+                        vsock:CID:PORT     the agent connects to this port (native vsock; CID 2: the host)
                         serial:DEVICE      a UART, as in serial:/dev/ttyS1
                         virtio:NAME        the virtserialport of this name
                         unix:PATH          a Unix socket
                       Vsock ports are below 1024, which only root may use.
-                      Without this option: tether.channel=ADDRESS of the kernel command line.
-  --root DIR          whose etc/resolv.conf, etc/hosts and etc/hostname it writes (default /)
-  --hostname WHOSE    auto    the file's, and the kernel's if the root is / (default)
-                      kernel  the file's and the kernel's, whatever the root
-                      file    the file's alone
-  --log WHERE         stderr (default) or kmsg, the kernel's log; the coordinator gets it too
-  --hold              get ready, and begin with the first byte of standard input; write
-                      files below the root once that has ended. For whoever saves the
-                      VM in between, or makes the root meanwhile
-  --verbose           log also how things are done
-  --version           say the version
-  --help              say this
+                      Default: tether.channel=ADDRESS of the kernel command line.
+  --root DIR          write etc/resolv.conf, etc/hosts and etc/hostname below this directory (default /)
+  --hostname WHERE    where to set the host name
+                        auto    in the file, and in the kernel if the root is / (default)
+                        kernel  in the file and in the kernel, whatever the root is
+                        file    in the file only
+  --log WHERE         stderr (default) or kmsg, the kernel's log; the coordinator gets the log too
+  --hold              prepare, and wait for a byte on standard input before the channel is opened;
+                      write no file below the root until standard input has ended. For an init that
+                      saves the VM in between, or mounts the root meanwhile
+  --verbose           log each step too
+  --version           print the version
+  --help              print this text
 
 It runs in the foreground until SIGTERM or SIGINT, and then leaves the network as it is.
 It needs CAP_NET_ADMIN and CAP_NET_RAW, and CAP_SYS_ADMIN for the kernel's host name
