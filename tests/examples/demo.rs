@@ -90,10 +90,10 @@ fn demo() -> Result<()> {
     let (of_server, _) = of_server.split_once('/').context("no prefix length")?;
     let client = &mut vms.1;
     phase("`client` pings `server` by name", || {
-        shown(client, "ping -c 3 server", "3 packets received")
+        run_and_show(client, "ping -c 3 server", "3 packets received")
     })?;
     phase(&format!("`client` asks who {of_server} is"), || {
-        shown(client, &format!("nslookup {of_server}"), "server.web")
+        run_and_show(client, &format!("nslookup {of_server}"), "server.web")
     })?;
     phase(
         &format!(
@@ -101,7 +101,7 @@ fn demo() -> Result<()> {
             Topology::BEYOND
         ),
         || {
-            shown(
+            run_and_show(
                 client,
                 &format!("ping -c 1 {}", Topology::BEYOND),
                 "1 packets received",
@@ -148,7 +148,7 @@ fn boot(vch: &Coordinator<'_>, server: Tether<'_>, client: Tether<'_>) -> Result
 }
 
 /// Runs a command in a VM and shows its own lines, among which must be `expected`.
-fn shown(vm: &mut Vm, command: &str, expected: &str) -> Result<()> {
+fn run_and_show(vm: &mut Vm, command: &str, expected: &str) -> Result<()> {
     println!("   {}# {command}", vm.name());
     let said = vm.succeed(command)?;
     indent(&said);

@@ -19,7 +19,7 @@ const INTERRUPT: &str = "\u{3}";
 pub struct Terminal {
     process: Process,
     keys: ChildStdin,
-    shown: Arc<Mutex<Vec<u8>>>,
+    output: Arc<Mutex<Vec<u8>>>,
     screen: JoinHandle<()>,
     /// How much of it was read already.
     read: usize,
@@ -38,8 +38,8 @@ impl Terminal {
         shell.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::spawn("script", shell)?;
         let (keys, mut screen) = process.pipes().context("script has pipes")?;
-        let shown = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&shown);
+        let output = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&output);
         // Ends with the terminal, whose last writer is gone by then.
         let screen = thread::spawn(move || {
             let mut some = [0; 4096];
@@ -51,7 +51,7 @@ impl Terminal {
         Ok(Self {
             process,
             keys,
-            shown,
+            output,
             screen,
             read: 0,
         })
@@ -75,7 +75,7 @@ impl Terminal {
 
     fn keys(&mut self, keys: &str) -> Result<()> {
         let typed = self.keys.write_all(keys.as_bytes());
-        typed.with_context(|| format!("type {keys:?} behind {}", self.shown()))
+        typed.with_context(|| format!("type {keys:?} behind {}", self.text()))
     }
 
     /// Waits until the terminal shows `text` behind the output of the last call, and returns all output up to
@@ -89,14 +89,14 @@ impl Terminal {
         let found = eventually_some(within, &what, || {
             // Asked first: what it showed last is read after it has ended.
             let ended = self.screen.is_finished();
-            let shown = self.shown();
+            let shown = self.text();
             let new = shown.get(before..)?;
             if let Some(at) = new.find(text) {
                 return Some(Some(before + at + text.len()));
             }
             ended.then_some(None)
         });
-        let shown = self.shown();
+        let shown = self.text();
         let Some(end) = found.with_context(|| shown.clone())? else {
             bail!("not before its program ended: {what}: {shown}");
         };
@@ -110,23 +110,23 @@ impl Terminal {
     /// Returns an error with the output if it still runs when the time is over, or fails.
     pub fn end(mut self, within: Duration) -> Result<String> {
         let status = self.process.wait_within(within);
-        let status = status.with_context(|| self.shown())?;
-        ensure!(status.success(), "{status}: {}", self.shown());
-        let Self { screen, shown, .. } = self;
+        let status = status.with_context(|| self.text())?;
+        ensure!(status.success(), "{status}: {}", self.text());
+        let Self { screen, output, .. } = self;
         ensure!(
             screen.join().is_ok(),
             "what the terminal shows can't be read"
         );
-        Ok(text(&shown))
+        Ok(text(&output))
     }
 
-    fn shown(&self) -> String {
-        text(&self.shown)
+    fn text(&self) -> String {
+        text(&self.output)
     }
 }
 
 /// Returns the shown text without the carriage returns that a terminal adds.
-fn text(shown: &Mutex<Vec<u8>>) -> String {
-    let shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
-    String::from_utf8_lossy(&shown).replace('\r', "")
+fn text(output: &Mutex<Vec<u8>>) -> String {
+    let output = output.lock().unwrap_or_else(PoisonError::into_inner);
+    String::from_utf8_lossy(&output).replace('\r', "")
 }

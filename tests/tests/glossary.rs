@@ -4,7 +4,7 @@
 use std::fs;
 
 /// The words given up, each with the word that took over.
-const GIVEN_UP: [(&str, &str); 75] = [
+const GIVEN_UP: [(&str, &str); 77] = [
     ("Bindings", "BindingChange"),
     ("Birth", "spawn handshake"),
     ("Books", "state"),
@@ -43,6 +43,7 @@ const GIVEN_UP: [(&str, &str); 75] = [
     ("Said", "LogEntry"),
     ("Scribe", "LogWriter"),
     ("Settler", "Reconciler"),
+    ("Shown", "ContainerDocument"),
     ("Standing", "EndpointDraft"),
     ("Station", "HostInterface"),
     ("SubnetBook", "SubnetState"),
@@ -74,6 +75,7 @@ const GIVEN_UP: [(&str, &str); 75] = [
     ("places", "endpoints, paths or positions"),
     ("replug", "reattach"),
     ("settling", "reconciler"),
+    ("shown", "document, response or text"),
     ("station", "host_interface"),
     ("stations", "host_interfaces"),
     ("strangers", "foreign_state"),

@@ -48,7 +48,7 @@ pub struct Answer {
 #[derive(Debug)]
 pub enum Kind {
     /// By inspect: where, and as what.
-    Shown {
+    Inspected {
         path: String,
         value: Value,
     },
@@ -189,7 +189,7 @@ impl Kind {
                 "" => sent.0.clone(),
                 path => path.to_owned(),
             };
-            Self::Shown { path, value }
+            Self::Inspected { path, value }
         };
         (kind, Some(test))
     }

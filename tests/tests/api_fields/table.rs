@@ -54,7 +54,7 @@ pub fn written(operations: &[Operation], answers: &Answers) -> String {
             let value = answer.sent[0].1.to_string().replace('|', "\\|");
             let test = answer.test.as_deref().unwrap_or_default();
             let comes = match &answer.kind {
-                Kind::Shown { .. } => format!("shown: `{test}`"),
+                Kind::Inspected { .. } => format!("shown: `{test}`"),
                 Kind::Does { status } => format!("does ({status}): `{test}`"),
                 Kind::Tells { .. } => format!("tells: `{test}`"),
                 Kind::Refused { status, .. } => format!("refused ({status})"),

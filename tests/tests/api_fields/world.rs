@@ -207,18 +207,23 @@ impl<'a> World<'a> {
                 (status != *expected).then(|| format!("not {expected}: {status} {said}"))
             }
             Kind::Tells { .. } => None,
-            Kind::Shown { path, value } => {
+            Kind::Inspected { path, value } => {
                 if !(200..300).contains(&status) {
                     return Some(format!("not taken: {status} {said}"));
                 }
-                let shown = self.shown(operation, path, (named, heard));
+                let shown = self.inspected(operation, path, (named, heard));
                 (shown != *value).then(|| format!("{path} is shown as {shown}, not as {value}"))
             }
         }
     }
 
     /// Returns the output of inspect.
-    fn shown(&self, operation: &Operation, path: &str, (named, heard): (&Named, Heard)) -> Value {
+    fn inspected(
+        &self,
+        operation: &Operation,
+        path: &str,
+        (named, heard): (&Named, Heard),
+    ) -> Value {
         if operation.method == "GET" {
             return at(heard.body, path);
         }

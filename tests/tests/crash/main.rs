@@ -159,7 +159,7 @@ fn compare(vch: &Coordinator<'_>, topology: &Topology, clients: &mut [Client]) -
     );
     for client in clients.iter_mut() {
         found.append(&mut client.refused);
-        let shown = Expected::shown(&networks, &containers, &client.prefix);
+        let shown = Expected::parse(&networks, &containers, &client.prefix);
         let same = match client.unanswered.take() {
             None => shown == client.state,
             Some(command) => shown.without(&command) == client.state.without(&command),

@@ -77,7 +77,7 @@ fn text(value: &Value) -> String {
 }
 
 impl Network {
-    pub fn shown(value: &Value) -> Self {
+    pub fn parse(value: &Value) -> Self {
         Self {
             link: text(&value["link"]),
             gateway: text(&value["subnets"][0]["gateway"]),
@@ -87,7 +87,7 @@ impl Network {
 }
 
 impl Container {
-    pub fn shown(value: &Value) -> Self {
+    pub fn parse(value: &Value) -> Self {
         let ports = value["ports"].as_array().into_iter().flatten();
         let bindings = value["bindings"].as_array().into_iter().flatten();
         let endpoints = value["endpoints"].as_object().into_iter().flatten();
@@ -100,14 +100,14 @@ impl Container {
                 })
                 .collect(),
             endpoints: endpoints
-                .map(|(network, one)| (network.clone(), Endpoint::shown(one)))
+                .map(|(network, one)| (network.clone(), Endpoint::parse(one)))
                 .collect(),
         }
     }
 }
 
 impl Endpoint {
-    pub fn shown(value: &Value) -> Self {
+    pub fn parse(value: &Value) -> Self {
         let net = text(&value["addresses"][0]);
         Self {
             link: text(&value["link"]),
@@ -119,7 +119,7 @@ impl Endpoint {
 
 impl Expected {
     /// The part of the API's lists that is a client's: by the names' beginning.
-    pub fn shown(networks: &Value, containers: &Value, prefix: &str) -> Self {
+    pub fn parse(networks: &Value, containers: &Value, prefix: &str) -> Self {
         let own = |list: &Value| -> Vec<Value> {
             let all = list.as_array().into_iter().flatten();
             all.filter(|one| text(&one["name"]).starts_with(prefix))
@@ -129,11 +129,11 @@ impl Expected {
         Self {
             networks: own(networks)
                 .iter()
-                .map(|one| (text(&one["name"]), Network::shown(one)))
+                .map(|one| (text(&one["name"]), Network::parse(one)))
                 .collect(),
             containers: own(containers)
                 .iter()
-                .map(|one| (text(&one["name"]), Container::shown(one)))
+                .map(|one| (text(&one["name"]), Container::parse(one)))
                 .collect(),
         }
     }
@@ -143,7 +143,7 @@ impl Expected {
         match command {
             Command::CreateNetwork { network, .. } => {
                 self.networks
-                    .insert(network.clone(), Network::shown(answer));
+                    .insert(network.clone(), Network::parse(answer));
             }
             Command::RemoveNetwork(network) => {
                 self.networks.remove(network);
@@ -156,16 +156,16 @@ impl Expected {
             | Command::Publish { container, .. }
             | Command::Unpublish { container, .. } => {
                 self.containers
-                    .insert(container.clone(), Container::shown(answer));
+                    .insert(container.clone(), Container::parse(answer));
             }
             Command::Rename { container, to } => {
                 self.containers.remove(container);
-                self.containers.insert(to.clone(), Container::shown(answer));
+                self.containers.insert(to.clone(), Container::parse(answer));
             }
             Command::Connect { container, network } => {
                 if let Some(one) = self.containers.get_mut(container) {
                     one.endpoints
-                        .insert(network.clone(), Endpoint::shown(answer));
+                        .insert(network.clone(), Endpoint::parse(answer));
                     one.bind();
                 }
             }

@@ -6,7 +6,7 @@ use super::{
 };
 use std::collections::BTreeSet;
 
-fn shown(module: &Module) -> String {
+fn describe(module: &Module) -> String {
     match module.is_empty() {
         true => "the root".to_owned(),
         false => module.join("/"),
@@ -38,8 +38,8 @@ fn no_files_take_names_from_one_another_in_a_circle() {
                 found.push(format!(
                     "{}: {} -> {}",
                     package.name,
-                    shown(from),
-                    shown(to)
+                    describe(from),
+                    describe(to)
                 ));
             }
         }

@@ -220,7 +220,7 @@ fn external(external: &External) -> shape::External {
 /// A network with its endpoints, as they were read from the ledger.
 pub struct NetworkView {
     /// The network as it is shown, still without options and endpoints.
-    pub shown: shape::Network,
+    pub network: shape::Network,
     /// The network.
     pub row: Network,
     /// The endpoints on the network.
@@ -270,7 +270,7 @@ pub fn network(ledger: &Ledger, network: &Network) -> NetworkView {
     let endpoints = ledger.endpoints_on(network.id);
     let endpoints = endpoints.filter_map(|endpoint| EndpointView::of(ledger, endpoint));
     NetworkView {
-        shown,
+        network: shown,
         row: network.clone(),
         endpoints: endpoints.collect(),
     }

@@ -22,7 +22,7 @@ use docker_model::{
     filters::Filters,
     gates,
     images::{
-        self as shown,
+        self as model,
         chosen::chosen,
         inspect::{ImageInspect, history},
         manifest::{manifests, platform_descriptor},
@@ -61,7 +61,7 @@ impl Docker {
     /// # Errors
     /// Returns 404 if no image has it, and 400 if it is not valid or several images' IDs begin with it.
     pub fn image(&self, name: &str) -> Result<create::Image, DockerError> {
-        Ok(shown::for_container(&*self.images.find(name)?))
+        Ok(model::for_container(&*self.images.find(name)?))
     }
 
     /// Returns the descriptor (media type, digest, size, platform) of the manifest of the image with this ID;
@@ -130,7 +130,7 @@ async fn list(
     let images = docker.images.list();
     let shared = parameters.flag("shared-size").then(|| Sharing::of(&images));
     let mut chosen = chosen(&docker.images, images, &filters)?;
-    chosen.sort_by_key(|image| std::cmp::Reverse(shown::created(image)));
+    chosen.sort_by_key(|image| std::cmp::Reverse(model::created(image)));
     let uses = match gates::IMAGE_LIST_CONTAINERS.is_open(version) {
         true => Some(docker.uses().await?),
         false => None,
@@ -234,8 +234,8 @@ async fn prune(
         .unwrap_or(true);
     let until = filters.until(TimeBound::Prune)?;
     let wanted = move |image: &Image| {
-        until.is_none_or(|until| shown::created(image) < until)
-            && filters.prunes(&shown::labels(image))
+        until.is_none_or(|until| model::created(image) < until)
+            && filters.prunes(&model::labels(image))
     };
     let uses = docker.uses().await?;
     let (records, freed) = docker.images.prune(all, uses, wanted).await?;

@@ -11,7 +11,7 @@ use axum::{
 };
 use docker_model::{
     DockerError, Version,
-    containers::{created::Waited, shown::Shown},
+    containers::{created::Waited, document::ContainerDocument},
     error::{NOT_BOUND, bind_failure},
     gates, names,
 };
@@ -253,7 +253,11 @@ async fn remove_link(
     let id = docker.container(&container).await.map_err(|_| missing())?;
     let snapshot = docker.runtime.require(id).await?;
     let own = |written: &String| written.rsplit([':', '/']).next() == Some(link.as_str());
-    match Shown::of(&snapshot.workload).links.iter().any(own) {
+    match ContainerDocument::of(&snapshot.workload)
+        .links
+        .iter()
+        .any(own)
+    {
         true => Err(DockerError::unsupported(
             "removing a link",
             "use `docker network disconnect`",

@@ -11,7 +11,7 @@ use axum::{
 };
 use docker_model::{
     DockerError, Version,
-    containers::shown::Shown,
+    containers::document::ContainerDocument,
     filters::Filters,
     gates,
     networks::{
@@ -185,7 +185,7 @@ async fn connect(
     docker
         .runtime
         .connect(container, request, move |document| {
-            Shown::record_endpoint(document, name.to_string(), written);
+            ContainerDocument::record_endpoint(document, name.to_string(), written);
         })
         .await?;
     Ok(StatusCode::OK)

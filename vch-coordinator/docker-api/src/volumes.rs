@@ -11,7 +11,7 @@ use docker_model::{
     filters::Filters,
     json::Empty,
     prune::VolumesPruned,
-    volumes::{VolumeList, check_name, shown},
+    volumes::{VolumeList, check_name, excerpt},
 };
 use serde::Deserialize;
 
@@ -43,7 +43,7 @@ async fn create(Json(params): Json<VolumeParams>) -> Result<Json<Empty>, DockerE
         check_name(&params.name)?;
     }
     if !matches!(&*params.driver, "" | "local") {
-        let (name, driver) = (shown(&params.name), shown(&params.driver));
+        let (name, driver) = (excerpt(&params.name), excerpt(&params.driver));
         return Err(DockerError::not_found(format!(
             "create {name}: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
         )));
@@ -60,6 +60,6 @@ async fn prune(parameters: Parameters) -> Result<Json<VolumesPruned>, DockerErro
 }
 
 async fn no_such_volume(Path(volume): Path<String>) -> DockerError {
-    let volume = shown(&volume);
+    let volume = excerpt(&volume);
     DockerError::not_found(format!("get {volume}: no such volume"))
 }

@@ -147,7 +147,7 @@ impl Runtime {
         if handle.is_some() {
             let snapshot = self.require(id).await?;
             let mut workload = Workload::clone(&snapshot.workload);
-            record(&mut workload.shown);
+            record(&mut workload.api_document);
             commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);
         }
         self.0.requests.carry_out(Command::Batch(commands)).await?;

@@ -117,21 +117,21 @@ pub struct Workload {
     pub exposed: Option<Vec<String>>,
     /// JSON in which the API that created the container keeps what only its own answers need
     /// (`docker inspect`). The runtime does not read it.
-    #[serde(skip_serializing_if = "Value::is_null")]
-    pub shown: Value,
+    #[serde(rename = "shown", skip_serializing_if = "Value::is_null")]
+    pub api_document: Value,
     /// The options of the container's log, such as `max-size`: for each name, its value
     /// (`--log-opt`).
     pub log: BTreeMap<String, String>,
 }
 
 impl Workload {
-    /// Returns the exposed ports, such as `80/tcp`, of which linked containers (`--link`) learn.
-    /// Releases up to 0.1.0 stored them in [`Workload::shown`].
+    /// Returns the ports that linked containers are told of. Releases up to 0.1.0 stored them in
+    /// [`Workload::api_document`].
     pub fn exposed(&self) -> Vec<String> {
         if let Some(exposed) = &self.exposed {
             return exposed.clone();
         }
-        let exposed = self.shown.get("exposed").map(Vec::deserialize);
+        let exposed = self.api_document.get("exposed").map(Vec::deserialize);
         exposed.and_then(Result::ok).unwrap_or_default()
     }
 }

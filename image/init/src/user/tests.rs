@@ -10,7 +10,7 @@ fn user(wanted: &str, groups: &[&str]) -> Result<User, UserError> {
     resolve_in(wanted, &groups, PASSWD, GROUP)
 }
 
-fn shown(user: &User) -> (u32, u32, &[u32], &str) {
+fn summary(user: &User) -> (u32, u32, &[u32], &str) {
     (user.uid, user.gid, &user.groups, &user.home)
 }
 
@@ -25,7 +25,7 @@ fn names_and_numbers_are_found_in_the_container_s_files() {
         ("1000", (1000, 0, &[0][..], "/")),
         ("1000:1001", (1000, 1001, &[1001][..], "/")),
     ] {
-        assert_eq!(shown(&user(wanted, &[]).unwrap()), expected, "{wanted}");
+        assert_eq!(summary(&user(wanted, &[]).unwrap()), expected, "{wanted}");
     }
     let more = user("www", &["root", "77", "audio"]).unwrap();
     assert_eq!(more.groups, [0, 4, 29, 34, 77]);

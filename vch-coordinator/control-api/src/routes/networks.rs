@@ -51,7 +51,7 @@ async fn look_at_network(api: &Api, network: NetworkRef) -> Result<shape::Networ
 /// Completes a network with data that is not read on the ledger's thread: its options, and the
 /// sessions of its endpoints.
 fn show_network(api: &Api, view: NetworkView) -> shape::Network {
-    let mut network = view.shown;
+    let mut network = view.network;
     network.options = api.options.of(&view.row);
     network.endpoints = view
         .endpoints

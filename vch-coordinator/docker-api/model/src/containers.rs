@@ -8,11 +8,11 @@
 pub mod body;
 pub mod create;
 pub mod created;
+pub mod document;
 pub mod endpoint;
 pub mod inspect;
 pub mod list;
 pub mod mount;
-pub mod shown;
 pub mod stats;
 pub mod status;
 pub mod summary;

@@ -13,7 +13,7 @@ pub struct VolumeList {
 }
 
 /// Returns the beginning of a text, at most 200 characters, to repeat in an error message.
-pub fn shown(text: &str) -> String {
+pub fn excerpt(text: &str) -> String {
     text.chars().take(200).collect()
 }
 
@@ -35,7 +35,7 @@ pub fn check_name(name: &str) -> Result<(), DockerError> {
     if first && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
         return Ok(());
     }
-    let name = shown(name);
+    let name = excerpt(name);
     Err(DockerError::invalid(format!(
         "create {name}: {name:?} includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
     )))
@@ -51,7 +51,7 @@ pub fn check_bind(
     bind: &str,
     check_target: impl Fn(&str) -> Result<(), String>,
 ) -> Result<(), DockerError> {
-    let invalid = format!("invalid volume specification: '{}'", shown(bind));
+    let invalid = format!("invalid volume specification: '{}'", excerpt(bind));
     let parts: Vec<&str> = bind.splitn(4, ':').collect();
     let (source, target, mode) = match parts[..] {
         ["", ..] => return Err(DockerError::invalid(invalid)),
@@ -65,7 +65,7 @@ pub fn check_bind(
     if !is_mode(mode) {
         return Err(DockerError::invalid(format!(
             "invalid mode: {}",
-            shown(mode)
+            excerpt(mode)
         )));
     }
     let kind = match source {
@@ -102,7 +102,7 @@ pub fn check_from(from: &str) -> Result<(), DockerError> {
         true => Ok(()),
         false => Err(DockerError::invalid(format!(
             "invalid mode: {}",
-            shown(mode)
+            excerpt(mode)
         ))),
     }
 }

@@ -108,7 +108,7 @@ struct LineStart {
 impl Pieces {
     /// Returns a piece of output, written at `at_ns` (nanoseconds since 1970), in the form that the client asks
     /// for; empty if it does not ask for it. An incomplete last line is held back until the next call.
-    pub fn shown(&mut self, stream: Output, at_ns: u64, bytes: &[u8]) -> Vec<u8> {
+    pub fn format(&mut self, stream: Output, at_ns: u64, bytes: &[u8]) -> Vec<u8> {
         let outside = at_ns < self.params.since_ns || at_ns > self.params.until_ns;
         if outside || !self.params.shape.wants(stream) {
             return Vec::new();

@@ -116,7 +116,7 @@ fn followed(
                         let _ = timeout(ENDS, ended).await;
                         return Ok(Some((pieces.rest(), Following::End)));
                     };
-                    let text = pieces.shown(stream, now_ns(), &bytes);
+                    let text = pieces.format(stream, now_ns(), &bytes);
                     return Ok(Some((text, Following::Now(output, pieces, ended))));
                 }
                 Following::Rest(pages) => {

@@ -119,7 +119,7 @@ impl Pages {
                 continue;
             }
             let piece = &rest[..rest.len().min(PIECE)];
-            let text = self.pieces.shown(record.stream, record.at_ns, piece);
+            let text = self.pieces.format(record.stream, record.at_ns, piece);
             page.extend_from_slice(&text);
             let shown = shown + piece.len();
             if shown < record.bytes.len() {

@@ -181,7 +181,7 @@ impl<W: Write> Fetch<'_, W> {
         &mut self,
         descriptor: &Descriptor,
         file: &str,
-        shown: Option<&str>,
+        progress_id: Option<&str>,
     ) -> Result<(), WorkError> {
         let mut sink = Transfer::new(file, descriptor, self.limits)?;
         loop {
@@ -198,7 +198,7 @@ impl<W: Write> Fetch<'_, W> {
                     Step::Ended => break "it ended too early".to_owned(),
                     Step::Failed(why) => break why,
                 }
-                if let Some(id) = shown
+                if let Some(id) = progress_id
                     && let Some(current) = sink.news()
                 {
                     let detail = Detail {

@@ -29,7 +29,7 @@ fn a_document_of_release_0_1_0_is_read_and_keeps_what_is_not_the_runtimes() {
 fn ports_of_which_others_are_told_are_the_workloads_own() {
     let workload = Workload {
         exposed: Some(vec!["53/udp".to_owned()]),
-        shown: json!({ "exposed": ["80/tcp"] }),
+        api_document: json!({ "exposed": ["80/tcp"] }),
         ..Workload::default()
     };
     assert_eq!(workload.exposed(), ["53/udp"]);

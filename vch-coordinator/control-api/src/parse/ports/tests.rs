@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 /// Returns `host -> container` for each port, as far as they are given.
-fn shown(text: &str) -> Vec<String> {
+fn port_texts(text: &str) -> Vec<String> {
     let ports = published("publish", text, &[]).unwrap();
     let show = |port: &ContainerPort| {
         let publish = port.publish.as_ref().unwrap();
@@ -35,7 +35,7 @@ fn ports_are_written_as_docker_writes_them() {
         ("80-81", vec!["any -> 80/tcp", "any -> 81/tcp"]),
         ("65535:65535", vec!["65535 -> 65535/tcp"]),
     ] {
-        assert_eq!(shown(text), expected, "{text}");
+        assert_eq!(port_texts(text), expected, "{text}");
     }
 }
 

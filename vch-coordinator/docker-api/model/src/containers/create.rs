@@ -1,6 +1,7 @@
 //! Plans a container: converts the body of `POST /containers/create` and the container's image to one request for
 //! the runtime, without I/O. Every field of the body is either carried out, or refused by its name.
 
+mod document;
 mod endpoints;
 mod host;
 mod log;
@@ -12,7 +13,6 @@ mod process;
 mod refused;
 mod resources;
 mod security;
-mod shown;
 
 pub use endpoints::{DEFAULT, network};
 pub use host::restart_policy;
@@ -93,12 +93,12 @@ const MAC_WARNING: &str = "The container-wide MacAddress field is now deprecated
 pub fn plan(body: &Body, context: CreateContext<'_>) -> Result<Planned, DockerError> {
     let CreateContext { version, image, .. } = context;
     let host = &body.host_config;
-    let shown = shown::shown(body, image, version);
+    let document = document::document(body, image, version);
     let mut workload = Workload {
         image: image.id.clone(),
         image_name: body.image.clone(),
-        exposed: Some(shown.exposed.clone()),
-        shown: shown.document(),
+        exposed: Some(document.exposed.clone()),
+        api_document: document.to_value(),
         network_mode: match host.network_mode.as_str() {
             "" | "default" => DEFAULT.to_owned(),
             other => other.to_owned(),

@@ -71,7 +71,7 @@ pub struct EndpointAddress {
 /// An address and port of the VCH that lead to a port of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct ShownBinding {
+pub struct BindingResponse {
     /// The IP address of the VCH; `0.0.0.0` or `::` for all of its addresses.
     pub host_ip: String,
     /// The port of the VCH, as a decimal number. In a `HostConfig` also a range, or empty for a port that the VCH
@@ -193,7 +193,7 @@ impl ContainerView {
 
     /// Returns the endpoint settings that the user wrote for the network with this name or ID.
     fn written(&self, network: &str, id: Option<NetworkId>) -> Option<Value> {
-        let written = &self.shown.endpoints;
+        let written = &self.document.endpoints;
         let id = id.map(|id| id.to_string()).unwrap_or_default();
         let own = |name: &str| {
             name == network
@@ -206,17 +206,17 @@ impl ContainerView {
 
     /// Returns `NetworkSettings.Ports`: for each port of the container, such as `80/tcp`, the addresses and ports
     /// of the VCH that lead to it; `None` for a port that is only exposed. Empty while the container does not run.
-    pub fn ports(&self) -> Ordered<Option<Vec<ShownBinding>>> {
+    pub fn ports(&self) -> Ordered<Option<Vec<BindingResponse>>> {
         if !self.snapshot.container.runs() {
             return Ordered::default();
         }
         let exposed = self.snapshot.container.ports.iter();
-        let mut all: Ordered<Option<Vec<ShownBinding>>> = exposed
+        let mut all: Ordered<Option<Vec<BindingResponse>>> = exposed
             .map(|port| (port.number.to_string(), None))
             .collect();
         for binding in &self.snapshot.bindings {
             let key = binding.container_number().to_string();
-            let bound = self.host_ips(binding).map(|host_ip| ShownBinding {
+            let bound = self.host_ips(binding).map(|host_ip| BindingResponse {
                 host_ip,
                 host_port: binding.host.port.to_string(),
             });

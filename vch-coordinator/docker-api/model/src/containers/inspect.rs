@@ -6,7 +6,7 @@ mod host;
 mod network;
 
 pub use config::ContainerConfig;
-pub use host::{Resources, ShownHostConfig};
+pub use host::{HostConfigResponse, Resources};
 pub use network::NetworkSettings;
 
 use crate::{
@@ -63,7 +63,7 @@ pub struct ContainerInspect<'a> {
     #[serde(rename = "ExecIDs")]
     pub exec_ids: Option<&'a [String]>,
     /// The container's limits, ports, privileges and other settings.
-    pub host_config: ShownHostConfig<'a>,
+    pub host_config: HostConfigResponse<'a>,
     /// The storage driver, which for a VCH is a name only.
     pub graph_driver: GraphDriver,
     /// The bytes of the files that the container wrote; `None` (the key is left out) if the client did not ask for
@@ -113,11 +113,11 @@ impl<'a> ContainerInspect<'a> {
             process_label: "",
             app_armor_profile: "",
             exec_ids: list(execs),
-            host_config: ShownHostConfig::of(view),
+            host_config: HostConfigResponse::of(view),
             graph_driver: GRAPH_DRIVER,
             size_rw: view.sizes.map(|sizes| sizes.written),
             size_root_fs: view.sizes.map(Sizes::all),
-            mounts: MountPoint::all(&view.shown),
+            mounts: MountPoint::all(&view.document),
             config: ContainerConfig::of(view, version),
             network_settings: NetworkSettings::of(view, version),
             image_manifest_descriptor: None,

@@ -1,6 +1,6 @@
 //! The mounts of a container, as Docker's responses show them.
 
-use crate::containers::shown::Shown;
+use crate::containers::document::ContainerDocument;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -26,8 +26,8 @@ pub struct MountPoint<'a> {
 impl<'a> MountPoint<'a> {
     /// Returns the file systems that the client requested with `--mount`. File systems of `--tmpfs` are left out,
     /// as in dockerd.
-    pub fn all(shown: &'a Shown) -> Vec<Self> {
-        let shown = shown.host.mounts.iter().map(|mount| Self {
+    pub fn all(document: &'a ContainerDocument) -> Vec<Self> {
+        let mounts = document.host.mounts.iter().map(|mount| Self {
             r#type: "tmpfs",
             source: "",
             destination: mount.get("Target"),
@@ -35,6 +35,6 @@ impl<'a> MountPoint<'a> {
             rw: mount.get("ReadOnly") != Some(&Value::Bool(true)),
             propagation: "",
         });
-        shown.collect()
+        mounts.collect()
     }
 }

@@ -98,7 +98,7 @@ impl<'a> ContainerSummary<'a> {
     pub fn of(view: &'a ContainerView, version: Version, now_ms: u64) -> Self {
         let snapshot = &view.snapshot;
         let workload = &*snapshot.workload;
-        let annotations = Some(&view.shown.host.annotations);
+        let annotations = Some(&view.document.host.annotations);
         let annotations = annotations.filter(|annotations| !annotations.is_empty());
         let size = |size: Option<u64>| size.filter(|size| *size > 0);
         Self {
@@ -119,7 +119,7 @@ impl<'a> ContainerSummary<'a> {
             network_settings: NetworkSettingsSummary {
                 networks: view.endpoints(version),
             },
-            mounts: MountPoint::all(&view.shown),
+            mounts: MountPoint::all(&view.document),
             size_rw: size(view.sizes.map(|sizes| sizes.written)),
             size_root_fs: size(view.sizes.map(Sizes::all)),
         }

@@ -1,6 +1,6 @@
 //! A container together with everything that Docker's responses show of it.
 
-use crate::containers::shown::Shown;
+use crate::containers::document::ContainerDocument;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -16,7 +16,7 @@ pub struct ContainerView {
     /// The networks by ID: at least those that the container has an endpoint on.
     pub networks: Arc<BTreeMap<NetworkId, Network>>,
     /// The settings that have no effect and are only shown again.
-    pub shown: Shown,
+    pub document: ContainerDocument,
     /// The sizes of the container's files; `None` if the client did not ask for them.
     pub sizes: Option<Sizes>,
 }
@@ -42,7 +42,7 @@ impl ContainerView {
     /// an endpoint on.
     pub fn of(snapshot: ContainerSnapshot, networks: Arc<BTreeMap<NetworkId, Network>>) -> Self {
         Self {
-            shown: Shown::of(&snapshot.workload),
+            document: ContainerDocument::of(&snapshot.workload),
             snapshot,
             networks,
             sizes: None,

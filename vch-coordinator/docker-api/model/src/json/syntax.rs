@@ -23,7 +23,7 @@ pub enum SyntaxError {
     #[error("invalid JSON: unexpected EOF")]
     Cut,
     /// A byte is not allowed at its position.
-    #[error("invalid JSON: invalid character {} {context}", shown(*.byte))]
+    #[error("invalid JSON: invalid character {} {context}", quote(*.byte))]
     Byte {
         /// The byte, which the message shows as a character.
         byte: u8,
@@ -42,7 +42,7 @@ pub enum SyntaxError {
 }
 
 /// Returns a byte as Go's `quoteChar` shows it.
-fn shown(byte: u8) -> String {
+fn quote(byte: u8) -> String {
     match byte {
         b'\'' => "'\\''".to_owned(),
         b'"' => "'\"'".to_owned(),

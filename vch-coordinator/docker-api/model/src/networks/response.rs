@@ -40,7 +40,7 @@ pub struct NetworkSummary {
     pub enable_ipv6: bool,
     /// The network's subnets.
     #[serde(rename = "IPAM")]
-    pub ipam: ShownIpam,
+    pub ipam: IpamResponse,
     /// Whether the network has no route to the outside.
     pub internal: bool,
     /// The request's `Attachable`. Without effect.
@@ -53,7 +53,7 @@ pub struct NetworkSummary {
     /// no containers.
     pub config_only: bool,
     /// The running containers on the network, by container ID. Empty in lists since API 1.28.
-    pub containers: BTreeMap<String, ShownEndpoint>,
+    pub containers: BTreeMap<String, EndpointResponse>,
     /// The network's options by name.
     pub options: BTreeMap<String, String>,
     /// The network's labels.
@@ -63,7 +63,7 @@ pub struct NetworkSummary {
 /// The address management of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct ShownIpam {
+pub struct IpamResponse {
     /// The driver. Always `default`.
     pub driver: &'static str,
     /// The options that the client set; `None`, shown as null, without any.
@@ -83,7 +83,7 @@ pub struct ConfigFrom {
 /// The endpoint of a running container on a network: its addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct ShownEndpoint {
+pub struct EndpointResponse {
     /// The container's name.
     pub name: String,
     /// The endpoint's ID.
@@ -139,7 +139,7 @@ impl NetworkSummary {
             enable_ipv4: gates::NETWORK_IPV4
                 .then(version, has(true) || network.kind == NetworkKind::None),
             enable_ipv6: has(false),
-            ipam: ShownIpam {
+            ipam: IpamResponse {
                 driver: "default",
                 options: ipam_options,
                 config: (network.kind != NetworkKind::None).then(|| configs(network)),
@@ -163,7 +163,7 @@ impl NetworkSummary {
         let endpoints = ledger.endpoints_on(network.id);
         let running = endpoints.filter_map(|endpoint| {
             let container = ledger.container_by_id(endpoint.container)?;
-            let shown = ShownEndpoint::of(container.name.to_string(), endpoint);
+            let shown = EndpointResponse::of(container.name.to_string(), endpoint);
             container.runs().then(|| (container.id.to_string(), shown))
         });
         Self {
@@ -173,7 +173,7 @@ impl NetworkSummary {
     }
 }
 
-impl ShownEndpoint {
+impl EndpointResponse {
     fn of(name: String, endpoint: &Endpoint) -> Self {
         let of_family = |v4: bool| {
             let mut all = endpoint.addresses.iter();

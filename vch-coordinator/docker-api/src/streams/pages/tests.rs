@@ -146,11 +146,11 @@ fn without_a_terminal_each_line_is_a_piece_though_it_was_written_in_two() {
     assert_eq!(pages.next().unwrap(), Some(framed(1, "one\n")));
     assert_eq!(pages.next().unwrap(), None);
     let (_, mut pieces) = pages.position();
-    let more = pieces.shown(Stdout, 2 * SECOND, b"o\nth");
+    let more = pieces.format(Stdout, 2 * SECOND, b"o\nth");
     assert_eq!(more, framed(1, "two\n"));
     assert_eq!(pieces.rest(), framed(1, "th"));
     // An incomplete line does not grow in memory without limit.
-    let long = pieces.shown(Stdout, SECOND, &[b'x'; 20 << 10]);
+    let long = pieces.format(Stdout, SECOND, &[b'x'; 20 << 10]);
     assert_eq!(long.len(), 8 + (16 << 10));
 }
 

@@ -12,7 +12,7 @@ fn link(container: &str, network: &str, to: &str, alias: &str) -> Command {
     })
 }
 
-fn shown(delta: &Delta) -> Vec<(String, String, bool)> {
+fn links(delta: &Delta) -> Vec<(String, String, bool)> {
     let links = delta.links.iter();
     links
         .map(|((_, alias, address), answers)| (alias.to_string(), address.to_string(), *answers))
@@ -34,14 +34,14 @@ fn a_link_answers_its_owner_while_the_other_one_has_names_there() {
     assert!(connected.links.is_empty());
     let started = world.delta(Command::StartContainer("db".into()));
     let store = one("store", "10.9.8.3", true);
-    assert_eq!(shown(&started), store);
+    assert_eq!(links(&started), store);
     let (asker, ..) = only_key(&started.links);
     assert_eq!(
         asker,
         world.ledger.container(&"web".into()).unwrap().id,
         "private to the one that has the link"
     );
-    assert_eq!(shown(&Delta::whole(&world.ledger)), store);
+    assert_eq!(links(&Delta::whole(&world.ledger)), store);
     // A change that takes nothing away says nothing.
     let renamed = world.delta(Command::RenameContainer {
         container: "db".into(),
@@ -50,13 +50,13 @@ fn a_link_answers_its_owner_while_the_other_one_has_names_there() {
     assert!(renamed.links.is_empty());
     let gone = one("store", "10.9.8.3", false);
     let stopped = world.delta(Command::StopContainer("other".into()));
-    assert_eq!(shown(&stopped), gone);
+    assert_eq!(links(&stopped), gone);
     world.delta(Command::StartContainer("other".into()));
     let removed = world.delta(Command::RemoveContainer {
         container: "other".into(),
         force: true,
     });
-    assert_eq!(shown(&removed), gone);
+    assert_eq!(links(&removed), gone);
     assert!(Delta::whole(&world.ledger).links.is_empty());
     let endpoint = world.ledger.endpoints().next().unwrap();
     assert!(endpoint.links.is_empty(), "no row names what is gone");
@@ -69,9 +69,9 @@ fn a_link_goes_with_the_endpoint_that_has_it() {
     world.delta(Command::Connect(Connect::tap("db", "app")));
     world.delta(Command::StartContainer("db".into()));
     let connected = world.delta(link("web", "app", "db", "store"));
-    assert_eq!(shown(&connected), one("store", "10.9.8.2", true));
+    assert_eq!(links(&connected), one("store", "10.9.8.2", true));
     assert_eq!(
-        shown(&world.delta(disconnect())),
+        links(&world.delta(disconnect())),
         one("store", "10.9.8.2", false)
     );
 }

@@ -29,7 +29,7 @@ fn of(name: &str, configuration: &str) -> Command {
     })
 }
 
-fn shown<'a>(world: &'a World, name: &str) -> &'a Network {
+fn network_row<'a>(world: &'a World, name: &str) -> &'a Network {
     world.ledger.network(&name.into()).unwrap()
 }
 
@@ -46,11 +46,11 @@ fn a_network_is_made_of_a_configuration_and_has_all_of_it() {
     let mut world = World::new();
     let request = configuration("later", &["10.99.0.0/16", "fd00:99::/64"]);
     world.must(Command::CreateNetwork(request));
-    let later = shown(&world, "later").clone();
+    let later = network_row(&world, "later").clone();
     assert_eq!(later.kind, NetworkKind::Configuration(SegmentKind::Shared));
 
     world.must(of("web", "later"));
-    let web = shown(&world, "web");
+    let web = network_row(&world, "web");
     assert_eq!(web.kind, NetworkKind::Bridge(SegmentKind::Shared));
     assert_eq!(web.subnets, later.subnets);
     assert_eq!((&web.labels, web.mtu), (&later.labels, later.mtu));
@@ -72,10 +72,10 @@ fn a_configuration_is_in_nobodys_way_and_one_without_subnets_leaves_them_to_the_
     }
     world.network("own", &["10.99.0.0/16"]);
     world.must(Command::CreateNetwork(configuration("empty", &[])));
-    assert!(shown(&world, "empty").subnets.is_empty());
+    assert!(network_row(&world, "empty").subnets.is_empty());
     world.must(of("web", "empty"));
     assert_eq!(
-        shown(&world, "web").subnets[0].net.to_string(),
+        network_row(&world, "web").subnets[0].net.to_string(),
         "172.18.0.0/16"
     );
     world.must(Command::RemoveNetwork("one".into()));

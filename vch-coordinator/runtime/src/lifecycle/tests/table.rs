@@ -73,7 +73,7 @@ fn events() -> Vec<(&'static str, Event<Error>)> {
     ]
 }
 
-fn shown(action: &Action<Error>) -> String {
+fn describe(action: &Action<Error>) -> String {
     let reply = |id: &Option<RequestId>| id.map_or(String::new(), |id| format!(" for {}", id.0));
     match action {
         Action::Prepare => "prepare".to_owned(),
@@ -110,7 +110,7 @@ fn each_state_answers_each_event_as_the_table_says() {
             if actions.is_empty() && world.lifecycle == before {
                 continue;
             }
-            let actions: Vec<_> = actions.iter().map(shown).collect();
+            let actions: Vec<_> = actions.iter().map(describe).collect();
             let (next, actions) = (world.state(), actions.join(", "));
             table += format!("{state:<11}{what:<20} → {next:<11}{actions}").trim_end();
             table += "\n";

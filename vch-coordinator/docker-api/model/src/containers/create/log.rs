@@ -2,7 +2,7 @@
 
 use crate::{
     DockerError,
-    containers::{body::HostConfig, create::refused::refuse, shown::Shown},
+    containers::{body::HostConfig, create::refused::refuse, document::ContainerDocument},
 };
 use std::collections::BTreeMap;
 use vch_runtime::{size_bytes, workload::Workload};
@@ -38,8 +38,8 @@ const NONE: &str = "none";
 /// Returns whether `docker logs` can read a container's log: true unless the container was created with the log
 /// driver `none`.
 pub fn is_read(workload: &Workload) -> bool {
-    let shown = Shown::of(workload);
-    let log = shown.host.log_config;
+    let document = ContainerDocument::of(workload);
+    let log = document.host.log_config;
     log.is_none_or(|log| log.r#type != NONE)
 }
 

@@ -41,7 +41,7 @@ pub fn check(text: &str, name: &str, image: &Image) -> Result<(), DockerError> {
     }
     Err(DockerError::not_found(format!(
         "image with reference {name} was found but its platform ({system}/{architecture}) does not match the specified platform ({})",
-        shown(&asked)
+        format_platform(&asked)
     )))
 }
 
@@ -54,9 +54,9 @@ pub fn only_ours(text: &str) -> Result<(), DockerError> {
     if same(&asked, &[OS, ARCHITECTURE, ""].map(str::to_owned)) {
         return Ok(());
     }
-    let shown = shown(&asked);
+    let requested = format_platform(&asked);
     Err(DockerError::not_found(format!(
-        "no image for platform {shown}: this Virtual Container Host has and runs images for {OS}/{ARCHITECTURE}"
+        "no image for platform {requested}: this Virtual Container Host has and runs images for {OS}/{ARCHITECTURE}"
     )))
 }
 
@@ -69,7 +69,7 @@ fn same(asked: &[String; 3], image: &[String; 3]) -> bool {
         && (variant.is_empty() || variant == its_variant || variant == "v1")
 }
 
-fn shown(platform: &[String; 3]) -> String {
+fn format_platform(platform: &[String; 3]) -> String {
     let parts = platform.iter().map(String::as_str);
     let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
     parts.join("/")
@@ -91,7 +91,7 @@ struct Platform {
 fn read(text: &str) -> Result<[String; 3], DockerError> {
     let lower = match serde_json::from_str::<Platform>(text) {
         Err(_) => text.to_owned(),
-        Ok(platform) => shown(&[platform.os, platform.architecture, platform.variant]),
+        Ok(platform) => format_platform(&[platform.os, platform.architecture, platform.variant]),
     };
     let lower = lower.to_ascii_lowercase();
     let shown: String = text.chars().take(100).collect();

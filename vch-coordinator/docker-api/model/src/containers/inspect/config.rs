@@ -45,7 +45,7 @@ pub struct ContainerConfig<'a> {
     pub cmd: Option<&'a [String]>,
     /// The health check; `None` (the key is left out) if the container has none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub healthcheck: Option<ShownHealthcheck<'a>>,
+    pub healthcheck: Option<HealthcheckResponse<'a>>,
     /// The image as the client named it.
     pub image: &'a str,
     /// The paths that the request and the image declare as volumes, as keys; `None`, shown as null, without any.
@@ -80,7 +80,7 @@ pub struct ContainerConfig<'a> {
 /// for it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct ShownHealthcheck<'a> {
+pub struct HealthcheckResponse<'a> {
     /// The check: `NONE`; `CMD` and arguments; or `CMD-SHELL` and one shell command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<&'a [String]>,
@@ -104,9 +104,9 @@ pub struct ShownHealthcheck<'a> {
 impl<'a> ContainerConfig<'a> {
     pub(super) fn of(view: &'a ContainerView, version: Version) -> Self {
         let workload = &*view.snapshot.workload;
-        let written = &view.shown.config;
+        let written = &view.document.config;
         let [stdin, stdout, stderr] = workload.attach;
-        let exposed = view.shown.exposed.iter();
+        let exposed = view.document.exposed.iter();
         let mac_address = gates::CONFIG_MAC.is_open(version);
         Self {
             hostname: hostname(view),
@@ -121,7 +121,7 @@ impl<'a> ContainerConfig<'a> {
             stdin_once: workload.input_once,
             env: &workload.environment,
             cmd: list(&workload.command),
-            healthcheck: workload.health.as_ref().map(ShownHealthcheck::of),
+            healthcheck: workload.health.as_ref().map(HealthcheckResponse::of),
             image: &workload.image_name,
             volumes: Some(&written.volumes).filter(|volumes| !volumes.is_empty()),
             working_dir: &workload.dir,
@@ -137,7 +137,7 @@ impl<'a> ContainerConfig<'a> {
     }
 }
 
-impl<'a> ShownHealthcheck<'a> {
+impl<'a> HealthcheckResponse<'a> {
     fn of(health: &'a HealthCheck) -> Self {
         let number = |number: i64| (number != 0).then_some(number);
         Self {
@@ -161,7 +161,7 @@ fn hostname(view: &ContainerView) -> String {
 
 /// Returns the MAC address that the user chose; `None` if the user chose none.
 fn written_mac(view: &ContainerView) -> Option<String> {
-    let mut written = view.shown.endpoints.values();
+    let mut written = view.document.endpoints.values();
     written.find_map(|text| {
         let value: Value = serde_json::from_str(text).ok()?;
         let mac = value.get("MacAddress")?.as_str()?;

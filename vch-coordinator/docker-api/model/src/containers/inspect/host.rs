@@ -5,7 +5,7 @@ use super::{key, list};
 use crate::{
     containers::{
         create::{DEFAULT, RUNTIME, network},
-        endpoint::ShownBinding,
+        endpoint::BindingResponse,
         view::ContainerView,
         written::{DeviceMapping, LogConfig, WrittenHost},
     },
@@ -25,7 +25,7 @@ const SHM: i64 = 64 << 20;
 /// Docker's `HostConfig` of a container, as `docker inspect` shows it: limits, ports, privileges and namespaces.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct ShownHostConfig<'a> {
+pub struct HostConfigResponse<'a> {
     /// The bind mounts. Always `None`, shown as null: a VCH has no volumes.
     pub binds: Option<Empty>,
     /// The client's file in which it stored the container's ID; empty without one.
@@ -38,7 +38,7 @@ pub struct ShownHostConfig<'a> {
     /// The ports that the client asked to publish: for each port of the container, such as `80/tcp`, addresses and
     /// ports of the VCH. The ports in use are in
     /// [`NetworkSettings::ports`](crate::containers::inspect::NetworkSettings::ports).
-    pub port_bindings: Ordered<Vec<ShownBinding>>,
+    pub port_bindings: Ordered<Vec<BindingResponse>>,
     /// When the ended container is started again.
     pub restart_policy: RestartPolicy,
     /// Whether the container is removed when it ends.
@@ -176,7 +176,7 @@ pub struct Resources<'a> {
     /// The maximum number of processes and threads; `None`, shown as null, for no limit.
     pub pids_limit: Option<i64>,
     /// Resource limits of the process (setrlimit(2)).
-    pub ulimits: Vec<ShownUlimit<'a>>,
+    pub ulimits: Vec<UlimitResponse<'a>>,
     /// The number of processors on Windows, as the client wrote it. Without effect.
     pub cpu_count: i64,
     /// The share of processor time on Windows. Always 0.
@@ -199,7 +199,7 @@ pub struct Resources<'a> {
 /// A resource limit of the process (setrlimit(2)).
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct ShownUlimit<'a> {
+pub struct UlimitResponse<'a> {
     /// The resource's name without `RLIMIT_`, in lower case, such as `nofile`.
     pub name: &'a str,
     /// The maximum of the limit; -1 for no limit.
@@ -230,13 +230,13 @@ pub struct WrittenAlone<'a> {
     pub init: Option<bool>,
 }
 
-impl<'a> ShownHostConfig<'a> {
+impl<'a> HostConfigResponse<'a> {
     pub(super) fn of(view: &'a ContainerView) -> Self {
         let workload = &*view.snapshot.workload;
-        let shown = &view.shown;
-        let written = &shown.host;
+        let document = &view.document;
+        let written = &document.host;
         let [add, drop] = &workload.capabilities;
-        let [servers, search, options] = &shown.dns;
+        let [servers, search, options] = &document.dns;
         let older_release = *written == WrittenHost::default();
         let tmpfs = Some(&workload.tmpfs).filter(|all| older_release && !all.is_empty());
         let shm_bytes = workload.shm_bytes.filter(|bytes| *bytes > 0);
@@ -256,7 +256,7 @@ impl<'a> ShownHostConfig<'a> {
             dns: servers,
             dns_options: options,
             dns_search: search,
-            extra_hosts: list(&shown.extra_hosts),
+            extra_hosts: list(&document.extra_hosts),
             group_add: list(&workload.groups),
             ipc_mode: match written.ipc_mode.as_str() {
                 "" => "private",
@@ -267,7 +267,7 @@ impl<'a> ShownHostConfig<'a> {
             oom_score_adj: workload.oom_score,
             pid_mode: "",
             privileged: workload.privileged,
-            publish_all_ports: shown.publish_all,
+            publish_all_ports: document.publish_all,
             readonly_rootfs: workload.read_only,
             security_opt: some(security(view)),
             tmpfs,
@@ -302,7 +302,7 @@ impl<'a> Resources<'a> {
     fn of(workload: &'a Workload, written: &'a WrittenHost) -> Self {
         let resources = &workload.resources;
         let limits = workload.limits.iter();
-        let limits = limits.map(|(name, soft, hard)| ShownUlimit {
+        let limits = limits.map(|(name, soft, hard)| UlimitResponse {
             name,
             hard: *hard,
             soft: *soft,
@@ -373,19 +373,19 @@ impl<'a> WrittenAlone<'a> {
 }
 
 fn log_config(view: &ContainerView) -> LogConfig {
-    let written = view.shown.host.log_config.clone();
+    let written = view.document.host.log_config.clone();
     written.unwrap_or_else(|| LogConfig {
         r#type: "json-file".to_owned(),
         config: view.snapshot.workload.log.clone(),
     })
 }
 
-fn port_bindings(view: &ContainerView) -> Ordered<Vec<ShownBinding>> {
-    let binding = |(ip, port): &(String, String)| ShownBinding {
+fn port_bindings(view: &ContainerView) -> Ordered<Vec<BindingResponse>> {
+    let binding = |(ip, port): &(String, String)| BindingResponse {
         host_ip: ip.clone(),
         host_port: port.clone(),
     };
-    let bindings = view.shown.bindings.iter();
+    let bindings = view.document.bindings.iter();
     bindings
         .map(|(port, all)| (key(port), all.iter().map(binding).collect()))
         .collect()
@@ -398,7 +398,7 @@ fn links(view: &ContainerView) -> Vec<String> {
         return Vec::new();
     }
     let own = &view.snapshot.container.name;
-    let shown = view.shown.links.iter().map(|text| {
+    let shown = view.document.links.iter().map(|text| {
         let (other, alias) = link_parts(text);
         format!("/{other}:/{own}/{alias}")
     });
@@ -410,7 +410,7 @@ fn links(view: &ContainerView) -> Vec<String> {
 fn security(view: &ContainerView) -> Vec<&str> {
     const UNLABELLED: &str = "label=disable";
     let workload = &view.snapshot.workload;
-    let written = view.shown.host.security_opt.iter();
+    let written = view.document.host.security_opt.iter();
     let mut all: Vec<&str> = written.map(String::as_str).collect();
     // An older release stored the options in this form.
     if all.is_empty() && workload.no_new_privileges {

@@ -3,7 +3,7 @@
 use crate::{
     Version,
     containers::{
-        endpoint::{ContainerEndpoint, EndpointAddress, ShownBinding},
+        endpoint::{BindingResponse, ContainerEndpoint, EndpointAddress},
         view::ContainerView,
     },
     json::{Empty, Ordered},
@@ -32,7 +32,7 @@ pub struct NetworkSettings {
     pub link_local_ipv6_prefix_len: u8,
     /// For each port of the container, such as `80/tcp`, the addresses and ports of the VCH that lead to it; null
     /// for a port that is only exposed. Empty while the container does not run.
-    pub ports: Ordered<Option<Vec<ShownBinding>>>,
+    pub ports: Ordered<Option<Vec<BindingResponse>>>,
     /// The path of the container's network namespace on the host. Always empty: the network is in the VM.
     pub sandbox_key: &'static str,
     /// Further IPv4 addresses. Always `None`, shown as null.

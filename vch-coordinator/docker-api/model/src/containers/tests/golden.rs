@@ -28,7 +28,7 @@ fn line(text: &mut String, view: &ContainerView, version: u32) {
 }
 
 /// Returns the lines for containers with every option: created, running and ended.
-fn shown() -> String {
+fn golden_lines() -> String {
     let mut text = String::new();
     for (name, body) in every_option() {
         let mut world = World::new();
@@ -134,7 +134,7 @@ fn of_an_older_release() -> String {
     world.create("old", json!({ "ExposedPorts": { "53/udp": {} } }));
     world.start("old");
     let mut view = world.view("old");
-    view.shown = crate::containers::shown::Shown::default();
+    view.document = crate::containers::document::ContainerDocument::default();
     let workload = Arc::make_mut(&mut view.snapshot.workload);
     workload.tmpfs = BTreeMap::from([("/run".to_owned(), "size=1m".to_owned())]);
     workload.no_new_privileges = true;
@@ -148,7 +148,7 @@ fn of_an_older_release() -> String {
 
 #[test]
 fn inspect_and_list_have_the_same_bytes_as_ever() {
-    let shown = shown();
+    let shown = golden_lines();
     for (line, golden) in shown.lines().zip(GOLDEN.lines()) {
         assert_eq!(line, golden);
     }

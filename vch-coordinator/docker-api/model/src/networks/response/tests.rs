@@ -11,7 +11,7 @@ fn decide(ledger: &mut Ledger, command: Command) {
     ledger.decide(command, &mut environment).unwrap();
 }
 
-fn shown(ledger: &Ledger) -> BTreeMap<String, String> {
+fn options_of(ledger: &Ledger) -> BTreeMap<String, String> {
     let network = ledger.network(&"web".into()).unwrap();
     NetworkSummary::bare(ledger, network, Version::NEWEST).options
 }
@@ -37,7 +37,7 @@ fn options_are_shown_as_they_were_given_and_the_dns_ttl_as_it_is_in_force() {
     );
     let icc = (ICC.to_owned(), "f".to_owned());
     let ttl = |seconds: &str| (DNS_TTL.to_owned(), seconds.to_owned());
-    assert_eq!(shown(&ledger), BTreeMap::from([icc.clone(), ttl("300")]));
+    assert_eq!(options_of(&ledger), BTreeMap::from([icc.clone(), ttl("300")]));
     for (seconds, expected) in [(Some(60), Some("60")), (None, None)] {
         let command = Command::SetDnsTtl {
             network: "web".into(),
@@ -45,6 +45,6 @@ fn options_are_shown_as_they_were_given_and_the_dns_ttl_as_it_is_in_force() {
         };
         decide(&mut ledger, command);
         let expected = [icc.clone()].into_iter().chain(expected.map(ttl));
-        assert_eq!(shown(&ledger), expected.collect());
+        assert_eq!(options_of(&ledger), expected.collect());
     }
 }

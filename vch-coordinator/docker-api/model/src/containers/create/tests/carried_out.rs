@@ -1,6 +1,6 @@
 //! Which fields reach the workload, and the response's warnings.
 
-use crate::containers::{create::tests::*, shown::Shown};
+use crate::containers::{create::tests::*, document::ContainerDocument};
 
 #[test]
 fn what_the_host_is_asked_is_carried_out() {
@@ -66,7 +66,7 @@ fn name_servers_and_search_domains_are_taken_as_often_as_they_are_given() {
         nine.warnings,
         ["HostConfig.Dns has 9 name servers: the first 8 are asked."]
     );
-    assert_eq!(Shown::of(&nine.create.workload).dns[0].len(), 9);
+    assert_eq!(ContainerDocument::of(&nine.create.workload).dns[0].len(), 9);
     let none = planned(json!({ "DnsSearch": ["."] }));
     assert_eq!(none.create.add.dns.search, [".".parse().unwrap()]);
 }
@@ -80,7 +80,7 @@ fn a_log_that_nobody_reads_is_kept_as_one_without_options() {
     };
     let none = driver("none", &options);
     assert!(none.log.is_empty());
-    let log = Shown::of(&none).host.log_config.unwrap();
+    let log = ContainerDocument::of(&none).host.log_config.unwrap();
     assert_eq!(serde_json::to_value(log.config).unwrap(), options);
     assert!(!is_log_read(&none));
     assert!(is_log_read(&driver("local", &json!({}))));

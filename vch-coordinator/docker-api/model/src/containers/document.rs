@@ -12,7 +12,7 @@ use vch_runtime::workload::Workload;
 /// each with a default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Shown {
+pub struct ContainerDocument {
     /// The fields of the request's `HostConfig`.
     pub host: WrittenHost,
     /// The fields of the request's `Config`.
@@ -34,10 +34,10 @@ pub struct Shown {
     pub endpoints: BTreeMap<String, String>,
 }
 
-impl Shown {
+impl ContainerDocument {
     /// Returns the settings that are stored in a container's workload. If they cannot be parsed, all are empty.
     pub fn of(workload: &Workload) -> Self {
-        Self::read(&workload.shown)
+        Self::read(&workload.api_document)
     }
 
     fn read(document: &Value) -> Self {
@@ -45,7 +45,7 @@ impl Shown {
     }
 
     /// Returns the settings as the JSON value to store in [`Workload::shown`].
-    pub fn document(&self) -> Value {
+    pub fn to_value(&self) -> Value {
         // Texts, numbers and lists can always be serialized.
         serde_json::to_value(self).unwrap_or_default()
     }
@@ -53,9 +53,9 @@ impl Shown {
     /// Adds the settings of an endpoint, the JSON text `written`, to a stored `document` of a container. Settings
     /// on the same network are replaced.
     pub fn record_endpoint(document: &mut Value, network: String, written: String) {
-        let mut shown = Self::read(document);
-        shown.endpoints.insert(network, written);
-        *document = shown.document();
+        let mut changed = Self::read(document);
+        changed.endpoints.insert(network, written);
+        *document = changed.to_value();
     }
 }
 

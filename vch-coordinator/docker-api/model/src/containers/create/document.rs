@@ -5,7 +5,7 @@ use crate::{
     containers::{
         body::{Body, HostBinding},
         create::{Image, endpoints::network},
-        shown::Shown,
+        document::ContainerDocument,
         written::{WrittenConfig, WrittenHost},
     },
     gates,
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Returns the data that inspect shows in addition to the data in force.
-pub fn shown(body: &Body, image: &Image, version: Version) -> Shown {
+pub fn document(body: &Body, image: &Image, version: Version) -> ContainerDocument {
     let host = &body.host_config;
     let mut exposed: Vec<String> = body
         .exposed_ports
@@ -41,7 +41,7 @@ pub fn shown(body: &Body, image: &Image, version: Version) -> Shown {
             settings.insert("MacAddress".to_owned(), body.mac_address.as_str().into());
         }
     }
-    Shown {
+    ContainerDocument {
         host: host_config(body, version),
         config: config(body, image),
         exposed,
