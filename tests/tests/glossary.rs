@@ -4,7 +4,7 @@
 use std::fs;
 
 /// The words given up, each with the word that took over.
-const GIVEN_UP: [(&str, &str); 77] = [
+const GIVEN_UP: [(&str, &str); 79] = [
     ("Bindings", "BindingChange"),
     ("Birth", "spawn handshake"),
     ("Books", "state"),
@@ -54,6 +54,7 @@ const GIVEN_UP: [(&str, &str); 77] = [
     ("Unsettled", "Drift"),
     ("Untrue", "DigestMismatch"),
     ("Wish", "request or params"),
+    ("Words", "StringOrList or Arguments"),
     ("arrivals", "input"),
     ("become_it", "exec"),
     ("bring", "pull"),
@@ -82,6 +83,7 @@ const GIVEN_UP: [(&str, &str); 77] = [
     ("upper_disk", "writable_disk"),
     ("walled", "restricted"),
     ("wish", "request or params"),
+    ("words", "args, messages or texts"),
 ];
 
 #[test]

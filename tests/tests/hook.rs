@@ -45,11 +45,11 @@ fn a_running_vm_is_plugged_unplugged_and_mended() {
 fn asked(
     vch: &Coordinator<'_>,
     hook: &Hook,
-    words: &str,
+    command: &str,
     act: impl FnOnce(Request),
 ) -> anyhow::Result<Value> {
     thread::scope(|scope| {
-        let asking = scope.spawn(|| vch.ask(words));
+        let asking = scope.spawn(|| vch.ask(command));
         act(hook.next(SOON).unwrap());
         asking.join().unwrap()
     })

@@ -191,8 +191,8 @@ pub fn resolv_conf(resolver: &Resolver) -> String {
         let _ = writeln!(text, "nameserver {server}");
     }
     for (keyword, words) in [
-        ("search", words(resolver.search())),
-        ("options", words(resolver.options())),
+        ("search", joined(resolver.search())),
+        ("options", joined(resolver.options())),
     ] {
         if !words.is_empty() {
             let _ = writeln!(text, "{keyword} {words}");
@@ -201,7 +201,7 @@ pub fn resolv_conf(resolver: &Resolver) -> String {
     text
 }
 
-fn words<T: ToString>(words: &[T]) -> String {
+fn joined<T: ToString>(words: &[T]) -> String {
     let words: Vec<String> = words.iter().map(ToString::to_string).collect();
     words.join(" ")
 }

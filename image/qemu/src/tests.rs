@@ -1,6 +1,6 @@
 use super::*;
 
-fn words(machine: &Machine) -> Vec<String> {
+fn arguments(machine: &Machine) -> Vec<String> {
     let arguments = machine.arguments().unwrap();
     arguments
         .iter()
@@ -10,8 +10,8 @@ fn words(machine: &Machine) -> Vec<String> {
 
 /// Returns the values of every `flag` in the order in which QEMU reads them.
 fn values(machine: &Machine, flag: &str) -> Vec<String> {
-    let words = words(machine);
-    words
+    let arguments = arguments(machine);
+    arguments
         .windows(2)
         .filter(|pair| pair[0] == flag)
         .map(|pair| pair[1].clone())
@@ -38,7 +38,7 @@ fn a_plain_machine_is_emulated_confined_and_has_no_default_device() {
         -kernel vmlinux -initrd container.cpio -append";
     let mut expected: Vec<_> = expected.split_whitespace().collect();
     expected.extend([KERNEL_OPTIONS, "-device", "virtio-rng-pci"]);
-    assert_eq!(words(&plain()), expected);
+    assert_eq!(arguments(&plain()), expected);
 }
 
 #[test]

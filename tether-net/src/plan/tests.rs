@@ -106,12 +106,12 @@ fn owner(name: &str) -> Owner {
 }
 
 /// Returns a plan's steps as text.
-fn words(plan: &Plan) -> Vec<String> {
+fn step_texts(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(ToString::to_string).collect()
 }
 
 fn steps(observed: &Observed, spec: &NetSpec) -> Vec<String> {
-    words(&plan(observed, spec, &[]))
+    step_texts(&plan(observed, spec, &[]))
 }
 
 #[test]

@@ -4,10 +4,14 @@
 //! Requests contain text as the user wrote it. The handlers parse it into the ledger's types, so that each error
 //! names its field.
 
+mod enums;
 mod request;
 mod row;
-mod words;
 
+pub use enums::{
+    Addressing, Attachment, Driver, EndpointState, Level, NetworkKind, Progress, Protocol,
+    Readiness, RowKind, Scope, Segment,
+};
 pub use request::{
     AddContainer, Aliases, Connect, CreateNetwork, DnsTtl, Health, Ports, Rate, Rename,
     SubnetRequest,
@@ -15,10 +19,6 @@ pub use request::{
 pub use row::{
     AddressCursorRow, Change, ContainerRow, DocumentRow, EndpointRow, NetworkRow, PortBindingRow,
     RestingAddressRow, Row, SubnetRow, Transaction,
-};
-pub use words::{
-    Addressing, Attachment, Driver, EndpointState, Level, NetworkKind, Progress, Protocol,
-    Readiness, RowKind, Scope, Segment,
 };
 
 use serde::{Deserialize, Serialize};

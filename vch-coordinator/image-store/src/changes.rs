@@ -15,12 +15,12 @@ pub enum ChangeError {
     #[error("{0} requires at least one argument")]
     Empty(String),
     /// The arguments do not fit the instruction.
-    #[error("{instruction} `{words}`: {why}")]
-    Words {
+    #[error("{instruction} `{arguments}`: {why}")]
+    Arguments {
         /// The name of the instruction, in upper case.
         instruction: String,
         /// The arguments, as the user wrote them.
-        words: String,
+        arguments: String,
         /// How to write the arguments instead.
         why: &'static str,
     },
@@ -41,9 +41,9 @@ pub fn apply(run: &mut Run, change: &str) -> Result<(), ChangeError> {
     if rest.is_empty() {
         return Err(ChangeError::Empty(name));
     }
-    let wrong = |why| ChangeError::Words {
+    let wrong = |why| ChangeError::Arguments {
         instruction: name.clone(),
-        words: rest.to_owned(),
+        arguments: rest.to_owned(),
         why,
     };
     match name.as_str() {

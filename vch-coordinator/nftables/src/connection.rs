@@ -152,7 +152,7 @@ pub enum CommitError {
         bytes: usize,
     },
     /// The kernel refused an operation, and therefore the whole batch.
-    #[error("the kernel refused {operation}: {}", words(*errno, reason.as_deref()))]
+    #[error("the kernel refused {operation}: {}", message_of(*errno, reason.as_deref()))]
     Refused {
         /// The first refused operation.
         operation: RefusedOperation,
@@ -162,7 +162,7 @@ pub enum CommitError {
         reason: Option<String>,
     },
     /// The kernel refused the batch as a whole.
-    #[error("the kernel refused the batch: {}", words(*errno, reason.as_deref()))]
+    #[error("the kernel refused the batch: {}", message_of(*errno, reason.as_deref()))]
     RefusedWhole {
         /// The kernel's error code: `EPERM` without `CAP_NET_ADMIN`.
         errno: Errno,
@@ -209,29 +209,29 @@ pub struct RefusedOperation {
     /// The operation's position in the batch, from 0.
     pub index: usize,
     /// The operation in nft's syntax, cut to 200 characters.
-    pub words: String,
+    pub operation: String,
 }
 
 impl RefusedOperation {
-    const WORDS_MAX: usize = 200;
+    const OPERATION_MAX: usize = 200;
 
     fn of(batch: &Batch, index: usize) -> Self {
         use fmt::Write as _;
-        let mut words = Cut(String::new());
+        let mut text = Cut(String::new());
         if let Some(operation) = batch.operations().get(index) {
             // Ends early by an error when it is full.
-            let _ = write!(words, "{operation}");
+            let _ = write!(text, "{operation}");
         }
         Self {
             index,
-            words: words.0,
+            operation: text.0,
         }
     }
 }
 
 impl fmt::Display for RefusedOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "operation {} ({})", self.index, self.words)
+        write!(f, "operation {} ({})", self.index, self.operation)
     }
 }
 
@@ -240,7 +240,7 @@ struct Cut(String);
 
 impl fmt::Write for Cut {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let free = RefusedOperation::WORDS_MAX.saturating_sub(self.0.len());
+        let free = RefusedOperation::OPERATION_MAX.saturating_sub(self.0.len());
         if text.len() <= free {
             self.0.push_str(text);
             return Ok(());
@@ -252,7 +252,7 @@ impl fmt::Write for Cut {
 }
 
 /// Returns a message for an errno, with the kernel's own reason if there is one.
-pub(crate) fn words(errno: Errno, reason: Option<&str>) -> String {
+pub(crate) fn message_of(errno: Errno, reason: Option<&str>) -> String {
     let hint = match errno {
         Errno::ENOENT => "it names something that is not there, or the kernel lacks a module",
         Errno::EEXIST => "it is there already, with other properties or data",

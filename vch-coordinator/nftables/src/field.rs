@@ -231,7 +231,7 @@ impl Field {
         }
     }
 
-    fn words(self) -> &'static str {
+    fn keyword(self) -> &'static str {
         match self {
             Self::InputInterface => "iifname",
             Self::OutputInterface => "oifname",
@@ -276,7 +276,7 @@ impl Field {
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.words())
+        f.write_str(self.keyword())
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use nix::errno::Errno;
 
 use crate::abi::{element, message, netlink};
-use crate::connection::{Connection, words};
+use crate::connection::{Connection, message_of};
 use crate::decode::{self, Elements, Found, FoundRule};
 use crate::name::Name;
 use crate::object::{Chain, Table};
@@ -18,7 +18,7 @@ use crate::wire::{DecodeError, Header, Received, Writer, messages};
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The kernel refused the request, with `ENOENT` if the table, chain or set does not exist.
-    #[error("the kernel refused to list {what}: {}", words(*errno, None))]
+    #[error("the kernel refused to list {what}: {}", message_of(*errno, None))]
     Refused {
         /// The object that was read.
         what: String,

@@ -64,7 +64,7 @@ fn a_released_link_makes_room_for_its_name() {
 fn a_name_that_a_foreign_link_bears_is_a_conflict_and_nothing_goes_down() {
     let now = observed([(2, link("eth0", 1)), (3, settled("eth1", 2))]);
     let plan = plan(&now, &spec([interface("eth0", 2, &["10.0.0.2/24"])]), &[]);
-    assert_eq!(words(&plan), ["add address 10.0.0.2/24 to eth0"]);
+    assert_eq!(step_texts(&plan), ["add address 10.0.0.2/24 to eth0"]);
     let [Outlook::Present { conflict, .. }] = &plan.outlooks[..] else {
         panic!("{:?}", plan.outlooks);
     };
@@ -87,7 +87,7 @@ fn loopback_comes_up_and_never_carries_an_interface() {
         &spec([interface("eth0", 1, &[])]),
         &[],
     );
-    assert_eq!(words(&plan), ["set loopback up"]);
+    assert_eq!(step_texts(&plan), ["set loopback up"]);
     assert_eq!(plan.outlooks, [Outlook::Waiting]);
 }
 
@@ -112,8 +112,8 @@ fn a_nic_is_found_by_its_position_on_the_bus_whatever_its_address() {
     );
     let links: Vec<u32> = plan.steps.iter().map(|p| p.step.link()).collect();
     assert!(links.contains(&2) && links.contains(&3));
-    assert!(words(&plan).contains(&"set MAC address 02:00:00:00:00:01 on a".to_owned()));
-    assert!(words(&plan).contains(&"set MAC address 02:00:00:00:00:02 on b".to_owned()));
+    assert!(step_texts(&plan).contains(&"set MAC address 02:00:00:00:00:01 on a".to_owned()));
+    assert!(step_texts(&plan).contains(&"set MAC address 02:00:00:00:00:02 on b".to_owned()));
 }
 
 #[test]

@@ -164,7 +164,7 @@ proptest! {
         };
         if !foreign_in_the_way {
             let again = plan(&after, &wanted, &[]);
-            prop_assert!(again.steps.is_empty(), "left over: {:?}", super::words(&again));
+            prop_assert!(again.steps.is_empty(), "left over: {:?}", super::step_texts(&again));
             let down = first.steps.iter().filter_map(|p| match p.step {
                 Step::SetDown { link } => Some(link),
                 _ => None,

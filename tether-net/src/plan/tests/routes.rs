@@ -54,7 +54,7 @@ fn of_two_routes_to_one_destination_with_one_metric_the_later_interface_yields()
     two.routes = vec![route("0.0.0.0/0", Some("10.1.0.1"))];
     let now = observed([(2, settled("eth0", 1)), (3, settled("eth1", 2))]);
     let plan = plan(&now, &spec([one, two]), &[]);
-    let defaults: Vec<String> = words(&plan)
+    let defaults: Vec<String> = step_texts(&plan)
         .into_iter()
         .filter(|w| w.contains("0.0.0.0/0"))
         .collect();

@@ -60,7 +60,7 @@ fn row(row: &Row, options: &dyn NetworkOptions) -> shape::Row {
     }
 }
 
-fn words<T: Display>(list: &[T]) -> Vec<String> {
+fn texts<T: Display>(list: &[T]) -> Vec<String> {
     list.iter().map(ToString::to_string).collect()
 }
 
@@ -93,7 +93,7 @@ fn subnet(subnet: &Subnet) -> shape::SubnetRow {
         subnet: subnet.net,
         gateway: subnet.gateway,
         vch: subnet.vch,
-        ranges: words(&subnet.ranges),
+        ranges: texts(&subnet.ranges),
         auxiliary: subnet.auxiliary.clone(),
     }
 }
@@ -109,7 +109,7 @@ fn container(row: &Container) -> shape::ContainerRow {
         hostname: row.hostname.to_string(),
         channel: row.channel.to_string(),
         dns: row.dns.servers.clone(),
-        dns_search: words(&row.dns.search),
+        dns_search: texts(&row.dns.search),
         dns_options: row.dns.options.clone(),
         extra_hosts: hosts,
         ports: ports(row),
@@ -127,10 +127,10 @@ fn endpoint(row: &Endpoint) -> shape::EndpointRow {
     shape::EndpointRow {
         container: row.container.to_string(),
         network: row.network.to_string(),
-        addresses: words(&row.addresses),
+        addresses: texts(&row.addresses),
         mac: row.mac.to_string(),
-        aliases: words(&row.aliases),
-        names: words(&row.names),
+        aliases: texts(&row.aliases),
+        names: texts(&row.names),
         pointer: row.pointer.to_string(),
         interface: row.interface.to_string(),
         attachment: match &row.attachment {
@@ -140,7 +140,7 @@ fn endpoint(row: &Endpoint) -> shape::EndpointRow {
         gateway_priority: row.gateway_priority,
         links: links.collect(),
         only_healthy: row.only_healthy,
-        opened: words(&row.opened),
+        opened: texts(&row.opened),
         rate: row.rate.map(|rate| rate.to_string()),
     }
 }
@@ -154,7 +154,7 @@ fn binding(row: &PortBinding) -> shape::PortBindingRow {
         host_port: row.host.port,
         container_port: row.container_port,
         target: row.target.clone(),
-        clients: words(&row.clients),
+        clients: texts(&row.clients),
         ephemeral: row.ephemeral,
     }
 }

@@ -128,7 +128,7 @@ impl IntoResponse for DockerError {
 
 impl From<Refusal> for DockerError {
     fn from(refusal: Refusal) -> Self {
-        let message = words(&refusal);
+        let message = message_of(&refusal);
         let status = match refusal.kind() {
             // dockerd answers these with this status, although their kind has another one
             // elsewhere.
@@ -169,7 +169,7 @@ pub fn bind_failure(refusal: &Refusal) -> Option<String> {
 
 /// Returns dockerd's message if dockerd has the case, or else the ledger's. The ledger's remedies
 /// are about `vchctl` and are left out.
-fn words(refusal: &Refusal) -> String {
+fn message_of(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NetworkNotFound(name) => format!("network {name} not found"),
         // dockerd's message about the network, extended by the network's name.

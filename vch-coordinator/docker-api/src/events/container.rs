@@ -7,7 +7,7 @@ use vch_runtime::event::{ContainerAction, ContainerEvent, ExecAction};
 /// Returns Docker's event for a container's event, with the container's labels and the action's
 /// data as attributes.
 pub(super) fn event_of(event: &ContainerEvent) -> DockerEvent {
-    let (action, own) = words(&event.action);
+    let (action, own) = describe(&event.action);
     let mut attributes = event.labels.clone();
     let own = own.into_iter();
     attributes.extend(own.map(|(key, value)| (key.to_owned(), value)));
@@ -24,7 +24,7 @@ pub(super) fn event_of(event: &ContainerEvent) -> DockerEvent {
 
 type ActionAttributes = Vec<(&'static str, String)>;
 
-fn words(action: &ContainerAction) -> (String, ActionAttributes) {
+fn describe(action: &ContainerAction) -> (String, ActionAttributes) {
     let (word, attributes) = match action {
         ContainerAction::Created => ("create", vec![]),
         ContainerAction::Started => ("start", vec![]),

@@ -30,7 +30,7 @@ enum Column {
     Time,
     BsdTime,
     Name,
-    Words,
+    CommandLine,
 }
 
 /// The columns: ps's names (its STANDARD FORMAT SPECIFIERS), the title, and the column.
@@ -68,9 +68,9 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     ("comm", "COMMAND", Column::Name),
     ("ucmd", "CMD", Column::Name),
     ("ucomm", "COMMAND", Column::Name),
-    ("args", "COMMAND", Column::Words),
-    ("command", "COMMAND", Column::Words),
-    ("cmd", "CMD", Column::Words),
+    ("args", "COMMAND", Column::CommandLine),
+    ("command", "COMMAND", Column::CommandLine),
+    ("cmd", "CMD", Column::CommandLine),
 ];
 /// The columns of `ps -f`.
 const FULL: &[(&str, Column)] = &[
@@ -81,7 +81,7 @@ const FULL: &[(&str, Column)] = &[
     ("STIME", Column::Started),
     ("TTY", Column::Terminal),
     ("TIME", Column::Time),
-    ("CMD", Column::Words),
+    ("CMD", Column::CommandLine),
 ];
 /// The columns of `ps ax`.
 const BSD: &[(&str, Column)] = &[
@@ -89,7 +89,7 @@ const BSD: &[(&str, Column)] = &[
     ("TTY", Column::Terminal),
     ("STAT", Column::State),
     ("TIME", Column::BsdTime),
-    ("COMMAND", Column::Words),
+    ("COMMAND", Column::CommandLine),
 ];
 /// The columns of `ps u`.
 const BY_USER: &[(&str, Column)] = &[
@@ -103,7 +103,7 @@ const BY_USER: &[(&str, Column)] = &[
     ("STAT", Column::State),
     ("START", Column::Started),
     ("TIME", Column::BsdTime),
-    ("COMMAND", Column::Words),
+    ("COMMAND", Column::CommandLine),
 ];
 /// The maximum length of a process's name in Linux (TASK_COMM_LEN without the final zero).
 const NAME: usize = 15;
@@ -281,7 +281,7 @@ fn cell(column: Column, one: &Listed, started: Duration, context: TopContext) ->
             let name = program.rsplit('/').next().unwrap_or(program);
             name.chars().take(NAME).collect()
         }
-        Column::Words => one.command_line.clone(),
+        Column::CommandLine => one.command_line.clone(),
     }
 }
 

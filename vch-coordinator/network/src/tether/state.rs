@@ -107,7 +107,7 @@ impl SessionState {
 /// Returns a message for each failure in an agent's report; empty if nothing failed.
 pub fn failures(report: &Report) -> Vec<String> {
     let of_interfaces = report.interfaces.iter().filter_map(|one| match &one.state {
-        InterfaceState::Failed(failure) => Some(words(failure)),
+        InterfaceState::Failed(failure) => Some(message_of(failure)),
         InterfaceState::Unsupported(capability) => Some(format!(
             "{}: this agent has no capability {capability:?}",
             one.name
@@ -115,11 +115,11 @@ pub fn failures(report: &Report) -> Vec<String> {
         InterfaceState::Up | InterfaceState::Waiting => None,
     });
     of_interfaces
-        .chain(report.failures.iter().map(words))
+        .chain(report.failures.iter().map(message_of))
         .collect()
 }
 
-fn words(failure: &Failure) -> String {
+fn message_of(failure: &Failure) -> String {
     match failure.errno {
         0 => failure.action.clone(),
         errno => {

@@ -1,19 +1,19 @@
 use super::{DEFAULT, number, of};
 
-fn words(words: &[&str]) -> Vec<String> {
-    words.iter().map(|&word| word.to_owned()).collect()
+fn owned(owned: &[&str]) -> Vec<String> {
+    owned.iter().map(|&word| word.to_owned()).collect()
 }
 
 #[test]
 fn a_container_has_docker_s_default_capabilities_and_what_it_asks_for() {
-    let has = |add: &[&str], drop: &[&str]| of(&words(add), &words(drop)).unwrap();
+    let has = |add: &[&str], drop: &[&str]| of(&owned(add), &owned(drop)).unwrap();
     assert_eq!(has(&[], &[]), DEFAULT);
     assert!(has(&[], &["ALL"]).is_empty());
     assert_eq!(has(&["NET_ADMIN"], &["all"]), [12]);
     assert_eq!(has(&["ALL"], &["cap_chown"]).len(), 40);
     assert!(has(&["CAP_SYS_TIME"], &[]).contains(&25));
     assert!(!has(&[], &["mknod"]).contains(&27));
-    assert_eq!(of(&words(&["FLY"]), &[]), Err("FLY".to_owned()));
+    assert_eq!(of(&owned(&["FLY"]), &[]), Err("FLY".to_owned()));
 }
 
 #[test]

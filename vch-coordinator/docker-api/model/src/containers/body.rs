@@ -45,7 +45,7 @@ pub struct Body {
     pub env: Texts,
     /// The arguments of the entrypoint, or the whole command if no entrypoint is set. If empty, the image's command
     /// is used, unless the body sets an entrypoint.
-    pub cmd: Words,
+    pub cmd: StringOrList,
     /// The health check; unset parts are the image's. `None` for the image's health check.
     pub healthcheck: Option<Healthcheck>,
     /// The image by name or ID.
@@ -56,7 +56,7 @@ pub struct Body {
     /// The absolute path of the process's working directory; empty for the image's.
     pub working_dir: Text,
     /// The program and its first arguments. Empty for the image's; a single empty text removes the image's.
-    pub entrypoint: Words,
+    pub entrypoint: StringOrList,
     /// Whether the container has no network except its loopback interface.
     pub network_disabled: bool,
     /// The MAC address of the container's first endpoint, as clients before API 1.44 set it.
@@ -66,7 +66,7 @@ pub struct Body {
     /// Instructions for builds from an image of this container. Without effect; `docker inspect` shows it again.
     pub on_build: Texts,
     /// The shell of Dockerfile's `RUN`. Without effect; `docker inspect` shows it again.
-    pub shell: Words,
+    pub shell: StringOrList,
     /// The signal that asks the container to end, such as `SIGTERM` or `15`; empty for the image's, or else
     /// SIGTERM.
     pub stop_signal: Text,
@@ -378,9 +378,9 @@ pub struct NetworkingConfig {
 /// The words of a command line. Clients write them as a JSON list, or as one text, which becomes one word. `None`
 /// if the client did not set them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Words(pub Option<Vec<String>>);
+pub struct StringOrList(pub Option<Vec<String>>);
 
-impl<'de> Deserialize<'de> for Words {
+impl<'de> Deserialize<'de> for StringOrList {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
@@ -396,7 +396,7 @@ impl<'de> Deserialize<'de> for Words {
     }
 }
 
-impl Words {
+impl StringOrList {
     /// Returns the words; an empty list if the client did not set them.
     pub fn list(&self) -> &[String] {
         self.0.as_deref().unwrap_or_default()

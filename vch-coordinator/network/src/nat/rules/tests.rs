@@ -7,7 +7,7 @@ fn tables() -> [Rules; 2] {
 }
 
 /// Returns a chain's rules in nft's syntax, without their comments.
-fn words(rules: &Rules, chain: &str) -> Vec<String> {
+fn rule_texts(rules: &Rules, chain: &str) -> Vec<String> {
     let (_, rules) = rules
         .chains
         .iter()
@@ -84,7 +84,7 @@ fn no_rule_looks_into_ranges() {
 fn the_mark_of_a_shared_bridge_is_taken_off_before_the_frame_goes_on() {
     let [_, bridge] = tables();
     assert_eq!(
-        words(&bridge, "isolated"),
+        rule_texts(&bridge, "isolated"),
         [
             "meta mark set iifname map @segments",
             "oifname . meta mark @members meta mark set 0x00000000 return",
@@ -101,7 +101,11 @@ fn the_mark_of_a_shared_bridge_is_taken_off_before_the_frame_goes_on() {
 #[test]
 fn clients_are_looked_at_before_the_destination_changes() {
     let [inet, _] = tables();
-    let published = [words(&inet, "published_default"), words(&inet, "published")].concat();
+    let published = [
+        rule_texts(&inet, "published_default"),
+        rule_texts(&inet, "published"),
+    ]
+    .concat();
     for reach in ["4", "6", "_default4", "_default6", "_any4", "_any6"] {
         let at = |kind: &str| {
             let name = format!("@{kind}{reach}");
@@ -116,7 +120,7 @@ fn clients_are_looked_at_before_the_destination_changes() {
 fn what_the_vch_sends_to_ipv6_loopback_is_never_published() {
     let [inet, _] = tables();
     assert_eq!(
-        words(&inet, "output"),
+        rule_texts(&inet, "output"),
         [
             "ip6 daddr ::1 accept",
             "jump published",
@@ -134,7 +138,7 @@ fn loopback_addresses_from_a_link_are_dropped_before_all_nat() {
         "ip daddr 127.0.0.0/8 iifname != \"lo\" drop",
         "ip saddr 127.0.0.0/8 iifname != \"lo\" drop",
     ];
-    assert_eq!(words(&inet, "loopback_guard"), rules);
+    assert_eq!(rule_texts(&inet, "loopback_guard"), rules);
     let (guard, _) = inet
         .chains
         .iter()

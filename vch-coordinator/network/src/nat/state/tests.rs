@@ -95,7 +95,7 @@ fn bindings(changes: impl IntoIterator<Item = (PortBinding, bool)>) -> Changes {
 }
 
 /// Returns the difference of a change in nft's syntax, without `element`.
-fn words(state: &mut NatState, changes: Changes) -> Vec<String> {
+fn operations(state: &mut NatState, changes: Changes) -> Vec<String> {
     let difference = state.change(changes).unwrap();
     let batch = Ruleset::new().unwrap().change(&difference).unwrap();
     let words = batch.operations().iter().map(ToString::to_string);
@@ -113,19 +113,19 @@ fn a_network_that_comes_is_one_element_a_set() {
         "add inet vch open_gateways4 { 172.18.0.1 }",
     ];
     let change = || networks([(1, Some(dedicated("br-1", false)))]);
-    assert_eq!(words(&mut state, change()), come);
-    assert_eq!(words(&mut state, change()), [""; 0], "the same again");
+    assert_eq!(operations(&mut state, change()), come);
+    assert_eq!(operations(&mut state, change()), [""; 0], "the same again");
     let go = come.map(|words| words.replace("add ", "delete "));
-    assert_eq!(words(&mut state, networks([(1, None)])), go);
-    assert_eq!(words(&mut state, networks([(1, None)])), [""; 0]);
+    assert_eq!(operations(&mut state, networks([(1, None)])), go);
+    assert_eq!(operations(&mut state, networks([(1, None)])), [""; 0]);
 }
 
 #[test]
 fn a_network_without_a_way_out_is_one_element_more_and_publishes_nothing() {
     let mut state = state();
-    words(&mut state, networks([(1, Some(dedicated("br-1", false)))]));
+    operations(&mut state, networks([(1, Some(dedicated("br-1", false)))]));
     assert_eq!(
-        words(&mut state, networks([(1, Some(dedicated("br-1", true)))])),
+        operations(&mut state, networks([(1, Some(dedicated("br-1", true)))])),
         [
             "delete inet vch open_gateways4 { 172.18.0.1 }",
             "add inet vch internal { \"br-1\" }",
@@ -136,25 +136,28 @@ fn a_network_without_a_way_out_is_one_element_more_and_publishes_nothing() {
 #[test]
 fn the_shared_bridge_goes_with_the_last_network_on_it() {
     let mut state = state();
-    assert_eq!(words(&mut state, networks([(1, Some(shared()))])).len(), 5);
+    assert_eq!(
+        operations(&mut state, networks([(1, Some(shared()))])).len(),
+        5
+    );
     let mut other = shared();
     other.addresses = vec!["172.19.0.1/16".parse().unwrap()];
     assert_eq!(
-        words(&mut state, networks([(2, Some(other))])),
+        operations(&mut state, networks([(2, Some(other))])),
         [
             "add inet vch gateways4 { 172.19.0.1 }",
             "add inet vch allowed_gateways4 { \"vch-shared\" . 172.19.0.1 }",
             "add inet vch open_gateways4 { 172.19.0.1 }",
         ]
     );
-    assert_eq!(words(&mut state, networks([(1, None)])).len(), 3);
-    assert_eq!(words(&mut state, networks([(2, None)])).len(), 5);
+    assert_eq!(operations(&mut state, networks([(1, None)])).len(), 3);
+    assert_eq!(operations(&mut state, networks([(2, None)])).len(), 5);
 }
 
 #[test]
 fn a_port_is_known_by_its_mac_address_addresses_and_network() {
     let mut state = state();
-    words(&mut state, networks([(1, Some(dedicated("br-1", false)))]));
+    operations(&mut state, networks([(1, Some(dedicated("br-1", false)))]));
     let come = [
         "add bridge vch macs { \"vt-1\" . 02:00:00:00:00:07 }",
         "add bridge vch sources4 { \"vt-1\" . 02:00:00:00:00:07 . 172.18.0.2 }",
@@ -163,7 +166,7 @@ fn a_port_is_known_by_its_mac_address_addresses_and_network() {
         "add bridge vch members { \"vt-1\" . 0x01010101 }",
     ];
     let change = ports([(1, Some(port(On::Dedicated)))]);
-    let mut found = words(&mut state, change);
+    let mut found = operations(&mut state, change);
     found.sort();
     let mut sorted = come.map(str::to_owned);
     sorted.sort();
@@ -173,13 +176,13 @@ fn a_port_is_known_by_its_mac_address_addresses_and_network() {
         ..port(On::Dedicated)
     };
     assert_eq!(
-        words(&mut state, ports([(1, Some(other))])),
+        operations(&mut state, ports([(1, Some(other))])),
         [
             "delete bridge vch sources4 { \"vt-1\" . 02:00:00:00:00:07 . 172.18.0.2 }",
             "add bridge vch sources4 { \"vt-1\" . 02:00:00:00:00:07 . 172.18.0.3 }",
         ]
     );
-    assert_eq!(words(&mut state, ports([(1, None)])).len(), 5);
+    assert_eq!(operations(&mut state, ports([(1, None)])).len(), 5);
 }
 
 #[test]
@@ -194,7 +197,7 @@ fn an_opened_port_is_one_element_and_only_where_the_level_is_published() {
     };
     let change = networks([(1, Some(network(Segment::External(external), false)))]);
     assert_eq!(
-        words(&mut state, change),
+        operations(&mut state, change),
         [
             "add inet vch external { \"eth0\" }",
             "add inet vch default4 { 172.18.0.1 }",
@@ -212,15 +215,15 @@ fn an_opened_port_is_one_element_and_only_where_the_level_is_published() {
         };
         ports([(1, Some(port(on)))])
     };
-    words(&mut state, external(FirewallLevel::Published, &[]));
+    operations(&mut state, external(FirewallLevel::Published, &[]));
     let change = external(FirewallLevel::Published, &[80]);
     assert_eq!(
-        words(&mut state, change),
+        operations(&mut state, change),
         ["add bridge vch opened { \"vt-1\" . tcp . 80 }"]
     );
     let change = external(FirewallLevel::Peers, &[80]);
     assert_eq!(
-        words(&mut state, change),
+        operations(&mut state, change),
         [
             "delete bridge vch opened { \"vt-1\" . tcp . 80 }",
             "add bridge vch peers_allowed { \"vt-1\" }",
@@ -228,7 +231,7 @@ fn an_opened_port_is_one_element_and_only_where_the_level_is_published() {
     );
     let change = external(FirewallLevel::Open, &[80]);
     assert_eq!(
-        words(&mut state, change),
+        operations(&mut state, change),
         [
             "delete bridge vch restricted { \"vt-1\" }",
             "delete bridge vch peers_allowed { \"vt-1\" }",
@@ -250,7 +253,7 @@ fn an_opened_port_is_one_element_and_only_where_the_level_is_published() {
 fn a_binding_is_one_element_for_each_family() {
     let mut state = state();
     assert_eq!(
-        words(&mut state, bindings([(binding(8080, None, &[]), true)])),
+        operations(&mut state, bindings([(binding(8080, None, &[]), true)])),
         [
             "add inet vch published_default4 { tcp . 8080 : 172.18.0.2 . 80 }",
             "add inet vch published_default6 { tcp . 8080 : fd00::2 . 80 }",
@@ -258,18 +261,18 @@ fn a_binding_is_one_element_for_each_family() {
     );
     let one = binding(8080, Some("10.2.0.1"), &[]);
     assert_eq!(
-        words(&mut state, bindings([(one, true)])),
+        operations(&mut state, bindings([(one, true)])),
         ["add inet vch published4 { 10.2.0.1 . tcp . 8080 : 172.18.0.2 . 80 }"]
     );
     let any = binding(8080, Some("::"), &[]);
     assert_eq!(
-        words(&mut state, bindings([(any, true)])),
+        operations(&mut state, bindings([(any, true)])),
         ["add inet vch published_any6 { tcp . 8080 : fd00::2 . 80 }"]
     );
     let mut moved = binding(8080, None, &[]);
     moved.target = vec!["172.18.0.9".parse().unwrap()];
     assert_eq!(
-        words(&mut state, bindings([(moved, true)])),
+        operations(&mut state, bindings([(moved, true)])),
         [
             "delete inet vch published_default4 { tcp . 8080 : 172.18.0.2 . 80 }",
             "delete inet vch published_default6 { tcp . 8080 : fd00::2 . 80 }",
@@ -282,7 +285,7 @@ fn a_binding_is_one_element_for_each_family() {
 fn the_chain_of_a_list_comes_with_its_first_binding_and_goes_with_its_last() {
     let mut state = state();
     let some = |port| binding(port, Some("10.2.0.1"), &["10.0.0.0/8"]);
-    let first = words(&mut state, bindings([(some(1), true)]));
+    let first = operations(&mut state, bindings([(some(1), true)]));
     assert_eq!(
         first.len(),
         5,
@@ -291,9 +294,12 @@ fn the_chain_of_a_list_comes_with_its_first_binding_and_goes_with_its_last() {
     assert!(first[0].starts_with("add chain inet vch clients-"));
     assert!(first[3].contains("{ 10.2.0.1 . tcp . 1 : 172.18.0.2 . 80 }"));
     assert!(first[4].contains(": jump clients-"));
-    assert_eq!(words(&mut state, bindings([(some(2), true)])).len(), 2);
-    assert_eq!(words(&mut state, bindings([(some(1), false)])).len(), 2);
-    let last = words(&mut state, bindings([(some(2), false)]));
+    assert_eq!(operations(&mut state, bindings([(some(2), true)])).len(), 2);
+    assert_eq!(
+        operations(&mut state, bindings([(some(1), false)])).len(),
+        2
+    );
+    let last = operations(&mut state, bindings([(some(2), false)]));
     assert!(
         last[3].starts_with("delete chain inet vch clients-"),
         "{last:?}"

@@ -11,7 +11,7 @@ fn listed() -> String {
 
 /// Returns the lines of both tables, as a set, since nftables' sets have no order. Repeated lines
 /// are numbered.
-fn words() -> BTreeSet<String> {
+fn ruleset_lines() -> BTreeSet<String> {
     let all = run("nft list ruleset");
     let mut words = BTreeSet::new();
     for line in all.lines() {
@@ -25,7 +25,10 @@ fn words() -> BTreeSet<String> {
 
 /// Returns the lines that only one of both has.
 fn difference(right: &BTreeSet<String>) -> Vec<String> {
-    words().symmetric_difference(right).cloned().collect()
+    ruleset_lines()
+        .symmetric_difference(right)
+        .cloned()
+        .collect()
 }
 
 fn nothing_but(networks: &[(u8, bool)]) -> Delta {
@@ -81,7 +84,7 @@ fn networks_that_come_and_go_change_elements_and_no_rule() {
 fn what_others_did_to_our_tables_is_undone() {
     in_namespace(|| {
         let world = World::new();
-        let right = words();
+        let right = ruleset_lines();
         for words in [
             "delete table inet vch",
             "delete table bridge vch",
@@ -127,7 +130,7 @@ fn another_programs_table_is_not_touched() {
 fn after_a_change_that_the_kernel_refused_the_next_one_makes_all_good() {
     in_namespace(|| {
         let mut world = World::new();
-        let right = words();
+        let right = ruleset_lines();
         run("nft delete table bridge vch");
         let host = world.delta.endpoints.keys().next().copied().unwrap();
         let same = Delta {

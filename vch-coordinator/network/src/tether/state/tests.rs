@@ -94,16 +94,16 @@ fn failures_are_told_in_words_with_the_kernels_reason() {
             .failures
             .push(failure("the hosts file is a folder", 0));
     }
-    let Readiness::Failed(words) = state.readiness(id(1, 1)) else {
+    let Readiness::Failed(message_of) = state.readiness(id(1, 1)) else {
         panic!("it failed");
     };
-    assert_eq!(words.len(), 3, "{words:?}");
+    assert_eq!(message_of.len(), 3, "{message_of:?}");
     assert_eq!(
-        words[0],
+        message_of[0],
         "add 10.0.0.2/24 to eth0: Permission denied (errno 13)"
     );
-    assert!(words[1].starts_with("eth1: this agent has no capability"));
-    assert_eq!(words[2], "the hosts file is a folder");
+    assert!(message_of[1].starts_with("eth1: this agent has no capability"));
+    assert_eq!(message_of[2], "the hosts file is a folder");
     for (name, expected) in [
         ("eth0", EndpointState::Failed),
         ("eth1", EndpointState::Unsupported),
@@ -116,7 +116,7 @@ fn failures_are_told_in_words_with_the_kernels_reason() {
 #[test]
 fn an_errno_that_no_kernel_knows_is_shown_all_the_same() {
     for errno in [-1, 99_999, i32::MIN, i32::MAX] {
-        let told = words(&failure("act", errno));
+        let told = message_of(&failure("act", errno));
         assert!(told.contains(&format!("(errno {errno})")), "{told}");
     }
 }

@@ -1,7 +1,7 @@
 use crate::json::syntax::{MAX_DEPTH, MAX_VALUES, SyntaxError, check};
 use proptest::prelude::*;
 
-fn words(text: &str) -> String {
+fn message_of(text: &str) -> String {
     check(text.as_bytes())
         .expect_err("it is no JSON")
         .to_string()
@@ -77,7 +77,7 @@ fn what_is_no_json_is_told_in_the_words_of_go() {
         (r#"{"a":"#, "invalid JSON: unexpected EOF"),
         (r#"{"a":"b"#, "invalid JSON: unexpected EOF"),
     ] {
-        assert_eq!(words(text), expected, "{text:?}");
+        assert_eq!(message_of(text), expected, "{text:?}");
     }
 }
 

@@ -37,7 +37,10 @@ fn options_are_shown_as_they_were_given_and_the_dns_ttl_as_it_is_in_force() {
     );
     let icc = (ICC.to_owned(), "f".to_owned());
     let ttl = |seconds: &str| (DNS_TTL.to_owned(), seconds.to_owned());
-    assert_eq!(options_of(&ledger), BTreeMap::from([icc.clone(), ttl("300")]));
+    assert_eq!(
+        options_of(&ledger),
+        BTreeMap::from([icc.clone(), ttl("300")])
+    );
     for (seconds, expected) in [(Some(60), Some("60")), (None, None)] {
         let command = Command::SetDnsTtl {
             network: "web".into(),

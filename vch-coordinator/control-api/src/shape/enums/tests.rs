@@ -1,10 +1,10 @@
 use super::*;
 use serde::de::DeserializeOwned;
 
-fn words<T: Serialize + DeserializeOwned + fmt::Display + PartialEq + fmt::Debug>(
-    words: &[(T, &str)],
+fn assert_texts<T: Serialize + DeserializeOwned + fmt::Display + PartialEq + fmt::Debug>(
+    texts: &[(T, &str)],
 ) {
-    for (value, word) in words {
+    for (value, word) in texts {
         let text = format!("\"{word}\"");
         assert_eq!(serde_json::to_string(value).unwrap(), text);
         assert_eq!(&serde_json::from_str::<T>(&text).unwrap(), value);
@@ -14,55 +14,55 @@ fn words<T: Serialize + DeserializeOwned + fmt::Display + PartialEq + fmt::Debug
 
 #[test]
 fn each_word_is_written_as_in_every_release() {
-    words(&[
+    assert_texts(&[
         (Driver::Bridge, "bridge"),
         (Driver::External, "external"),
         (Driver::Null, "null"),
     ]);
-    words(&[
+    assert_texts(&[
         (Scope::Bridge, "bridge"),
         (Scope::External, "external"),
         (Scope::None, "none"),
         (Scope::Configuration, "configuration"),
     ]);
-    words(&[
+    assert_texts(&[
         (NetworkKind::Bridge, "bridge"),
         (NetworkKind::None, "none"),
         (NetworkKind::External, "external"),
         (NetworkKind::Configuration, "configuration"),
     ]);
-    words(&[
+    assert_texts(&[
         (Segment::Dedicated, "dedicated"),
         (Segment::Shared, "shared"),
     ]);
-    words(&[(Addressing::Static, "static"), (Addressing::Dhcp, "dhcp")]);
-    words(&[
+    assert_texts(&[(Addressing::Static, "static"), (Addressing::Dhcp, "dhcp")]);
+    assert_texts(&[
         (Level::Published, "published"),
         (Level::Closed, "closed"),
         (Level::Outbound, "outbound"),
         (Level::Peers, "peers"),
         (Level::Open, "open"),
     ]);
-    words(&[
+    assert_texts(&[
         (Readiness::Ready, "ready"),
         (Readiness::Pending, "pending"),
         (Readiness::Failed, "failed"),
     ]);
-    words(&[
+    assert_texts(&[
         (EndpointState::Up, "up"),
         (EndpointState::Waiting, "waiting"),
         (EndpointState::Failed, "failed"),
         (EndpointState::Unsupported, "unsupported"),
         (EndpointState::Pending, "pending"),
     ]);
-    words(&[(Attachment::Tap, "tap"), (Attachment::Veth, "veth")]);
-    words(&[
+    assert_texts(&[(Attachment::Tap, "tap"), (Attachment::Veth, "veth")]);
+    assert_texts(&[
         (Protocol::Tcp, "tcp"),
         (Protocol::Udp, "udp"),
         (Protocol::Sctp, "sctp"),
     ]);
-    words(&[(Progress::Done, "done"), (Progress::Pending, "pending")]);
-    words(&[
+    assert_texts(&[(Progress::Done, "done"), (Progress::Pending, "pending")]);
+    assert_texts(&[
         (RowKind::Network, "network"),
         (RowKind::Container, "container"),
         (RowKind::Endpoint, "endpoint"),
@@ -75,7 +75,7 @@ fn each_word_is_written_as_in_every_release() {
 
 #[test]
 fn a_newer_coordinators_word_is_kept_and_shown_as_it_is() {
-    words(&[(Driver::Other("overlay".to_owned()), "overlay")]);
-    words(&[(Progress::Other("queued".to_owned()), "queued")]);
+    assert_texts(&[(Driver::Other("overlay".to_owned()), "overlay")]);
+    assert_texts(&[(Progress::Other("queued".to_owned()), "queued")]);
     assert!(serde_json::from_str::<Driver>("3").is_err());
 }
