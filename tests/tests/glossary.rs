@@ -4,7 +4,7 @@
 use std::fs;
 
 /// The words given up, each with the word that took over.
-const GIVEN_UP: [(&str, &str); 79] = [
+const GIVEN_UP: [(&str, &str); 81] = [
     ("Bindings", "BindingChange"),
     ("Birth", "spawn handshake"),
     ("Books", "state"),
@@ -41,6 +41,7 @@ const GIVEN_UP: [(&str, &str); 79] = [
     ("PlaceRow", "EndpointView"),
     ("Places", "EndpointChange"),
     ("Said", "LogEntry"),
+    ("Scene", "Scenario, Testbed or ContainerView"),
     ("Scribe", "LogWriter"),
     ("Settler", "Reconciler"),
     ("Shown", "ContainerDocument"),
@@ -75,6 +76,7 @@ const GIVEN_UP: [(&str, &str); 79] = [
     ("place", "endpoint, path or position"),
     ("places", "endpoints, paths or positions"),
     ("replug", "reattach"),
+    ("scene", "scenario or testbed"),
     ("settling", "reconciler"),
     ("shown", "document, response or text"),
     ("station", "host_interface"),

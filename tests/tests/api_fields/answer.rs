@@ -219,7 +219,7 @@ fn collect(dir: &Path, all: &mut BTreeSet<String>) {
             let text = fs::read_to_string(&path).unwrap();
             let mut test = false;
             // Tests with a harness of their own are listed by their names.
-            let listed = path.ends_with("hostile/scenes.rs");
+            let listed = path.ends_with("hostile/scenarios.rs");
             for line in text.lines().map(str::trim) {
                 if listed && let Some((_, name)) = line.split_once('"') {
                     all.extend(name.split('"').next().map(str::to_owned));

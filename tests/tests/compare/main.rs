@@ -1,6 +1,6 @@
 //! Side by side with a real dockerd: the same commands, typed by the same CLI.
 //!
-//! `scenes/*.txt` holds the commands, in scenes that begin with nothing; `dockerd*.txt` what dockerd 26.1 said to each;
+//! `scenarios/*.txt` holds the commands, in scenarios that begin with nothing; `dockerd*.txt` what dockerd 26.1 said to each;
 //! `docs/docker.md` a table of how the VCH's answer compares. Equal means: the same exit code, text, requests, status
 //! codes and JSON key sets, after the rules of [`rules`]. `make compare` asks a dockerd anew and writes both.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
@@ -9,7 +9,7 @@ mod part;
 mod play;
 mod record;
 mod rules;
-mod scene;
+mod scenario;
 mod table;
 
 use std::env;
@@ -21,9 +21,9 @@ use lab::{Boot, Coordinator, Lab, Peer, RootFs, VmHost, paths};
 use part::{CONTAINERS, NETWORKS, OPTIONS, Part};
 use play::{play, prepared};
 use rules::comparable;
-use scene::Expected;
+use scenario::Expected;
 
-/// Set by `make compare`: every scene, and the committed files are written.
+/// Set by `make compare`: every scenario, and the committed files are written.
 const WRITE: &str = "VCH_COMPARE";
 const FEWEST_ROWS: usize = 600;
 const MOST_DELIBERATE: usize = 15;
@@ -38,8 +38,11 @@ fn table_file() -> PathBuf {
 
 #[test]
 fn there_are_enough_rows_and_few_are_different_on_purpose() {
-    let scenes = Part::ALL.map(|part| part.scenes()).concat();
-    let rows: Vec<_> = scenes.iter().flat_map(|scene| &scene.rows).collect();
+    let scenarios = Part::ALL.map(|part| part.scenarios()).concat();
+    let rows: Vec<_> = scenarios
+        .iter()
+        .flat_map(|scenario| &scenario.rows)
+        .collect();
     assert!(rows.len() >= FEWEST_ROWS, "{} rows", rows.len());
     let deliberate = rows
         .iter()
@@ -69,21 +72,21 @@ fn dockerd_answers(label: &str, part: &Part) {
     let files = RootFs::busybox(&lab, "busybox").unwrap();
     let (docker, tap) = prepared(&lab, &peer.socket(), Some(&files)).unwrap();
     let write = writes();
-    let scenes = if write {
-        part.scenes()
+    let scenarios = if write {
+        part.scenarios()
     } else {
         part.short_of_dockerd()
     };
-    let answered: Vec<_> = scenes
+    let answered: Vec<_> = scenarios
         .iter()
-        .map(|scene| play(scene, &docker, &tap).unwrap())
+        .map(|scenario| play(scenario, &docker, &tap).unwrap())
         .collect();
     if write {
-        fs::write(part.record(), record::written(&scenes, &answered)).unwrap();
+        fs::write(part.record(), record::written(&scenarios, &answered)).unwrap();
         return;
     }
-    for (scene, answers) in scenes.iter().zip(answered) {
-        for (row, answer) in scene.rows.iter().zip(answers) {
+    for (scenario, answers) in scenarios.iter().zip(answered) {
+        for (row, answer) in scenario.rows.iter().zip(answers) {
             let [answer, recorded] = [&answer, &row.dockerd].map(|said| comparable(said));
             assert_eq!(answer, recorded, "dockerd, `{}`", row.line);
         }
@@ -121,9 +124,9 @@ fn vms_answer(label: &str, part: &Part) {
 fn vch_answers(lab: &Lab, socket: &Path, part: &Part, image: Option<&RootFs>) {
     let (docker, tap) = prepared(lab, socket, image).unwrap();
     let mut compared = Vec::new();
-    for scene in part.of_vch(writes()) {
-        let answers = play(&scene, &docker, &tap).unwrap();
-        compared.extend(scene.rows.into_iter().zip(answers));
+    for scenario in part.of_vch(writes()) {
+        let answers = play(&scenario, &docker, &tap).unwrap();
+        compared.extend(scenario.rows.into_iter().zip(answers));
     }
     let differences = table::differences(&compared);
     let dir = paths::workspace().join("target/compare");

@@ -6,24 +6,24 @@ use std::path::PathBuf;
 use lab::paths;
 
 use crate::record;
-use crate::scene::{self, Scene};
+use crate::scenario::{self, Scenario};
 
-/// Scenes of one file, with what dockerd said to them.
+/// Scenarios of one file, with what dockerd said to them.
 #[derive(Debug)]
 pub struct Part {
     /// Of its section in docs/docker.md, and, in small letters, of its files.
     pub title: &'static str,
-    scenes: &'static str,
+    scenarios: &'static str,
     record: &'static str,
-    /// What dockerd is asked anew in each test run: each scene costs seconds.
+    /// What dockerd is asked anew in each test run: each scenario costs seconds.
     short_of_dockerd: &'static [&'static str],
-    /// The scenes that a VCH plays in each test run; empty for all.
+    /// The scenarios that a VCH plays in each test run; empty for all.
     short_of_vch: &'static [&'static str],
 }
 
 pub const NETWORKS: Part = Part {
     title: "Networks",
-    scenes: "scenes/networks.txt",
+    scenarios: "scenarios/networks.txt",
     record: "dockerd.txt",
     short_of_dockerd: &[
         "What is there at first",
@@ -35,7 +35,7 @@ pub const NETWORKS: Part = Part {
 
 pub const CONTAINERS: Part = Part {
     title: "Containers",
-    scenes: "scenes/containers.txt",
+    scenarios: "scenarios/containers.txt",
     record: "dockerd-containers.txt",
     short_of_dockerd: &["Filters of containers"],
     short_of_vch: &[
@@ -48,7 +48,7 @@ pub const CONTAINERS: Part = Part {
 
 pub const OPTIONS: Part = Part {
     title: "Options",
-    scenes: "scenes/options.txt",
+    scenarios: "scenarios/options.txt",
     record: "dockerd-options.txt",
     short_of_dockerd: &["Update"],
     short_of_vch: &["Published in other ways"],
@@ -58,16 +58,16 @@ impl Part {
     pub const ALL: [Self; 3] = [NETWORKS, CONTAINERS, OPTIONS];
 
     /// Everything that is typed.
-    pub fn scenes(&self) -> Vec<Scene> {
-        scene::parsed(&fs::read_to_string(here(self.scenes)).unwrap())
+    pub fn scenarios(&self) -> Vec<Scenario> {
+        scenario::parsed(&fs::read_to_string(here(self.scenarios)).unwrap())
     }
 
     /// The same, with what dockerd said.
-    pub fn recorded(&self) -> Vec<Scene> {
-        let mut scenes = self.scenes();
+    pub fn recorded(&self) -> Vec<Scenario> {
+        let mut scenarios = self.scenarios();
         let text = fs::read_to_string(self.record()).unwrap();
-        record::read(&text, &mut scenes).unwrap();
-        scenes
+        record::read(&text, &mut scenarios).unwrap();
+        scenarios
     }
 
     /// Where it is written down.
@@ -75,13 +75,13 @@ impl Part {
         here(self.record)
     }
 
-    /// Returns the scenes that dockerd plays in the short form.
-    pub fn short_of_dockerd(&self) -> Vec<Scene> {
+    /// Returns the scenarios that dockerd plays in the short form.
+    pub fn short_of_dockerd(&self) -> Vec<Scenario> {
         chosen(self.recorded(), self.short_of_dockerd)
     }
 
-    /// Returns the scenes that a VCH plays, in the long form or the short one.
-    pub fn of_vch(&self, long: bool) -> Vec<Scene> {
+    /// Returns the scenarios that a VCH plays, in the long form or the short one.
+    pub fn of_vch(&self, long: bool) -> Vec<Scenario> {
         match (long, self.short_of_vch) {
             (true, _) | (_, []) => self.recorded(),
             (false, short) => chosen(self.recorded(), short),
@@ -89,10 +89,10 @@ impl Part {
     }
 }
 
-fn chosen(mut scenes: Vec<Scene>, titles: &[&str]) -> Vec<Scene> {
-    scenes.retain(|scene| titles.contains(&scene.title.as_str()));
-    assert_eq!(scenes.len(), titles.len(), "scenes named {titles:?}");
-    scenes
+fn chosen(mut scenarios: Vec<Scenario>, titles: &[&str]) -> Vec<Scenario> {
+    scenarios.retain(|scenario| titles.contains(&scenario.title.as_str()));
+    assert_eq!(scenarios.len(), titles.len(), "scenarios named {titles:?}");
+    scenarios
 }
 
 fn here(name: &str) -> PathBuf {

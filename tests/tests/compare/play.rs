@@ -1,4 +1,4 @@
-//! Types a scene's commands and writes down what is said.
+//! Types a scenario's commands and writes down what is said.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,9 +9,9 @@ use lab::{CommandOutput, Docker, Exchange, Lab, RootFs, Wiretap};
 use serde_json::Value;
 
 use crate::rules::normal;
-use crate::scene::Scene;
+use crate::scenario::Scenario;
 
-/// Removes what a scene made; what is not there is no matter.
+/// Removes what a scenario made; what is not there is no matter.
 const CLEAR: &str = "for container in $(docker ps -aq); do docker rm -fv $container; done
     for network in $(docker network ls -q --filter type=custom); do docker network rm $network; done";
 
@@ -25,12 +25,12 @@ pub fn prepared(lab: &Lab, daemon: &Path, image: Option<&RootFs>) -> Result<(Doc
     Ok((docker, tap))
 }
 
-/// Plays a scene; returns the answers to each row, in the format of a record.
-pub fn play(scene: &Scene, docker: &Docker, tap: &Wiretap) -> Result<Vec<String>> {
+/// Plays a scenario; returns the answers to each row, in the format of a record.
+pub fn play(scenario: &Scenario, docker: &Docker, tap: &Wiretap) -> Result<Vec<String>> {
     docker.run(CLEAR)?;
     drop(tap.take());
     let mut answers = Vec::new();
-    for row in &scene.rows {
+    for row in &scenario.rows {
         let said = docker.run(&row.line)?;
         answers.push(answer(&said, &tap.take()));
     }

@@ -4,18 +4,18 @@ use std::fmt::Write as _;
 
 use anyhow::{Result, ensure};
 
-use crate::scene::Scene;
+use crate::scenario::Scenario;
 
 const HEAD: &str = "# What dockerd 26.1.5 of Debian 13 said to its docker CLI 26.1.5, which speaks API version 1.45; written by `make compare`.\n\
     # | standard output, ! standard error, = exit code, > request, status, keys of the answer\n";
 
-/// Scenes with what was said to each row.
-pub fn written(scenes: &[Scene], answered: &[Vec<String>]) -> String {
+/// Scenarios with what was said to each row.
+pub fn written(scenarios: &[Scenario], answered: &[Vec<String>]) -> String {
     let mut text = HEAD.to_owned();
-    for (scene, answers) in scenes.iter().zip(answered) {
+    for (scenario, answers) in scenarios.iter().zip(answered) {
         // Writing to a String can't fail.
-        let _ = write!(text, "\n## {}\n", scene.title);
-        for (row, answer) in scene.rows.iter().zip(answers) {
+        let _ = write!(text, "\n## {}\n", scenario.title);
+        for (row, answer) in scenario.rows.iter().zip(answers) {
             let _ = write!(text, "$ {}\n{answer}", row.line);
         }
     }
@@ -23,8 +23,8 @@ pub fn written(scenes: &[Scene], answered: &[Vec<String>]) -> String {
 }
 
 /// Puts what was recorded beside each row; the same rows must be there.
-pub fn read(text: &str, scenes: &mut [Scene]) -> Result<()> {
-    let rows = scenes.iter_mut().flat_map(|scene| &mut scene.rows);
+pub fn read(text: &str, scenarios: &mut [Scenario]) -> Result<()> {
+    let rows = scenarios.iter_mut().flat_map(|scenario| &mut scenario.rows);
     let mut recorded = text.split("\n$ ").skip(1);
     for row in rows {
         let answer = recorded.next().unwrap_or_default();

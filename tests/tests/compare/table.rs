@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::rules::{RULES, comparable, without_newer};
-use crate::scene::{Expected, Row};
+use crate::scenario::{Expected, Row};
 
 const HEAD: &str = "# The Docker endpoint beside a real dockerd\n\n\
     Written by `make compare`; do not edit. Each command is typed into the docker CLI of Debian 13, which speaks API\n\

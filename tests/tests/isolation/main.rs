@@ -4,14 +4,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-mod scene;
+mod testbed;
 
 use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
 
 use lab::{Lab, Namespace, Need, Packet, Topology, Way, ask, prerequisites};
-use scene::{PORT, PUBLISHED, Scene};
+use testbed::{PORT, PUBLISHED, Testbed};
 
 const SOON: Duration = Duration::from_secs(10);
 /// Long enough for an answer that must not come: an open cell's comes within some milliseconds.
@@ -213,49 +213,49 @@ fn matrix(segment: &str) {
     prerequisites::check(Need::MEMBERS).unwrap();
     let lab = Lab::of_namespaces(&format!("isolation-{segment}")).unwrap();
     let topology = lab.topology().unwrap();
-    let scene = Scene::build(&lab, &topology, segment);
+    let testbed = Testbed::build(&lab, &topology, segment);
     // All that is closed first: the last packets of an open flow arrive when they like, and would be counted.
-    let closed: Vec<_> = ROWS.iter().map(|row| closed(row, &scene)).collect();
+    let closed: Vec<_> = ROWS.iter().map(|row| closed(row, &testbed)).collect();
     println!("{segment:<44} closed  open  arrived");
     let mut failed = Vec::new();
     for (row, (cells, arrived, leaks)) in ROWS.iter().zip(closed) {
-        let (open_cells, silent) = open(row, &scene);
+        let (open_cells, silent) = open(row, &testbed);
         println!("{:<44} {cells:>6} {open_cells:>5} {arrived:>8}", row.0);
         failed.extend(leaks.into_iter().chain(silent));
     }
     assert!(failed.is_empty(), "{segment}:\n{}", failed.join("\n"));
-    no_capture_was_deaf(&scene, &topology);
-    let status = scene.vch.ask("status").unwrap();
+    no_capture_was_deaf(&testbed, &topology);
+    let status = testbed.vch.ask("status").unwrap();
     assert_eq!(
         status["unsettled"].as_array().unwrap().len(),
         0,
         "{status:#}"
     );
     // DNS and an echo are what a gateway has for its containers.
-    let one = scene.member("one");
-    for address in scene.addresses("alpha's gateway") {
+    let one = testbed.member("one");
+    for address in testbed.addresses("alpha's gateway") {
         assert!(one.reaches(address, SOON).unwrap(), "{address}");
     }
     assert_eq!(
         one.resolve("two").unwrap(),
-        [scene.addresses("two")[0].to_string()]
+        [testbed.addresses("two")[0].to_string()]
     );
 }
 
-fn no_capture_was_deaf(scene: &Scene<'_>, topology: &Topology) {
+fn no_capture_was_deaf(testbed: &Testbed<'_>, topology: &Topology) {
     // Nobody is let through to these two, so the VCH itself asks them.
     for name in ["admin", "clients"] {
-        let to = scene.addresses(name)[0];
+        let to = testbed.addresses(name)[0];
         assert!(ask(&topology.vch, to, Way::Echo, SOON).unwrap().is_some());
         let there = |packet: &Packet| packet.destination == to;
-        scene
+        testbed
             .capture(name)
             .sees(SOON, "the VCH's echo request", there)
             .unwrap();
     }
     for name in ["two", "other", "hidden", "outside"] {
-        let there = |packet: &Packet| scene.addresses(name).contains(&packet.source);
-        scene
+        let there = |packet: &Packet| testbed.addresses(name).contains(&packet.source);
+        testbed
             .capture(name)
             .sees(SOON, "a packet of its own", there)
             .unwrap();
@@ -265,20 +265,20 @@ fn no_capture_was_deaf(scene: &Scene<'_>, topology: &Topology) {
 /// Tries a row's closed cells; answers with how many there are, how many packets arrived, and what is not as it must be.
 fn closed(
     Row(what, from, closed, _, receiver): &Row,
-    scene: &Scene<'_>,
+    testbed: &Testbed<'_>,
 ) -> (usize, usize, Vec<String>) {
-    let addresses = scene.addresses(closed.0);
+    let addresses = testbed.addresses(closed.0);
     let arrived = || match receiver {
-        Receiver::Vch => scene.service.heard(),
+        Receiver::Vch => testbed.service.heard(),
         Receiver::At(name) => {
             let counts =
                 |packet: &Packet| addresses.contains(&packet.destination) && !packet.is_discovery();
-            scene.capture(name).matching(counts).len()
+            testbed.capture(name).matching(counts).len()
         }
     };
     let before = arrived();
-    let cells = cells(scene, *closed);
-    let answers = tried(scene.namespace(from), &cells, NONE);
+    let cells = cells(testbed, *closed);
+    let answers = tried(testbed.namespace(from), &cells, NONE);
     let arrived = arrived() - before;
     let mut failed = Vec::new();
     for ((to, way), answer) in cells.iter().zip(answers) {
@@ -293,9 +293,9 @@ fn closed(
 }
 
 /// Tries a row's open cells in the same way.
-fn open(Row(what, from, _, open, _): &Row, scene: &Scene<'_>) -> (usize, Vec<String>) {
-    let cells = cells(scene, *open);
-    let answers = tried(scene.namespace(from), &cells, SOON);
+fn open(Row(what, from, _, open, _): &Row, testbed: &Testbed<'_>) -> (usize, Vec<String>) {
+    let cells = cells(testbed, *open);
+    let answers = tried(testbed.namespace(from), &cells, SOON);
     let silent = cells
         .iter()
         .zip(answers)
@@ -305,8 +305,8 @@ fn open(Row(what, from, _, open, _): &Row, scene: &Scene<'_>) -> (usize, Vec<Str
     (cells.len(), failed.collect())
 }
 
-fn cells(scene: &Scene<'_>, (name, ways): Target) -> Vec<(IpAddr, Way)> {
-    let addresses = scene.addresses(name).into_iter();
+fn cells(testbed: &Testbed<'_>, (name, ways): Target) -> Vec<(IpAddr, Way)> {
+    let addresses = testbed.addresses(name).into_iter();
     addresses
         .flat_map(|to| ways.iter().map(move |way| (to, *way)))
         .collect()

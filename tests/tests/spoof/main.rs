@@ -107,13 +107,13 @@ fn alternate(segment: &'static str, network: &str) {
         [IpAddr::V4(v4), IpAddr::V6(v6)] => (v4, v6),
         ref other => panic!("{other:?}"),
     };
-    let scene = Scene {
+    let context = SpoofContext {
         liar: &liar,
         victim: &victim,
         third: &third,
         gateway,
     };
-    let kinds = scene.spoofed();
+    let kinds = context.spoofed();
     let genuine = genuine(&liar, &victim);
     for number in 0..SPOOFED {
         let index = usize::try_from(number).unwrap();
@@ -198,14 +198,14 @@ fn genuine(liar: &Guest, victim: &Guest) -> Vec<Kind> {
 }
 
 /// What each lie is about: whose they are, and the gateways.
-struct Scene<'a> {
+struct SpoofContext<'a> {
     liar: &'a Guest,
     victim: &'a Guest,
     third: &'a Guest,
     gateway: (Ipv4Addr, Ipv6Addr),
 }
 
-impl Scene<'_> {
+impl SpoofContext<'_> {
     fn spoofed(&self) -> Vec<Kind> {
         [self.addresses(), self.resolution(), self.servers()].concat()
     }

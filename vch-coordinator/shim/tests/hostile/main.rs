@@ -5,7 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-mod scenes;
+mod scenarios;
 mod stand_in;
 mod wait;
 mod world;
@@ -23,9 +23,9 @@ fn main() -> ExitCode {
     if arguments.iter().any(|argument| argument == "-chardev") {
         return stand_in::run(&arguments);
     }
-    let scenes = scenes::all();
+    let scenarios = scenarios::all();
     if arguments.iter().any(|argument| argument == "--list") {
-        for (name, _) in &scenes {
+        for (name, _) in &scenarios {
             println!("{name}: test");
         }
         return ExitCode::SUCCESS;
@@ -46,11 +46,11 @@ fn main() -> ExitCode {
     let failed = AtomicU32::new(0);
     // They mostly wait.
     thread::scope(|scope| {
-        for (name, scene) in scenes.into_iter().filter(|(name, _)| is_wanted(name)) {
+        for (name, scenario) in scenarios.into_iter().filter(|(name, _)| is_wanted(name)) {
             let failed = &failed;
             scope.spawn(move || {
                 let began = Instant::now();
-                let passed = catch_unwind(AssertUnwindSafe(scene)).is_ok();
+                let passed = catch_unwind(AssertUnwindSafe(scenario)).is_ok();
                 failed.fetch_add(u32::from(!passed), Ordering::Relaxed);
                 let word = if passed { "ok" } else { "FAILED" };
                 println!("test {name} ... {word} ({:.1?})", began.elapsed());

@@ -35,7 +35,7 @@ const CONTAINERS: [(&str, &str); 6] = [
 
 /// A VCH with containers on two bridge networks, on an internal one and on an external one; everybody answers on
 /// [`PORT`], knows a way to everybody, and is watched.
-pub struct Scene<'a> {
+pub struct Testbed<'a> {
     pub vch: Coordinator<'a>,
     topology: &'a Topology,
     members: BTreeMap<&'static str, Member>,
@@ -46,7 +46,7 @@ pub struct Scene<'a> {
     _responders: Vec<Responder>,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> Testbed<'a> {
     pub fn build(lab: &Lab, topology: &'a Topology, segment: &str) -> Self {
         let tables = format!("[bridge]\nsegment = \"{segment}\"");
         let vch = Coordinator::start_with(lab, &topology.vch, &tables).unwrap();
@@ -67,7 +67,7 @@ impl<'a> Scene<'a> {
             let gateways = vch.gateways(network).unwrap();
             addresses.insert(name, gateways.try_into().unwrap());
         }
-        let mut scene = Self {
+        let mut testbed = Self {
             service: Responder::start(&topology.vch, "vch", PORT).unwrap(),
             vch,
             topology,
@@ -76,21 +76,21 @@ impl<'a> Scene<'a> {
             captures: BTreeMap::new(),
             _responders: Vec::new(),
         };
-        scene.show_ways();
+        testbed.show_ways();
         for name in CONTAINERS
             .map(|(name, _)| name)
             .into_iter()
             .chain(["outside", "admin", "clients"])
         {
-            let namespace = scene.namespace(name);
+            let namespace = testbed.namespace(name);
             let (responder, capture) = (
                 Responder::start(namespace, name, PORT).unwrap(),
                 Capture::start(namespace).unwrap(),
             );
-            scene._responders.push(responder);
-            scene.captures.insert(name, capture);
+            testbed._responders.push(responder);
+            testbed.captures.insert(name, capture);
         }
-        scene
+        testbed
     }
 
     /// Adds routes for packets that a kernel would not send for want of a route: the VCH must not let them through.

@@ -1,8 +1,8 @@
-//! Commands in scenes, as they are written down.
+//! Commands in scenarios, as they are written down.
 
 /// Commands that are typed one after another, beginning with no network and no container.
 #[derive(Debug, Clone)]
-pub struct Scene {
+pub struct Scenario {
     pub title: String,
     pub rows: Vec<Row>,
 }
@@ -55,13 +55,13 @@ impl Answer {
 
 /// `## title`, `$ command`, and before a command `@ moby STATUS: part|part`, or `@ deliberate: why` and behind it
 /// `@ answer STATUS: part|part`.
-pub fn parsed(text: &str) -> Vec<Scene> {
-    let mut scenes: Vec<Scene> = Vec::new();
+pub fn parsed(text: &str) -> Vec<Scenario> {
+    let mut scenarios: Vec<Scenario> = Vec::new();
     let mut expected = Expected::Dockerd;
     let mut reason = None;
     for line in text.lines().filter(|line| !line.is_empty()) {
         if let Some(title) = line.strip_prefix("## ") {
-            scenes.push(Scene {
+            scenarios.push(Scenario {
                 title: title.to_owned(),
                 rows: Vec::new(),
             });
@@ -79,12 +79,12 @@ pub fn parsed(text: &str) -> Vec<Scene> {
                 "`{line}`: say how the VCH answers by `@ answer`"
             );
             let expected = std::mem::replace(&mut expected, Expected::Dockerd);
-            scenes.last_mut().unwrap().rows.push(Row {
+            scenarios.last_mut().unwrap().rows.push(Row {
                 line,
                 expected,
                 dockerd: String::new(),
             });
         }
     }
-    scenes
+    scenarios
 }

@@ -28,10 +28,10 @@ const LONG: Duration = Duration::from_secs(60);
 /// Most bytes of a text that comes of a guest.
 const MOST_TEXT: usize = 4 << 10;
 
-type Scene = fn();
+type Scenario = fn();
 
 /// All of them, by their names.
-pub fn all() -> Vec<(&'static str, Scene)> {
+pub fn all() -> Vec<(&'static str, Scenario)> {
     vec![
         (
             "a_guest_at_full_speed_leaves_its_shim_small_and_in_our_hands",
