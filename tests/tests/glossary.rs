@@ -4,7 +4,7 @@
 use std::fs;
 
 /// The words given up, each with the word that took over.
-const GIVEN_UP: [(&str, &str); 81] = [
+const GIVEN_UP: [(&str, &str); 82] = [
     ("Bindings", "BindingChange"),
     ("Birth", "spawn handshake"),
     ("Books", "state"),
@@ -56,6 +56,7 @@ const GIVEN_UP: [(&str, &str); 81] = [
     ("Untrue", "DigestMismatch"),
     ("Wish", "request or params"),
     ("Words", "StringOrList or Arguments"),
+    ("Work", "Delta, or the future or job that it is"),
     ("arrivals", "input"),
     ("become_it", "exec"),
     ("bring", "pull"),

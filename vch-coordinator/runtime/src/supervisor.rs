@@ -74,7 +74,7 @@ enum Done {
     Nothing,
 }
 
-type Work = BoxFuture<'static, Done>;
+type ActionFuture = BoxFuture<'static, Done>;
 
 /// The state of a container's supervisor while it runs.
 struct Supervised {
@@ -84,7 +84,7 @@ struct Supervised {
     lifecycle: Lifecycle<Shared>,
     replies: BTreeMap<RequestId, Reply>,
     requests: u64,
-    work: FuturesUnordered<Work>,
+    work: FuturesUnordered<ActionFuture>,
     health: Option<BoxFuture<'static, ()>>,
     /// The time at which the last start began.
     start_began: Instant,

@@ -163,7 +163,7 @@ fn reader(body: Body) -> StreamReader<BoxStream<'static, io::Result<Bytes>>, Byt
     StreamReader::new(bytes.boxed())
 }
 
-type Work = BoxFuture<'static, Result<Option<ProgressLine>, ImageError>>;
+type ImageFuture = BoxFuture<'static, Result<Option<ProgressLine>, ImageError>>;
 
 /// Returns a response of progress lines, followed by the result of the work. The work is cancelled
 /// if the client goes away.
@@ -172,7 +172,7 @@ type Work = BoxFuture<'static, Result<Option<ProgressLine>, ImageError>>;
 /// Returns the error of the work if it fails before the first progress.
 async fn streamed(
     mut progress: mpsc::Receiver<Progress>,
-    mut work: Work,
+    mut work: ImageFuture,
 ) -> Result<Response, DockerError> {
     // Both futures can be polled again, so that none loses its result.
     let (first, rest) = tokio::select! {

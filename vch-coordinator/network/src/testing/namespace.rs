@@ -52,18 +52,18 @@ fn enter_new() {
     ip("link set lo up");
 }
 
-type Work = Box<dyn FnOnce() + Send>;
+type Job = Box<dyn FnOnce() + Send>;
 
 /// A network namespace that a thread keeps alive. It ends when this value is dropped.
 pub struct Neighbour {
     path: PathBuf,
-    work: Option<mpsc::Sender<Work>>,
+    work: Option<mpsc::Sender<Job>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Neighbour {
     fn open() -> Self {
-        let (work, requests) = mpsc::channel::<Work>();
+        let (work, requests) = mpsc::channel::<Job>();
         let (tell, told) = mpsc::channel();
         let thread = thread::spawn(move || {
             enter_new();
@@ -86,7 +86,7 @@ impl Neighbour {
     /// Runs `work` on the namespace's thread, and returns its result.
     pub fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let (answer, answered) = mpsc::channel();
-        let work: Work = Box::new(move || answer.send(work()).unwrap());
+        let work: Job = Box::new(move || answer.send(work()).unwrap());
         self.work.as_ref().unwrap().send(work).unwrap();
         answered.recv().expect("the work in the neighbour succeeds")
     }
