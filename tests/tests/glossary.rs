@@ -4,7 +4,7 @@
 use std::fs;
 
 /// The words given up, each with the word that took over.
-const GIVEN_UP: [(&str, &str); 82] = [
+const GIVEN_UP: [(&str, &str); 83] = [
     ("Bindings", "BindingChange"),
     ("Birth", "spawn handshake"),
     ("Books", "state"),
@@ -80,6 +80,7 @@ const GIVEN_UP: [(&str, &str); 82] = [
     ("scene", "scenario or testbed"),
     ("settling", "reconciler"),
     ("shown", "document, response or text"),
+    ("silent", "icc_off, no_link_local or unresponsive"),
     ("station", "host_interface"),
     ("stations", "host_interfaces"),
     ("strangers", "foreign_state"),

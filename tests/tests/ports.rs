@@ -45,7 +45,7 @@ fn answered(from: &Namespace, to: IpAddr, way: Way) -> Option<String> {
     ask(from, to, way, ANSWER).unwrap()
 }
 
-fn silent(from: &Namespace, to: IpAddr, way: Way) -> bool {
+fn is_unanswered(from: &Namespace, to: IpAddr, way: Way) -> bool {
     ask(from, to, way, NONE).unwrap().is_none()
 }
 
@@ -97,7 +97,7 @@ fn a_published_port_answers_from_everywhere_and_knows_its_clients() {
             }
         }
         // By its own address it is nobody's but its network's.
-        assert!(silent(other.namespace(), own[index], Way::Tcp(PORT)));
+        assert!(is_unanswered(other.namespace(), own[index], Way::Tcp(PORT)));
         assert!(answered(beside.namespace(), own[index], Way::Tcp(PORT)).is_some());
     }
     // At each gateway, for containers of every bridge; at loopback, for the VCH.
@@ -125,14 +125,14 @@ fn a_published_port_answers_from_everywhere_and_knows_its_clients() {
         }
     }
     // Nothing else is open: neither the port inside, nor on the networks that are not for containers.
-    assert!(silent(&topology.outside, VCH[0], Way::Tcp(PORT)));
+    assert!(is_unanswered(&topology.outside, VCH[0], Way::Tcp(PORT)));
     for (from, to) in [
         (&topology.admin, Topology::MANAGEMENT),
         (&topology.clients, Topology::ENDPOINT),
     ] {
-        assert!(silent(from, to.into(), Way::Tcp(8080)), "{to}");
+        assert!(is_unanswered(from, to.into(), Way::Tcp(8080)), "{to}");
     }
-    assert!(silent(
+    assert!(is_unanswered(
         &topology.outside,
         Topology::PRODUCTION_VCH.into(),
         Way::Tcp(8080)
@@ -150,10 +150,13 @@ fn a_port_at_loopback_answers_the_vch_alone_and_keeps_off_what_others_have() {
     let gateway = vch.gateways("web").unwrap()[0];
     assert!(answered(&topology.vch, loopback, Way::Tcp(8080)).is_some());
     for to in [VCH[0], gateway] {
-        assert!(silent(&topology.vch, to, Way::Tcp(8080)), "{to}");
-        assert!(silent(beside.namespace(), to, Way::Tcp(8080)), "{to}");
+        assert!(is_unanswered(&topology.vch, to, Way::Tcp(8080)), "{to}");
+        assert!(
+            is_unanswered(beside.namespace(), to, Way::Tcp(8080)),
+            "{to}"
+        );
     }
-    assert!(silent(&topology.outside, VCH[0], Way::Tcp(8080)));
+    assert!(is_unanswered(&topology.outside, VCH[0], Way::Tcp(8080)));
     // What would take the same port there, and what has it already.
     let second = |words: &str| {
         vch.vchctl(&format!("container add second {words}"))
@@ -206,7 +209,7 @@ fn a_port_may_be_published_at_one_address_or_at_all() {
     let (web, _answers) = server(&lab, &vch, &words, "web");
     let _second = Responder::start(web.namespace(), "second", PORT + 1).unwrap();
     let outside = |to: IpAddr, port| answered(&topology.outside, to, Way::Tcp(port));
-    let closed = |to: IpAddr, port| silent(&topology.outside, to, Way::Tcp(port));
+    let closed = |to: IpAddr, port| is_unanswered(&topology.outside, to, Way::Tcp(port));
     assert!(outside(production, 8081).is_some() && closed(VCH[0], 8081));
     assert!(
         outside(production, 8082).is_some()
@@ -223,12 +226,12 @@ fn a_port_may_be_published_at_one_address_or_at_all() {
         "the second of a range"
     );
     // At all addresses, but never by the networks that are not for containers.
-    assert!(silent(
+    assert!(is_unanswered(
         &topology.admin,
         Topology::MANAGEMENT.into(),
         Way::Tcp(8082)
     ));
-    assert!(silent(
+    assert!(is_unanswered(
         &topology.clients,
         Topology::ENDPOINT.into(),
         Way::Tcp(8082)
@@ -242,7 +245,7 @@ fn ports_come_and_go_with_their_container() {
     vch.vchctl("network create web").unwrap();
     let (mut web, _at_web) = server(&lab, &vch, "web -p 8080:7000 -p 7000", "web");
     let outside = |port| answered(&topology.outside, VCH[0], Way::Tcp(port));
-    let closed = |port| silent(&topology.outside, VCH[0], Way::Tcp(port));
+    let closed = |port| is_unanswered(&topology.outside, VCH[0], Way::Tcp(port));
     let chosen = ephemeral(&vch, "web");
     assert!(outside(8080).is_some() && outside(chosen).is_some());
 
@@ -336,7 +339,7 @@ fn a_port_is_added_and_taken_away_while_flows_of_others_go_on() {
     assert!(datagram(&datagrams).unwrap().starts_with("web "));
 
     vch.vchctl("port rm web 8081:7000 8082:7000/udp").unwrap();
-    assert!(silent(&topology.outside, VCH[0], Way::Tcp(8081)));
+    assert!(is_unanswered(&topology.outside, VCH[0], Way::Tcp(8081)));
     assert_eq!(ask_again(&mut ended), None, "a flow of the port that went");
     assert_eq!(datagram(&datagrams), None);
     assert!(ask_again(&mut lasting).is_some(), "a flow of another port");

@@ -51,7 +51,7 @@ impl Kernel {
                 mac,
             } => self.create_veth(name, netns, (peer, *mac)).await,
             Step::Silence { name } => self
-                .change_link(link(name, [silent()]))
+                .change_link(link(name, [no_link_local()]))
                 .await
                 .map_err(|errno| refused("keep IPv6 addresses off port", name, errno)),
             Step::SetIpv6 { name, setting } => write(&Sysctl::ipv6(name, *setting)),
@@ -125,7 +125,7 @@ impl Kernel {
         let refused = |errno| refused("create tap", name, errno);
         let tap = Tap::create(name).map_err(refused)?;
         // Before it is persistent, so that no crash leaves one that nobody owns.
-        self.change_link(link(name, [self.mark(), silent()]))
+        self.change_link(link(name, [self.mark(), no_link_local()]))
             .await
             .map_err(refused)?;
         tap.persist().map_err(refused)
@@ -294,7 +294,7 @@ fn bridge_info() -> LinkAttribute {
     ])
 }
 
-fn silent() -> LinkAttribute {
+fn no_link_local() -> LinkAttribute {
     LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(
         In6AddrGenMode::None,
     )])])

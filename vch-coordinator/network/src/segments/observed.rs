@@ -101,7 +101,7 @@ pub struct LinkIpv6 {
     /// The setting `autoconf`.
     pub autoconf: i32,
     /// Whether the link gives itself no link-local address (`addr_gen_mode` 1, none).
-    pub silent: bool,
+    pub no_link_local: bool,
 }
 
 /// An IP address of a link, as it is in the kernel.
@@ -253,7 +253,7 @@ fn ipv6(families: &[AfSpecUnspec]) -> Option<LinkIpv6> {
                 ipv6.accept_ra = conf.accept_ra;
                 ipv6.autoconf = conf.autoconf;
             }
-            AfSpecInet6::AddrGenMode(mode) => ipv6.silent = *mode == In6AddrGenMode::None,
+            AfSpecInet6::AddrGenMode(mode) => ipv6.no_link_local = *mode == In6AddrGenMode::None,
             _ => {}
         }
     }

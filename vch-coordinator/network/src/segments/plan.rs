@@ -181,7 +181,7 @@ pub fn plan_bridge(
             accept_dad: 1,
             accept_ra: 1,
             autoconf: 1,
-            silent: false,
+            no_link_local: false,
         }),
     };
     steps.extend(plan_ipv6(name, ipv6, wants_v6));
@@ -277,11 +277,11 @@ pub fn plan_port(
         }) => steps.push(Step::CloseTap { name: name.clone() }),
         Some(_) => {}
     }
-    let silent = match link {
-        Some(link) => link.ipv6.is_none_or(|ipv6| ipv6.silent),
+    let no_link_local = match link {
+        Some(link) => link.ipv6.is_none_or(|ipv6| ipv6.no_link_local),
         None => port.kind == PortKind::Tap,
     };
-    if !silent {
+    if !no_link_local {
         steps.push(Step::Silence { name: name.clone() });
     }
     let bridge = bridge.filter(|bridge| port.foreign || is_bridge_of(owner, bridge));

@@ -47,7 +47,7 @@ pub fn all() -> Vec<(&'static str, Scenario)> {
         ),
         (
             "a_guest_that_is_silent_holds_no_descriptor_of_a_client_that_has_gone",
-            silent,
+            unresponsive,
         ),
         (
             "a_guest_that_gives_a_long_reason_is_told_of_in_a_short_one",
@@ -178,7 +178,7 @@ fn full_windows() {
     });
 }
 
-fn silent() {
+fn unresponsive() {
     let world = World::start("silent");
     run(async {
         world.started().await;

@@ -38,7 +38,7 @@ fn a_name_that_is_not_ours_is_answered_from_upstream() {
 
 #[test]
 fn a_silent_server_is_passed_over_and_then_asked_last() {
-    let (silent, good) = (Upstream::silent(), Upstream::knowing([192, 0, 2, 2]));
+    let (silent, good) = (Upstream::unresponsive(), Upstream::knowing([192, 0, 2, 2]));
     let served = Served::with(asking(&[silent.at, good.at]));
     let since = Instant::now();
     assert_eq!(data(&served.ask("a.example", Rtype::A)), ["192.0.2.2"]);
@@ -69,7 +69,7 @@ fn a_server_that_fails_refuses_or_is_not_there_is_passed_over_at_once() {
 
 #[test]
 fn when_none_answers_the_client_is_told_so() {
-    let (silent, failing) = (Upstream::silent(), Upstream::saying(Rcode::SERVFAIL));
+    let (silent, failing) = (Upstream::unresponsive(), Upstream::saying(Rcode::SERVFAIL));
     let served = Served::with(asking(&[silent.at, failing.at]));
     let reply = served.ask("a.example", Rtype::A);
     assert_eq!(rcode(&reply), Rcode::SERVFAIL);
@@ -81,7 +81,7 @@ fn when_none_answers_the_client_is_told_so() {
 
 #[test]
 fn the_deadline_over_all_tries_is_kept() {
-    let silent: Vec<Upstream> = (0..4).map(|_| Upstream::silent()).collect();
+    let silent: Vec<Upstream> = (0..4).map(|_| Upstream::unresponsive()).collect();
     let servers: Vec<SocketAddr> = silent.iter().map(|upstream| upstream.at).collect();
     let mut config = asking(&servers);
     config.upstream_deadline = Duration::from_millis(600);
@@ -142,7 +142,7 @@ fn ids_and_ports_towards_upstream_are_new_for_each_question() {
 
 #[test]
 fn questions_over_the_bound_fail_at_once() {
-    let silent = Upstream::silent();
+    let silent = Upstream::unresponsive();
     let mut config = asking(&[silent.at]);
     config.threads = 1;
     config.max_outstanding = 4;
@@ -161,7 +161,7 @@ fn questions_over_the_bound_fail_at_once() {
 
 #[test]
 fn one_client_cannot_take_all_outstanding_queries() {
-    let silent = Upstream::silent();
+    let silent = Upstream::unresponsive();
     let mut config = asking(&[silent.at]);
     config.max_outstanding_per_client = 1;
     config.upstream_timeout = PATIENCE;
@@ -209,7 +209,7 @@ fn a_large_answer_comes_by_tcp_to_who_asks_by_tcp() {
 
 #[test]
 fn answers_of_upstream_come_back_on_one_connection_in_any_order() {
-    let (silent, good) = (Upstream::silent(), Upstream::knowing([192, 0, 2, 7]));
+    let (silent, good) = (Upstream::unresponsive(), Upstream::knowing([192, 0, 2, 7]));
     let served = Served::with(asking(&[silent.at, good.at]));
     let mut client = served.connect();
     for id in 0..100 {
@@ -269,7 +269,7 @@ fn with_own_servers(upstreams: &[SocketAddr]) -> View {
 #[test]
 fn an_asker_with_servers_of_its_own_has_them_asked_in_order_and_no_others() {
     let ours = Upstream::knowing([192, 0, 2, 20]);
-    let silent = Upstream::silent();
+    let silent = Upstream::unresponsive();
     let theirs = Upstream::new(|query, _| {
         let name = query.sole_question().unwrap().qname().to_string();
         let absent = name.eq_ignore_ascii_case("absent.example");
@@ -354,7 +354,7 @@ fn the_server_is_never_its_own_upstream() {
 
 #[test]
 fn an_address_goes_while_a_question_waits_and_the_rest_is_served_on() {
-    let silent = Upstream::silent();
+    let silent = Upstream::unresponsive();
     let served = Served::with(Config {
         threads: 1,
         ..asking(&[silent.at])

@@ -89,7 +89,7 @@ impl Upstream {
     }
 
     /// Starts a server that receives queries and answers none.
-    pub fn silent() -> Self {
+    pub fn unresponsive() -> Self {
         Self::new(|_, _| Vec::new())
     }
 

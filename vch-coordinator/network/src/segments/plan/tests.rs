@@ -68,7 +68,7 @@ fn link(index: u32, kind: LinkKind) -> Link {
         master: None,
         kind,
         ipv6: Some(LinkIpv6 {
-            silent: true,
+            no_link_local: true,
             ..LinkIpv6::default()
         }),
         route_localnet: true,

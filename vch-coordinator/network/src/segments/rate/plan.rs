@@ -100,7 +100,7 @@ fn plan_ifb<'a>(
     if link.is_none() {
         steps.push(Step::CreateIfb { name: name.clone() });
     }
-    if link.is_none_or(|link| link.ipv6.is_some_and(|ipv6| !ipv6.silent)) {
+    if link.is_none_or(|link| link.ipv6.is_some_and(|ipv6| !ipv6.no_link_local)) {
         steps.push(Step::Silence { name: name.clone() });
     }
     if link.is_none_or(|link| !link.up) {

@@ -33,7 +33,7 @@ fn link(index: u32, kind: &str) -> Link {
         master: None,
         kind: LinkKind::Other(kind.to_owned()),
         ipv6: Some(LinkIpv6 {
-            silent: true,
+            no_link_local: true,
             ..LinkIpv6::default()
         }),
         route_localnet: false,
