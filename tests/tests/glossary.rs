@@ -4,7 +4,7 @@
 use std::fs;
 
 /// The words given up, each with the word that took over.
-const GIVEN_UP: [(&str, &str); 83] = [
+const GIVEN_UP: [(&str, &str); 85] = [
     ("Bindings", "BindingChange"),
     ("Birth", "spawn handshake"),
     ("Books", "state"),
@@ -57,6 +57,7 @@ const GIVEN_UP: [(&str, &str); 83] = [
     ("Wish", "request or params"),
     ("Words", "StringOrList or Arguments"),
     ("Work", "Delta, or the future or job that it is"),
+    ("apart", "isolated"),
     ("arrivals", "input"),
     ("become_it", "exec"),
     ("bring", "pull"),
@@ -68,6 +69,7 @@ const GIVEN_UP: [(&str, &str); 83] = [
     ("effects", "dataplane"),
     ("folder", "dir"),
     ("folders", "dirs"),
+    ("genuine", "anti_spoof"),
     ("give_up", "cancel_pending"),
     ("keeper", "ledger_handle"),
     ("life", "run_state or run"),

@@ -114,11 +114,11 @@ fn alternate(segment: &'static str, network: &str) {
         gateway,
     };
     let kinds = context.spoofed();
-    let genuine = genuine(&liar, &victim);
+    let truthful = truthful(&liar, &victim);
     for number in 0..SPOOFED {
         let index = usize::try_from(number).unwrap();
         let (what, lie) = &kinds[index % kinds.len()];
-        let (said, truth) = &genuine[index % genuine.len()];
+        let (said, truth) = &truthful[index % truthful.len()];
         liar.tap.send(&marked(lie, b'S', number)).unwrap();
         liar.tap.send(&marked(truth, b'G', number)).unwrap();
         // Frames of one tap keep their order: a lie would come before the truth behind it.
@@ -149,13 +149,13 @@ fn alternate(segment: &'static str, network: &str) {
     println!(
         "{segment}, {network}: {SPOOFED} spoofed frames of {} kinds, 0 arrived; {SPOOFED} genuine ones of {} kinds, all arrived",
         kinds.len(),
-        genuine.len()
+        truthful.len()
     );
 }
 
 type Kind = (&'static str, Vec<u8>);
 
-fn genuine(liar: &Guest, victim: &Guest) -> Vec<Kind> {
+fn truthful(liar: &Guest, victim: &Guest) -> Vec<Kind> {
     let own6 = neighbour_advertisement(liar.v6, victim.v6, liar.v6, liar.mac);
     let link = neighbour_advertisement(liar.link_local(), victim.v6, liar.link_local(), liar.mac);
     vec![

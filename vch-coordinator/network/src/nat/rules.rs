@@ -1,8 +1,8 @@
 //! The constant rules of the nftables tables `inet vch` and `bridge vch`, as values.
 
+mod anti_spoof;
 mod arriving;
 mod bridge;
-mod genuine;
 mod inet;
 #[cfg(test)]
 pub(super) use inet::FLOWS_OF_ONE;

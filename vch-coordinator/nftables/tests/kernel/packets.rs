@@ -151,11 +151,11 @@ fn a_spoofed_packet_is_dropped_on_its_port_and_a_genuine_one_passes() {
     let lab = Lab::new();
     let table = Table::new(Family::Bridge, name!("vch"));
     let types = [DataType::Interface, DataType::Ether, DataType::Ipv4];
-    let genuine = Set::verdict_map(name!("genuine"), types);
+    let anti_spoof = Set::verdict_map(name!("anti_spoof"), types);
     let chain = name!("prerouting");
     let mut batch = Batch::new();
     batch.replace_table(&table);
-    batch.add_set(&table, &genuine);
+    batch.add_set(&table, &anti_spoof);
     batch.add_chain(
         &table,
         Chain::filter(chain.clone(), Hook::Prerouting, -300, Policy::Drop),
@@ -163,13 +163,13 @@ fn a_spoofed_packet_is_dropped_on_its_port_and_a_genuine_one_passes() {
     let tap = InterfaceName::new("tap2").unwrap();
     let mac = Datum::Ether([2, 0, 0, 0, 0, 2]);
     let endpoint = Element::new([tap.into(), mac, CONTAINER.into()]).to_verdict(Verdict::Accept);
-    batch.add_elements(&table, &genuine, vec![endpoint]);
+    batch.add_elements(&table, &anti_spoof, vec![endpoint]);
     for sender in [Field::IpSource, Field::ArpSenderIp] {
         let key = [Field::InputInterface, Field::EtherSource, sender];
         batch.add_rule(
             &table,
             &chain,
-            Rule::new().verdict_map(key, genuine.name.clone()),
+            Rule::new().verdict_map(key, anti_spoof.name.clone()),
         );
     }
     lab.commit(batch);

@@ -12,7 +12,7 @@ pub struct Vch {
     pub published: Set,
     pub services: Set,
     pub clients: Set,
-    pub genuine: Set,
+    pub anti_spoof: Set,
 }
 
 impl Vch {
@@ -26,8 +26,8 @@ impl Vch {
             published: Set::map(name!("published"), key, endpoint),
             services: Set::verdict_map(name!("services"), [DataType::Service]),
             clients: Set::new(name!("clients"), [DataType::Ipv4]).with_intervals(),
-            genuine: Set::verdict_map(
-                name!("genuine"),
+            anti_spoof: Set::verdict_map(
+                name!("anti_spoof"),
                 [DataType::Interface, DataType::Ether, DataType::Ipv4],
             ),
         }
@@ -102,7 +102,7 @@ impl Vch {
         ]
     }
 
-    pub fn genuine_elements(&self) -> Vec<Element> {
+    pub fn anti_spoof_elements(&self) -> Vec<Element> {
         let tap = |n: u8| InterfaceName::new(&format!("tap{n}")).unwrap();
         let element = |n: u8, verdict| {
             Element::new([
@@ -147,16 +147,16 @@ impl Vch {
         batch.replace_table(bridge);
         batch.add_chain(bridge, Chain::regular(name!("known")));
         let guard = Chain::filter(name!("prerouting"), Hook::Prerouting, -300, Policy::Accept);
-        batch.add_set(bridge, &self.genuine);
+        batch.add_set(bridge, &self.anti_spoof);
         batch.add_chain(bridge, guard);
-        batch.add_elements(bridge, &self.genuine, self.genuine_elements());
+        batch.add_elements(bridge, &self.anti_spoof, self.anti_spoof_elements());
         let key = [Field::InputInterface, Field::EtherSource];
         let mut ip = key.to_vec();
         ip.push(Field::IpSource);
         let mut arp = key.to_vec();
         arp.push(Field::ArpSenderIp);
         for key in [ip, arp] {
-            let rule = Rule::new().verdict_map(key, self.genuine.name.clone());
+            let rule = Rule::new().verdict_map(key, self.anti_spoof.name.clone());
             batch.add_rule(bridge, &name!("prerouting"), rule);
         }
         batch

@@ -36,8 +36,8 @@ fn a_committed_ruleset_is_read_back_as_it_was_wanted() {
         );
         let published = connection.elements(&vch.inet, &vch.published).unwrap();
         assert_eq!(published, vch.published_elements().into_iter().collect());
-        let genuine = connection.elements(&vch.bridge, &vch.genuine).unwrap();
-        assert_eq!(genuine, vch.genuine_elements().into_iter().collect());
+        let anti_spoof = connection.elements(&vch.bridge, &vch.anti_spoof).unwrap();
+        assert_eq!(anti_spoof, vch.anti_spoof_elements().into_iter().collect());
         let clients = connection.elements(&vch.inet, &vch.clients).unwrap();
         assert_eq!(clients, vch.client_elements().into_iter().collect());
         let rules = connection.rules(&vch.inet).unwrap();

@@ -41,19 +41,19 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     // A tagged frame says that it is tagged, whatever is behind the tag.
     let carries = |kind| new().is(Field::EtherType, kind);
     Ok(vec![
-        chain(Chain::regular(name!("genuine_ip")), ip())?,
-        chain(Chain::regular(name!("genuine_arp")), arp())?,
-        chain(Chain::regular(name!("genuine_ip6")), ip6())?,
+        chain(Chain::regular(name!("anti_spoof_ip")), ip())?,
+        chain(Chain::regular(name!("anti_spoof_arp")), arp())?,
+        chain(Chain::regular(name!("anti_spoof_ip6")), ip6())?,
         chain(
-            Chain::regular(name!("genuine")),
+            Chain::regular(name!("anti_spoof")),
             vec![
                 (
                     "another's MAC address",
                     new().is_not_in(mac, NftSet::Macs.name()).drop(),
                 ),
-                ("IPv4", carries(IP).goto(name!("genuine_ip"))),
-                ("ARP", carries(ARP).goto(name!("genuine_arp"))),
-                ("IPv6", carries(IP6).goto(name!("genuine_ip6"))),
+                ("IPv4", carries(IP).goto(name!("anti_spoof_ip"))),
+                ("ARP", carries(ARP).goto(name!("anti_spoof_arp"))),
+                ("IPv6", carries(IP6).goto(name!("anti_spoof_ip6"))),
                 ("nothing else, and no VLAN", new().drop()),
             ],
         )?,

@@ -1,7 +1,7 @@
 //! The rules of the bridge family. They use no connection tracking, since nothing here needs it.
 
 use super::super::sets::{NftSet, VERSIONS};
-use super::{arriving, chain, container, destination, genuine};
+use super::{anti_spoof, arriving, chain, container, destination};
 use vch_nftables::{Chain, Field, Hook, NameError, Policy, Rule, name};
 
 /// `NF_BR_PRI_NAT_DST_BRIDGED` of linux/netfilter_bridge.h: before br_netfilter hands the frame to
@@ -25,16 +25,16 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
             restricted.goto(name!("arriving")),
         )
     };
-    let mut chains = genuine::chains()?;
+    let mut chains = anti_spoof::chains()?;
     chains.push(arriving::arriving()?);
     chains.push(arriving::leaving()?);
-    chains.push(apart()?);
+    chains.push(isolated()?);
     chains.push(chain(
         base(name!("prerouting"), Hook::Prerouting, FIRST),
         vec![
             (
                 "a container sends as itself",
-                container(new(), from)?.jump(name!("genuine")),
+                container(new(), from)?.jump(name!("anti_spoof")),
             ),
             (
                 "from a container on an external network",
@@ -80,7 +80,7 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
 
 /// Lets pass what goes from a container to another of its network. The mark is the frame's only
 /// here: IP's rules and routes never see it.
-fn apart() -> Result<(Chain, Vec<Rule>), NameError> {
+fn isolated() -> Result<(Chain, Vec<Rule>), NameError> {
     let new = Rule::new;
     let member = [Field::OutputInterface, Field::Mark];
     chain(

@@ -91,7 +91,7 @@ fn what_others_did_to_our_tables_is_undone() {
             "flush ruleset",
             "add table inet vch { flags dormant ; }",
             "flush chain inet vch forward",
-            "flush chain bridge vch genuine",
+            "flush chain bridge vch anti_spoof",
             "insert rule inet vch forward accept",
             "insert rule bridge vch prerouting accept",
             "add chain inet vch other",
