@@ -4,7 +4,7 @@
 use std::fs;
 
 /// The words given up, each with the word that took over.
-const GIVEN_UP: [(&str, &str); 85] = [
+const GIVEN_UP: [(&str, &str); 86] = [
     ("Bindings", "BindingChange"),
     ("Birth", "spawn handshake"),
     ("Books", "state"),
@@ -72,6 +72,7 @@ const GIVEN_UP: [(&str, &str); 85] = [
     ("genuine", "anti_spoof"),
     ("give_up", "cancel_pending"),
     ("keeper", "ledger_handle"),
+    ("late", "timed out or due"),
     ("life", "run_state or run"),
     ("lives", "lifecycle"),
     ("new_upper", "new_writable_layer"),

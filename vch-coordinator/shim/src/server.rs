@@ -213,7 +213,7 @@ async fn told(guest: &Guest, message: ToInit) -> Reply {
     if guest.tell_in_time(message).await {
         Reply::Done
     } else {
-        late()
+        guest_timeout()
     }
 }
 
@@ -253,12 +253,12 @@ fn asked(answer: Result<FromInit, Unanswered>) -> Reply {
             "guest",
             "the VM's init answers something else than it was asked",
         ),
-        Err(Unanswered::Timeout) => late(),
+        Err(Unanswered::Timeout) => guest_timeout(),
         Err(Unanswered::Ended) => refused("vm-ended", "the VM has ended"),
     }
 }
 
-fn late() -> Reply {
+fn guest_timeout() -> Reply {
     let reason =
         format!("the VM's init has not answered within {ANSWER:?}: it is stuck, or overloaded");
     refused("guest-late", &reason)

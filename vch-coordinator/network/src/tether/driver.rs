@@ -140,7 +140,7 @@ impl Driver {
                 DriverEvent::Gone => return,
                 DriverEvent::Wanted => self.desire(&mut machine),
                 DriverEvent::Deadline => machine.handle(Instant::now(), Input::Tick),
-                DriverEvent::Due => self.late().await,
+                DriverEvent::Due => self.write_due_report().await,
                 // Who has not become a session, or is none any more, gives way: what only connects
                 // and is silent keeps no agent out.
                 DriverEvent::Opened(Ok(stream))
@@ -245,8 +245,8 @@ impl Driver {
     }
 
     /// Writes the report that waited, if its time has come.
-    async fn late(&mut self) {
-        let Some(report) = self.reports.late(Instant::now()) else {
+    async fn write_due_report(&mut self) {
+        let Some(report) = self.reports.take_due(Instant::now()) else {
             return;
         };
         // The container may have begun another life meanwhile.

@@ -58,7 +58,7 @@ impl Reports {
     }
 
     /// Returns the waiting report if it may be written at `now`; `None` otherwise.
-    pub fn late(&mut self, now: Instant) -> Option<Report> {
+    pub fn take_due(&mut self, now: Instant) -> Option<Report> {
         let due = self.due().is_some_and(|due| due <= now);
         if due && self.budget.take(now) {
             return self.waiting.take();

@@ -31,9 +31,12 @@ fn ten_reports_are_written_at_once_and_then_one_a_second_the_newest() {
     );
     let due = reports.due().unwrap();
     assert!(due <= now + EVERY);
-    assert_eq!(reports.late(now), None);
-    assert_eq!(reports.late(due).map(|report| report.sequence), Some(500));
-    assert_eq!((reports.due(), reports.late(due + EVERY)), (None, None));
+    assert_eq!(reports.take_due(now), None);
+    assert_eq!(
+        reports.take_due(due).map(|report| report.sequence),
+        Some(500)
+    );
+    assert_eq!((reports.due(), reports.take_due(due + EVERY)), (None, None));
     reports.settled(500);
     assert_eq!(reports.acknowledged(500), 500);
 }
