@@ -4,9 +4,10 @@
 use std::fs;
 
 /// The words given up, each with the word that took over.
-const GIVEN_UP: [(&str, &str); 86] = [
+const GIVEN_UP: [(&str, &str); 88] = [
     ("Bindings", "BindingChange"),
     ("Birth", "spawn handshake"),
+    ("Book", "State, history or database"),
     ("Books", "state"),
     ("Carried", "NetworkBacking"),
     ("Carrier", "Segment"),
@@ -60,6 +61,7 @@ const GIVEN_UP: [(&str, &str); 86] = [
     ("apart", "isolated"),
     ("arrivals", "input"),
     ("become_it", "exec"),
+    ("book", "state, history or database"),
     ("bring", "pull"),
     ("commons", "shared_ports"),
     ("crowd", "many"),

@@ -33,12 +33,12 @@ const AGAIN: Duration = Duration::from_secs(600);
 pub struct Templates {
     dir: PathBuf,
     tasks: Tasks,
-    book: Arc<Mutex<Book>>,
+    history: Arc<Mutex<TemplateHistory>>,
 }
 
 /// What is known of the templates, by name.
 #[derive(Debug, Default)]
-struct Book {
+struct TemplateHistory {
     /// When the making of each template last began. It is not begun again before [`AGAIN`] has
     /// passed.
     begun: BTreeMap<String, Instant>,
@@ -46,7 +46,7 @@ struct Book {
     doubted: BTreeMap<String, ContainerId>,
 }
 
-impl Book {
+impl TemplateHistory {
     /// Returns whether to make a missing template now, and notes that its making begins.
     fn begins(&mut self, name: String, now: Instant) -> bool {
         let lately = |begun: &Instant| now.saturating_duration_since(*begun) < AGAIN;
@@ -88,7 +88,7 @@ impl Templates {
         Self {
             dir,
             tasks,
-            book: Arc::default(),
+            history: Arc::default(),
         }
     }
 
@@ -105,7 +105,7 @@ impl Templates {
             used(&dir);
             return Some(dir);
         }
-        if self.book().begins(name, Instant::now()) {
+        if self.history().begins(name, Instant::now()) {
             let (vms, mut launch) = (vms.clone(), launch.clone());
             // A template must not be writable by the QEMU of any container.
             launch.uid = uids::TEMPLATE;
@@ -130,14 +130,16 @@ impl Templates {
     /// Notes that a clone of a template runs, so that earlier failures of its clones no longer
     /// count against the template.
     pub fn proved(&self, template: &Path) {
-        self.book().doubted.remove(&name_of(template));
+        self.history().doubted.remove(&name_of(template));
     }
 
     /// Handles a clone that did not start. Removes the template if it is certainly at fault
     /// (`blame`), or if a clone for another container failed, too, since a clone last ran. A
     /// removed template is made again later.
     pub async fn failed(&self, template: &Path, container: ContainerId, blame: Blame) {
-        let condemned = self.book().condemns(&name_of(template), container, blame);
+        let condemned = self
+            .history()
+            .condemns(&name_of(template), container, blame);
         if !condemned {
             tracing::warn!(%container, "clone did not start; booting the VM");
             return;
@@ -148,9 +150,9 @@ impl Templates {
         }
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn history(&self) -> MutexGuard<'_, TemplateHistory> {
         // No code panics while it holds the lock, and the data would stay consistent in any case.
-        self.book.lock()
+        self.history.lock()
     }
 }
 
@@ -214,7 +216,7 @@ fn name(launch: &Launch) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AGAIN, Book, Templates, make_room, name, used};
+    use super::{AGAIN, TemplateHistory, Templates, make_room, name, used};
     use crate::{Vms, launch::tests::sample, tasks::Tasks};
     use std::{
         collections::BTreeSet,
@@ -283,40 +285,43 @@ mod tests {
         ];
         let templates = Templates::new("/nowhere".into(), Tasks::default());
         assert_eq!(templates.of(&Vms::sample(), &launch), None);
-        assert!(templates.book().begun.is_empty());
+        assert!(templates.history().begun.is_empty());
     }
 
     #[test]
     fn one_container_alone_has_no_template_removed_and_two_have() {
-        let mut book = Book::default();
+        let mut history = TemplateHistory::default();
         let [one, other] = [1, 2].map(|byte| ContainerId::from_bytes([byte; 32]));
         for _ in 0..5 {
-            assert!(!book.condemns("t", one, Blame::Either));
-            assert!(!book.condemns("t", other, Blame::None));
+            assert!(!history.condemns("t", one, Blame::Either));
+            assert!(!history.condemns("t", other, Blame::None));
         }
-        assert!(book.condemns("t", other, Blame::Either));
+        assert!(history.condemns("t", other, Blame::Either));
         assert!(
-            !book.condemns("t", other, Blame::Either),
+            !history.condemns("t", other, Blame::Either),
             "a new one is made"
         );
-        assert!(!book.condemns("u", one, Blame::Either), "another template");
-        assert!(book.condemns("u", one, Blame::Template));
-        assert!(!book.condemns("t", other, Blame::Either));
-        book.doubted.remove("t");
         assert!(
-            !book.condemns("t", one, Blame::Either),
+            !history.condemns("u", one, Blame::Either),
+            "another template"
+        );
+        assert!(history.condemns("u", one, Blame::Template));
+        assert!(!history.condemns("t", other, Blame::Either));
+        history.doubted.remove("t");
+        assert!(
+            !history.condemns("t", one, Blame::Either),
             "it was proved since"
         );
     }
 
     #[test]
     fn one_that_was_removed_is_made_again_in_its_time() {
-        let mut book = Book::default();
+        let mut history = TemplateHistory::default();
         let now = Instant::now();
-        assert!(book.begins("t".to_owned(), now));
-        assert!(!book.begins("t".to_owned(), now + AGAIN / 2));
-        assert!(book.begins("other".to_owned(), now));
-        assert!(book.begins("t".to_owned(), now + AGAIN));
-        assert!(!book.begins("t".to_owned(), now + AGAIN));
+        assert!(history.begins("t".to_owned(), now));
+        assert!(!history.begins("t".to_owned(), now + AGAIN / 2));
+        assert!(history.begins("other".to_owned(), now));
+        assert!(history.begins("t".to_owned(), now + AGAIN));
+        assert!(!history.begins("t".to_owned(), now + AGAIN));
     }
 }

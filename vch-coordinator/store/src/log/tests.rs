@@ -4,12 +4,12 @@ use redb::{Database, ReadableDatabase, backends::InMemoryBackend};
 /// Bytes of the transactions that are added here.
 const BYTES: usize = 11;
 
-struct Book {
+struct LogDatabase {
     database: Database,
     log: Log,
 }
 
-impl Book {
+impl LogDatabase {
     fn new(transactions: usize, bytes: usize) -> Self {
         let database = Database::builder().create_with_backend(InMemoryBackend::new());
         let database = database.unwrap();
@@ -59,67 +59,67 @@ const ALL: usize = usize::MAX;
 
 #[test]
 fn the_oldest_go_beyond_so_many_transactions() {
-    let mut book = Book::new(3, ALL);
-    assert_eq!(book.log.oldest(), None);
-    book.append(1..=3);
-    assert_eq!(book.log.oldest(), Some(Revision(0)));
-    book.append([4]);
-    assert_eq!(book.log.oldest(), Some(Revision(1)));
-    assert_eq!(book.page(0, ALL, ALL), [2, 3, 4]);
+    let mut database = LogDatabase::new(3, ALL);
+    assert_eq!(database.log.oldest(), None);
+    database.append(1..=3);
+    assert_eq!(database.log.oldest(), Some(Revision(0)));
+    database.append([4]);
+    assert_eq!(database.log.oldest(), Some(Revision(1)));
+    assert_eq!(database.page(0, ALL, ALL), [2, 3, 4]);
     // A group that is more than is kept.
-    book.append(5..=20);
-    assert_eq!(book.page(0, ALL, ALL), [18, 19, 20]);
+    database.append(5..=20);
+    assert_eq!(database.page(0, ALL, ALL), [18, 19, 20]);
 }
 
 #[test]
 fn the_oldest_go_beyond_so_many_bytes() {
-    let mut book = Book::new(ALL, 4 * BYTES);
+    let mut database = LogDatabase::new(ALL, 4 * BYTES);
     for revision in 1..=30 {
-        book.append([revision]);
+        database.append([revision]);
     }
-    assert_eq!(book.page(0, ALL, ALL), [27, 28, 29, 30]);
-    let mut book = Book::new(ALL, 4 * BYTES - 1);
-    book.append(1..=30);
-    assert_eq!(book.page(0, ALL, ALL), [28, 29, 30]);
+    assert_eq!(database.page(0, ALL, ALL), [27, 28, 29, 30]);
+    let mut database = LogDatabase::new(ALL, 4 * BYTES - 1);
+    database.append(1..=30);
+    assert_eq!(database.page(0, ALL, ALL), [28, 29, 30]);
 }
 
 #[test]
 fn the_newest_is_kept_however_much_it_is() {
-    for mut book in [Book::new(0, ALL), Book::new(ALL, 0)] {
-        book.append(1..=5);
-        assert_eq!(book.page(0, ALL, ALL), [5]);
-        assert_eq!(book.log.oldest(), Some(Revision(4)));
+    for mut database in [LogDatabase::new(0, ALL), LogDatabase::new(ALL, 0)] {
+        database.append(1..=5);
+        assert_eq!(database.page(0, ALL, ALL), [5]);
+        assert_eq!(database.log.oldest(), Some(Revision(4)));
     }
 }
 
 #[test]
 fn what_is_read_again_is_what_was_written() {
-    let mut book = Book::new(5, ALL);
-    book.append(1..=8);
-    let read = book.database.begin_read().unwrap();
-    let again = Log::read(&read, book.log.bounds).unwrap();
-    assert_eq!(again, book.log);
+    let mut database = LogDatabase::new(5, ALL);
+    database.append(1..=8);
+    let read = database.database.begin_read().unwrap();
+    let again = Log::read(&read, database.log.bounds).unwrap();
+    assert_eq!(again, database.log);
 }
 
 #[test]
 fn a_page_ends_with_its_transactions_or_bytes_and_is_never_empty_before_the_end() {
-    let mut book = Book::new(ALL, ALL);
-    book.append(1..=9);
-    assert_eq!(book.page(0, 2, ALL), [1, 2]);
-    assert_eq!(book.page(2, 2, ALL), [3, 4]);
-    assert_eq!(book.page(4, ALL, 3 * BYTES), [5, 6, 7]);
-    assert_eq!(book.page(4, ALL, 3 * BYTES - 1), [5, 6]);
-    assert_eq!(book.page(4, ALL, 0), [5]);
-    assert!(book.page(9, ALL, ALL).is_empty());
-    assert!(book.page(u64::MAX, ALL, ALL).is_empty());
+    let mut database = LogDatabase::new(ALL, ALL);
+    database.append(1..=9);
+    assert_eq!(database.page(0, 2, ALL), [1, 2]);
+    assert_eq!(database.page(2, 2, ALL), [3, 4]);
+    assert_eq!(database.page(4, ALL, 3 * BYTES), [5, 6, 7]);
+    assert_eq!(database.page(4, ALL, 3 * BYTES - 1), [5, 6]);
+    assert_eq!(database.page(4, ALL, 0), [5]);
+    assert!(database.page(9, ALL, ALL).is_empty());
+    assert!(database.page(u64::MAX, ALL, ALL).is_empty());
 }
 
 #[test]
 fn what_is_forgotten_is_gone() {
-    let mut book = Book::new(ALL, ALL);
-    book.append(1..=3);
-    let write = book.database.begin_write().unwrap();
+    let mut database = LogDatabase::new(ALL, ALL);
+    database.append(1..=3);
+    let write = database.database.begin_write().unwrap();
     Log::forget(&write).unwrap();
     write.commit().unwrap();
-    assert!(book.page(0, ALL, ALL).is_empty());
+    assert!(database.page(0, ALL, ALL).is_empty());
 }
