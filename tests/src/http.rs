@@ -113,7 +113,7 @@ pub struct Raw {
     pub head: String,
     stream: UnixStream,
     /// The bytes that arrived behind the head.
-    come: Vec<u8>,
+    received: Vec<u8>,
 }
 
 impl Raw {
@@ -146,7 +146,7 @@ impl Raw {
             status: status.unwrap_or(0),
             head,
             stream,
-            come: Vec::new(),
+            received: Vec::new(),
         })
     }
 
@@ -180,12 +180,12 @@ impl Raw {
     /// # Errors
     /// Returns an error with the output if it does not contain them in time, or if the connection ends before.
     pub fn until(&mut self, bytes: &[u8], within: Duration) -> Result<Vec<u8>> {
-        let has = |come: &[u8]| come.windows(bytes.len()).any(|some| some == bytes);
+        let has = |all: &[u8]| all.windows(bytes.len()).any(|some| some == bytes);
         let so = self.read_until(within, has)?;
-        let come = String::from_utf8_lossy(&self.come);
+        let text = String::from_utf8_lossy(&self.received);
         let wanted = String::from_utf8_lossy(bytes);
-        ensure!(so, "{wanted:?} did not come, but {come:?}");
-        Ok(self.come.clone())
+        ensure!(so, "{wanted:?} did not come, but {text:?}");
+        Ok(self.received.clone())
     }
 
     /// Waits until the server has closed the connection, and returns all output.
@@ -194,9 +194,9 @@ impl Raw {
     /// Returns an error with the output if the connection is not closed in time.
     pub fn end(mut self, within: Duration) -> Result<Vec<u8>> {
         let goes_on = self.read_until(within, |_| false);
-        let come = String::from_utf8_lossy(&self.come).into_owned();
-        goes_on.with_context(|| format!("the connection does not end behind {come:?}"))?;
-        Ok(self.come)
+        let text = String::from_utf8_lossy(&self.received).into_owned();
+        goes_on.with_context(|| format!("the connection does not end behind {text:?}"))?;
+        Ok(self.received)
     }
 
     /// Waits until the server has closed the connection, and returns the body of an answer after which the
@@ -213,13 +213,13 @@ impl Raw {
     fn read_until(&mut self, within: Duration, so: impl Fn(&[u8]) -> bool) -> Result<bool> {
         let deadline = Instant::now() + within;
         let mut some = [0; 4096];
-        while !so(&self.come) {
+        while !so(&self.received) {
             let left = deadline.saturating_duration_since(Instant::now());
             ensure!(!left.is_zero(), "nothing more within {within:?}");
             self.stream.set_read_timeout(Some(left))?;
             match self.stream.read(&mut some) {
                 Ok(0) => return Ok(false),
-                Ok(count) => self.come.extend_from_slice(&some[..count]),
+                Ok(count) => self.received.extend_from_slice(&some[..count]),
                 Err(error)
                     if matches!(
                         error.kind(),

@@ -4,7 +4,7 @@
 use std::fs;
 
 /// The words given up, each with the word that took over.
-const GIVEN_UP: [(&str, &str); 88] = [
+const GIVEN_UP: [(&str, &str); 93] = [
     ("Bindings", "BindingChange"),
     ("Birth", "spawn handshake"),
     ("Book", "State, history or database"),
@@ -34,6 +34,7 @@ const GIVEN_UP: [(&str, &str); 88] = [
     ("Looked", "ContainerSnapshot"),
     ("NetworkBook", "NetworkState"),
     ("News", "GuestEvent"),
+    ("Next", "ContainerDraft or Numbering::New"),
     ("Nonsense", "ProtocolError"),
     ("Odd", "UnexpectedReply"),
     ("Outside", "SystemEnvironment"),
@@ -63,6 +64,7 @@ const GIVEN_UP: [(&str, &str); 88] = [
     ("become_it", "exec"),
     ("book", "state, history or database"),
     ("bring", "pull"),
+    ("come", "received or outcome"),
     ("commons", "shared_ports"),
     ("crowd", "many"),
     ("deed", "operation"),
@@ -78,10 +80,13 @@ const GIVEN_UP: [(&str, &str); 88] = [
     ("life", "run_state or run"),
     ("lives", "lifecycle"),
     ("new_upper", "new_writable_layer"),
+    ("news", "events or progress"),
     ("passage", "forward"),
     ("place", "endpoint, path or position"),
     ("places", "endpoints, paths or positions"),
     ("replug", "reattach"),
+    ("said", "log_entries, declared or answers"),
+    ("say", "log or send"),
     ("scene", "scenario or testbed"),
     ("settling", "reconciler"),
     ("shown", "document, response or text"),

@@ -111,7 +111,7 @@ enum AgentState {
 #[derive(Debug)]
 struct Greeting {
     nonce: SessionNonce,
-    said: Instant,
+    greeted: Instant,
     again: Instant,
     backoff: Backoff,
 }
@@ -253,7 +253,7 @@ impl Agent {
         let nonce = SessionNonce((self.entropy)().max(1));
         self.state = AgentState::Greeting(Greeting {
             nonce,
-            said: now,
+            greeted: now,
             again: now,
             backoff: Backoff::new(RETRY.0, RETRY.1),
         });
@@ -264,7 +264,7 @@ impl Agent {
         let AgentState::Greeting(greeting) = &mut self.state else {
             return;
         };
-        greeting.said = now;
+        greeting.greeted = now;
         greeting.again = now + greeting.backoff.pause((self.entropy)());
         let hello = Hello {
             oldest: OLDEST_VERSION,
@@ -312,7 +312,7 @@ impl Agent {
     fn probed(&mut self, now: Instant) {
         match &mut self.state {
             AgentState::Greeting(greeting) => {
-                greeting.again = greeting.again.min(greeting.said + HELLO_GAP);
+                greeting.again = greeting.again.min(greeting.greeted + HELLO_GAP);
             }
             AgentState::Established(session) if session.began + PROBE_QUIET <= now => {
                 self.outputs.push_back(Output::Lost(Lost::Probed));
@@ -337,7 +337,7 @@ impl Agent {
         });
         self.reopen.reset();
         self.outputs.push_back(Output::Established(welcome));
-        self.send_newest(Numbering::Next);
+        self.send_newest(Numbering::New);
     }
 
     fn desired(&mut self, spec: NetSpec) {
@@ -374,7 +374,7 @@ impl Agent {
         // What became of a spec that has been superseded is of no use to anyone.
         if self.held == Some(applied.spec) {
             self.newest = Some(applied);
-            self.send_newest(Numbering::Next);
+            self.send_newest(Numbering::New);
         }
     }
 
@@ -384,7 +384,7 @@ impl Agent {
             return;
         };
         // One that was superseded before it got out was never sent.
-        if numbering == Numbering::Next || session.report_sent == 0 {
+        if numbering == Numbering::New || session.report_sent == 0 {
             session.report_sent += 1;
         }
         let message = ToCoordinator::Report(report(newest, session.report_sent));
@@ -432,7 +432,7 @@ impl Agent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Numbering {
     /// The next: it says something new.
-    Next,
+    New,
     /// That of the report that was sent last, whose content it repeats.
     Same,
 }

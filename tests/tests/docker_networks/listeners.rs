@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lab::{Member, Namespace, Topology, paths};
 
-use crate::world::{CommandOutput, World, lab, said};
+use crate::world::{CommandOutput, World, lab, output_of};
 
 /// Makes certificates for the endpoint's address.
 fn certificates(dir: &Path) -> CommandOutput {
@@ -17,7 +17,7 @@ fn certificates(dir: &Path) -> CommandOutput {
     certs
         .args(["certs", "--address", &endpoint, "--dir"])
         .arg(dir);
-    let certs = said(certs);
+    let certs = output_of(certs);
     assert_eq!(certs.code, Some(0), "{certs:?}");
     certs
 }

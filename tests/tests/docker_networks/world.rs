@@ -54,23 +54,23 @@ impl<'a> World<'a> {
         if !version.is_empty() {
             command.env("DOCKER_API_VERSION", version);
         }
-        said(command)
+        output_of(command)
     }
 
     /// Runs a command that must succeed; gives what it printed.
     pub fn docker(&self, words: &str) -> String {
         let words: Vec<&str> = words.split_whitespace().collect();
-        let said = self.ask("", &words);
-        assert_eq!(said.code, Some(0), "docker {words:?}: {said:?}");
-        said.out.trim_end().to_owned()
+        let output_of = self.ask("", &words);
+        assert_eq!(output_of.code, Some(0), "docker {words:?}: {output_of:?}");
+        output_of.out.trim_end().to_owned()
     }
 
     /// Runs a command that must be refused; returns the reason, without the CLI's own prefix.
     pub fn refused(&self, words: &str) -> String {
         let words: Vec<&str> = words.split_whitespace().collect();
-        let said = self.ask("", &words);
-        assert_eq!(said.code, Some(1), "docker {words:?}: {said:?}");
-        let text = said.err.trim_end_matches('\n');
+        let output_of = self.ask("", &words);
+        assert_eq!(output_of.code, Some(1), "docker {words:?}: {output_of:?}");
+        let text = output_of.err.trim_end_matches('\n');
         let head = "Error response from daemon: ";
         text.strip_prefix(head).unwrap_or(text).to_owned()
     }
@@ -94,15 +94,15 @@ impl<'a> World<'a> {
     }
 
     pub fn inspect(&self, version: &str, network: &str) -> Value {
-        let said = self.ask(version, &["network", "inspect", network]);
-        assert_eq!(said.code, Some(0), "{said:?}");
-        let mut all: Vec<Value> = serde_json::from_str(&said.out).unwrap();
+        let output_of = self.ask(version, &["network", "inspect", network]);
+        assert_eq!(output_of.code, Some(0), "{output_of:?}");
+        let mut all: Vec<Value> = serde_json::from_str(&output_of.out).unwrap();
         assert_eq!(all.len(), 1);
         all.remove(0)
     }
 }
 
-pub fn said(mut command: Command) -> CommandOutput {
+pub fn output_of(mut command: Command) -> CommandOutput {
     let output = command.output().unwrap();
     CommandOutput {
         code: output.status.code(),

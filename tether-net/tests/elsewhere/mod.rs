@@ -7,13 +7,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 /// Another namespace, which goes with it; `ip` is asked there.
 pub struct Elsewhere {
     asked: Sender<String>,
-    said: Receiver<String>,
+    answers: Receiver<String>,
     thread: nix::unistd::Pid,
 }
 
 impl Elsewhere {
     pub fn make() -> Self {
-        let ((asked, asks), (says, said)) = (channel::<String>(), channel());
+        let ((asked, asks), (says, answers)) = (channel::<String>(), channel());
         let (tell, told) = channel();
         std::thread::spawn(move || {
             unshare(CloneFlags::CLONE_NEWNET).expect("another network namespace");
@@ -25,14 +25,14 @@ impl Elsewhere {
         let thread = told.recv().unwrap();
         Self {
             asked,
-            said,
+            answers,
             thread,
         }
     }
 
     pub fn ip(&self, arguments: &str) -> String {
         self.asked.send(arguments.to_owned()).unwrap();
-        self.said.recv().unwrap()
+        self.answers.recv().unwrap()
     }
 
     /// Moves a link there from the calling thread's namespace.

@@ -46,12 +46,12 @@ pub(crate) enum WorkError {
     #[error("broken image: {0}")]
     Merge(#[from] MergeError),
     #[error(
-        "broken image: layer {layer} unpacks to {found}, not to {said} as its configuration says"
+        "broken image: layer {layer} unpacks to {found}, not to {declared} as its configuration says"
     )]
     Other {
         layer: usize,
         found: crate::digest::Digest,
-        said: crate::digest::Digest,
+        declared: crate::digest::Digest,
     },
     #[error("can't start `sqfstar`: on Debian install it by `apt-get install squashfs-tools`: {0}")]
     Start(#[source] io::Error),

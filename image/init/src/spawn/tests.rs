@@ -37,7 +37,7 @@ fn child(instead: impl FnOnce() -> Result<(), StartError>) -> PendingChild {
 }
 
 /// Returns the outcome of a child, as of a time.
-fn come(mut child: PendingChild, as_of: Instant) -> Result<super::Started, StartError> {
+fn outcome(mut child: PendingChild, as_of: Instant) -> Result<super::Started, StartError> {
     let end = Instant::now() + SOON;
     loop {
         match child.advance(as_of) {
@@ -57,7 +57,7 @@ fn a_child_s_fault_is_heard_in_its_own_words() {
         let told = unknown.clone();
         let pending = child(|| Err(told));
         let pid = pending.pid();
-        let heard = come(pending, Instant::now()).err().unwrap();
+        let heard = outcome(pending, Instant::now()).err().unwrap();
         waitpid(pid, None).unwrap();
         assert_eq!(heard, unknown);
     });
@@ -68,7 +68,7 @@ fn a_child_that_ends_without_a_word_has_not_started() {
     in_guest(|| {
         let pending = child(|| leave(3));
         let pid = pending.pid();
-        let error = come(pending, Instant::now()).err().unwrap();
+        let error = outcome(pending, Instant::now()).err().unwrap();
         waitpid(pid, None).unwrap();
         let expected = StartError::other("the process ended before it began".to_owned());
         assert_eq!(error, expected);
@@ -88,7 +88,7 @@ fn a_child_that_is_late_is_killed() {
         let Progress::Pending(pending) = early else {
             panic!("it has nothing to say yet");
         };
-        let error = come(pending, Instant::now() + DEADLINE).err().unwrap();
+        let error = outcome(pending, Instant::now() + DEADLINE).err().unwrap();
         let ended = waitpid(pid, None).unwrap();
         assert_eq!(error.fault, Fault::Other);
         assert!(
@@ -131,7 +131,7 @@ fn a_child_that_is_held_runs_once_it_is_released() {
         let pid = child.pid();
         child.release().unwrap();
         assert!(child.deadline().is_some());
-        let started = come(child, Instant::now()).unwrap_or_else(|error| panic!("{error}"));
+        let started = outcome(child, Instant::now()).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(started.inner, pid.as_raw().cast_unsigned());
         assert!(started.ends.input.is_none() && started.ends.terminal.is_none());
         assert_eq!(started.ends.outputs.len(), 2);
@@ -179,7 +179,7 @@ fn a_child_holds_nothing_of_init_s_while_it_enters() {
             Err(StartError::other(targets.join(" ")))
         });
         let pid = pending.pid();
-        let listed = come(pending, Instant::now()).err().unwrap().reason;
+        let listed = outcome(pending, Instant::now()).err().unwrap().reason;
         waitpid(pid, None).unwrap();
         drop(kept);
         let kinds: Vec<&str> = listed

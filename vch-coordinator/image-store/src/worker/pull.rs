@@ -199,7 +199,7 @@ impl<W: Write> Fetch<'_, W> {
                     Step::Failed(why) => break why,
                 }
                 if let Some(id) = progress_id
-                    && let Some(current) = sink.news()
+                    && let Some(current) = sink.progress_due()
                 {
                     let detail = Detail {
                         current: Some(current),
@@ -326,7 +326,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Returns the progress in bytes, if it is worth a line.
-    fn news(&mut self) -> Option<u64> {
+    fn progress_due(&mut self) -> Option<u64> {
         if self.size - self.told < STEP_BYTES {
             return None;
         }

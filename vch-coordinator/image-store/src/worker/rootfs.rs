@@ -27,7 +27,7 @@ const PIPE_BYTES: usize = 1 << 20;
 /// limits, or `sqfstar` fails.
 pub(super) fn make(layers: &[Digest], limits: Limits) -> Result<(), WorkError> {
     let mut tree = Tree::new(limits);
-    for (n, said) in layers.iter().enumerate() {
+    for (n, declared) in layers.iter().enumerate() {
         let file = layer_file(n);
         let packed = |source| WorkError::Packing {
             file: file.clone(),
@@ -37,11 +37,11 @@ pub(super) fn make(layers: &[Digest], limits: Limits) -> Result<(), WorkError> {
         let broken = |source| MergeError::Layer { layer: n, source };
         let (entries, _) = merge::entries(&mut unpacked, limits).map_err(broken)?;
         let (found, _) = unpacked.finish().map_err(packed)?;
-        if found != *said {
+        if found != *declared {
             return Err(WorkError::Other {
                 layer: n,
                 found,
-                said: *said,
+                declared: *declared,
             });
         }
         tree.apply(entries).map_err(broken)?;

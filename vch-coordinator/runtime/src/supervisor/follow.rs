@@ -97,7 +97,7 @@ impl Follower {
                     Ok(stage) => {
                         pause = AGAIN.0;
                         // The start is reported before the end, even if both are known already.
-                        if let Some(followed) = self.news(stage.started_ms) {
+                        if let Some(followed) = self.first_run(stage.started_ms) {
                             // A new connection receives the stage again.
                             if stage.ended.is_some() {
                                 self.stages = None;
@@ -131,7 +131,7 @@ impl Follower {
         }
     }
 
-    fn news(&mut self, started_ms: Option<u64>) -> Option<Followed> {
+    fn first_run(&mut self, started_ms: Option<u64>) -> Option<Followed> {
         let started_ms = started_ms?;
         let before = std::mem::replace(&mut self.known, Known::Runs);
         (before != Known::Runs).then_some(Followed::Runs(started_ms))

@@ -62,7 +62,7 @@ pub enum Breach {
 /// Reads the messages that the guest's init sends, and passes them on.
 pub struct GuestReader {
     nonce: SessionNonce,
-    said: mpsc::Sender<LogEntry>,
+    log_entries: mpsc::Sender<LogEntry>,
     ended: watch::Sender<bool>,
     events: mpsc::Sender<GuestEvent>,
     pending: Arc<Mutex<PendingRequests>>,
@@ -85,13 +85,13 @@ impl GuestReader {
     /// output.
     pub fn new(
         nonce: SessionNonce,
-        (said, ended): (mpsc::Sender<LogEntry>, watch::Sender<bool>),
+        (log_entries, ended): (mpsc::Sender<LogEntry>, watch::Sender<bool>),
         events: mpsc::Sender<GuestEvent>,
         (pending, credit): (Arc<Mutex<PendingRequests>>, Arc<Credit>),
     ) -> Self {
         Self {
             nonce,
-            said,
+            log_entries,
             ended,
             events,
             pending,
@@ -229,7 +229,7 @@ impl GuestReader {
             self.ended.send_replace(true);
         }
         // The log writer outlives the line.
-        let _ = self.said.send(said).await;
+        let _ = self.log_entries.send(said).await;
     }
 
     async fn tell(&self, event: GuestEvent) {

@@ -29,7 +29,7 @@ impl FakeQemu {
 
 async fn play(stream: UnixStream, mut answers: impl FnMut(&Value) -> Vec<Value>) -> Vec<Value> {
     let mut stream = BufReader::new(stream);
-    say(&mut stream, &json!({"QMP": {}})).await;
+    send_line(&mut stream, &json!({"QMP": {}})).await;
     let mut heard = Vec::new();
     loop {
         let mut line = String::new();
@@ -38,17 +38,17 @@ async fn play(stream: UnixStream, mut answers: impl FnMut(&Value) -> Vec<Value>)
         }
         let command: Value = serde_json::from_str(&line).unwrap();
         if command["execute"] == "qmp_capabilities" {
-            say(&mut stream, &done()).await;
+            send_line(&mut stream, &done()).await;
             continue;
         }
         for answer in answers(&command) {
-            say(&mut stream, &answer).await;
+            send_line(&mut stream, &answer).await;
         }
         heard.push(command);
     }
 }
 
-async fn say(to: &mut BufReader<UnixStream>, line: &Value) {
+async fn send_line(to: &mut BufReader<UnixStream>, line: &Value) {
     let line = format!("{line}\n");
     to.write_all(line.as_bytes()).await.unwrap();
 }
