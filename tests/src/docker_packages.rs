@@ -103,7 +103,7 @@ impl Packages {
     }
 
     /// Makes a command find the packages' programs and libraries before those of this machine.
-    pub(super) fn surround(&self, command: &mut Command) {
+    pub(super) fn add_paths(&self, command: &mut Command) {
         let inside = |parts: &'static [&'static str]| {
             let of =
                 move |package: &Path| parts.iter().map(move |part| package.join(part)).collect();

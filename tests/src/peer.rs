@@ -89,7 +89,7 @@ impl Peer {
         command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
         command.args(["sh", "-c", INSIDE, "sh"]).arg(dir);
         command.env("CGROUPS", cgroups::MOUNT);
-        packages.surround(&mut command);
+        packages.add_paths(&mut command);
         let log = fs::File::create(lab.path(LOG)).context("make a log")?;
         command.stdout(log.try_clone().context("the log")?);
         command.stderr(log);

@@ -24,7 +24,7 @@ use crate::registry::{self, Made};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-static KEEPER: LazyLock<Mutex<Sender<Job>>> = LazyLock::new(|| {
+static SPAWNER: LazyLock<Mutex<Sender<Job>>> = LazyLock::new(|| {
     let (sender, jobs) = channel::<Job>();
     thread::spawn(move || jobs.into_iter().for_each(|job| job()));
     Mutex::new(sender)
@@ -67,11 +67,11 @@ impl Process {
             drop(answer.send(command.spawn()));
             drop(context);
         });
-        let keeper = KEEPER.lock().unwrap_or_else(PoisonError::into_inner);
-        keeper
+        let spawner = SPAWNER.lock().unwrap_or_else(PoisonError::into_inner);
+        spawner
             .send(job)
             .map_err(|_| anyhow!("the thread that starts children ended"))?;
-        drop(keeper);
+        drop(spawner);
         let child = child.recv().context("the thread that starts children")?;
         let child = child.with_context(|| format!("can't start {name}"))?;
         let pid = i32::try_from(child.id()).context("a process id")?;

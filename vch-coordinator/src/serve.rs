@@ -213,9 +213,9 @@ fn open(config: &Config, begin: Begin) -> Result<(Store, Loaded), ServeError> {
         Begin::AsBefore => Store::open(&config.state_dir)?,
         Begin::Anew => Store::begin_anew(&config.state_dir)?,
     };
-    private::mend_below(&config.state_dir, &[IMAGES]);
+    private::repair_below(&config.state_dir, &[IMAGES]);
     private::provide(&config.run_dir, RUN_DIR_MARKS, "vch.run_dir")?;
-    private::mend_below(&config.run_dir, &[]);
+    private::repair_below(&config.run_dir, &[]);
     Ok(opened)
 }
 
@@ -271,7 +271,7 @@ fn spawn_reconciler(
     parts.spawn("name server", reconciler.dataplane.name_server_ended());
     let (give, dataplane) = oneshot::channel();
     let stop = stop.child_token();
-    parts.spawn_stopping("settler", async move {
+    parts.spawn_stopping("reconciler", async move {
         let (dataplane, done) = reconciler.run(stop).await;
         // The coordinator always waits for the receiver when it ends.
         let _ = give.send(dataplane);
@@ -333,7 +333,7 @@ fn images(config: &Config) -> Result<vch_image_store::Store, ServeError> {
         dir: config.state_dir.join(IMAGES),
         helper: own.with_file_name(IMAGE_HELPER),
         first_user: Settings::FIRST_USER,
-        writable_layer_bytes: disk.unwrap_or(Settings::UPPER_BYTES),
+        writable_layer_bytes: disk.unwrap_or(Settings::WRITABLE_LAYER_BYTES),
         insecure: insecure.unwrap_or_default(),
         limits: config.images.limits,
         free_bytes: config.images.free_bytes,

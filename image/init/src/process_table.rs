@@ -52,7 +52,7 @@ enum Decision {
     /// The process runs its program.
     Release,
     /// The process waited too long for the network.
-    GiveUp,
+    Abandon,
 }
 
 /// Decides for a process that is in its place (`held`) or not, with a network that is there (`ready`) or not, before or
@@ -60,7 +60,7 @@ enum Decision {
 fn decide(ready: bool, held: bool, late: bool) -> Decision {
     match (ready, held) {
         (true, true) => Decision::Release,
-        (false, _) if late => Decision::GiveUp,
+        (false, _) if late => Decision::Abandon,
         _ => Decision::Wait,
     }
 }
@@ -182,7 +182,7 @@ impl ProcessTable {
         };
         match decide(agent.ready, child.is_held(), waiting.deadline <= now) {
             Decision::Wait => self.waiting = Some(Waiting { child, ..waiting }),
-            Decision::GiveUp => {
+            Decision::Abandon => {
                 child.abandon();
                 let reason = format!(
                     "the network was not there after {} ms: the agent's last word: {}",

@@ -23,7 +23,7 @@ pub fn goes_up_and_down(docker: &Docker, rounds: usize) {
         let project = Project { docker };
         project.comes_up();
         project.is_scaled();
-        project.is_looked_into();
+        project.is_inspected();
         project.is_changed();
         project.goes_down();
         docker
@@ -103,7 +103,7 @@ impl Project<'_> {
         assert_eq!(self.compose("ps -q web").lines().count(), 1);
     }
 
-    fn is_looked_into(&self) {
+    fn is_inspected(&self) {
         self.compose("--profile debug up -d --no-recreate tool");
         assert_eq!(
             self.compose("--profile debug exec -T tool sh -c 'nc database 5432 </dev/null'"),

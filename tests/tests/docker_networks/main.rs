@@ -1,7 +1,7 @@
 //! Networks by the machine's own docker CLI.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-mod listeners;
+mod access;
 mod world;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

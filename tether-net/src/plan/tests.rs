@@ -240,10 +240,10 @@ fn an_ipv6_address_with_a_wrong_prefix_length_goes_first() {
 fn what_the_agent_is_not_capable_of_is_not_applied_in_part() {
     let mut leased = interface("eth0", 1, &["10.0.0.2/24"]);
     leased.addressing = Addressing::Dhcp;
-    let mut walled = interface("eth1", 2, &[]);
-    walled.firewall = FirewallLevel::Closed;
+    let mut restricted = interface("eth1", 2, &[]);
+    restricted.firewall = FirewallLevel::Closed;
     let now = observed([(2, link("ens3", 1)), (3, link("ens4", 2))]);
-    let wanted = spec([leased, walled]);
+    let wanted = spec([leased, restricted]);
     let refused = plan(&now, &wanted, &[]);
     assert!(refused.steps.is_empty());
     assert_eq!(

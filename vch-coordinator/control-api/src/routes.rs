@@ -64,7 +64,7 @@ pub async fn status(State(api): State<Api>) -> Reply<shape::Status> {
         sessions: api.requests.tether.live(),
         warnings,
         lost: api.runtime.lost().await,
-        unsettled: api.drift.messages(),
+        drift: api.drift.messages(),
         vms_unlimited: api.runtime.vms_unlimited(),
     }))
 }

@@ -279,7 +279,8 @@ pub struct Status {
     #[serde(default)]
     pub lost: Vec<String>,
     /// The objects that do not agree with the ledger yet, in words. The coordinator retries them.
-    pub unsettled: Vec<String>,
+    #[serde(rename = "unsettled")]
+    pub drift: Vec<String>,
     /// Why VMs run without limits of the host's kernel; absent if they have limits, or if the VCH starts no VMs.
     #[serde(default)]
     pub vms_unlimited: Option<String>,

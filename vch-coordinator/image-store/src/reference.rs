@@ -42,7 +42,7 @@ pub enum ReferenceError {
     Form,
     /// The path has an upper-case letter.
     #[error("invalid reference format: repository name must be lowercase")]
-    Upper,
+    Uppercase,
     /// Registry and path are together longer than 255 characters.
     #[error("invalid reference format: repository name must not be more than 255 characters")]
     Long,
@@ -172,7 +172,7 @@ impl FromStr for Reference {
         }
         let (registry, path) = split_registry(name);
         if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return Err(ReferenceError::Upper);
+            return Err(ReferenceError::Uppercase);
         }
         if !is_host(registry) || !path.split('/').all(is_component) {
             return Err(ReferenceError::Form);

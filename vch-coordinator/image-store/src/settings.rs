@@ -29,5 +29,5 @@ impl Settings {
     /// "Users, Groups, UIDs and GIDs on systemd Systems" lists as unused; no user of a VM is in it.
     pub const FIRST_USER: u32 = 0x7fff_0000;
     /// The default size of a container's writable disk in bytes: 10 GiB, as with dockerd's device mapper.
-    pub const UPPER_BYTES: u64 = 10 << 30;
+    pub const WRITABLE_LAYER_BYTES: u64 = 10 << 30;
 }

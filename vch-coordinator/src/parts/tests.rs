@@ -36,7 +36,7 @@ async fn what_ends_when_it_is_told_to_or_is_to_end_is_no_failure() {
     parts.spawn_once("start", async {});
     parts.spawn("part", std::future::pending());
     let stopped = stop.clone();
-    parts.spawn_stopping("settler", async move {
+    parts.spawn_stopping("reconciler", async move {
         stopped.cancelled().await;
         Ok::<(), io::Error>(())
     });

@@ -99,18 +99,21 @@ fn any_part_that_ends_or_panics_ends_the_coordinator_with_an_error() {
         links();
         let dir = tempfile::tempdir().unwrap();
         for (part, wanted) in [
-            ("settler", "the settler"),
+            ("reconciler", "the reconciler"),
             ("name server", "the name server"),
             ("Docker events", "the Docker events"),
             ("Docker API", "the Docker API"),
             ("metrics", "the metrics"),
             ("reload by SIGHUP", "the reload by SIGHUP"),
-            ("segments", "the settler failed (segments"),
+            ("segments", "the reconciler failed (segments"),
             (
                 "nftables",
-                "the settler failed (the thread that owns the tables of nftables",
+                "the reconciler failed (the thread that owns the tables of nftables",
             ),
-            ("nftables events", "the settler failed (changes of nftables"),
+            (
+                "nftables events",
+                "the reconciler failed (changes of nftables",
+            ),
             ("store's writer", "store"),
         ] {
             for fault in [Fault::Return, Fault::Panic] {

@@ -135,7 +135,7 @@ fn holds_anything(directory: &Path) -> io::Result<bool> {
 /// Removes the access of other users from all files and directories below `directory`, except from its subdirectories
 /// named in `except`, and from sockets, whose modes decide which users may connect. Failures are only logged, since
 /// other users can't pass `directory` itself.
-pub fn mend_below(directory: &Path, except: &[&str]) {
+pub fn repair_below(directory: &Path, except: &[&str]) {
     let mut repaired = 0;
     walk(directory, except, DEEPEST, &mut repaired);
     if repaired > 0 {

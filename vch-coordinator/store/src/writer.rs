@@ -82,7 +82,7 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The system can't start a thread.
-    #[error("no thread for the keeper")]
+    #[error("no thread for the writer of the ledger")]
     Thread(#[source] std::io::Error),
 }
 
@@ -146,7 +146,7 @@ impl LedgerHandle {
             followed: broadcast::Sender::new(BEHIND),
         };
         let thread = thread::Builder::new()
-            .name("keeper".to_owned())
+            .name("ledger-writer".to_owned())
             .spawn(move || writer.serve(inbox))
             .map_err(StartError::Thread)?;
         Ok(SpawnedWriter {

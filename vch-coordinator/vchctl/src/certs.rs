@@ -21,7 +21,7 @@ const YEARS: i32 = 10;
 const YEAR: u64 = 31_556_952;
 const SECRET: u32 = 0o600;
 const PUBLIC: u32 = 0o644;
-const FOLDER: u32 = 0o700;
+const DIR_MODE: u32 = 0o700;
 
 /// The arguments of `vchctl certs`.
 #[derive(clap::Args)]
@@ -141,7 +141,10 @@ fn params(name: &str, addresses: &[String]) -> Result<CertificateParams, rcgen::
 /// CLI expects.
 fn write_all(dir: &Path, subdir: &Path, pair: &Pair, ca: Option<&Pair>) -> Result<(), CertsError> {
     for path in [dir, subdir] {
-        let made = DirBuilder::new().recursive(true).mode(FOLDER).create(path);
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(DIR_MODE)
+            .create(path);
         made.map_err(|source| CertsError::Write {
             path: path.to_owned(),
             source,

@@ -272,7 +272,7 @@ pub fn status(status: &shape::Status) {
     for directory in &status.lost {
         facts.push(["Lost", directory].map(str::to_owned));
     }
-    for effect in &status.unsettled {
+    for effect in &status.drift {
         facts.push(["Unsettled", effect].map(str::to_owned));
     }
     print_facts(facts);

@@ -84,8 +84,8 @@ fn the_main_process_is_released_with_its_network_or_given_up_without() {
         (true, false, true, Decision::Wait),
         (false, true, false, Decision::Wait),
         (false, false, false, Decision::Wait),
-        (false, true, true, Decision::GiveUp),
-        (false, false, true, Decision::GiveUp),
+        (false, true, true, Decision::Abandon),
+        (false, false, true, Decision::Abandon),
     ] {
         assert_eq!(decide(ready, held, late), expected, "{ready} {held} {late}");
     }

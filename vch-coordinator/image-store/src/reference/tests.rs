@@ -93,7 +93,10 @@ fn texts_that_docker_refuses_are_refused_in_its_words() {
             "{text}"
         );
     }
-    assert_eq!("Busybox".parse::<Reference>(), Err(ReferenceError::Upper));
+    assert_eq!(
+        "Busybox".parse::<Reference>(),
+        Err(ReferenceError::Uppercase)
+    );
     let long = "a".repeat(250);
     assert_eq!(long.parse::<Reference>(), Err(ReferenceError::Long));
     let id = "0".repeat(64);

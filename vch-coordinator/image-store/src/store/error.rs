@@ -58,7 +58,7 @@ pub enum ImageError {
     },
     /// The program `mke2fs` failed to make the empty writable disk, for this reason.
     #[error("can't make the empty disk: {0}: on Debian `apt-get install e2fsprogs`")]
-    Upper(String),
+    WritableLayer(String),
     /// A layer of the image with this short ID is missing or damaged.
     #[error("a layer of image {0} is missing: pull it or load it again")]
     Missing(String),

@@ -18,7 +18,7 @@ impl Store {
     /// system, of `bytes` or the store's default size. The empty disk of the default size is made once and then copied.
     ///
     /// # Errors
-    /// Returns [`ImageError::Upper`] if mke2fs fails, [`ImageError::File`] if the file can't be made.
+    /// Returns [`ImageError::WritableLayer`] if mke2fs fails, [`ImageError::File`] if the file can't be made.
     pub async fn new_writable_layer(
         &self,
         path: &Path,
@@ -107,10 +107,10 @@ async fn fill_ext4(file: File, path: &Path, bytes: u64) -> Result<(), ImageError
         .arg(path)
         .kill_on_drop(true);
     let output = mke2fs.output().await;
-    let output = output.map_err(|error| ImageError::Upper(error.to_string()))?;
+    let output = output.map_err(|error| ImageError::WritableLayer(error.to_string()))?;
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(ImageError::Upper(reason));
+        return Err(ImageError::WritableLayer(reason));
     }
     // A sync takes as long as the disk does: not on a thread that serves others.
     let synced = tokio::task::spawn_blocking(move || file.sync_all()).await;

@@ -16,12 +16,15 @@ impl DeltaWorld {
             seed: 0,
         };
         world
-            .surrounded(|ledger, environment| ledger.bootstrap(environment))
+            .with_environment(|ledger, environment| ledger.bootstrap(environment))
             .unwrap();
         world
     }
 
-    fn surrounded<T>(&mut self, act: impl FnOnce(&mut Ledger, &mut Environment<'_>) -> T) -> T {
+    fn with_environment<T>(
+        &mut self,
+        act: impl FnOnce(&mut Ledger, &mut Environment<'_>) -> T,
+    ) -> T {
         let seed = &mut self.seed;
         let mut environment = Environment {
             random: &mut |bytes| {
@@ -37,7 +40,7 @@ impl DeltaWorld {
 
     /// Decides a command; returns its delta.
     fn delta(&mut self, command: Command) -> Delta {
-        let done = self.surrounded(|ledger, environment| ledger.decide(command, environment));
+        let done = self.with_environment(|ledger, environment| ledger.decide(command, environment));
         follow(&self.ledger, &done.unwrap())
     }
 

@@ -40,7 +40,7 @@ impl World {
 
     fn with(settings: Settings) -> Self {
         let mut world = Self::bare(settings);
-        let done = world.surrounded(|ledger, environment| ledger.bootstrap(environment));
+        let done = world.with_environment(|ledger, environment| ledger.bootstrap(environment));
         let done = done.expect("the pools are free");
         world.follow(&done.expect("nothing exists"));
         world
@@ -56,7 +56,10 @@ impl World {
         }
     }
 
-    fn surrounded<T>(&mut self, act: impl FnOnce(&mut Ledger, &mut Environment<'_>) -> T) -> T {
+    fn with_environment<T>(
+        &mut self,
+        act: impl FnOnce(&mut Ledger, &mut Environment<'_>) -> T,
+    ) -> T {
         let (seed, routes) = (&mut self.seed, &self.routes);
         let listeners = &self.listeners;
         let mut random = |bytes: &mut [u8]| fill(seed, bytes);
@@ -75,7 +78,8 @@ impl World {
     }
 
     fn run(&mut self, command: Command) -> Result<Transaction, Refusal> {
-        let done = self.surrounded(|ledger, environment| ledger.decide(command, environment))?;
+        let done =
+            self.with_environment(|ledger, environment| ledger.decide(command, environment))?;
         self.follow(&done);
         Ok(done)
     }

@@ -126,7 +126,7 @@ fn refused(request: u64, why: Refused<Error>) -> Action<Error> {
 }
 
 /// Returns the actions without those that only store or report.
-fn deeds(actions: Vec<Action<Error>>) -> Vec<Action<Error>> {
+fn without_records(actions: Vec<Action<Error>>) -> Vec<Action<Error>> {
     let mut actions = actions;
     actions.retain(|action| {
         !matches!(

@@ -107,7 +107,7 @@ impl fmt::Display for Difference {
             Self::Lost => "an acknowledged transaction is lost",
             Self::Strange => "what is there was never decided so",
             Self::Unreadable => "the store does not open",
-            Self::Answer => "the keeper's answer is not the model's",
+            Self::Answer => "the writer's answer is not the model's",
         })
     }
 }

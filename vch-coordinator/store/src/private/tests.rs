@@ -94,7 +94,7 @@ fn what_lies_below_is_closed_but_for_exceptions_sockets_and_links() {
     set(&at("program"), 0o755);
     set(outside.path(), 0o644);
 
-    mend_below(above.path(), &["images"]);
+    repair_below(above.path(), &["images"]);
     assert_eq!(mode(&at("containers")), 0o700);
     assert_eq!(mode(&at("containers/c")), 0o700);
     assert_eq!(mode(&at("containers/c/upper.ext4")), 0o600);

@@ -28,7 +28,7 @@ impl From<ImageError> for DockerError {
             ImageError::Helper(_)
             | ImageError::File { .. }
             | ImageError::Index { .. }
-            | ImageError::Upper(_)
+            | ImageError::WritableLayer(_)
             | ImageError::Missing(_)
             | ImageError::Room { .. }
             | ImageError::Ending => Self::failed(message),

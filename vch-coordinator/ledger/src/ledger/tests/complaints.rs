@@ -159,7 +159,7 @@ fn complaint_19_address_mac_and_subnet_outlive_stop_start_and_restart() {
     for _ in 0..3 {
         world.stop("web");
         reload(&mut world);
-        let nothing = world.surrounded(|ledger, environment| ledger.bootstrap(environment));
+        let nothing = world.with_environment(|ledger, environment| ledger.bootstrap(environment));
         assert_eq!(nothing, Ok(None));
         world.network("other", &[]);
         world.start("web");

@@ -72,7 +72,7 @@ fn the_default_bridge_keeps_away_from_them() {
     assert_eq!(bridge.subnets[0].net.to_string(), "172.18.0.0/16");
     settings.default_bridge.net = Some("172.16.5.0/24".parse().unwrap());
     let mut world = World::bare(settings);
-    let refused = world.surrounded(|ledger, environment| ledger.bootstrap(environment));
+    let refused = world.with_environment(|ledger, environment| ledger.bootstrap(environment));
     let refusal = refused.unwrap_err();
     assert_eq!(refusal.code(), "route-overlap");
     assert!(refusal.to_string().contains("172.16.0.0/15"), "{refusal}");
@@ -90,12 +90,12 @@ fn a_start_with_another_file_is_a_configuration_like_any_other() {
         ..World::bare(Settings::of(VchId([7; 16])))
     };
     again.store = world.store.clone();
-    let done = again.surrounded(|ledger, environment| ledger.bootstrap(environment));
+    let done = again.with_environment(|ledger, environment| ledger.bootstrap(environment));
     again.follow(&done.unwrap().expect("something is different"));
     assert!(again.ledger.network(&"production".into()).is_err());
     let outside = again.ledger.network(&"outside".into()).unwrap();
     assert_eq!(outside.subnets[0].net.to_string(), "10.2.0.0/15");
-    let nothing = again.surrounded(|ledger, environment| ledger.bootstrap(environment));
+    let nothing = again.with_environment(|ledger, environment| ledger.bootstrap(environment));
     assert_eq!(nothing, Ok(None));
 }
 

@@ -25,7 +25,7 @@ fn the_predefined_networks_are_made_once() {
     );
     let none = world.ledger.network(&"none".into()).unwrap();
     assert_eq!((&none.kind, none.subnets.len()), (&NetworkKind::None, 0));
-    let again = world.surrounded(|ledger, environment| ledger.bootstrap(environment));
+    let again = world.with_environment(|ledger, environment| ledger.bootstrap(environment));
     assert_eq!(again, Ok(None));
 }
 

@@ -33,7 +33,7 @@ fn one_that_hears_no_signal_is_ended_by_force_and_never_said_to_have_ended() {
         signal: Some(SIGHUP),
     };
     assert_eq!(
-        deeds(world.ask(Request::Stop(stop))),
+        without_records(world.ask(Request::Stop(stop))),
         [Action::Signal(SIGHUP, None)]
     );
     assert_eq!(world.wake(), [Action::Signal(SIGKILL, None)]);
@@ -45,7 +45,7 @@ fn one_that_hears_no_signal_is_ended_by_force_and_never_said_to_have_ended() {
     // The next request tries again.
     let again = world.ask(Request::Remove { force: true });
     assert_eq!(again, [Action::EndShim]);
-    let actions = deeds(world.all([ended(137), Event::Recorded, Event::RowRemoved]));
+    let actions = without_records(world.all([ended(137), Event::Recorded, Event::RowRemoved]));
     assert_eq!(actions, [Action::RemoveRow, Action::Discard, done(3)]);
 }
 
@@ -66,9 +66,9 @@ fn a_stop_with_less_patience_shortens_one_with_more() {
     world.ask(patient(60));
     assert_eq!(world.lifecycle.wakes_at(), Some(due));
     // A removal by force does not wait for a stop.
-    let killed = deeds(world.ask(Request::Remove { force: true }));
+    let killed = without_records(world.ask(Request::Remove { force: true }));
     assert_eq!(killed, [Action::Signal(SIGKILL, None)]);
-    let actions = deeds(world.all([ended(137), Event::Recorded]));
+    let actions = without_records(world.all([ended(137), Event::Recorded]));
     assert_eq!(actions, [done(2), done(3), done(4), Action::RemoveRow]);
 }
 
@@ -117,7 +117,7 @@ fn who_asked_for_a_start_that_failed_is_told_why_and_it_is_not_tried_again() {
     world.ask(Request::Start);
     world.ask(Request::Stop(Stop::default()));
     world.ask(Request::Kill(SIGHUP));
-    let actions = deeds(world.all([start_failed(127), Event::Recorded]));
+    let actions = without_records(world.all([start_failed(127), Event::Recorded]));
     let expected = [
         refused(1, Refused::Failed("why")),
         refused(2, Refused::Failed("why")),
@@ -137,7 +137,7 @@ fn one_that_removes_itself_goes_with_a_failed_start_and_then_its_error_is_told()
     world.ask(Request::Start);
     let actions = world.all([start_failed(125), Event::Recorded]);
     assert_eq!(actions[1..], [Action::RemoveRow]);
-    let actions = deeds(world.step(Event::RowRemoved));
+    let actions = without_records(world.step(Event::RowRemoved));
     assert_eq!(
         actions,
         [Action::Discard, refused(1, Refused::Failed("why"))]
@@ -148,7 +148,7 @@ fn one_that_removes_itself_goes_with_a_failed_start_and_then_its_error_is_told()
 fn one_that_removes_itself_waits_for_its_readers_but_not_for_ever() {
     let mut world = World::running(RestartWhen::No);
     world.policy.remove_at_end = true;
-    let actions = deeds(world.all([ended(0), Event::Recorded]));
+    let actions = without_records(world.all([ended(0), Event::Recorded]));
     assert_eq!(actions, [Action::AwaitReaders]);
     let mut patient = world.lifecycle.clone();
     assert_eq!(world.step(Event::ReadersGone), [Action::RemoveRow]);
@@ -186,7 +186,7 @@ fn a_removal_by_force_ends_a_start_that_is_under_way() {
             assert_eq!(actions, [Action::Launch, Action::AbortLaunch]);
         }
         let actions = world.all([start_failed(137), Event::Recorded, Event::RowRemoved]);
-        let answers = deeds(actions);
+        let answers = without_records(actions);
         assert_eq!(
             answers,
             [
