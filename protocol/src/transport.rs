@@ -8,10 +8,10 @@
 //! | `virtio:NAME` | `chardev:PATH` | coordinator, to QEMU | the device's mode |
 //! | `unix:PATH` | `unix:PATH` | agent | the socket's mode 0600 |
 //!
-//! An [`agent::Opener`] or [`coordinator::Opener`] opens a [`ChannelStream`]; a [`FramedChannel`] sends and receives
-//! messages over it. A driver opens the channel when its session machine says so. If the opener listens
-//! ([`agent::Opener::listens`]), the driver also calls `open` while a channel is open, so that another peer that
-//! connects is rejected at once.
+//! An [`agent::AgentOpener`] or [`coordinator::CoordinatorOpener`] makes a [`ChannelStream`], a [`FramedChannel`]
+//! makes messages of it. A driver opens when its session machine says so; where
+//! the opener listens ([`agent::AgentOpener::listens`]) it also goes on calling `open` while a channel is
+//! open, so that another peer that connects is turned away at once.
 //!
 //! All of this needs a tokio runtime with I/O and time enabled.
 

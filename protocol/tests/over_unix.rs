@@ -5,8 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use protocol::message::{Hello, Refusal};
-use protocol::session::agent::{self, Agent, Applied};
-use protocol::session::coordinator::{self, Coordinator};
+use protocol::session::agent::{Agent, AgentInput, AgentOutput, Applied};
+use protocol::session::coordinator::{Coordinator, CoordinatorInput, CoordinatorOutput};
 use protocol::session::{DEFAULT_HEARTBEAT, seeded};
 use protocol::spec::{Generation, Incarnation, NetSpec, NetSpecParts, SpecId};
 use protocol::transport::{
@@ -40,27 +40,27 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-async fn receive_agents(channel: &mut Option<AgentEnd>) -> agent::Input {
+async fn receive_agents(channel: &mut Option<AgentEnd>) -> AgentInput {
     let Some(open) = channel else {
         return std::future::pending().await;
     };
     match open.recv().await {
-        Ok(Received::Message(envelope)) => agent::Input::Message(envelope),
+        Ok(Received::Message(envelope)) => AgentInput::Message(envelope),
         Ok(Received::Skipped(skipped)) => panic!("a Unix socket loses nothing: {skipped}"),
-        Err(_) => agent::Input::ChannelClosed,
+        Err(_) => AgentInput::ChannelClosed,
     }
 }
 
 /// An agent whose kernel takes every spec at once.
 async fn drive_agent(path: PathBuf, refused: mpsc::Sender<Refusal>) {
-    let mut opener = agents::Opener::new(ChannelAddress::Unix(path));
+    let mut opener = agents::AgentOpener::new(ChannelAddress::Unix(path));
     let entropy = seeded(u64::from(std::process::id()));
     let mut machine = Agent::new(Instant::now(), "test", Vec::new(), entropy);
     let mut channel: Option<AgentEnd> = None;
     loop {
         while let Some(output) = machine.poll() {
             match output {
-                agent::Output::OpenChannel => {
+                AgentOutput::OpenChannel => {
                     let opened = opener.open().await;
                     channel = match opened {
                         Ok(agents::Opened::Stream(stream)) => Some(AgentEnd::new(stream)),
@@ -69,51 +69,51 @@ async fn drive_agent(path: PathBuf, refused: mpsc::Sender<Refusal>) {
                     machine.handle(
                         Instant::now(),
                         match channel {
-                            Some(_) => agent::Input::ChannelOpened,
-                            None => agent::Input::ChannelClosed,
+                            Some(_) => AgentInput::ChannelOpened,
+                            None => AgentInput::ChannelClosed,
                         },
                     );
                 }
-                agent::Output::CloseChannel => channel = None,
-                agent::Output::Send(envelope) => {
+                AgentOutput::CloseChannel => channel = None,
+                AgentOutput::Send(envelope) => {
                     if let Some(open) = &mut channel
                         && open.send(&envelope).await.is_err()
                     {
                         channel = None;
-                        machine.handle(Instant::now(), agent::Input::ChannelClosed);
+                        machine.handle(Instant::now(), AgentInput::ChannelClosed);
                     }
                 }
-                agent::Output::Apply(spec) => {
+                AgentOutput::Apply(spec) => {
                     let applied = Applied {
                         spec: spec.id(),
                         interfaces: Vec::new(),
                         failures: Vec::new(),
                     };
-                    machine.handle(Instant::now(), agent::Input::Applied(applied));
+                    machine.handle(Instant::now(), AgentInput::Applied(applied));
                 }
-                agent::Output::Refused(refusal) => refused.send(refusal).await.unwrap(),
-                agent::Output::Established(_) | agent::Output::Lost(_) => {}
+                AgentOutput::Refused(refusal) => refused.send(refusal).await.unwrap(),
+                AgentOutput::Established(_) | AgentOutput::Lost(_) => {}
             }
         }
         let input = tokio::select! {
             input = receive_agents(&mut channel) => input,
-            () = until(machine.deadline()) => agent::Input::Tick,
+            () = until(machine.deadline()) => AgentInput::Tick,
         };
-        if matches!(input, agent::Input::ChannelClosed) {
+        if matches!(input, AgentInput::ChannelClosed) {
             channel = None;
         }
         machine.handle(Instant::now(), input);
     }
 }
 
-async fn receive_coordinators(channel: &mut Option<CoordinatorEnd>) -> coordinator::Input {
+async fn receive_coordinators(channel: &mut Option<CoordinatorEnd>) -> CoordinatorInput {
     let Some(open) = channel else {
         return std::future::pending().await;
     };
     match open.recv().await {
-        Ok(Received::Message(envelope)) => coordinator::Input::Message(envelope),
+        Ok(Received::Message(envelope)) => CoordinatorInput::Message(envelope),
         Ok(Received::Skipped(skipped)) => panic!("a Unix socket loses nothing: {skipped}"),
-        Err(_) => coordinator::Input::ChannelClosed,
+        Err(_) => CoordinatorInput::ChannelClosed,
     }
 }
 
@@ -129,35 +129,35 @@ async fn drive_coordinator(
     mut desired: watch::Receiver<NetSpec>,
     seen: watch::Sender<Seen>,
 ) {
-    let mut opener = coordinators::Opener::new(CoordinatorChannel::Unix(path));
+    let mut opener = coordinators::CoordinatorOpener::new(CoordinatorChannel::Unix(path));
     let mut machine = Coordinator::new(Instant::now(), DEFAULT_HEARTBEAT, seeded(1));
     let mut channel: Option<CoordinatorEnd> = None;
     let first = desired.borrow_and_update().clone();
-    machine.handle(Instant::now(), coordinator::Input::Desired(first));
+    machine.handle(Instant::now(), CoordinatorInput::Desired(first));
     loop {
         while let Some(output) = machine.poll() {
             match output {
                 // The opener listens and is asked all the time.
-                coordinator::Output::OpenChannel => {}
-                coordinator::Output::CloseChannel => channel = None,
-                coordinator::Output::Send(envelope) => {
+                CoordinatorOutput::OpenChannel => {}
+                CoordinatorOutput::CloseChannel => channel = None,
+                CoordinatorOutput::Send(envelope) => {
                     if let Some(open) = &mut channel
                         && open.send(&envelope).await.is_err()
                     {
                         channel = None;
-                        machine.handle(Instant::now(), coordinator::Input::ChannelClosed);
+                        machine.handle(Instant::now(), CoordinatorInput::ChannelClosed);
                     }
                 }
-                coordinator::Output::Established(hello) => {
+                CoordinatorOutput::Established(hello) => {
                     seen.send_modify(|seen| seen.hello = Some(hello));
                 }
-                coordinator::Output::Reported(report) => {
+                CoordinatorOutput::Reported(report) => {
                     seen.send_modify(|seen| seen.reported = Some(report.spec));
                 }
-                coordinator::Output::Refused(_)
-                | coordinator::Output::Linked(_)
-                | coordinator::Output::Logged(_)
-                | coordinator::Output::Lost(_) => {}
+                CoordinatorOutput::Refused(_)
+                | CoordinatorOutput::Linked(_)
+                | CoordinatorOutput::Logged(_)
+                | CoordinatorOutput::Lost(_) => {}
             }
         }
         let input = tokio::select! {
@@ -169,15 +169,15 @@ async fn drive_coordinator(
                     continue;
                 }
                 channel = Some(CoordinatorEnd::new(stream));
-                coordinator::Input::ChannelOpened
+                CoordinatorInput::ChannelOpened
             }
             changed = desired.changed() => {
                 changed.unwrap();
-                coordinator::Input::Desired(desired.borrow_and_update().clone())
+                CoordinatorInput::Desired(desired.borrow_and_update().clone())
             }
-            () = until(machine.deadline()) => coordinator::Input::Tick,
+            () = until(machine.deadline()) => CoordinatorInput::Tick,
         };
-        if matches!(input, coordinator::Input::ChannelClosed) {
+        if matches!(input, CoordinatorInput::ChannelClosed) {
             channel = None;
         }
         machine.handle(Instant::now(), input);

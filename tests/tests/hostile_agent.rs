@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use lab::{Coordinator, Lab, Member, Need, prerequisites};
 use protocol::message::{Envelope, Failure, ToCoordinator};
-use protocol::session::agent::{Agent, Applied, Input, Output};
+use protocol::session::agent::{Agent, AgentInput, AgentOutput, Applied};
 use protocol::session::seeded;
 use protocol::transport::{AgentEnd, Received};
 use tokio::net::UnixStream;
@@ -34,18 +34,18 @@ async fn flood(socket: &Path) -> u64 {
     while Instant::now() < end {
         while let Some(output) = machine.poll() {
             match output {
-                Output::OpenChannel => {
+                AgentOutput::OpenChannel => {
                     let stream = UnixStream::connect(socket).await.unwrap();
                     channel = Some(AgentEnd::new(Box::new(stream)));
-                    machine.handle(Instant::now(), Input::ChannelOpened);
+                    machine.handle(Instant::now(), AgentInput::ChannelOpened);
                 }
-                Output::CloseChannel => channel = None,
-                Output::Send(envelope) => {
+                AgentOutput::CloseChannel => channel = None,
+                AgentOutput::Send(envelope) => {
                     sent += u64::from(is_report(&envelope));
                     channel.as_mut().unwrap().send(&envelope).await.unwrap();
                 }
-                Output::Apply(applied) => spec = Some(applied.id()),
-                Output::Established(_) | Output::Refused(_) | Output::Lost(_) => {}
+                AgentOutput::Apply(applied) => spec = Some(applied.id()),
+                AgentOutput::Established(_) | AgentOutput::Refused(_) | AgentOutput::Lost(_) => {}
             }
         }
         if let Some(spec) = spec {
@@ -58,7 +58,7 @@ async fn flood(socket: &Path) -> u64 {
                 interfaces: Vec::new(),
                 failures: (0..FAILURES).map(failure).collect(),
             };
-            machine.handle(Instant::now(), Input::Applied(applied));
+            machine.handle(Instant::now(), AgentInput::Applied(applied));
         }
         let Some(open) = &mut channel else {
             continue;
@@ -67,11 +67,11 @@ async fn flood(socket: &Path) -> u64 {
         let patience = Duration::from_millis(if spec.is_some() { 0 } else { 100 });
         match tokio::time::timeout(patience, open.recv()).await {
             Ok(Ok(Received::Message(envelope))) => {
-                machine.handle(Instant::now(), Input::Message(envelope));
+                machine.handle(Instant::now(), AgentInput::Message(envelope));
             }
             Ok(Ok(Received::Skipped(_))) => {}
             Ok(Err(error)) => panic!("the channel broke: {error}"),
-            Err(_) => machine.handle(Instant::now(), Input::Tick),
+            Err(_) => machine.handle(Instant::now(), AgentInput::Tick),
         }
     }
     sent

@@ -13,7 +13,7 @@ use protocol::message::LogLine;
 use protocol::session::agent::Applied;
 use protocol::spec::NetSpec;
 use protocol::transport::ChannelAddress;
-use protocol::transport::agent::Opener;
+use protocol::transport::agent::AgentOpener;
 use std::io;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -89,7 +89,7 @@ impl Agent {
         };
         let session = Session::new(ends, Box::new(random));
         tokio::select! {
-            () = open_channels(Opener::new(self.channel), requested, opening) => Ok(()),
+            () = open_channels(AgentOpener::new(self.channel), requested, opening) => Ok(()),
             () = session.run() => Ok(()),
             ended = keep(converger, &watch, wanted, tell, notify, hold) => ended,
         }

@@ -6,9 +6,9 @@
 
 use protocol::message::{LinkEvent, LogLine};
 use protocol::session::Entropy;
-use protocol::session::agent::{Agent, Applied, Input, Output};
+use protocol::session::agent::{Agent, AgentInput, AgentOutput, Applied};
 use protocol::spec::NetSpec;
-use protocol::transport::agent::{Opened, Opener};
+use protocol::transport::agent::{AgentOpener, Opened};
 use protocol::transport::{AgentEnd, ChannelError, ChannelStream, OpenError, Received};
 use std::error::Error;
 use std::fmt::Write;
@@ -31,7 +31,7 @@ pub enum AgentEvent {
 ///
 /// Returns when the other end of `requests` or `opened` is gone.
 pub async fn open_channels(
-    mut opener: Opener,
+    mut opener: AgentOpener,
     mut requests: mpsc::Receiver<()>,
     opened: mpsc::Sender<Option<ChannelStream>>,
 ) {
@@ -109,7 +109,7 @@ pub struct Session {
 enum SessionEvent {
     Opened(Option<ChannelStream>),
     Received(Result<Received<protocol::message::ToAgent>, ChannelError>),
-    Input(Input),
+    Input(AgentInput),
     Over,
 }
 
@@ -138,11 +138,11 @@ impl Session {
                     tracing::debug!("the channel is open");
                     self.channel = Some(AgentEnd::new(stream));
                     self.skipped = 0;
-                    self.handle(Input::ChannelOpened);
+                    self.handle(AgentInput::ChannelOpened);
                 }
-                SessionEvent::Opened(None) => self.handle(Input::ChannelClosed),
+                SessionEvent::Opened(None) => self.handle(AgentInput::ChannelClosed),
                 SessionEvent::Received(Ok(Received::Message(envelope))) => {
-                    self.handle(Input::Message(envelope));
+                    self.handle(AgentInput::Message(envelope));
                 }
                 SessionEvent::Received(Ok(Received::Skipped(skipped))) => {
                     self.skipped += 1;
@@ -172,35 +172,35 @@ impl Session {
             received = receive(&mut self.channel) => SessionEvent::Received(received),
             opened = ends.opened.recv() => opened.map_or(SessionEvent::Over, SessionEvent::Opened),
             event = ends.events.recv() => match event {
-                Some(AgentEvent::Applied(applied)) => SessionEvent::Input(Input::Applied(applied)),
-                Some(AgentEvent::Link(link)) => SessionEvent::Input(Input::Link(link)),
+                Some(AgentEvent::Applied(applied)) => SessionEvent::Input(AgentInput::Applied(applied)),
+                Some(AgentEvent::Link(link)) => SessionEvent::Input(AgentInput::Link(link)),
                 None => SessionEvent::Over,
             },
             line = ends.logs.recv() => {
-                line.map_or(SessionEvent::Over, |line| SessionEvent::Input(Input::Log(line)))
+                line.map_or(SessionEvent::Over, |line| SessionEvent::Input(AgentInput::Log(line)))
             }
-            () = at(deadline) => SessionEvent::Input(Input::Tick),
+            () = at(deadline) => SessionEvent::Input(AgentInput::Tick),
         }
     }
 
-    fn handle(&mut self, input: Input) {
+    fn handle(&mut self, input: AgentInput) {
         self.machine.handle(Instant::now(), input);
     }
 
     fn ended(&mut self, error: &ChannelError) {
         tracing::debug!("the channel has ended: {}", with_sources(error));
         self.channel = None;
-        self.handle(Input::ChannelClosed);
+        self.handle(AgentInput::ChannelClosed);
     }
 
-    async fn carry_out(&mut self, output: Output) {
+    async fn carry_out(&mut self, output: AgentOutput) {
         match output {
-            Output::OpenChannel => {
+            AgentOutput::OpenChannel => {
                 // One request lies there already if this one has no room.
                 let _ = self.ends.requests.try_send(());
             }
-            Output::CloseChannel => self.channel = None,
-            Output::Send(envelope) => {
+            AgentOutput::CloseChannel => self.channel = None,
+            AgentOutput::Send(envelope) => {
                 let Some(channel) = &mut self.channel else {
                     return;
                 };
@@ -212,15 +212,15 @@ impl Session {
                     Err(error) => self.ended(&error),
                 }
             }
-            Output::Apply(spec) => {
+            AgentOutput::Apply(spec) => {
                 tracing::info!("spec {} is to be applied", spec.id());
                 self.ends.desired.send_replace(Some(spec));
             }
-            Output::Established(welcome) => {
+            AgentOutput::Established(welcome) => {
                 tracing::info!("the session stands, protocol version {}", welcome.version);
             }
-            Output::Refused(refusal) => tracing::warn!("no session: {refusal:?}; asking on"),
-            Output::Lost(lost) => tracing::warn!("the session is over: {lost:?}"),
+            AgentOutput::Refused(refusal) => tracing::warn!("no session: {refusal:?}; asking on"),
+            AgentOutput::Lost(lost) => tracing::warn!("the session is over: {lost:?}"),
         }
     }
 }

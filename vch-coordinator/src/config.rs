@@ -259,7 +259,7 @@ fn absolute(
     Err(source.field(value.span(), field, shown, "write an absolute path"))
 }
 
-fn dns(source: &Source<'_>, dns: fields::Dns) -> Result<Dns, ConfigError> {
+fn dns(source: &Source<'_>, dns: fields::DnsTable) -> Result<Dns, ConfigError> {
     let mut upstreams = Vec::new();
     for upstream in dns.upstreams.unwrap_or_default() {
         let text = upstream.get_ref();
@@ -292,7 +292,7 @@ fn dns(source: &Source<'_>, dns: fields::Dns) -> Result<Dns, ConfigError> {
     })
 }
 
-fn tether(source: &Source<'_>, tether: fields::Tether) -> Result<Tether, ConfigError> {
+fn tether(source: &Source<'_>, tether: fields::TetherTable) -> Result<Tether, ConfigError> {
     let heartbeat = source.number(
         "tether.heartbeat_ms",
         tether.heartbeat_ms,

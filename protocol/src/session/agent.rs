@@ -33,11 +33,11 @@ const LOG_EVERY: Duration = Duration::from_millis(100);
 
 /// An event that the driver (the task that owns the agent's channel) passes to [`Agent::handle`].
 #[derive(Debug)]
-pub enum Input {
+pub enum AgentInput {
     /// The channel is open: [`Output::OpenChannel`] succeeded, or the coordinator connected by
     /// itself.
     ChannelOpened,
-    /// The channel is closed: [`Output::OpenChannel`] failed, or the open channel has ended.
+    /// [`AgentOutput::OpenChannel`] failed, or the open channel has ended.
     ChannelClosed,
     /// A valid message arrived from the coordinator.
     Message(Envelope<ToAgent>),
@@ -55,7 +55,7 @@ pub enum Input {
 
 /// An action that the driver must do, in the order in which [`Agent::poll`] returns them.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Output {
+pub enum AgentOutput {
     /// Open the channel, then pass in [`Input::ChannelOpened`] or [`Input::ChannelClosed`].
     OpenChannel,
     /// Close the channel. No input answers this.
@@ -69,12 +69,12 @@ pub enum Output {
     /// The coordinator refused a session, for this reason. The agent keeps asking.
     Refused(Refusal),
     /// The session has ended, for this reason.
-    Lost(Lost),
+    Lost(AgentSessionLoss),
 }
 
 /// The reason why the session between the agent and the coordinator has ended, on the agent's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lost {
+pub enum AgentSessionLoss {
     /// The channel was closed, or replaced by a new one.
     ChannelClosed,
     /// No frame of the session arrived for [`MISSED_HEARTBEATS`] heartbeats.
@@ -97,7 +97,7 @@ pub struct Agent {
     logs: VecDeque<LogLine>,
     logs_left_out: u64,
     log_budget: Budget,
-    outputs: VecDeque<Output>,
+    outputs: VecDeque<AgentOutput>,
 }
 
 #[derive(Debug)]
@@ -105,7 +105,7 @@ enum AgentState {
     Closed { retry: Instant },
     Opening,
     Greeting(Greeting),
-    Established(Session),
+    Established(AgentSession),
 }
 
 #[derive(Debug)]
@@ -117,7 +117,7 @@ struct Greeting {
 }
 
 #[derive(Debug)]
-struct Session {
+struct AgentSession {
     nonce: SessionNonce,
     began: Instant,
     heard: Instant,
@@ -156,27 +156,27 @@ impl Agent {
     }
 
     /// Handles an event. Afterwards the driver must call [`Agent::poll`] until it returns `None`.
-    pub fn handle(&mut self, now: Instant, input: Input) {
+    pub fn handle(&mut self, now: Instant, input: AgentInput) {
         match input {
-            Input::ChannelOpened => self.opened(now),
-            Input::ChannelClosed => self.channel_closed(now),
-            Input::Message(envelope) => self.message(now, envelope),
-            Input::Applied(applied) => self.applied(applied),
-            Input::Link(event) => self.send_in_session(ToCoordinator::Link(event)),
-            Input::Log(line) => self.keep_log(line),
-            Input::Tick => {}
+            AgentInput::ChannelOpened => self.opened(now),
+            AgentInput::ChannelClosed => self.channel_closed(now),
+            AgentInput::Message(envelope) => self.message(now, envelope),
+            AgentInput::Applied(applied) => self.applied(applied),
+            AgentInput::Link(event) => self.send_in_session(ToCoordinator::Link(event)),
+            AgentInput::Log(line) => self.keep_log(line),
+            AgentInput::Tick => {}
         }
         self.tick(now);
         self.send_logs(now);
     }
 
     /// Returns the next action that the driver must do; `None` if no action is left.
-    pub fn poll(&mut self) -> Option<Output> {
+    pub fn poll(&mut self) -> Option<AgentOutput> {
         self.outputs.pop_front()
     }
 
-    /// Returns the time at which the driver must pass in [`Input::Tick`] if no other event comes
-    /// earlier. `None` while the channel is being opened.
+    /// Returns the time at which the driver has to hand in [`AgentInput::Tick`], if no other event comes
+    /// before.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             AgentState::Closed { retry } => Some(*retry),
@@ -205,19 +205,20 @@ impl Agent {
         match &self.state {
             AgentState::Closed { retry } if *retry <= now => {
                 self.state = AgentState::Opening;
-                self.outputs.push_back(Output::OpenChannel);
+                self.outputs.push_back(AgentOutput::OpenChannel);
             }
             AgentState::Greeting(greeting) if greeting.again <= now => {
                 if greeting.backoff.tries() >= HELLOS_ON_A_CHANNEL {
-                    self.outputs.push_back(Output::CloseChannel);
+                    self.outputs.push_back(AgentOutput::CloseChannel);
                     self.close(now);
                 } else {
                     self.hello(now);
                 }
             }
             AgentState::Established(session) if session.heard + session.silence <= now => {
-                self.outputs.push_back(Output::Lost(Lost::Silence));
-                self.outputs.push_back(Output::CloseChannel);
+                self.outputs
+                    .push_back(AgentOutput::Lost(AgentSessionLoss::Silence));
+                self.outputs.push_back(AgentOutput::CloseChannel);
                 self.close(now);
             }
             _ => {}
@@ -227,7 +228,8 @@ impl Agent {
     fn opened(&mut self, now: Instant) {
         if self.is_established() {
             // A new channel in place of the old one, which nobody closed.
-            self.outputs.push_back(Output::Lost(Lost::ChannelClosed));
+            self.outputs
+                .push_back(AgentOutput::Lost(AgentSessionLoss::ChannelClosed));
         }
         self.greet(now);
     }
@@ -236,7 +238,8 @@ impl Agent {
         match self.state {
             AgentState::Closed { .. } => return,
             AgentState::Established(_) => {
-                self.outputs.push_back(Output::Lost(Lost::ChannelClosed));
+                self.outputs
+                    .push_back(AgentOutput::Lost(AgentSessionLoss::ChannelClosed));
             }
             AgentState::Opening | AgentState::Greeting(_) => {}
         }
@@ -274,7 +277,7 @@ impl Agent {
             capabilities: self.capabilities.clone(),
             held: self.held,
         };
-        self.outputs.push_back(Output::Send(Envelope {
+        self.outputs.push_back(AgentOutput::Send(Envelope {
             nonce: hello.nonce,
             message: ToCoordinator::Hello(hello),
         }));
@@ -292,7 +295,7 @@ impl Agent {
                     ToAgent::Refuse(refusal) => {
                         // Asking again soon would not change the answer; a probe tells when it did.
                         greeting.again = now + RETRY.1;
-                        self.outputs.push_back(Output::Refused(refusal));
+                        self.outputs.push_back(AgentOutput::Refused(refusal));
                     }
                     ToAgent::Probe | ToAgent::Spec(_) | ToAgent::Ping(_) => {}
                 }
@@ -315,7 +318,8 @@ impl Agent {
                 greeting.again = greeting.again.min(greeting.greeted + HELLO_GAP);
             }
             AgentState::Established(session) if session.began + PROBE_QUIET <= now => {
-                self.outputs.push_back(Output::Lost(Lost::Probed));
+                self.outputs
+                    .push_back(AgentOutput::Lost(AgentSessionLoss::Probed));
                 self.greet(now);
             }
             _ => {}
@@ -328,7 +332,7 @@ impl Agent {
         }
         let heartbeat = Duration::from_millis(u64::from(welcome.heartbeat_ms));
         let heartbeat = heartbeat.clamp(MIN_HEARTBEAT, MAX_HEARTBEAT);
-        self.state = AgentState::Established(Session {
+        self.state = AgentState::Established(AgentSession {
             nonce,
             began: now,
             heard: now,
@@ -336,7 +340,7 @@ impl Agent {
             report_sent: 0,
         });
         self.reopen.reset();
-        self.outputs.push_back(Output::Established(welcome));
+        self.outputs.push_back(AgentOutput::Established(welcome));
         self.send_newest(Numbering::New);
     }
 
@@ -348,8 +352,8 @@ impl Agent {
         if newer {
             self.held = Some(id);
             self.newest = None;
-            self.outputs.retain(|o| !matches!(o, Output::Apply(_)));
-            self.outputs.push_back(Output::Apply(spec));
+            self.outputs.retain(|o| !matches!(o, AgentOutput::Apply(_)));
+            self.outputs.push_back(AgentOutput::Apply(spec));
         } else if self.held == Some(id) {
             self.send_newest(Numbering::Same);
         }
@@ -395,7 +399,7 @@ impl Agent {
         if let AgentState::Established(session) = &self.state {
             let nonce = session.nonce;
             self.outputs
-                .push_back(Output::Send(Envelope { nonce, message }));
+                .push_back(AgentOutput::Send(Envelope { nonce, message }));
         }
     }
 

@@ -24,10 +24,10 @@ const LOG_EVERY: Duration = Duration::from_millis(50);
 
 /// An event that the driver (the task that owns the container's channel) passes to [`Coordinator::handle`].
 #[derive(Debug)]
-pub enum Input {
+pub enum CoordinatorInput {
     /// The channel is open: [`Output::OpenChannel`] succeeded, or the agent connected by itself.
     ChannelOpened,
-    /// The channel is closed: [`Output::OpenChannel`] failed, or the open channel has ended.
+    /// [`CoordinatorOutput::OpenChannel`] failed, or the open channel has ended.
     ChannelClosed,
     /// A valid message arrived from the agent.
     Message(Envelope<ToCoordinator>),
@@ -43,7 +43,7 @@ pub enum Input {
 
 /// An action that the driver must do, in the order in which [`Coordinator::poll`] returns them.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Output {
+pub enum CoordinatorOutput {
     /// Open the channel, then pass in [`Input::ChannelOpened`] or [`Input::ChannelClosed`].
     OpenChannel,
     /// Close the channel. No input answers this.
@@ -61,12 +61,12 @@ pub enum Output {
     /// The agent logged this line. Lines beyond 20 a second (after a burst of 100) are dropped.
     Logged(LogLine),
     /// The session has ended, for this reason.
-    Lost(Lost),
+    Lost(CoordinatorSessionLoss),
 }
 
 /// The reason why the session between the coordinator and a container's agent has ended, on the coordinator's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lost {
+pub enum CoordinatorSessionLoss {
     /// The channel was closed, or replaced by a new one.
     ChannelClosed,
     /// No frame of the session arrived for [`MISSED_HEARTBEATS`] heartbeats.
@@ -112,7 +112,7 @@ pub struct Coordinator {
     state: CoordinatorState,
     reopen: Backoff,
     log_budget: Budget,
-    outputs: VecDeque<Output>,
+    outputs: VecDeque<CoordinatorOutput>,
 }
 
 #[derive(Debug)]
@@ -120,7 +120,7 @@ enum CoordinatorState {
     Closed { retry: Instant },
     Opening,
     Probing(Probing),
-    Established(Session),
+    Established(CoordinatorSession),
 }
 
 #[derive(Debug)]
@@ -131,7 +131,7 @@ struct Probing {
 }
 
 #[derive(Debug)]
-struct Session {
+struct CoordinatorSession {
     nonce: SessionNonce,
     welcome: Welcome,
     began: Instant,
@@ -159,25 +159,25 @@ impl Coordinator {
     }
 
     /// Handles an event. Afterwards the driver must call [`Coordinator::poll`] until it returns `None`.
-    pub fn handle(&mut self, now: Instant, input: Input) {
+    pub fn handle(&mut self, now: Instant, input: CoordinatorInput) {
         match input {
-            Input::ChannelOpened => self.opened(now),
-            Input::ChannelClosed => self.channel_closed(now),
-            Input::Message(envelope) => self.message(now, envelope),
-            Input::Desired(spec) => self.desire(now, spec),
-            Input::Stopped => self.stop(now),
-            Input::Tick => {}
+            CoordinatorInput::ChannelOpened => self.opened(now),
+            CoordinatorInput::ChannelClosed => self.channel_closed(now),
+            CoordinatorInput::Message(envelope) => self.message(now, envelope),
+            CoordinatorInput::Desired(spec) => self.desire(now, spec),
+            CoordinatorInput::Stopped => self.stop(now),
+            CoordinatorInput::Tick => {}
         }
         self.tick(now);
     }
 
     /// Returns the next action that the driver must do; `None` if no action is left.
-    pub fn poll(&mut self) -> Option<Output> {
+    pub fn poll(&mut self) -> Option<CoordinatorOutput> {
         self.outputs.pop_front()
     }
 
-    /// Returns the time at which the driver must pass in [`Input::Tick`] if no other event comes earlier. `None` while
-    /// the channel is being opened, and while it is closed and the VM need not have a spec.
+    /// Returns the time at which the driver has to hand in [`CoordinatorInput::Tick`], if no other event comes
+    /// before; `None` while the channel is being opened, and while it is closed and no spec is desired.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             CoordinatorState::Closed { retry } => self.desired.is_some().then_some(*retry),
@@ -199,7 +199,7 @@ impl Coordinator {
         self.desired.as_ref().map(NetSpec::id)
     }
 
-    fn silent_at(&self, session: &Session) -> Instant {
+    fn silent_at(&self, session: &CoordinatorSession) -> Instant {
         session.heard + self.heartbeat * MISSED_HEARTBEATS
     }
 
@@ -207,12 +207,13 @@ impl Coordinator {
         match &self.state {
             CoordinatorState::Closed { retry } if *retry <= now && self.desired.is_some() => {
                 self.state = CoordinatorState::Opening;
-                self.outputs.push_back(Output::OpenChannel);
+                self.outputs.push_back(CoordinatorOutput::OpenChannel);
             }
             CoordinatorState::Probing(probing) if probing.again <= now => self.probe(now),
             CoordinatorState::Established(session) if self.silent_at(session) <= now => {
-                self.outputs.push_back(Output::Lost(Lost::Silence));
-                self.outputs.push_back(Output::CloseChannel);
+                self.outputs
+                    .push_back(CoordinatorOutput::Lost(CoordinatorSessionLoss::Silence));
+                self.outputs.push_back(CoordinatorOutput::CloseChannel);
                 self.close(now);
             }
             CoordinatorState::Established(session) if session.next_ping <= now => self.ping(now),
@@ -223,7 +224,9 @@ impl Coordinator {
     fn opened(&mut self, now: Instant) {
         if self.is_established() {
             // A new channel in place of the old one, which nobody closed.
-            self.outputs.push_back(Output::Lost(Lost::ChannelClosed));
+            self.outputs.push_back(CoordinatorOutput::Lost(
+                CoordinatorSessionLoss::ChannelClosed,
+            ));
         }
         self.begin_probing(now);
     }
@@ -232,7 +235,9 @@ impl Coordinator {
         match self.state {
             CoordinatorState::Closed { .. } => return,
             CoordinatorState::Established(_) => {
-                self.outputs.push_back(Output::Lost(Lost::ChannelClosed));
+                self.outputs.push_back(CoordinatorOutput::Lost(
+                    CoordinatorSessionLoss::ChannelClosed,
+                ));
             }
             CoordinatorState::Opening | CoordinatorState::Probing(_) => {}
         }
@@ -277,7 +282,9 @@ impl Coordinator {
         match &self.state {
             CoordinatorState::Established(_) if same_life => self.send_spec(),
             CoordinatorState::Established(_) => {
-                self.outputs.push_back(Output::Lost(Lost::NewIncarnation));
+                self.outputs.push_back(CoordinatorOutput::Lost(
+                    CoordinatorSessionLoss::NewIncarnation,
+                ));
                 self.begin_probing(now);
             }
             // An agent that was refused for want of a start need not wait any longer.
@@ -290,10 +297,12 @@ impl Coordinator {
         self.desired = None;
         match self.state {
             CoordinatorState::Closed { .. } => return,
-            CoordinatorState::Established(_) => self.outputs.push_back(Output::Lost(Lost::Stopped)),
+            CoordinatorState::Established(_) => self
+                .outputs
+                .push_back(CoordinatorOutput::Lost(CoordinatorSessionLoss::Stopped)),
             CoordinatorState::Opening | CoordinatorState::Probing(_) => {}
         }
-        self.outputs.push_back(Output::CloseChannel);
+        self.outputs.push_back(CoordinatorOutput::CloseChannel);
         self.reopen.reset();
         self.state = CoordinatorState::Closed { retry: now };
     }
@@ -343,22 +352,23 @@ impl Coordinator {
             Ok(version) => self.welcome(now, version, hello),
             Err(refusal) => {
                 self.outputs
-                    .push_back(Output::Send(refuse(&hello, refusal)));
-                self.outputs.push_back(Output::Refused(refusal));
+                    .push_back(CoordinatorOutput::Send(refuse(&hello, refusal)));
+                self.outputs.push_back(CoordinatorOutput::Refused(refusal));
             }
         }
     }
 
     fn welcome(&mut self, now: Instant, version: Version, hello: Hello) {
         if self.is_established() {
-            self.outputs.push_back(Output::Lost(Lost::Replaced));
+            self.outputs
+                .push_back(CoordinatorOutput::Lost(CoordinatorSessionLoss::Replaced));
         }
         let welcome = Welcome {
             version,
             heartbeat_ms: u32::try_from(self.heartbeat.as_millis()).unwrap_or(u32::MAX),
         };
         self.reopen.reset();
-        self.state = CoordinatorState::Established(Session {
+        self.state = CoordinatorState::Established(CoordinatorSession {
             nonce: hello.nonce,
             welcome,
             began: now,
@@ -369,7 +379,8 @@ impl Coordinator {
             report_seen: 0,
         });
         let (nonce, held) = (hello.nonce, hello.held);
-        self.outputs.push_back(Output::Established(hello));
+        self.outputs
+            .push_back(CoordinatorOutput::Established(hello));
         self.send(nonce, ToAgent::Welcome(welcome));
         if self.lacks_desired(held) {
             self.send_spec();
@@ -398,9 +409,9 @@ impl Coordinator {
             message: ToAgent::Spec(spec.clone()),
         };
         self.outputs.retain(|output| {
-            !matches!(output, Output::Send(unsent) if matches!(unsent.message, ToAgent::Spec(_)))
+            !matches!(output, CoordinatorOutput::Send(unsent) if matches!(unsent.message, ToAgent::Spec(_)))
         });
-        self.outputs.push_back(Output::Send(envelope));
+        self.outputs.push_back(CoordinatorOutput::Send(envelope));
     }
 
     fn ping(&mut self, now: Instant) {
@@ -422,10 +433,10 @@ impl Coordinator {
         match message {
             ToCoordinator::Report(report) => self.reported(report),
             ToCoordinator::Pong(pong) => self.ponged(pong),
-            ToCoordinator::Link(event) => self.outputs.push_back(Output::Linked(event)),
+            ToCoordinator::Link(event) => self.outputs.push_back(CoordinatorOutput::Linked(event)),
             ToCoordinator::Log(line) => {
                 if self.log_budget.take(now) {
-                    self.outputs.push_back(Output::Logged(line));
+                    self.outputs.push_back(CoordinatorOutput::Logged(line));
                 }
             }
             ToCoordinator::Hello(_) => {}
@@ -437,7 +448,7 @@ impl Coordinator {
             && session.report_seen < report.sequence
         {
             session.report_seen = report.sequence;
-            self.outputs.push_back(Output::Reported(report));
+            self.outputs.push_back(CoordinatorOutput::Reported(report));
         }
     }
 
@@ -453,7 +464,7 @@ impl Coordinator {
 
     fn send(&mut self, nonce: SessionNonce, message: ToAgent) {
         self.outputs
-            .push_back(Output::Send(Envelope { nonce, message }));
+            .push_back(CoordinatorOutput::Send(Envelope { nonce, message }));
     }
 }
 

@@ -13,13 +13,13 @@ use tokio::time::Instant;
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// Opens the agent's end of its channel, as often as it is needed.
-pub struct Opener {
+pub struct AgentOpener {
     address: ChannelAddress,
     listener: Option<Listener>,
     not_before: Option<Instant>,
 }
 
-/// What [`Opener::open`] returns.
+/// The outcome of [`AgentOpener::open`].
 pub enum Opened {
     /// The channel is open; this is its stream.
     Stream(ChannelStream),
@@ -28,7 +28,7 @@ pub enum Opened {
     TurnedAway(Peer),
 }
 
-impl Opener {
+impl AgentOpener {
     /// Creates an opener for this address. It opens nothing until [`Opener::open`].
     pub fn new(address: ChannelAddress) -> Self {
         Self {
@@ -43,9 +43,9 @@ impl Opener {
         &self.address
     }
 
-    /// Returns whether the agent listens and the coordinator connects. If so, the caller must call
-    /// [`Opener::open`] at all times, even while a channel is open: peers other than the host are
-    /// then rejected at once, and a new connection of the host replaces the previous one.
+    /// Returns whether the coordinator dials. If so, [`AgentOpener::open`] has to be called all the
+    /// time, also while a channel is open: a peer that is not the host is then disconnected at
+    /// once, and the host's next connection replaces the one before.
     pub fn listens(&self) -> bool {
         matches!(self.address, ChannelAddress::VsockListen(_))
     }

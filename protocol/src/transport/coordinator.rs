@@ -25,13 +25,13 @@ const HELLO_DEADLINE: Duration = Duration::from_secs(2);
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// Opens the coordinator's end of one container's channel, as often as it is needed.
-pub struct Opener {
+pub struct CoordinatorOpener {
     channel: CoordinatorChannel,
     listener: Option<Socket>,
     not_before: Option<Instant>,
 }
 
-impl Opener {
+impl CoordinatorOpener {
     /// Creates an opener for this channel. It opens nothing until [`Opener::open`].
     pub fn new(channel: CoordinatorChannel) -> Self {
         Self {
@@ -46,9 +46,9 @@ impl Opener {
         &self.channel
     }
 
-    /// Returns whether the agent connects to a socket that the coordinator listens on for this container alone. If so,
-    /// the caller must call [`Opener::open`] at all times, even while a channel is open, and pass a stream that arrives
-    /// during a session to [`turn_away`].
+    /// Returns whether the agent dials to a socket of this container alone. If so, [`CoordinatorOpener::open`] has to be called
+    /// all the time, also while a channel is open, and a stream that arrives while a session is established passed to
+    /// [`turn_away`].
     pub fn listens(&self) -> bool {
         matches!(self.channel, CoordinatorChannel::Unix(_))
     }

@@ -1,30 +1,10 @@
 //! A type's name says which one is meant: no two types of one package bear the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use lab::{paths, sources};
-
-/// Names that two types of one package bear all the same: package, name.
-const EXCEPTIONS: [(&str, &str); 14] = [
-    // Both sides of the wire have the same parts: `agent::Session`, `coordinator::Session`.
-    ("protocol", "Bench"),
-    ("protocol", "Input"),
-    ("protocol", "Lost"),
-    ("protocol", "Opener"),
-    ("protocol", "Output"),
-    ("protocol", "Session"),
-    // Tables of the file beside what they become: `fields::Bridge`, `config::Bridge`.
-    ("vch-coordinator", "Bridge"),
-    ("vch-coordinator", "Dns"),
-    ("vch-coordinator", "DockerEndpoint"),
-    ("vch-coordinator", "HostInterface"),
-    ("vch-coordinator", "Images"),
-    ("vch-coordinator", "Runtime"),
-    ("vch-coordinator", "Tether"),
-    ("vch-coordinator/shim", "Asked"),
-];
 
 #[test]
 fn no_two_types_of_a_package_have_one_name() {
@@ -52,21 +32,7 @@ fn no_two_types_of_a_package_have_one_name() {
         }
     }
     types.retain(|_, files| files.len() > 1);
-    let excepted = EXCEPTIONS.map(|(package, name)| (package.to_owned(), name.to_owned()));
-    let excepted = BTreeSet::from(excepted);
-    let found: Vec<_> = types
-        .iter()
-        .filter(|(key, _)| !excepted.contains(key))
-        .collect();
-    assert!(found.is_empty(), "{found:#?}");
-    let unused: Vec<_> = excepted
-        .iter()
-        .filter(|key| !types.contains_key(key))
-        .collect();
-    assert!(
-        unused.is_empty(),
-        "exceptions that are not needed any more: {unused:#?}"
-    );
+    assert!(types.is_empty(), "{types:#?}");
 }
 
 /// Whether a source has types of one version of a store or a wire, which are never changed: `v1.rs`.

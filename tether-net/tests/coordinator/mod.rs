@@ -1,10 +1,10 @@
 //! A coordinator of one container, in its driver's smallest form.
 
 use protocol::message::{Hello, LinkChange, LinkEvent, Report};
-use protocol::session::coordinator::{Coordinator as Machine, Input, Output};
+use protocol::session::coordinator::{Coordinator as Machine, CoordinatorInput, CoordinatorOutput};
 use protocol::session::{DEFAULT_HEARTBEAT, seeded};
 use protocol::spec::{NetSpec, SpecId};
-use protocol::transport::coordinator::Opener;
+use protocol::transport::coordinator::CoordinatorOpener;
 use protocol::transport::{CoordinatorChannel, CoordinatorEnd, Received};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub struct Coordinator {
     runtime: Runtime,
     machine: Machine,
-    opener: Opener,
+    opener: CoordinatorOpener,
     channel: Option<CoordinatorEnd>,
     dir: tempfile::TempDir,
     hello: Option<Hello>,
@@ -34,7 +34,7 @@ impl Coordinator {
         let mut coordinator = Self {
             runtime: { runtime }.enable_all().build().unwrap(),
             machine: Machine::new(Instant::now(), DEFAULT_HEARTBEAT, seeded(1)),
-            opener: Opener::new(CoordinatorChannel::Unix(dir.path().join("vm.sock"))),
+            opener: CoordinatorOpener::new(CoordinatorChannel::Unix(dir.path().join("vm.sock"))),
             channel: None,
             dir,
             hello: None,
@@ -74,7 +74,8 @@ impl Coordinator {
     }
 
     pub fn desire(&mut self, spec: NetSpec) {
-        self.machine.handle(Instant::now(), Input::Desired(spec));
+        self.machine
+            .handle(Instant::now(), CoordinatorInput::Desired(spec));
     }
 
     /// Wants a spec, and waits for a report of it that is as it should be.
@@ -111,7 +112,7 @@ impl Coordinator {
     fn turn(&mut self) {
         while let Some(output) = self.machine.poll() {
             match output {
-                Output::Send(envelope) => {
+                CoordinatorOutput::Send(envelope) => {
                     let Some(channel) = &mut self.channel else {
                         continue;
                     };
@@ -120,14 +121,18 @@ impl Coordinator {
                     });
                     if sent.expect("the agent reads").is_err() {
                         self.channel = None;
-                        self.machine.handle(Instant::now(), Input::ChannelClosed);
+                        self.machine
+                            .handle(Instant::now(), CoordinatorInput::ChannelClosed);
                     }
                 }
-                Output::CloseChannel => self.channel = None,
-                Output::Established(hello) => self.hello = Some(hello),
-                Output::Reported(report) => self.reports.push(report),
-                Output::Linked(link) => self.links.push(link),
-                Output::OpenChannel | Output::Refused(_) | Output::Logged(_) | Output::Lost(_) => {}
+                CoordinatorOutput::CloseChannel => self.channel = None,
+                CoordinatorOutput::Established(hello) => self.hello = Some(hello),
+                CoordinatorOutput::Reported(report) => self.reports.push(report),
+                CoordinatorOutput::Linked(link) => self.links.push(link),
+                CoordinatorOutput::OpenChannel
+                | CoordinatorOutput::Refused(_)
+                | CoordinatorOutput::Logged(_)
+                | CoordinatorOutput::Lost(_) => {}
             }
         }
         let until = self.machine.deadline().map(tokio::time::Instant::from);
@@ -138,19 +143,19 @@ impl Coordinator {
                 biased;
                 received = async { channel.as_mut().unwrap().recv().await }, if channel.is_some() => {
                     match received {
-                        Ok(Received::Message(envelope)) => Input::Message(envelope),
+                        Ok(Received::Message(envelope)) => CoordinatorInput::Message(envelope),
                         Ok(Received::Skipped(skipped)) => panic!("{skipped}"),
-                        Err(_) => Input::ChannelClosed,
+                        Err(_) => CoordinatorInput::ChannelClosed,
                     }
                 }
                 stream = opener.open() => {
                     *channel = Some(CoordinatorEnd::new(stream.unwrap()));
-                    Input::ChannelOpened
+                    CoordinatorInput::ChannelOpened
                 }
-                () = tokio::time::sleep_until(until.unwrap_or(limit)) => Input::Tick,
+                () = tokio::time::sleep_until(until.unwrap_or(limit)) => CoordinatorInput::Tick,
             }
         });
-        if matches!(input, Input::ChannelClosed) {
+        if matches!(input, CoordinatorInput::ChannelClosed) {
             self.channel = None;
         }
         self.machine.handle(Instant::now(), input);

@@ -62,7 +62,7 @@ pub enum ClientError {
 }
 
 /// A conversation: what is asked, and what comes back.
-type Asked = (Incoming<Reply>, Outgoing<Request>);
+type Conversation = (Incoming<Reply>, Outgoing<Request>);
 
 /// A client of one shim, the process that runs one container VM. It connects to the shim's Unix
 /// socket for each request.
@@ -128,7 +128,7 @@ impl Client {
         }
     }
 
-    async fn ask(&self, request: Request) -> Result<Asked, ClientError> {
+    async fn ask(&self, request: Request) -> Result<Conversation, ClientError> {
         let late = |_| Err(ClientError::Timeout(DEADLINE));
         let (reader, mut writer) = timeout(DEADLINE, self.negotiate())
             .await
@@ -138,7 +138,7 @@ impl Client {
     }
 
     /// Connects, and agrees on a version.
-    async fn negotiate(&self) -> Result<Asked, ClientError> {
+    async fn negotiate(&self) -> Result<Conversation, ClientError> {
         let mut stream = self.connect().await?;
         let version = match greet(&mut stream).await.map_err(lost)? {
             Greeted::Version(version) => version,

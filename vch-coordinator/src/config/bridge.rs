@@ -28,7 +28,7 @@ pub struct Bridge {
 /// Returns [`ConfigError`] if the table is missing or a field is not valid.
 pub(super) fn bridge(
     source: &Source<'_>,
-    table: Option<fields::Bridge>,
+    table: Option<fields::BridgeTable>,
     others: [&HostInterface; 2],
 ) -> Result<Bridge, ConfigError> {
     let remedy = "write [bridge]; every field of it has a default";

@@ -31,7 +31,7 @@ pub(super) struct Others<'a> {
 /// Returns [`ConfigError`] if there is no table, a field is not valid, or networks conflict.
 pub(super) fn externals(
     source: &Source<'_>,
-    tables: Option<Vec<fields::External>>,
+    tables: Option<Vec<fields::ExternalTable>>,
     others: &Others<'_>,
 ) -> Result<Vec<ExternalNetwork>, ConfigError> {
     let tables = tables.unwrap_or_default();
@@ -52,8 +52,11 @@ pub(super) fn externals(
 /// # Errors
 /// - [`ConfigError::Missing`] if there is no table.
 /// - [`ConfigError::Field`] if every table sets `published` to false.
-fn published(source: &Source<'_>, tables: &[fields::External]) -> Result<Vec<bool>, ConfigError> {
-    let says = |table: &fields::External| table.published.as_ref().map(|said| *said.get_ref());
+fn published(
+    source: &Source<'_>,
+    tables: &[fields::ExternalTable],
+) -> Result<Vec<bool>, ConfigError> {
+    let says = |table: &fields::ExternalTable| table.published.as_ref().map(|said| *said.get_ref());
     let some_says_so = tables.iter().any(|table| says(table) == Some(true));
     let silent = tables.iter().position(|table| says(table).is_none());
     match tables {
@@ -76,7 +79,7 @@ fn published(source: &Source<'_>, tables: &[fields::External]) -> Result<Vec<boo
 
 fn network(
     source: &Source<'_>,
-    table: &fields::External,
+    table: &fields::ExternalTable,
     published: bool,
 ) -> Result<ExternalNetwork, ConfigError> {
     let name: NetworkName = source.parsed("external.name", &table.name, None)?;
@@ -116,7 +119,7 @@ fn network(
 
 fn subnet(
     source: &Source<'_>,
-    table: &fields::Subnet,
+    table: &fields::SubnetTable,
     addressing: fields::Addressing,
 ) -> Result<Subnet, ConfigError> {
     let net = source.net("external.subnets.subnet", &table.subnet)?;
@@ -239,7 +242,7 @@ fn meet(one: &AddressRange, other: &AddressRange) -> bool {
 /// Returns [`ConfigError::Field`] if the name or the interface is taken.
 fn check_identity(
     source: &Source<'_>,
-    table: &fields::External,
+    table: &fields::ExternalTable,
     network: &ExternalNetwork,
     before: &[ExternalNetwork],
     others: &Others<'_>,
@@ -288,7 +291,7 @@ fn check_identity(
 /// Returns [`ConfigError::Field`] for the first subnet that is not possible.
 fn check_subnets(
     source: &Source<'_>,
-    table: &fields::External,
+    table: &fields::ExternalTable,
     network: &ExternalNetwork,
     before: &[ExternalNetwork],
     others: &Others<'_>,

@@ -11,42 +11,42 @@ use toml::Spanned;
 pub(super) struct File {
     /// The table of the directories.
     #[serde(default)]
-    pub vch: Vch,
+    pub vch: VchTable,
     /// The native API.
     #[serde(default)]
-    pub api: Api,
+    pub api: ApiTable,
     /// The address at which metrics are read.
     #[serde(default)]
-    pub metrics: Metrics,
+    pub metrics: MetricsTable,
     /// The interface on the management network; required.
-    pub management: Option<HostInterface>,
+    pub management: Option<HostInterfaceTable>,
     /// The interface, address and certificates of the Docker API; required.
-    pub docker_endpoint: Option<DockerEndpoint>,
+    pub docker_endpoint: Option<DockerEndpointTable>,
     /// The external networks; at least one is required.
-    pub external: Option<Vec<External>>,
+    pub external: Option<Vec<ExternalTable>>,
     /// The settings of bridge networks; required.
-    pub bridge: Option<Bridge>,
+    pub bridge: Option<BridgeTable>,
     /// The range of automatic host ports.
     #[serde(default)]
-    pub ports: Ports,
+    pub ports: PortsTable,
     /// The program that runs the VMs, and the VMs' settings.
     #[serde(default)]
-    pub runtime: Runtime,
+    pub runtime: RuntimeTable,
     /// The limits on images.
     #[serde(default)]
-    pub images: Images,
+    pub images: ImagesTable,
     /// The settings of the name server.
     #[serde(default)]
-    pub dns: Dns,
+    pub dns: DnsTable,
     /// The settings of sessions with agents.
     #[serde(default)]
-    pub tether: Tether,
+    pub tether: TetherTable,
 }
 
 /// The table `[vch]`: the directories.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Vch {
+pub(super) struct VchTable {
     /// The absolute path of the directory of the store, which outlives reboots.
     pub state_dir: Option<Spanned<PathBuf>>,
     /// The absolute path of the directory of sockets, which may be emptied at boot.
@@ -56,7 +56,7 @@ pub(super) struct Vch {
 /// The table `[api]`: the native API.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Api {
+pub(super) struct ApiTable {
     /// The absolute path of the native API's Unix socket.
     pub socket: Option<Spanned<PathBuf>>,
 }
@@ -64,7 +64,7 @@ pub(super) struct Api {
 /// The table `[metrics]`.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Metrics {
+pub(super) struct MetricsTable {
     /// The address and port, or the path of the Unix socket, at which Prometheus reads.
     pub listen: Option<Spanned<String>>,
 }
@@ -72,7 +72,7 @@ pub(super) struct Metrics {
 /// The table `[management]`.
 #[derive(Deserialize)]
 #[serde(rename = "Station", deny_unknown_fields)]
-pub(super) struct HostInterface {
+pub(super) struct HostInterfaceTable {
     /// The name of the VCH's interface on the management network.
     pub interface: Spanned<String>,
     /// The VCH's IP address on the interface.
@@ -82,7 +82,7 @@ pub(super) struct HostInterface {
 /// The table `[docker_endpoint]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DockerEndpoint {
+pub(super) struct DockerEndpointTable {
     /// The name of the interface at which the Docker API is served.
     pub interface: Spanned<String>,
     /// The VCH's IP address on that interface.
@@ -90,7 +90,7 @@ pub(super) struct DockerEndpoint {
     /// The TCP port of the Docker API; 2376 by default.
     pub port: Option<Spanned<u64>>,
     /// The certificates; without them the Docker API does not listen on TCP.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsTable>,
     /// The path of the Docker API's Unix socket; none by default.
     pub socket: Option<Spanned<PathBuf>>,
 }
@@ -98,7 +98,7 @@ pub(super) struct DockerEndpoint {
 /// The inline table `docker_endpoint.tls`: paths of PEM files.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Tls {
+pub(super) struct TlsTable {
     /// The certificate of the authority that signed the clients' certificates.
     pub ca: Spanned<PathBuf>,
     /// The server's certificate.
@@ -112,13 +112,13 @@ pub(super) struct Tls {
 /// A table `[[external]]`: one external network.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct External {
+pub(super) struct ExternalTable {
     /// The network's name.
     pub name: Spanned<String>,
     /// The name of the VCH's interface on the network.
     pub interface: Spanned<String>,
     /// The network's subnets.
-    pub subnets: Spanned<Vec<Spanned<Subnet>>>,
+    pub subnets: Spanned<Vec<Spanned<SubnetTable>>>,
     /// The DNS servers of containers that are on external networks only.
     #[serde(default)]
     pub dns: Vec<Spanned<String>>,
@@ -135,7 +135,7 @@ pub(super) struct External {
 /// An element of `external.subnets`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Subnet {
+pub(super) struct SubnetTable {
     /// The subnet in CIDR notation.
     pub subnet: Spanned<String>,
     /// The address of the network's router.
@@ -171,7 +171,7 @@ pub(super) enum Level {
 /// The table `[bridge]`: bridge networks.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Bridge {
+pub(super) struct BridgeTable {
     /// The kind of bridge for a network that does not choose one.
     #[serde(default)]
     pub segment: Segment,
@@ -195,7 +195,7 @@ pub(super) enum Segment {
 /// The table `[ports]`.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Ports {
+pub(super) struct PortsTable {
     /// The range of automatic host ports, as `49153-65535`.
     pub ephemeral: Option<Spanned<String>>,
 }
@@ -203,7 +203,7 @@ pub(super) struct Ports {
 /// The table `[runtime]`: which program runs the VMs.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Runtime {
+pub(super) struct RuntimeTable {
     /// The program that runs the VMs: another one (`external`, the default), or QEMU as the coordinator starts it.
     #[serde(default)]
     pub kind: RuntimeKind,
@@ -264,7 +264,7 @@ pub(super) enum Accelerator {
 /// The table `[images]`: limits on images.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Images {
+pub(super) struct ImagesTable {
     /// The greatest size of an image's compressed layers together, in MiB.
     pub packed_mib: Option<Spanned<u64>>,
     /// The greatest size of an image's unpacked layers together, in MiB.
@@ -288,7 +288,7 @@ pub(super) struct Pool {
 /// The table `[dns]`: the name server.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Dns {
+pub(super) struct DnsTable {
     /// The DNS servers for names that are not the VCH's own, in order: `address` or `address:port`.
     pub upstreams: Option<Vec<Spanned<String>>>,
     /// The number of the name server's threads.
@@ -300,7 +300,7 @@ pub(super) struct Dns {
 /// The table `[tether]`: sessions with agents.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Tether {
+pub(super) struct TetherTable {
     /// The interval of heartbeats between coordinator and agent, in milliseconds.
     pub heartbeat_ms: Option<Spanned<u64>>,
     /// How long a request waits for the agent's report, in milliseconds.

@@ -55,7 +55,7 @@ impl DockerEndpoint {
 /// Returns [`ConfigError`] if the table is missing or a field is not valid.
 pub(super) fn management(
     source: &Source<'_>,
-    table: Option<fields::HostInterface>,
+    table: Option<fields::HostInterfaceTable>,
 ) -> Result<HostInterface, ConfigError> {
     let table = table.ok_or_else(|| source.missing("management", ADDRESS))?;
     Ok(HostInterface {
@@ -70,7 +70,7 @@ pub(super) fn management(
 /// Returns [`ConfigError`] if the table is missing or a field is not valid.
 pub(super) fn docker_endpoint(
     source: &Source<'_>,
-    table: Option<fields::DockerEndpoint>,
+    table: Option<fields::DockerEndpointTable>,
 ) -> Result<DockerEndpoint, ConfigError> {
     let table = table.ok_or_else(|| source.missing("docker_endpoint", ADDRESS))?;
     let host_interface = HostInterface {
@@ -96,7 +96,7 @@ pub(super) fn docker_endpoint(
     })
 }
 
-fn tls(source: &Source<'_>, files: fields::Tls) -> Result<TlsFiles, ConfigError> {
+fn tls(source: &Source<'_>, files: fields::TlsTable) -> Result<TlsFiles, ConfigError> {
     Ok(TlsFiles {
         ca: absolute(source, "docker_endpoint.tls.ca", Some(files.ca), "")?,
         cert: absolute(source, "docker_endpoint.tls.cert", Some(files.cert), "")?,

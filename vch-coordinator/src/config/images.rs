@@ -23,7 +23,10 @@ pub struct Images {
 ///
 /// # Errors
 /// Returns [`ConfigError::Field`] if a number is outside its range.
-pub(super) fn images(source: &Source<'_>, table: fields::Images) -> Result<Images, ConfigError> {
+pub(super) fn images(
+    source: &Source<'_>,
+    table: fields::ImagesTable,
+) -> Result<Images, ConfigError> {
     let default = Limits::default();
     let packed = source.number(
         "images.packed_mib",

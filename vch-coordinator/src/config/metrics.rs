@@ -36,7 +36,7 @@ pub(super) struct OtherListeners<'a> {
 
 pub(super) fn metrics(
     source: &Source<'_>,
-    table: fields::Metrics,
+    table: fields::MetricsTable,
     others: &OtherListeners<'_>,
 ) -> Result<Option<MetricsEndpoint>, ConfigError> {
     let Some(listen) = table.listen else {

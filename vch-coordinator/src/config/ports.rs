@@ -24,7 +24,7 @@ impl Config {
 /// Returns [`ConfigError::Field`] if the range is not valid.
 pub(super) fn ephemeral(
     source: &Source<'_>,
-    table: fields::Ports,
+    table: fields::PortsTable,
 ) -> Result<Option<RangeInclusive<u16>>, ConfigError> {
     let Some(written) = table.ephemeral else {
         return Ok(None);

@@ -52,14 +52,17 @@ impl Runtime {
 ///
 /// # Errors
 /// Returns [`ConfigError`] if a field is missing, not valid, or not for this kind of runtime.
-pub(super) fn runtime(source: &Source<'_>, table: fields::Runtime) -> Result<Runtime, ConfigError> {
+pub(super) fn runtime(
+    source: &Source<'_>,
+    table: fields::RuntimeTable,
+) -> Result<Runtime, ConfigError> {
     match table.kind {
         fields::RuntimeKind::External => external(source, table),
         fields::RuntimeKind::Qemu => Ok(Runtime::Qemu(vms(source, table)?)),
     }
 }
 
-fn external(source: &Source<'_>, table: fields::Runtime) -> Result<Runtime, ConfigError> {
+fn external(source: &Source<'_>, table: fields::RuntimeTable) -> Result<Runtime, ConfigError> {
     let only_here = [
         ("runtime.kernel", table.kernel),
         ("runtime.initramfs", table.initramfs),
@@ -80,7 +83,7 @@ fn external(source: &Source<'_>, table: fields::Runtime) -> Result<Runtime, Conf
     })
 }
 
-fn vms(source: &Source<'_>, table: fields::Runtime) -> Result<Vms, ConfigError> {
+fn vms(source: &Source<'_>, table: fields::RuntimeTable) -> Result<Vms, ConfigError> {
     if let Some(hook) = table.hook {
         let remedy = "it is for VMs that another program starts: write `kind = \"external\"`";
         let shown = hook.get_ref().clone();

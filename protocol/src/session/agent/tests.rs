@@ -3,12 +3,12 @@ use crate::message::{Failure, InterfaceReport, InterfaceState};
 use crate::sample::{id, interface_parts, spec};
 use crate::session::seeded;
 
-struct Bench {
+struct AgentBench {
     now: Instant,
     agent: Agent,
 }
 
-impl Bench {
+impl AgentBench {
     fn new() -> Self {
         let now = Instant::now();
         let agent = Agent::new(now, "test", Vec::new(), seeded(1));
@@ -18,28 +18,28 @@ impl Bench {
     /// Returns an agent whose session has stood long enough for a probe to count.
     fn established() -> (Self, SessionNonce) {
         let mut bench = Self::new();
-        bench.give(Input::ChannelOpened);
+        bench.give(AgentInput::ChannelOpened);
         let nonce = bench.hello().nonce;
         bench.message(nonce, ToAgent::Welcome(welcome()));
         bench.now += PROBE_QUIET;
         (bench, nonce)
     }
 
-    fn give(&mut self, input: Input) {
+    fn give(&mut self, input: AgentInput) {
         self.agent.handle(self.now, input);
     }
 
     fn message(&mut self, nonce: SessionNonce, message: ToAgent) {
-        self.give(Input::Message(Envelope { nonce, message }));
+        self.give(AgentInput::Message(Envelope { nonce, message }));
     }
 
-    fn outputs(&mut self) -> Vec<Output> {
+    fn outputs(&mut self) -> Vec<AgentOutput> {
         std::iter::from_fn(|| self.agent.poll()).collect()
     }
 
     fn sent(&mut self) -> Vec<ToCoordinator> {
         let sent = |output| match output {
-            Output::Send(envelope) => Some(envelope.message),
+            AgentOutput::Send(envelope) => Some(envelope.message),
             _ => None,
         };
         self.outputs().into_iter().filter_map(sent).collect()
@@ -56,7 +56,7 @@ impl Bench {
         let deadline = self.agent.deadline().unwrap();
         let pause = deadline - self.now;
         self.now = deadline;
-        self.give(Input::Tick);
+        self.give(AgentInput::Tick);
         pause
     }
 }
@@ -76,8 +76,8 @@ fn applied(spec: SpecId) -> Applied {
     }
 }
 
-fn log(text: &str) -> Input {
-    Input::Log(LogLine {
+fn log(text: &str) -> AgentInput {
+    AgentInput::Log(LogLine {
         level: LogLevel::Info,
         text: text.to_owned(),
     })
@@ -85,9 +85,9 @@ fn log(text: &str) -> Input {
 
 #[test]
 fn it_opens_its_channel_first_and_says_hello_on_it_at_once() {
-    let mut bench = Bench::new();
-    assert_eq!(bench.outputs(), [Output::OpenChannel]);
-    bench.give(Input::ChannelOpened);
+    let mut bench = AgentBench::new();
+    assert_eq!(bench.outputs(), [AgentOutput::OpenChannel]);
+    bench.give(AgentInput::ChannelOpened);
     let hello = bench.hello();
     assert_eq!(
         (hello.oldest, hello.newest),
@@ -99,8 +99,8 @@ fn it_opens_its_channel_first_and_says_hello_on_it_at_once() {
 
 #[test]
 fn hellos_without_an_answer_grow_apart_to_five_seconds_then_the_channel_is_opened_anew() {
-    let mut bench = Bench::new();
-    bench.give(Input::ChannelOpened);
+    let mut bench = AgentBench::new();
+    bench.give(AgentInput::ChannelOpened);
     let nonce = bench.hello().nonce;
     let mut pauses = Vec::new();
     for _ in 1..HELLOS_ON_A_CHANNEL {
@@ -116,17 +116,17 @@ fn hellos_without_an_answer_grow_apart_to_five_seconds_then_the_channel_is_opene
         "{pauses:?}"
     );
     bench.tick_at_deadline();
-    assert_eq!(bench.outputs(), [Output::CloseChannel]);
+    assert_eq!(bench.outputs(), [AgentOutput::CloseChannel]);
     bench.tick_at_deadline();
-    assert_eq!(bench.outputs(), [Output::OpenChannel]);
+    assert_eq!(bench.outputs(), [AgentOutput::OpenChannel]);
 }
 
 #[test]
 fn a_channel_that_can_not_be_opened_is_tried_again_with_growing_pauses() {
-    let mut bench = Bench::new();
+    let mut bench = AgentBench::new();
     let mut longest = Duration::ZERO;
     for _ in 0..20 {
-        bench.give(Input::ChannelClosed);
+        bench.give(AgentInput::ChannelClosed);
         longest = longest.max(bench.tick_at_deadline());
     }
     assert!(longest > RETRY.1 / 2 && longest <= RETRY.1, "{longest:?}");
@@ -134,8 +134,8 @@ fn a_channel_that_can_not_be_opened_is_tried_again_with_growing_pauses() {
 
 #[test]
 fn a_welcome_for_another_nonce_changes_nothing() {
-    let mut bench = Bench::new();
-    bench.give(Input::ChannelOpened);
+    let mut bench = AgentBench::new();
+    bench.give(AgentInput::ChannelOpened);
     let nonce = bench.hello().nonce;
     bench.message(SessionNonce(nonce.0 ^ 1), ToAgent::Welcome(welcome()));
     assert!(!bench.agent.is_established());
@@ -145,8 +145,8 @@ fn a_welcome_for_another_nonce_changes_nothing() {
 
 #[test]
 fn a_welcome_to_a_version_that_it_does_not_speak_changes_nothing() {
-    let mut bench = Bench::new();
-    bench.give(Input::ChannelOpened);
+    let mut bench = AgentBench::new();
+    bench.give(AgentInput::ChannelOpened);
     let nonce = bench.hello().nonce;
     let version = NEWEST_VERSION + 1;
     bench.message(
@@ -162,8 +162,8 @@ fn a_welcome_to_a_version_that_it_does_not_speak_changes_nothing() {
 #[test]
 fn a_heartbeat_beyond_the_bounds_is_taken_as_the_nearest() {
     for (given, taken) in [(0, MIN_HEARTBEAT), (u32::MAX, MAX_HEARTBEAT)] {
-        let mut bench = Bench::new();
-        bench.give(Input::ChannelOpened);
+        let mut bench = AgentBench::new();
+        bench.give(AgentInput::ChannelOpened);
         let nonce = bench.hello().nonce;
         let heartbeat_ms = given;
         bench.message(
@@ -180,11 +180,11 @@ fn a_heartbeat_beyond_the_bounds_is_taken_as_the_nearest() {
 
 #[test]
 fn after_a_refusal_it_asks_again_only_after_the_longest_pause_or_a_probe() {
-    let mut bench = Bench::new();
-    bench.give(Input::ChannelOpened);
+    let mut bench = AgentBench::new();
+    bench.give(AgentInput::ChannelOpened);
     let nonce = bench.hello().nonce;
     bench.message(nonce, ToAgent::Refuse(Refusal::NotStarted));
-    assert_eq!(bench.outputs(), [Output::Refused(Refusal::NotStarted)]);
+    assert_eq!(bench.outputs(), [AgentOutput::Refused(Refusal::NotStarted)]);
     assert_eq!(bench.agent.deadline(), Some(bench.now + RETRY.1));
     bench.now += Duration::from_millis(200);
     bench.message(SessionNonce::NONE, ToAgent::Probe);
@@ -193,8 +193,8 @@ fn after_a_refusal_it_asks_again_only_after_the_longest_pause_or_a_probe() {
 
 #[test]
 fn a_burst_of_probes_is_answered_by_one_hello() {
-    let mut bench = Bench::new();
-    bench.give(Input::ChannelOpened);
+    let mut bench = AgentBench::new();
+    bench.give(AgentInput::ChannelOpened);
     bench.hello();
     for _ in 0..100 {
         bench.message(SessionNonce::NONE, ToAgent::Probe);
@@ -206,7 +206,7 @@ fn a_burst_of_probes_is_answered_by_one_hello() {
 
 #[test]
 fn a_probe_in_a_session_begins_anew_under_a_fresh_nonce_and_tells_what_is_held() {
-    let (mut bench, nonce) = Bench::established();
+    let (mut bench, nonce) = AgentBench::established();
     bench.message(nonce, ToAgent::Spec(spec(1, 3)));
     bench.outputs();
     bench.message(SessionNonce::NONE, ToAgent::Probe);
@@ -217,7 +217,7 @@ fn a_probe_in_a_session_begins_anew_under_a_fresh_nonce_and_tells_what_is_held()
 
 #[test]
 fn a_probe_sent_before_the_session_began_does_not_end_it() {
-    let (mut bench, _) = Bench::established();
+    let (mut bench, _) = AgentBench::established();
     bench.now -= Duration::from_millis(1);
     bench.message(SessionNonce::NONE, ToAgent::Probe);
     assert!(bench.agent.is_established());
@@ -225,7 +225,7 @@ fn a_probe_sent_before_the_session_began_does_not_end_it() {
 
 #[test]
 fn five_missed_heartbeats_lose_the_session_and_close_the_channel() {
-    let (mut bench, nonce) = Bench::established();
+    let (mut bench, nonce) = AgentBench::established();
     let ping = Ping {
         sequence: 1,
         desired: None,
@@ -236,13 +236,16 @@ fn five_missed_heartbeats_lose_the_session_and_close_the_channel() {
     assert_eq!(bench.tick_at_deadline(), Duration::from_secs(5));
     assert_eq!(
         bench.outputs(),
-        [Output::Lost(Lost::Silence), Output::CloseChannel]
+        [
+            AgentOutput::Lost(AgentSessionLoss::Silence),
+            AgentOutput::CloseChannel
+        ]
     );
 }
 
 #[test]
 fn frames_of_another_session_do_not_keep_it_alive() {
-    let (mut bench, nonce) = Bench::established();
+    let (mut bench, nonce) = AgentBench::established();
     let deadline = bench.agent.deadline();
     let ping = Ping {
         sequence: 1,
@@ -256,7 +259,7 @@ fn frames_of_another_session_do_not_keep_it_alive() {
 
 #[test]
 fn of_one_incarnation_only_a_greater_generation_is_applied_of_another_any() {
-    let (mut bench, nonce) = Bench::established();
+    let (mut bench, nonce) = AgentBench::established();
     bench.outputs();
     for (given, is_applied) in [
         (spec(1, 5), true),
@@ -268,7 +271,7 @@ fn of_one_incarnation_only_a_greater_generation_is_applied_of_another_any() {
     ] {
         bench.message(nonce, ToAgent::Spec(given.clone()));
         let expected: Vec<_> = is_applied
-            .then_some(Output::Apply(given))
+            .then_some(AgentOutput::Apply(given))
             .into_iter()
             .collect();
         assert_eq!(bench.outputs(), expected);
@@ -277,31 +280,31 @@ fn of_one_incarnation_only_a_greater_generation_is_applied_of_another_any() {
 
 #[test]
 fn of_specs_that_come_faster_than_they_are_taken_only_the_newest_is_applied() {
-    let (mut bench, nonce) = Bench::established();
+    let (mut bench, nonce) = AgentBench::established();
     bench.outputs();
     for generation in 1..50 {
         bench.message(nonce, ToAgent::Spec(spec(1, generation)));
     }
-    assert_eq!(bench.outputs(), [Output::Apply(spec(1, 49))]);
+    assert_eq!(bench.outputs(), [AgentOutput::Apply(spec(1, 49))]);
 }
 
 #[test]
 fn what_became_of_a_superseded_spec_is_not_reported() {
-    let (mut bench, nonce) = Bench::established();
+    let (mut bench, nonce) = AgentBench::established();
     bench.message(nonce, ToAgent::Spec(spec(1, 1)));
     bench.message(nonce, ToAgent::Spec(spec(1, 2)));
     bench.outputs();
-    bench.give(Input::Applied(applied(id(1, 1))));
+    bench.give(AgentInput::Applied(applied(id(1, 1))));
     assert_eq!(bench.sent(), []);
-    bench.give(Input::Applied(applied(id(1, 2))));
+    bench.give(AgentInput::Applied(applied(id(1, 2))));
     assert_eq!(bench.sent().len(), 1);
 }
 
 #[test]
 fn a_report_that_was_not_seen_is_sent_again_under_its_number() {
-    let (mut bench, nonce) = Bench::established();
+    let (mut bench, nonce) = AgentBench::established();
     bench.message(nonce, ToAgent::Spec(spec(1, 1)));
-    bench.give(Input::Applied(applied(id(1, 1))));
+    bench.give(AgentInput::Applied(applied(id(1, 1))));
     let first = bench.sent();
     let ping = |report_seen| {
         ToAgent::Ping(Ping {
@@ -323,9 +326,9 @@ fn a_report_that_was_not_seen_is_sent_again_under_its_number() {
 
 #[test]
 fn a_spec_that_is_held_is_answered_by_its_report_again_and_an_older_one_by_nothing() {
-    let (mut bench, nonce) = Bench::established();
+    let (mut bench, nonce) = AgentBench::established();
     bench.message(nonce, ToAgent::Spec(spec(1, 2)));
-    bench.give(Input::Applied(applied(id(1, 2))));
+    bench.give(AgentInput::Applied(applied(id(1, 2))));
     let report = bench.sent();
     assert_eq!(report.len(), 1);
     bench.message(nonce, ToAgent::Spec(spec(1, 2)));
@@ -336,12 +339,12 @@ fn a_spec_that_is_held_is_answered_by_its_report_again_and_an_older_one_by_nothi
 
 #[test]
 fn the_newest_report_follows_the_welcome_of_every_session() {
-    let (mut bench, nonce) = Bench::established();
+    let (mut bench, nonce) = AgentBench::established();
     bench.message(nonce, ToAgent::Spec(spec(1, 1)));
-    bench.give(Input::Applied(applied(id(1, 1))));
-    bench.give(Input::ChannelClosed);
-    bench.give(Input::Applied(applied(id(1, 1))));
-    bench.give(Input::ChannelOpened);
+    bench.give(AgentInput::Applied(applied(id(1, 1))));
+    bench.give(AgentInput::ChannelClosed);
+    bench.give(AgentInput::Applied(applied(id(1, 1))));
+    bench.give(AgentInput::ChannelOpened);
     let hello = bench.hello();
     assert_eq!(hello.held, Some(id(1, 1)));
     bench.message(hello.nonce, ToAgent::Welcome(welcome()));
@@ -351,11 +354,11 @@ fn the_newest_report_follows_the_welcome_of_every_session() {
 
 #[test]
 fn log_lines_from_before_a_session_are_sent_in_it_the_oldest_left_out() {
-    let mut bench = Bench::new();
+    let mut bench = AgentBench::new();
     for number in 0..LOG_LINES + 3 {
         bench.give(log(&number.to_string()));
     }
-    bench.give(Input::ChannelOpened);
+    bench.give(AgentInput::ChannelOpened);
     let nonce = bench.hello().nonce;
     bench.message(nonce, ToAgent::Welcome(welcome()));
     let lines = bench.sent();
@@ -370,7 +373,7 @@ fn log_lines_from_before_a_session_are_sent_in_it_the_oldest_left_out() {
 
 #[test]
 fn a_flood_of_log_lines_is_sent_at_ten_a_second() {
-    let (mut bench, nonce) = Bench::established();
+    let (mut bench, nonce) = AgentBench::established();
     bench.outputs();
     let mut sent = 0;
     for step in 0..400u32 {
@@ -388,7 +391,7 @@ fn a_flood_of_log_lines_is_sent_at_ten_a_second() {
 
 #[test]
 fn a_log_line_is_cut_at_a_whole_character() {
-    let (mut bench, _) = Bench::established();
+    let (mut bench, _) = AgentBench::established();
     bench.outputs();
     bench.give(log(&"ä".repeat(400)));
     match &bench.sent()[..] {
@@ -435,13 +438,16 @@ fn a_report_larger_than_a_frame_leaves_out_routes_then_addresses_and_says_so() {
 
 #[test]
 fn a_new_channel_in_place_of_one_that_nobody_closed_ends_the_session() {
-    let (mut bench, nonce) = Bench::established();
+    let (mut bench, nonce) = AgentBench::established();
     bench.outputs();
-    bench.give(Input::ChannelOpened);
+    bench.give(AgentInput::ChannelOpened);
     let outputs = bench.outputs();
-    assert_eq!(outputs[0], Output::Lost(Lost::ChannelClosed));
+    assert_eq!(
+        outputs[0],
+        AgentOutput::Lost(AgentSessionLoss::ChannelClosed)
+    );
     match &outputs[1] {
-        Output::Send(envelope) => assert_ne!(envelope.nonce, nonce),
+        AgentOutput::Send(envelope) => assert_ne!(envelope.nonce, nonce),
         other => panic!("expected a hello, got {other:?}"),
     }
 }

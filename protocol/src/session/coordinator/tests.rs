@@ -2,12 +2,12 @@ use super::*;
 use crate::sample::{id, spec};
 use crate::session::{DEFAULT_HEARTBEAT, seeded};
 
-struct Bench {
+struct CoordinatorBench {
     now: Instant,
     coordinator: Coordinator,
 }
 
-impl Bench {
+impl CoordinatorBench {
     fn new() -> Self {
         let now = Instant::now();
         let coordinator = Coordinator::new(now, DEFAULT_HEARTBEAT, seeded(1));
@@ -16,8 +16,8 @@ impl Bench {
 
     fn probing() -> Self {
         let mut bench = Self::new();
-        bench.give(Input::Desired(spec(1, 5)));
-        bench.give(Input::ChannelOpened);
+        bench.give(CoordinatorInput::Desired(spec(1, 5)));
+        bench.give(CoordinatorInput::ChannelOpened);
         bench.outputs();
         bench
     }
@@ -30,7 +30,7 @@ impl Bench {
         bench
     }
 
-    fn give(&mut self, input: Input) {
+    fn give(&mut self, input: CoordinatorInput) {
         self.coordinator.handle(self.now, input);
     }
 
@@ -39,16 +39,16 @@ impl Bench {
     }
 
     fn message(&mut self, nonce: SessionNonce, message: ToCoordinator) {
-        self.give(Input::Message(Envelope { nonce, message }));
+        self.give(CoordinatorInput::Message(Envelope { nonce, message }));
     }
 
-    fn outputs(&mut self) -> Vec<Output> {
+    fn outputs(&mut self) -> Vec<CoordinatorOutput> {
         std::iter::from_fn(|| self.coordinator.poll()).collect()
     }
 
     fn sent(&mut self) -> Vec<ToAgent> {
         let sent = |output| match output {
-            Output::Send(envelope) => Some(envelope.message),
+            CoordinatorOutput::Send(envelope) => Some(envelope.message),
             _ => None,
         };
         self.outputs().into_iter().filter_map(sent).collect()
@@ -58,7 +58,7 @@ impl Bench {
         let deadline = self.coordinator.deadline().unwrap();
         let pause = deadline - self.now;
         self.now = deadline;
-        self.give(Input::Tick);
+        self.give(CoordinatorInput::Tick);
         pause
     }
 }
@@ -102,20 +102,20 @@ fn pong(sequence: u64, received: Option<SpecId>) -> ToCoordinator {
 
 #[test]
 fn the_channel_of_a_container_that_is_not_started_is_not_opened() {
-    let mut bench = Bench::new();
-    bench.give(Input::Tick);
+    let mut bench = CoordinatorBench::new();
+    bench.give(CoordinatorInput::Tick);
     assert_eq!(bench.outputs(), []);
     assert_eq!(bench.coordinator.deadline(), None);
-    bench.give(Input::Desired(spec(1, 1)));
-    assert_eq!(bench.outputs(), [Output::OpenChannel]);
+    bench.give(CoordinatorInput::Desired(spec(1, 1)));
+    assert_eq!(bench.outputs(), [CoordinatorOutput::OpenChannel]);
 }
 
 #[test]
 fn it_probes_when_the_channel_opens_and_again_with_pauses_of_up_to_a_second() {
-    let mut bench = Bench::new();
-    bench.give(Input::Desired(spec(1, 1)));
+    let mut bench = CoordinatorBench::new();
+    bench.give(CoordinatorInput::Desired(spec(1, 1)));
     bench.outputs();
-    bench.give(Input::ChannelOpened);
+    bench.give(CoordinatorInput::ChannelOpened);
     assert_eq!(bench.sent(), [ToAgent::Probe]);
     let pauses: Vec<_> = (0..10).map(|_| bench.tick_at_deadline()).collect();
     assert_eq!(bench.sent().len(), 10);
@@ -136,7 +136,7 @@ fn a_hello_is_welcomed_and_given_the_spec_that_it_lacks() {
         (Some(id(1, 5)), false),
         (Some(id(1, 6)), false),
     ] {
-        let mut bench = Bench::probing();
+        let mut bench = CoordinatorBench::probing();
         bench.greet(hello(7, held));
         let mut expected = vec![welcome()];
         expected.extend(lacks.then(|| ToAgent::Spec(spec(1, 5))));
@@ -146,28 +146,31 @@ fn a_hello_is_welcomed_and_given_the_spec_that_it_lacks() {
 
 #[test]
 fn a_hello_that_did_not_hear_its_welcome_is_welcomed_again_in_the_same_session() {
-    let mut bench = Bench::established();
+    let mut bench = CoordinatorBench::established();
     bench.greet(hello(7, None));
     let envelope = Envelope {
         nonce: NONCE,
         message: welcome(),
     };
-    assert_eq!(bench.outputs(), [Output::Send(envelope)]);
+    assert_eq!(bench.outputs(), [CoordinatorOutput::Send(envelope)]);
 }
 
 #[test]
 fn a_hello_under_another_nonce_replaces_the_session() {
-    let mut bench = Bench::established();
+    let mut bench = CoordinatorBench::established();
     let newcomer = hello(8, None);
     bench.greet(newcomer.clone());
     let outputs = bench.outputs();
-    assert_eq!(outputs[0], Output::Lost(Lost::Replaced));
-    assert_eq!(outputs[1], Output::Established(newcomer));
+    assert_eq!(
+        outputs[0],
+        CoordinatorOutput::Lost(CoordinatorSessionLoss::Replaced)
+    );
+    assert_eq!(outputs[1], CoordinatorOutput::Established(newcomer));
 }
 
 #[test]
 fn hellos_faster_than_any_agent_says_them_do_not_replace_sessions() {
-    let mut bench = Bench::established();
+    let mut bench = CoordinatorBench::established();
     bench.greet(hello(8, None));
     bench.outputs();
     for nonce in 9..100 {
@@ -178,7 +181,7 @@ fn hellos_faster_than_any_agent_says_them_do_not_replace_sessions() {
 
 #[test]
 fn a_hello_whose_frame_bears_another_nonce_or_none_is_ignored() {
-    let mut bench = Bench::probing();
+    let mut bench = CoordinatorBench::probing();
     bench.message(NONCE, ToCoordinator::Hello(hello(8, None)));
     bench.greet(hello(0, None));
     assert_eq!(bench.outputs(), []);
@@ -187,7 +190,7 @@ fn a_hello_whose_frame_bears_another_nonce_or_none_is_ignored() {
 #[test]
 fn an_agent_without_a_common_version_is_refused_with_the_versions_spoken() {
     for (oldest, newest) in [(2, 3), (0, 0), (5, 2)] {
-        let mut bench = Bench::probing();
+        let mut bench = CoordinatorBench::probing();
         bench.greet(Hello {
             oldest,
             newest,
@@ -203,7 +206,10 @@ fn an_agent_without_a_common_version_is_refused_with_the_versions_spoken() {
         };
         assert_eq!(
             bench.outputs(),
-            [Output::Send(envelope), Output::Refused(refusal)]
+            [
+                CoordinatorOutput::Send(envelope),
+                CoordinatorOutput::Refused(refusal)
+            ]
         );
     }
 }
@@ -219,20 +225,20 @@ fn an_agent_that_also_speaks_a_later_version_is_welcomed_to_ours() {
 
 #[test]
 fn an_agent_of_a_container_that_is_not_started_is_refused_and_probed_once_it_is() {
-    let mut bench = Bench::new();
-    bench.give(Input::ChannelOpened);
+    let mut bench = CoordinatorBench::new();
+    bench.give(CoordinatorInput::ChannelOpened);
     bench.greet(hello(7, None));
     let refusal = ToAgent::Refuse(Refusal::NotStarted);
     assert_eq!(bench.sent(), [ToAgent::Probe, refusal]);
     bench.now += PROBE_GAP;
-    bench.give(Input::Desired(spec(1, 1)));
+    bench.give(CoordinatorInput::Desired(spec(1, 1)));
     assert_eq!(bench.sent(), [ToAgent::Probe]);
 }
 
 #[test]
 fn frames_of_an_unknown_session_are_probed_for_but_not_each() {
-    let mut bench = Bench::probing();
-    let reports = |bench: &mut Bench| {
+    let mut bench = CoordinatorBench::probing();
+    let reports = |bench: &mut CoordinatorBench| {
         for sequence in 1..20 {
             bench.message(NONCE, ToCoordinator::Report(report(sequence)));
         }
@@ -248,12 +254,12 @@ fn frames_of_an_unknown_session_are_probed_for_but_not_each() {
         nonce: SessionNonce::NONE,
         message: ToAgent::Probe,
     };
-    assert_eq!(reports(&mut bench), [Output::Send(probe)]);
+    assert_eq!(reports(&mut bench), [CoordinatorOutput::Send(probe)]);
 }
 
 #[test]
 fn frames_of_another_session_change_nothing_in_one_that_stands() {
-    let mut bench = Bench::established();
+    let mut bench = CoordinatorBench::established();
     let deadline = bench.coordinator.deadline();
     bench.message(SessionNonce(8), ToCoordinator::Report(report(1)));
     assert_eq!(bench.outputs(), []);
@@ -262,7 +268,7 @@ fn frames_of_another_session_change_nothing_in_one_that_stands() {
 
 #[test]
 fn it_pings_each_heartbeat_and_loses_the_session_after_five_without_an_answer() {
-    let mut bench = Bench::probing();
+    let mut bench = CoordinatorBench::probing();
     bench.greet(hello(7, None));
     bench.outputs();
     for sequence in 1..5 {
@@ -277,10 +283,13 @@ fn it_pings_each_heartbeat_and_loses_the_session_after_five_without_an_answer() 
     bench.tick_at_deadline();
     assert_eq!(
         bench.outputs(),
-        [Output::Lost(Lost::Silence), Output::CloseChannel]
+        [
+            CoordinatorOutput::Lost(CoordinatorSessionLoss::Silence),
+            CoordinatorOutput::CloseChannel
+        ]
     );
     bench.tick_at_deadline();
-    assert_eq!(bench.outputs(), [Output::OpenChannel]);
+    assert_eq!(bench.outputs(), [CoordinatorOutput::OpenChannel]);
 }
 
 #[test]
@@ -294,9 +303,9 @@ fn a_heartbeat_beyond_the_bounds_is_taken_as_the_nearest() {
 
 #[test]
 fn a_spec_that_was_lost_is_sent_again_but_not_for_a_pong_that_crossed_it() {
-    let mut bench = Bench::established();
+    let mut bench = CoordinatorBench::established();
     bench.tick_at_deadline();
-    bench.give(Input::Desired(spec(1, 6)));
+    bench.give(CoordinatorInput::Desired(spec(1, 6)));
     bench.outputs();
     bench.message(NONCE, pong(1, Some(id(1, 5))));
     assert_eq!(bench.sent(), [], "the first ping went out before the spec");
@@ -312,19 +321,19 @@ fn a_spec_that_was_lost_is_sent_again_but_not_for_a_pong_that_crossed_it() {
 
 #[test]
 fn a_report_is_handed_out_once_and_an_older_one_not_at_all() {
-    let mut bench = Bench::established();
+    let mut bench = CoordinatorBench::established();
     for sequence in [1, 1, 3, 2, 3] {
         bench.message(NONCE, ToCoordinator::Report(report(sequence)));
     }
-    let handed_out = [1, 3].map(|sequence| Output::Reported(report(sequence)));
+    let handed_out = [1, 3].map(|sequence| CoordinatorOutput::Reported(report(sequence)));
     assert_eq!(bench.outputs(), handed_out);
 }
 
 #[test]
 fn of_desired_specs_the_newest_wins_whatever_their_order() {
-    let mut bench = Bench::established();
+    let mut bench = CoordinatorBench::established();
     for generation in [8, 6, 9, 7, 9] {
-        bench.give(Input::Desired(spec(1, generation)));
+        bench.give(CoordinatorInput::Desired(spec(1, generation)));
     }
     assert_eq!(bench.sent(), [ToAgent::Spec(spec(1, 9))]);
     assert_eq!(bench.coordinator.desired(), Some(id(1, 9)));
@@ -332,34 +341,40 @@ fn of_desired_specs_the_newest_wins_whatever_their_order() {
 
 #[test]
 fn another_incarnation_ends_the_session_and_probes() {
-    let mut bench = Bench::established();
-    bench.give(Input::Desired(spec(2, 1)));
+    let mut bench = CoordinatorBench::established();
+    bench.give(CoordinatorInput::Desired(spec(2, 1)));
     let probe = Envelope {
         nonce: SessionNonce::NONE,
         message: ToAgent::Probe,
     };
     assert_eq!(
         bench.outputs(),
-        [Output::Lost(Lost::NewIncarnation), Output::Send(probe)]
+        [
+            CoordinatorOutput::Lost(CoordinatorSessionLoss::NewIncarnation),
+            CoordinatorOutput::Send(probe)
+        ]
     );
 }
 
 #[test]
 fn a_stopped_container_has_no_session_and_no_channel() {
-    let mut bench = Bench::established();
-    bench.give(Input::Stopped);
+    let mut bench = CoordinatorBench::established();
+    bench.give(CoordinatorInput::Stopped);
     assert_eq!(
         bench.outputs(),
-        [Output::Lost(Lost::Stopped), Output::CloseChannel]
+        [
+            CoordinatorOutput::Lost(CoordinatorSessionLoss::Stopped),
+            CoordinatorOutput::CloseChannel
+        ]
     );
     assert_eq!(bench.coordinator.deadline(), None);
-    bench.give(Input::Desired(spec(2, 1)));
-    assert_eq!(bench.outputs(), [Output::OpenChannel]);
+    bench.give(CoordinatorInput::Desired(spec(2, 1)));
+    assert_eq!(bench.outputs(), [CoordinatorOutput::OpenChannel]);
 }
 
 #[test]
 fn a_flood_of_log_lines_is_cut_to_a_burst() {
-    let mut bench = Bench::established();
+    let mut bench = CoordinatorBench::established();
     for _ in 0..1000 {
         let line = LogLine {
             level: crate::message::LogLevel::Error,
@@ -372,9 +387,14 @@ fn a_flood_of_log_lines_is_cut_to_a_burst() {
 
 #[test]
 fn a_closed_channel_ends_the_session_and_is_opened_again() {
-    let mut bench = Bench::established();
-    bench.give(Input::ChannelClosed);
-    assert_eq!(bench.outputs(), [Output::Lost(Lost::ChannelClosed)]);
+    let mut bench = CoordinatorBench::established();
+    bench.give(CoordinatorInput::ChannelClosed);
+    assert_eq!(
+        bench.outputs(),
+        [CoordinatorOutput::Lost(
+            CoordinatorSessionLoss::ChannelClosed
+        )]
+    );
     assert!(bench.tick_at_deadline() <= RETRY.0);
-    assert_eq!(bench.outputs(), [Output::OpenChannel]);
+    assert_eq!(bench.outputs(), [CoordinatorOutput::OpenChannel]);
 }

@@ -2,8 +2,8 @@
 
 use crate::frame::{self, Decoder};
 use crate::message::{Envelope, InterfaceReport, InterfaceState, Message, Report, ToAgent};
-use crate::session::agent::{self, Agent, Applied};
-use crate::session::coordinator::{self, Coordinator};
+use crate::session::agent::{Agent, AgentInput, AgentOutput, Applied};
+use crate::session::coordinator::{Coordinator, CoordinatorInput, CoordinatorOutput};
 use crate::session::{DEFAULT_HEARTBEAT, Entropy, seeded};
 use crate::spec::{NetSpec, SpecId};
 use std::collections::VecDeque;
@@ -121,7 +121,7 @@ impl World {
 
     pub(super) fn desire(&mut self, spec: NetSpec) {
         self.desired = Some(spec.clone());
-        let input = coordinator::Input::Desired(spec);
+        let input = CoordinatorInput::Desired(spec);
         self.coordinator.handle(self.now, input);
         self.settle();
     }
@@ -190,8 +190,8 @@ impl World {
         self.settle();
         while let Some(next) = self.next_instant().filter(|next| *next <= end) {
             self.now = next.max(self.now);
-            self.agent.handle(self.now, agent::Input::Tick);
-            self.coordinator.handle(self.now, coordinator::Input::Tick);
+            self.agent.handle(self.now, AgentInput::Tick);
+            self.coordinator.handle(self.now, CoordinatorInput::Tick);
             self.settle();
         }
         self.now = end;
@@ -269,13 +269,13 @@ impl World {
         let mut busy = false;
         if self.ends[AGENT].open {
             for envelope in self.ends[AGENT].frames() {
-                self.agent.handle(self.now, agent::Input::Message(envelope));
+                self.agent.handle(self.now, AgentInput::Message(envelope));
                 busy = true;
             }
         }
         if self.ends[COORDINATOR].open {
             for envelope in self.ends[COORDINATOR].frames() {
-                let input = coordinator::Input::Message(envelope);
+                let input = CoordinatorInput::Message(envelope);
                 self.coordinator.handle(self.now, input);
                 busy = true;
             }
@@ -300,7 +300,7 @@ impl World {
             }],
             failures: Vec::new(),
         };
-        let input = agent::Input::Applied(applied);
+        let input = AgentInput::Applied(applied);
         self.agent.handle(self.now, input);
     }
 
@@ -318,10 +318,10 @@ impl World {
                 self.ends[which].open = true;
                 busy = true;
                 match which {
-                    AGENT => self.agent.handle(self.now, agent::Input::ChannelOpened),
+                    AGENT => self.agent.handle(self.now, AgentInput::ChannelOpened),
                     _ => self
                         .coordinator
-                        .handle(self.now, coordinator::Input::ChannelOpened),
+                        .handle(self.now, CoordinatorInput::ChannelOpened),
                 }
             }
         }
@@ -335,10 +335,10 @@ impl World {
             let was_open = std::mem::take(&mut self.ends[other]).open;
             match other {
                 _ if !was_open => self.ends[other].wanted = true,
-                AGENT => self.agent.handle(self.now, agent::Input::ChannelClosed),
+                AGENT => self.agent.handle(self.now, AgentInput::ChannelClosed),
                 _ => self
                     .coordinator
-                    .handle(self.now, coordinator::Input::ChannelClosed),
+                    .handle(self.now, CoordinatorInput::ChannelClosed),
             }
         }
     }
@@ -348,16 +348,14 @@ impl World {
         while let Some(output) = self.agent.poll() {
             busy = true;
             match output {
-                agent::Output::OpenChannel => self.ends[AGENT].wanted = true,
-                agent::Output::CloseChannel => self.hang_up(AGENT),
-                agent::Output::Send(envelope) => self.carry(COORDINATOR, &envelope),
-                agent::Output::Apply(spec) => {
+                AgentOutput::OpenChannel => self.ends[AGENT].wanted = true,
+                AgentOutput::CloseChannel => self.hang_up(AGENT),
+                AgentOutput::Send(envelope) => self.carry(COORDINATOR, &envelope),
+                AgentOutput::Apply(spec) => {
                     let takes = Duration::from_millis((self.random)() % 50);
                     self.applying = Some((self.now + takes, spec));
                 }
-                agent::Output::Established(_)
-                | agent::Output::Refused(_)
-                | agent::Output::Lost(_) => {}
+                AgentOutput::Established(_) | AgentOutput::Refused(_) | AgentOutput::Lost(_) => {}
             }
         }
         busy
@@ -368,21 +366,21 @@ impl World {
         while let Some(output) = self.coordinator.poll() {
             busy = true;
             match output {
-                coordinator::Output::OpenChannel => self.ends[COORDINATOR].wanted = true,
-                coordinator::Output::CloseChannel => self.hang_up(COORDINATOR),
-                coordinator::Output::Send(envelope) => {
+                CoordinatorOutput::OpenChannel => self.ends[COORDINATOR].wanted = true,
+                CoordinatorOutput::CloseChannel => self.hang_up(COORDINATOR),
+                CoordinatorOutput::Send(envelope) => {
                     self.specs_sent += u32::from(matches!(envelope.message, ToAgent::Spec(_)));
                     self.carry(AGENT, &envelope);
                 }
-                coordinator::Output::Established(_) => self.sessions += 1,
-                coordinator::Output::Reported(report) => {
+                CoordinatorOutput::Established(_) => self.sessions += 1,
+                CoordinatorOutput::Reported(report) => {
                     self.reports_seen += 1;
                     self.observed = Some(report);
                 }
-                coordinator::Output::Refused(_)
-                | coordinator::Output::Linked(_)
-                | coordinator::Output::Logged(_)
-                | coordinator::Output::Lost(_) => {}
+                CoordinatorOutput::Refused(_)
+                | CoordinatorOutput::Linked(_)
+                | CoordinatorOutput::Logged(_)
+                | CoordinatorOutput::Lost(_) => {}
             }
         }
         busy

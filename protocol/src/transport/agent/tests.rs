@@ -11,7 +11,7 @@ fn only_a_listening_address_is_opened_all_the_time() {
         ("virtio:tether", false),
         ("unix:/run/tether.sock", false),
     ] {
-        let opener = Opener::new(address.parse().unwrap());
+        let opener = AgentOpener::new(address.parse().unwrap());
         assert_eq!(opener.listens(), listens, "{address}");
     }
 }
@@ -20,7 +20,7 @@ fn only_a_listening_address_is_opened_all_the_time() {
 async fn a_unix_channel_is_dialled_as_often_as_it_is_opened() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
-    let mut opener = Opener::new(ChannelAddress::Unix(path.clone()));
+    let mut opener = AgentOpener::new(ChannelAddress::Unix(path.clone()));
     let absent = opener.open().await.map(|_| ()).unwrap_err();
     assert!(
         absent.to_string().starts_with("can't connect to "),
@@ -39,7 +39,7 @@ async fn a_unix_channel_is_dialled_as_often_as_it_is_opened() {
 
 #[tokio::test]
 async fn a_virtio_port_that_is_not_there_is_named_in_the_error() {
-    let mut opener = Opener::new("virtio:no-such-port-anywhere".parse().unwrap());
+    let mut opener = AgentOpener::new("virtio:no-such-port-anywhere".parse().unwrap());
     let error = opener.open().await.map(|_| ()).unwrap_err();
     assert!(
         error.to_string().contains("no-such-port-anywhere"),

@@ -19,21 +19,21 @@ impl SocketDirectory {
         self.directory.path().join("socket")
     }
 
-    fn hybrid(&self) -> Opener {
-        Opener::new(CoordinatorChannel::HybridVsock {
+    fn hybrid(&self) -> CoordinatorOpener {
+        CoordinatorOpener::new(CoordinatorChannel::HybridVsock {
             socket: self.socket(),
             port: PrivilegedPort::try_from(1000).unwrap(),
         })
     }
 
-    fn listening(&self) -> Opener {
-        Opener::new(CoordinatorChannel::Unix(self.socket()))
+    fn listening(&self) -> CoordinatorOpener {
+        CoordinatorOpener::new(CoordinatorChannel::Unix(self.socket()))
     }
 }
 
 async fn dial(path: &Path) -> ChannelStream {
     let address = crate::transport::ChannelAddress::Unix(path.to_owned());
-    match agent::Opener::new(address).open().await.unwrap() {
+    match agent::AgentOpener::new(address).open().await.unwrap() {
         agent::Opened::Stream(stream) => stream,
         agent::Opened::TurnedAway(peer) => panic!("turned away {peer}"),
     }
@@ -104,7 +104,11 @@ async fn a_socket_that_is_not_there_is_an_error_that_names_it() {
         at.hybrid().channel().clone(),
         CoordinatorChannel::Chardev(at.socket()),
     ] {
-        let error = Opener::new(channel).open().await.map(|_| ()).unwrap_err();
+        let error = CoordinatorOpener::new(channel)
+            .open()
+            .await
+            .map(|_| ())
+            .unwrap_err();
         let text = error.to_string();
         assert!(text.contains(&*at.socket().to_string_lossy()), "{text}");
     }

@@ -4,7 +4,7 @@ use super::guest_log::GuestLog;
 use parking_lot::{Mutex, MutexGuard};
 use protocol::transport::{
     ChannelStream, CoordinatorChannel, OpenError,
-    coordinator::{NativeListener, NativePeer, Opener as TransportOpener},
+    coordinator::{CoordinatorOpener, NativeListener, NativePeer},
 };
 use std::{
     collections::BTreeMap,
@@ -47,7 +47,7 @@ pub enum ChannelError {
 /// The source of connections to one container's agent, which are opened one after the other.
 pub enum Opener {
     /// A socket or device for this container alone.
-    Transport(TransportOpener),
+    Transport(CoordinatorOpener),
     /// The listener on native vsock, which all containers share: the connections that have this container's context ID.
     Native(mpsc::Receiver<ChannelStream>),
 }
@@ -158,7 +158,7 @@ impl Channels {
             Channel::Unix { path } => CoordinatorChannel::Unix(self.unix_path(id, path.as_ref())),
             Channel::Vsock { cid } => return self.native(id, *cid),
         };
-        Ok(Opener::Transport(TransportOpener::new(channel)))
+        Ok(Opener::Transport(CoordinatorOpener::new(channel)))
     }
 
     fn native(&self, id: ContainerId, cid: u32) -> Result<Opener, ChannelError> {

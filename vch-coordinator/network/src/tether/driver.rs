@@ -12,7 +12,7 @@ use protocol::{
     message::{LogLevel, LogLine, Refusal, Report, ToAgent},
     session::{
         Budget, Entropy,
-        coordinator::{Coordinator, Input, Output},
+        coordinator::{Coordinator, CoordinatorInput, CoordinatorOutput},
     },
     spec::NetSpec,
     transport::{
@@ -118,9 +118,9 @@ impl Driver {
         loop {
             while let Some(output) = machine.poll() {
                 match output {
-                    Output::OpenChannel => opening = true,
-                    Output::CloseChannel => (channel, opening) = (None, false),
-                    Output::Send(mut envelope) => {
+                    CoordinatorOutput::OpenChannel => opening = true,
+                    CoordinatorOutput::CloseChannel => (channel, opening) = (None, false),
+                    CoordinatorOutput::Send(mut envelope) => {
                         if let ToAgent::Ping(ping) = &mut envelope.message {
                             ping.report_seen = self.reports.acknowledged(ping.report_seen);
                         }
@@ -129,17 +129,17 @@ impl Driver {
                         {
                             self.tell(&error_chain(&error));
                             channel = None;
-                            machine.handle(Instant::now(), Input::ChannelClosed);
+                            machine.handle(Instant::now(), CoordinatorInput::ChannelClosed);
                         }
                     }
-                    Output::Reported(report) => self.reported(report).await,
+                    CoordinatorOutput::Reported(report) => self.reported(report).await,
                     other => self.note(other),
                 }
             }
             match self.next(machine.deadline(), &mut channel, opening).await {
                 DriverEvent::Gone => return,
                 DriverEvent::Wanted => self.desire(&mut machine),
-                DriverEvent::Deadline => machine.handle(Instant::now(), Input::Tick),
+                DriverEvent::Deadline => machine.handle(Instant::now(), CoordinatorInput::Tick),
                 DriverEvent::Due => self.write_due_report().await,
                 // Who has not become a session, or is none any more, gives way: what only connects
                 // and is silent keeps no agent out.
@@ -147,7 +147,7 @@ impl Driver {
                     if channel.is_none() || !machine.is_established() =>
                 {
                     (channel, opening) = (Some(CoordinatorEnd::new(stream)), false);
-                    machine.handle(Instant::now(), Input::ChannelOpened);
+                    machine.handle(Instant::now(), CoordinatorInput::ChannelOpened);
                 }
                 DriverEvent::Opened(Ok(second)) => {
                     self.tell("a second agent connected: refused");
@@ -160,11 +160,11 @@ impl Driver {
                     tracing::debug!(container = ?self.container, error = error_chain(&error), "channel");
                     if opening {
                         opening = false;
-                        machine.handle(Instant::now(), Input::ChannelClosed);
+                        machine.handle(Instant::now(), CoordinatorInput::ChannelClosed);
                     }
                 }
                 DriverEvent::Received(Ok(Received::Message(envelope))) => {
-                    machine.handle(Instant::now(), Input::Message(envelope));
+                    machine.handle(Instant::now(), CoordinatorInput::Message(envelope));
                 }
                 DriverEvent::Received(Ok(Received::Skipped(skipped))) => {
                     if self.log.line() {
@@ -175,7 +175,7 @@ impl Driver {
                 DriverEvent::Received(Err(error)) => {
                     self.tell(&error_chain(&error));
                     channel = None;
-                    machine.handle(Instant::now(), Input::ChannelClosed);
+                    machine.handle(Instant::now(), CoordinatorInput::ChannelClosed);
                 }
             }
         }
@@ -223,9 +223,9 @@ impl Driver {
         self.progress.published(id, at, &self.state.borrow());
         self.follow_progress();
         if let Some(spec) = spec {
-            machine.handle(Instant::now(), Input::Desired(spec));
+            machine.handle(Instant::now(), CoordinatorInput::Desired(spec));
         } else {
-            machine.handle(Instant::now(), Input::Tick);
+            machine.handle(Instant::now(), CoordinatorInput::Tick);
         }
     }
 
@@ -285,11 +285,11 @@ impl Driver {
         self.progress.follow(&self.state.borrow(), Instant::now());
     }
 
-    fn note(&mut self, output: Output) {
+    fn note(&mut self, output: CoordinatorOutput) {
         let logged = self.log.line();
         let name = self.wanted.borrow().target.name.clone();
         match output {
-            Output::Established(hello) => {
+            CoordinatorOutput::Established(hello) => {
                 if logged {
                     tracing::info!(container = name, agent = hello.agent, "session is live");
                 }
@@ -304,7 +304,7 @@ impl Driver {
                     self.tell(AHEAD);
                 }
             }
-            Output::Lost(why) => {
+            CoordinatorOutput::Lost(why) => {
                 if logged {
                     tracing::info!(container = name, ?why, "session is over");
                 }
@@ -312,13 +312,13 @@ impl Driver {
                     .send_modify(|state| (state.agent, state.held) = (None, None));
                 self.follow_progress();
             }
-            Output::Refused(refusal) if logged => {
+            CoordinatorOutput::Refused(refusal) if logged => {
                 tracing::warn!(container = name, ?refusal, "agent refused");
             }
-            Output::Linked(event) if logged => {
+            CoordinatorOutput::Linked(event) if logged => {
                 tracing::info!(container = name, link = %event.name, change = ?event.change, "link");
             }
-            Output::Logged(line) if logged => log_line(&name, &line),
+            CoordinatorOutput::Logged(line) if logged => log_line(&name, &line),
             _ => {}
         }
     }

@@ -16,7 +16,7 @@ use std::{
 use tokio::sync::{Semaphore, oneshot};
 
 /// The answer of the guest's init to a question.
-pub type Asked = FromInit;
+pub type Answer = FromInit;
 
 /// A process that `exec` started and that has not ended.
 struct Seat {
@@ -32,7 +32,7 @@ pub struct PendingRequests {
     seats: BTreeMap<ProcessId, Seat>,
     /// How much input the container's own process takes.
     main: Arc<Semaphore>,
-    asked: BTreeMap<u32, oneshot::Sender<Asked>>,
+    asked: BTreeMap<u32, oneshot::Sender<Answer>>,
     /// Bytes that all clients of `exec` have not read yet.
     held: Arc<AtomicUsize>,
     last: u32,
@@ -79,7 +79,7 @@ impl PendingRequests {
 
     /// Registers a new question, and returns its number. The answer is sent to `answer`, which is
     /// dropped if the VM has ended.
-    pub fn asks(&mut self, answer: oneshot::Sender<Asked>) -> u32 {
+    pub fn asks(&mut self, answer: oneshot::Sender<Answer>) -> u32 {
         let request = self.next();
         // Dropped otherwise: who asks learns that the VM has ended.
         if !self.closed {
@@ -90,7 +90,7 @@ impl PendingRequests {
 
     /// Sends an answer to the caller that asked the question with this number. Does nothing if no
     /// caller waits for it.
-    pub fn answered(&mut self, request: u32, answer: Asked) {
+    pub fn answered(&mut self, request: u32, answer: Answer) {
         if let Some(asked) = self.asked.remove(&request) {
             // The caller may have gone away.
             let _ = asked.send(answer);

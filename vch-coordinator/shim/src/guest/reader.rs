@@ -10,7 +10,7 @@ use super::{
     credit::Credit,
     locked,
     log_writer::LogEntry,
-    pending::{Asked, PendingRequests},
+    pending::{Answer, PendingRequests},
     queue::ExecEvent,
 };
 use crate::{
@@ -173,17 +173,17 @@ impl GuestReader {
             FromInit::Taken { id, bytes } => locked(&self.pending).took(id, bytes),
             FromInit::Listed { request, processes } => {
                 let processes = processes.into_iter().map(listed).collect();
-                let answer = Asked::Listed { request, processes };
+                let answer = Answer::Listed { request, processes };
                 locked(&self.pending).answered(request, answer);
             }
             FromInit::Used { request, usage } => {
                 let usage = used(usage);
-                locked(&self.pending).answered(request, Asked::Used { request, usage });
+                locked(&self.pending).answered(request, Answer::Used { request, usage });
             }
             FromInit::Updated { request, refused } => {
                 let refused = refused.iter().take(MAX_REFUSED);
                 let refused = refused.map(|words| clean(words)).collect();
-                let answer = Asked::Updated { request, refused };
+                let answer = Answer::Updated { request, refused };
                 locked(&self.pending).answered(request, answer);
             }
         }

@@ -7,7 +7,7 @@ use protocol::{
         Version,
     },
     session::{
-        agent::{Agent, Applied, Input, Output},
+        agent::{Agent, AgentInput, AgentOutput, Applied},
         seeded,
     },
     spec::SpecId,
@@ -73,21 +73,21 @@ async fn run(socket: PathBuf, reports: Vec<Vec<InterfaceReport>>, tell: mpsc::Se
     loop {
         while let Some(output) = machine.poll() {
             let input = match output {
-                Output::OpenChannel => {
+                AgentOutput::OpenChannel => {
                     channel = open(&socket).await;
                     let opened = channel.is_some();
                     Some(if opened {
-                        Input::ChannelOpened
+                        AgentInput::ChannelOpened
                     } else {
-                        Input::ChannelClosed
+                        AgentInput::ChannelClosed
                     })
                 }
-                Output::CloseChannel => {
+                AgentOutput::CloseChannel => {
                     channel = None;
                     None
                 }
-                Output::Send(envelope) => send(&mut channel, &envelope).await,
-                Output::Apply(spec) => {
+                AgentOutput::Send(envelope) => send(&mut channel, &envelope).await,
+                AgentOutput::Apply(spec) => {
                     tell.send(Told::Spec(spec.id())).await.unwrap();
                     for (n, interfaces) in reports.iter().enumerate() {
                         let applied = Applied {
@@ -95,19 +95,19 @@ async fn run(socket: PathBuf, reports: Vec<Vec<InterfaceReport>>, tell: mpsc::Se
                             interfaces: interfaces.clone(),
                             failures: failures(n, reports.len()),
                         };
-                        machine.handle(Instant::now(), Input::Applied(applied));
+                        machine.handle(Instant::now(), AgentInput::Applied(applied));
                     }
                     None
                 }
-                Output::Established(_) => {
+                AgentOutput::Established(_) => {
                     tell.send(Told::Established).await.unwrap();
                     None
                 }
-                Output::Refused(refusal) => {
+                AgentOutput::Refused(refusal) => {
                     tell.send(Told::Refused(refusal)).await.unwrap();
                     None
                 }
-                Output::Lost(_) => {
+                AgentOutput::Lost(_) => {
                     tell.send(Told::Lost).await.unwrap();
                     None
                 }
@@ -140,15 +140,18 @@ async fn open(socket: &Path) -> Option<AgentEnd> {
     Some(AgentEnd::new(Box::new(stream)))
 }
 
-async fn send(channel: &mut Option<AgentEnd>, envelope: &Envelope<ToCoordinator>) -> Option<Input> {
+async fn send(
+    channel: &mut Option<AgentEnd>,
+    envelope: &Envelope<ToCoordinator>,
+) -> Option<AgentInput> {
     let sent = channel.as_mut()?.send(envelope).await;
     sent.is_err().then(|| {
         *channel = None;
-        Input::ChannelClosed
+        AgentInput::ChannelClosed
     })
 }
 
-async fn next(channel: &mut Option<AgentEnd>, deadline: Option<Instant>) -> Input {
+async fn next(channel: &mut Option<AgentEnd>, deadline: Option<Instant>) -> AgentInput {
     let received = async {
         match channel {
             Some(open) => open.recv().await,
@@ -158,12 +161,12 @@ async fn next(channel: &mut Option<AgentEnd>, deadline: Option<Instant>) -> Inpu
     let at = deadline.unwrap_or_else(|| Instant::now() + SOON);
     let received = tokio::time::timeout_at(at.into(), received).await;
     match received {
-        Err(_) => Input::Tick,
-        Ok(Ok(Received::Message(envelope))) => Input::Message(envelope),
+        Err(_) => AgentInput::Tick,
+        Ok(Ok(Received::Message(envelope))) => AgentInput::Message(envelope),
         Ok(Ok(Received::Skipped(skipped))) => panic!("a Unix socket loses nothing: {skipped}"),
         Ok(Err(_)) => {
             *channel = None;
-            Input::ChannelClosed
+            AgentInput::ChannelClosed
         }
     }
 }
