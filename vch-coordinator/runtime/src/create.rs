@@ -121,9 +121,8 @@ impl Runtime {
         Ok(true)
     }
 
-    /// Connects a container to a further network, also a container whose VM another program runs.
-    /// `record` may change [`Workload::shown`], the JSON in which an API keeps what it shows of the
-    /// container; that change is stored in the same transaction.
+    /// Connects a container to a further network, including a container whose VM another program
+    /// runs. `record` changes the document [`Workload::api_document`] in the same transaction.
     ///
     /// # Errors
     /// Returns an error, and changes nothing, in these cases:
