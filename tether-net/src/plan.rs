@@ -5,13 +5,13 @@
 //!
 //! 1. loopback is set up;
 //! 2. links that the spec no longer has: the agent's routes and addresses are removed, the link is set down and
-//!   unmarked;
+//!    unmarked;
 //! 3. sysctls are set: router advertisements are refused, since only the coordinator configures the network; secondary
-//!   addresses are promoted, since the kernel would otherwise remove all IPv4 addresses of a subnet with the first;
+//!    addresses are promoted, since the kernel would otherwise remove all IPv4 addresses of a subnet with the first;
 //! 4. the agent's routes that are no longer wanted are removed;
 //! 5. links: down, name, MAC address, MTU, mark, up;
 //! 6. addresses: new ones are added before old ones are removed, since with a link's last IPv4 address the kernel
-//!   removes all of its IPv4 routes, whatever program added them;
+//!    removes all of its IPv4 routes, whatever program added them;
 //! 7. routes are added, those without a gateway first.
 //!
 //! A link's name and MAC address are changed while it is down. Kernels before 6.2 can't rename a link that is up, and
