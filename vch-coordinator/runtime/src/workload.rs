@@ -13,7 +13,7 @@ use vch_ledger::{Connect, ContainerId, Rate};
 
 /// The configuration that a container was created with: image, process, limits and options. It does
 /// not change, except for [`resources`](Self::resources), [`restart`](Self::restart),
-/// [`awaited`](Self::awaited) and [`shown`](Self::shown).
+/// [`awaited`](Self::awaited) and [`api_document`](Self::api_document).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Workload {

@@ -44,7 +44,7 @@ impl ContainerDocument {
         Self::deserialize(document).unwrap_or_default()
     }
 
-    /// Returns the settings as the JSON value to store in [`Workload::shown`].
+    /// Returns the settings as the JSON value to store in [`Workload::api_document`].
     pub fn to_value(&self) -> Value {
         // Texts, numbers and lists can always be serialized.
         serde_json::to_value(self).unwrap_or_default()
