@@ -143,7 +143,7 @@ impl Channels {
         })
     }
 
-    /// Returns the [`Opener`] of the connections to a container's agent.
+    /// Returns the opener of the connections to a container's agent.
     ///
     /// # Errors
     /// Returns [`ChannelError::NoNativeListener`] if the channel is native vsock, and the coordinator does not listen
