@@ -34,7 +34,7 @@ const LOG_EVERY: Duration = Duration::from_millis(100);
 /// An event that the driver (the task that owns the agent's channel) passes to [`Agent::handle`].
 #[derive(Debug)]
 pub enum AgentInput {
-    /// The channel is open: [`Output::OpenChannel`] succeeded, or the coordinator connected by
+    /// The channel is open: [`AgentOutput::OpenChannel`] succeeded, or the coordinator connected by
     /// itself.
     ChannelOpened,
     /// [`AgentOutput::OpenChannel`] failed, or the open channel has ended.
@@ -56,7 +56,7 @@ pub enum AgentInput {
 /// An action that the driver must do, in the order in which [`Agent::poll`] returns them.
 #[derive(Debug, PartialEq, Eq)]
 pub enum AgentOutput {
-    /// Open the channel, then pass in [`Input::ChannelOpened`] or [`Input::ChannelClosed`].
+    /// Open the channel, then pass in [`AgentInput::ChannelOpened`] or [`AgentInput::ChannelClosed`].
     OpenChannel,
     /// Close the channel. No input answers this.
     CloseChannel,

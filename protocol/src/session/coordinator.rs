@@ -25,7 +25,7 @@ const LOG_EVERY: Duration = Duration::from_millis(50);
 /// An event that the driver (the task that owns the container's channel) passes to [`Coordinator::handle`].
 #[derive(Debug)]
 pub enum CoordinatorInput {
-    /// The channel is open: [`Output::OpenChannel`] succeeded, or the agent connected by itself.
+    /// The channel is open: [`CoordinatorOutput::OpenChannel`] succeeded, or the agent connected by itself.
     ChannelOpened,
     /// [`CoordinatorOutput::OpenChannel`] failed, or the open channel has ended.
     ChannelClosed,
@@ -44,7 +44,7 @@ pub enum CoordinatorInput {
 /// An action that the driver must do, in the order in which [`Coordinator::poll`] returns them.
 #[derive(Debug, PartialEq, Eq)]
 pub enum CoordinatorOutput {
-    /// Open the channel, then pass in [`Input::ChannelOpened`] or [`Input::ChannelClosed`].
+    /// Open the channel, then pass in [`CoordinatorInput::ChannelOpened`] or [`CoordinatorInput::ChannelClosed`].
     OpenChannel,
     /// Close the channel. No input answers this.
     CloseChannel,

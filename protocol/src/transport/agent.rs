@@ -24,12 +24,12 @@ pub enum Opened {
     /// The channel is open; this is its stream.
     Stream(ChannelStream),
     /// A peer other than the host connected, and was disconnected at once. The caller should log
-    /// this and call [`Opener::open`] again.
+    /// this and call [`AgentOpener::open`] again.
     TurnedAway(Peer),
 }
 
 impl AgentOpener {
-    /// Creates an opener for this address. It opens nothing until [`Opener::open`].
+    /// Creates an opener for this address. It opens nothing until [`AgentOpener::open`].
     pub fn new(address: ChannelAddress) -> Self {
         Self {
             address,

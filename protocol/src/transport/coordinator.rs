@@ -32,7 +32,7 @@ pub struct CoordinatorOpener {
 }
 
 impl CoordinatorOpener {
-    /// Creates an opener for this channel. It opens nothing until [`Opener::open`].
+    /// Creates an opener for this channel. It opens nothing until [`CoordinatorOpener::open`].
     pub fn new(channel: CoordinatorChannel) -> Self {
         Self {
             channel,
