@@ -50,7 +50,7 @@ pub fn routes() -> Router<Docker> {
 }
 
 #[derive(Deserialize)]
-#[serde(rename = "Wish", rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default)]
 #[derive(Default)]
 struct ExecParams {
     attach_stdin: bool,

@@ -32,7 +32,7 @@ async fn list(parameters: Parameters) -> Result<Json<VolumeList>, DockerError> {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(rename = "Wish", rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase", default)]
 struct VolumeParams {
     name: String,
     driver: String,
