@@ -34,8 +34,7 @@ MUTATED := vch-coordinator/ledger/src/** vch-coordinator/network/src/segments/pl
 	tether-net/src/plan/** protocol/src/session* protocol/src/session/** protocol/src/frame*
 MUTANTS_SHARD := 0/13
 
-# Packages whose line coverage is printed. The runtime's supervisors are covered by the lab's tests with stand-in VMs,
-# which are not counted here.
+# Packages whose line coverage is printed.
 COVERED := vch-shim vch-runtime container-init
 # What is only there for tests is not counted.
 UNCOUNTED := /guest_lab(/|\.rs$$)

@@ -62,7 +62,7 @@ const ROWS: [(&str, &[&str], &[&str]); 23] = [
             "vch-shim",
             "vch-store",
         ],
-        &["vch-store"],
+        &["vch-shim", "vch-store"],
     ),
     (
         "control-api",

@@ -82,3 +82,6 @@ impl Runtime {
         self.handle_of(snapshot).tell(Ask::CoordinatorStarted).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

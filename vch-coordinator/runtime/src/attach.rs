@@ -216,3 +216,6 @@ fn attached(streams: Streams, input: bool, held: OwnedRwLockReadGuard<()>) -> At
         input: input.then_some(streams.writer),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -147,3 +147,6 @@ impl Runtime {
         Arc::clone(handle)
     }
 }
+
+#[cfg(test)]
+mod tests;

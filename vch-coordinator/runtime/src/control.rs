@@ -225,3 +225,6 @@ impl Runtime {
         Ok(phases)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,3 +188,6 @@ fn awaits(refusal: &Refusal) -> bool {
             | Refusal::MacTaken { .. }
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,3 +135,6 @@ impl From<WriterError> for RuntimeError {
         Self::Request(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -202,3 +202,6 @@ impl Handle {
         self.state.lock()
     }
 }
+
+#[cfg(test)]
+mod tests;

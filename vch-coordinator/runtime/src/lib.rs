@@ -53,6 +53,8 @@ mod start_metrics;
 mod supervisor;
 mod tasks;
 mod templates;
+#[cfg(test)]
+mod tests;
 mod uids;
 pub mod workload;
 

@@ -74,3 +74,6 @@ impl Runtime {
         matches!(self.liveness(id).await, Ok(Liveness::Alive(_)))
     }
 }
+
+#[cfg(test)]
+mod tests;

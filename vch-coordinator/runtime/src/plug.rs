@@ -66,3 +66,6 @@ impl Nics for Runtime {
         self.asked("replug", nic, ask).boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;

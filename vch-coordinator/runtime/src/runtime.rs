@@ -85,13 +85,25 @@ impl Runtime {
     /// files, and `disks` makes VMs' disks. `vms` has the settings of VMs; `None` if the
     /// coordinator starts no VMs.
     pub fn new(requests: Requests, vms: Option<Vms>, dirs: Dirs, disks: Arc<dyn Disks>) -> Self {
+        let cgroups = Cgroups::open(Path::new(cgroups::MOUNT));
+        Self::with_cgroups(requests, vms, dirs, disks, cgroups)
+    }
+
+    /// Creates the runtime with the cgroups of its VMs.
+    pub(super) fn with_cgroups(
+        requests: Requests,
+        vms: Option<Vms>,
+        dirs: Dirs,
+        disks: Arc<dyn Disks>,
+        cgroups: Cgroups,
+    ) -> Self {
         let tasks = Tasks::default();
         Self(Arc::new(RuntimeState {
             requests,
             vms,
             templates: Templates::new(dirs.state.join("templates"), tasks.clone()),
             uids: Uids::default(),
-            cgroups: Cgroups::open(Path::new(cgroups::MOUNT)),
+            cgroups,
             dirs,
             disks,
             events: Events::default(),

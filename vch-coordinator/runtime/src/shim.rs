@@ -147,3 +147,6 @@ fn program(vms: &Vms) -> Result<PathBuf, RuntimeError> {
     })?;
     Ok(own.with_file_name(PROGRAM))
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,8 @@ mod stage;
 mod stderr;
 mod tap;
 pub mod template;
+#[cfg(feature = "test-util")]
+pub mod testing;
 mod vm;
 mod wire;
 

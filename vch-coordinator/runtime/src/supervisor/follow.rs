@@ -202,3 +202,6 @@ fn lost() -> Outcome {
         ..Outcome::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

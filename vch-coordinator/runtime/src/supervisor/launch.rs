@@ -281,3 +281,6 @@ async fn make_dir(dir: &Path) -> Result<(), RuntimeError> {
             source,
         })
 }
+
+#[cfg(test)]
+mod tests;

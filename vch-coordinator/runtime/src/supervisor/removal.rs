@@ -121,3 +121,6 @@ impl Runtime {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

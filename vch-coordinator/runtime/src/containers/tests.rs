@@ -1,0 +1,105 @@
+use super::*;
+use crate::{
+    tests::{Testbed, event, exited, within, workload},
+    workload::RestartWhen,
+};
+use futures_util::FutureExt;
+use std::{fs, task::Poll};
+
+#[tokio::test]
+async fn a_client_that_waits_is_told_when_what_it_waits_for_has_happened() {
+    let testbed = Testbed::open();
+    let (id, mut shim) = testbed.running("web", workload()).await;
+    let runtime = &testbed.runtime;
+    let mut stopped = Box::pin(runtime.awaited(id, Until::NotRunning).await.unwrap());
+    let mut ended = Box::pin(runtime.awaited(id, Until::NextExit).await.unwrap());
+    let mut removed = Box::pin(runtime.awaited(id, Until::Removed).await.unwrap());
+    for waiting in [
+        futures_util::poll!(&mut stopped),
+        futures_util::poll!(&mut ended),
+        futures_util::poll!(&mut removed),
+    ] {
+        assert!(waiting.is_pending(), "{waiting:?}");
+    }
+    shim.exit(3).await;
+    assert_eq!(within(stopped).await.exit_code, 3);
+    assert_eq!(within(ended).await.exit_code, 3);
+    assert_eq!(removed.as_mut().now_or_never(), None);
+    // The container has ended already: this holds at once, and the next end is another one.
+    let now = within(runtime.wait(id, Until::NotRunning)).await.unwrap();
+    assert_eq!(now.exit_code, 3);
+    let mut next = Box::pin(runtime.awaited(id, Until::NextExit).await.unwrap());
+    assert_eq!(futures_util::poll!(&mut next), Poll::Pending);
+    within(runtime.remove(id, false)).await.unwrap();
+    assert_eq!(within(removed).await.exit_code, 3);
+    assert_eq!(within(next).await.exit_code, 3);
+    shim.vanish().await;
+}
+
+#[tokio::test]
+async fn an_update_is_stored_told_and_in_force_at_once() {
+    let testbed = Testbed::open();
+    let (id, shim) = testbed.running("web", workload()).await;
+    let cpu_max = || {
+        let file = testbed.cgroups().join(id.to_string()).join("cpu.max");
+        fs::read_to_string(file).unwrap()
+    };
+    assert_eq!(cpu_max(), "200000 100000");
+    let mut events = testbed.runtime.events().listen();
+    let update = Update {
+        restart: Some(RestartPolicy {
+            when: RestartWhen::Always,
+            most: 0,
+        }),
+        resources: Some(Resources {
+            nano_cpus: 500_000_000,
+            ..Resources::default()
+        }),
+    };
+    within(testbed.runtime.update(id, update)).await.unwrap();
+    assert_eq!(cpu_max(), "50000 100000");
+    event(&mut events, |action| *action == ContainerAction::Updated).await;
+    let stored = testbed.runtime.require(id).await.unwrap().workload;
+    assert_eq!(stored.restart.when, RestartWhen::Always);
+    assert_eq!(stored.resources.nano_cpus, 500_000_000);
+    // The new policy applies to the run that is under way.
+    shim.end(exited(1)).await;
+    testbed.until(id, |seen| seen.ends == 1).await;
+    shim.begins();
+    let run = testbed.until(id, |seen| seen.starts == 2).await;
+    assert_eq!(run.restarts, 1);
+}
+
+#[tokio::test]
+async fn an_update_of_a_container_that_does_not_run_touches_no_cgroup() {
+    let testbed = Testbed::open();
+    let id = testbed.create("web", workload()).await;
+    let update = Update::default();
+    within(testbed.runtime.update(id, update)).await.unwrap();
+    assert!(!testbed.cgroups().join(id.to_string()).exists());
+}
+
+#[tokio::test]
+async fn an_update_whose_limits_cannot_be_set_is_an_error_and_is_stored() {
+    let testbed = Testbed::open();
+    let (id, _shim) = testbed.running("web", workload()).await;
+    let file = testbed.cgroups().join(id.to_string()).join("cpu.max");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    let update = Update {
+        restart: None,
+        resources: Some(Resources {
+            tasks: 9,
+            ..Resources::default()
+        }),
+    };
+    let error = within(testbed.runtime.update(id, update))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, RuntimeError::File { path, .. } if *path == file),
+        "{error:?}"
+    );
+    let stored = testbed.runtime.require(id).await.unwrap().workload;
+    assert_eq!(stored.resources.tasks, 9);
+}
