@@ -117,6 +117,9 @@ impl Supervisor {
             // request starts a new supervisor.
             Err(error) => {
                 self.runtime.forget(self.id, &self.handle);
+                if matches!(error, RuntimeError::NotOurs(_)) {
+                    self.handle.show_removal();
+                }
                 self.refuse(Arc::new(error)).await;
             }
         }

@@ -5,6 +5,7 @@ use crate::{
 };
 use futures_util::FutureExt;
 use std::{fs, task::Poll};
+use vch_ledger::Command;
 
 #[tokio::test]
 async fn a_client_that_waits_is_told_when_what_it_waits_for_has_happened() {
@@ -34,6 +35,22 @@ async fn a_client_that_waits_is_told_when_what_it_waits_for_has_happened() {
     assert_eq!(within(removed).await.exit_code, 3);
     assert_eq!(within(next).await.exit_code, 3);
     shim.vanish().await;
+}
+
+#[tokio::test]
+async fn a_removal_that_a_new_supervisor_finds_is_told_to_clients_that_wait() {
+    let testbed = Testbed::open();
+    let id = testbed.create("web", workload()).await;
+    // The supervisor reads the container only after this transaction.
+    let removed = testbed.runtime.awaited(id, Until::Removed).await.unwrap();
+    testbed
+        .carry_out(Command::RemoveContainer {
+            container: id.into(),
+            force: true,
+        })
+        .await;
+    within(removed).await;
+    assert!(testbed.runtime.known_handle(id).is_none());
 }
 
 #[tokio::test]
