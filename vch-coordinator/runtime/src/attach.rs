@@ -91,14 +91,15 @@ impl Runtime {
         from: Option<Position>,
         input: bool,
     ) -> Result<BoxFuture<'static, Result<Attached, RuntimeError>>, RuntimeError> {
-        let snapshot = self.require(id).await?;
-        let handle = self.handle_of(&snapshot);
+        let handle = self.handle(id).await?;
         let held = handle.read().await;
         let (seen, then) = {
             let mut seen = handle.watch();
             let then = seen.borrow_and_update().clone();
             (seen, then)
         };
+        // Read only now: a start that was stored earlier is not shown as a later one.
+        let snapshot = self.require(id).await?;
         if snapshot.container.runs() && snapshot.run_state.status == Status::Running {
             let ends = snapshot.workload.input_once;
             let streams = self.client(&snapshot)?.attach(from, input, ends).await?;

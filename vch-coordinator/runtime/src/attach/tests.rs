@@ -108,6 +108,36 @@ async fn a_container_that_does_not_run_is_attached_to_from_its_next_start_on() {
 }
 
 #[tokio::test]
+async fn a_start_is_not_missed_by_a_client_that_attaches_at_the_same_moment() {
+    let testbed = Testbed::open();
+    let id = testbed.create("web", workload()).await;
+    let shim = testbed.shim(id).await;
+    shim.boots();
+    let runtime = &testbed.runtime;
+    let attaching = async {
+        shim.watched(1).await;
+        // The ledger answers no one for a while.
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let ledger = &runtime.0.requests.ledger_handle;
+        let mut held = Box::pin(ledger.read(move |_| released.recv()));
+        assert!(futures_util::poll!(&mut held).is_pending());
+        let mut attach = Box::pin(runtime.attach(id, None, false));
+        assert!(futures_util::poll!(&mut attach).is_pending());
+        release.send(()).unwrap();
+        // What the client has asked of it is answered before the start is stored.
+        within(ledger.read(|_| ())).await.unwrap();
+        shim.process_runs(1);
+        testbed.until(id, |seen| seen.starts == 1).await;
+        let attached = within(attach).await.unwrap();
+        within(attached).await.unwrap()
+    };
+    let (started, attached) = tokio::join!(within(runtime.start(id)), attaching);
+    assert!(started.unwrap());
+    let Attached { output, .. } = attached;
+    let (_, ()) = tokio::join!(all(output), shim.exit(0));
+}
+
+#[tokio::test]
 async fn the_output_of_a_run_that_is_over_already_is_read_from_the_log() {
     let testbed = Testbed::open();
     let id = testbed.create("web", workload()).await;
