@@ -11,7 +11,7 @@ use std::{io, path::PathBuf};
 use tokio::sync::{OwnedRwLockReadGuard, watch};
 use vch_ledger::ContainerId;
 use vch_shim::{
-    Outcome, StreamItem, StreamReader, StreamWriter, Streams,
+    ClientError, Outcome, StreamItem, StreamReader, StreamWriter, Streams,
     log::{Position, Reader},
 };
 
@@ -83,8 +83,9 @@ impl Runtime {
     /// - The errors of [`require`](Self::require).
     /// - [`RuntimeError::Shim`] if the shim process of a running container does not answer.
     ///
-    /// The returned future fails with [`RuntimeError::NotRunning`] if the container is removed
-    /// before it starts.
+    /// The future returns these errors:
+    /// - [`RuntimeError::NotRunning`] if the container is removed before it starts.
+    /// - [`RuntimeError::Shim`] if the shim of the started container does not answer, or refuses.
     pub async fn attach(
         &self,
         id: ContainerId,
@@ -140,13 +141,14 @@ impl Runtime {
         match self.attach_life(&snapshot, input).await {
             Ok(streams) => Ok(attached(streams, input, held)),
             // The container has already ended. Its complete output is in the log.
-            Err(_) => Ok(Attached {
+            Err(RuntimeError::Shim(ClientError::Gone(_))) => Ok(Attached {
                 output: Outputs {
                     from: From::Log(self.last_life(id)?),
                     _held: held,
                 },
                 input: None,
             }),
+            Err(error) => Err(error),
         }
     }
 
@@ -159,9 +161,9 @@ impl Runtime {
         snapshot: &ContainerSnapshot,
         input: bool,
     ) -> Result<Streams, RuntimeError> {
-        let client = self.client(snapshot)?;
-        let from = client.watch().await?.next().await?.log_from;
+        let from = self.stage(snapshot).await?.log_from;
         let ends = snapshot.workload.input_once;
+        let client = self.client(snapshot)?;
         Ok(client.attach(Some(from), input, ends).await?)
     }
 

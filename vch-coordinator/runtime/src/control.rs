@@ -9,15 +9,18 @@ use super::{
     lifecycle::{Answer, Refused, Request},
     runtime::sockets,
 };
-use std::{io, path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc, time::Duration};
+use tokio::time::timeout;
 use vch_ledger::ContainerId;
-use vch_shim::{Client, Outcome, Phase};
+use vch_shim::{Client, ClientError, Outcome, Phase, Stage};
 use vch_store::WriterError;
 
 pub use super::lifecycle::Stop;
 
 /// SIGKILL.
 const KILL: u8 = 9;
+/// How long a shim may take to tell the stage of its VM, which it knows at once.
+const STAGE: Duration = Duration::from_secs(10);
 
 /// Requests that start, stop or remove a container. They are carried out even if the client that
 /// sent them goes away.
@@ -208,21 +211,34 @@ impl Runtime {
     /// coordinator was restarted since.
     ///
     /// # Errors
-    /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
-    /// - [`RuntimeError::Shim`] if the connection to the shim breaks.
+    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::Shim`] if the container runs and its shim does not answer.
     pub async fn trace(&self, id: ContainerId) -> Result<Vec<Phase>, RuntimeError> {
         let snapshot = self.require(id).await?;
         let mut phases = self.handle_of(&snapshot).phases();
-        let own = match self.client(&snapshot)?.watch().await {
-            Ok(mut stages) => stages.next().await?.phases,
-            Err(_) => Outcome::read(&self.0.dirs.of(id))
+        let own = match self.stage(&snapshot).await {
+            Ok(stage) => stage.phases,
+            Err(RuntimeError::Shim(ClientError::Gone(_))) => Outcome::read(&self.0.dirs.of(id))
                 .ok()
                 .flatten()
                 .map(|outcome| outcome.phases)
                 .unwrap_or_default(),
+            Err(error) => return Err(error),
         };
         phases.extend(own);
         Ok(phases)
+    }
+
+    /// Returns the present stage of a container's VM.
+    ///
+    /// # Errors
+    /// - [`RuntimeError::NotOurs`] if another program runs the container.
+    /// - [`RuntimeError::Shim`] if the shim does not answer.
+    pub(super) async fn stage(&self, snapshot: &ContainerSnapshot) -> Result<Stage, RuntimeError> {
+        let client = self.client(snapshot)?;
+        let stage = timeout(STAGE, async { client.watch().await?.next().await });
+        let stage = stage.await.unwrap_or(Err(ClientError::Timeout(STAGE)));
+        Ok(stage?)
     }
 }
 

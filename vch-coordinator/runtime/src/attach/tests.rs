@@ -159,6 +159,21 @@ async fn the_output_of_a_run_that_is_over_already_is_read_from_the_log() {
 }
 
 #[tokio::test]
+async fn a_shim_that_refuses_a_client_that_waited_is_an_error_and_no_end_of_the_output() {
+    let testbed = Testbed::open();
+    let id = testbed.create("web", workload()).await;
+    let shim = testbed.shim(id).await;
+    let attach = testbed.runtime.attach(id, None, true).await.unwrap();
+    shim.behave(Manner::Refuses("too many clients"));
+    shim.begins();
+    within(testbed.runtime.start(id)).await.unwrap();
+    let Err(refused) = within(attach).await else {
+        panic!("it was attached to");
+    };
+    assert_eq!(refused.to_string(), "too many clients");
+}
+
+#[tokio::test]
 async fn an_outcome_that_cannot_be_read_says_nothing_of_where_the_output_begins() {
     let testbed = Testbed::open();
     let id = testbed.create("web", workload()).await;

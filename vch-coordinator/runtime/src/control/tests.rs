@@ -8,7 +8,7 @@ use protocol::process::ProcessId;
 use std::fs;
 use vch_engine::RequestError;
 use vch_ledger::{Command, Id};
-use vch_shim::{ClientError, testing::Request as ShimRequest};
+use vch_shim::testing::Request as ShimRequest;
 
 const TERM: u8 = 15;
 
@@ -69,7 +69,7 @@ async fn a_process_that_ignores_the_stop_signal_is_killed_after_the_grace_period
     let (id, shim) = testbed.running("web", workload()).await;
     shim.behave(Manner::Deaf);
     let how = Stop {
-        grace: Some(std::time::Duration::ZERO),
+        grace: Some(Duration::ZERO),
         signal: Some(1),
     };
     let stopping = testbed.runtime.stop(id, how);
@@ -253,4 +253,17 @@ async fn the_phases_of_a_run_that_has_ended_are_read_from_its_outcome() {
     shim.vanish().await;
     let phases = within(testbed.runtime.trace(id)).await.unwrap();
     assert_eq!(phases.last().unwrap().name, "qemu");
+}
+
+#[tokio::test]
+async fn a_shim_that_does_not_tell_its_stage_is_not_waited_for_without_end() {
+    let testbed = Testbed::open();
+    let (id, shim) = testbed.running("web", workload()).await;
+    shim.behave(Manner::Silent);
+    tokio::time::pause();
+    let late = testbed.runtime.trace(id).await.unwrap_err();
+    assert!(
+        matches!(late, RuntimeError::Shim(ClientError::Timeout(STAGE))),
+        "{late:?}"
+    );
 }
