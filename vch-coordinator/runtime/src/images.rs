@@ -24,3 +24,6 @@ impl Disks for Store {
         async move { Ok(self.new_writable_layer(path, bytes).await?) }.boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;

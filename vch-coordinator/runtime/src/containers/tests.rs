@@ -1,5 +1,7 @@
 use super::*;
 use crate::{
+    Stop,
+    lifecycle::{Answer, Refused, Request},
     tests::{Testbed, event, exited, within, workload},
     workload::RestartWhen,
 };
@@ -119,4 +121,28 @@ async fn an_update_whose_limits_cannot_be_set_is_an_error_and_is_stored() {
     );
     let stored = testbed.runtime.require(id).await.unwrap().workload;
     assert_eq!(stored.resources.tasks, 9);
+}
+
+#[tokio::test]
+async fn a_supervisor_that_cannot_read_its_container_refuses_and_makes_way_for_another() {
+    let testbed = Testbed::open();
+    let id = testbed.create("web", workload()).await;
+    let snapshot = testbed.runtime.require(id).await.unwrap();
+    let text = serde_json::to_string(&*snapshot.workload).unwrap();
+    let document = |text: &str| Command::Document {
+        container: id.into(),
+        kind: DocumentKind::Workload,
+        text: text.to_owned(),
+    };
+    testbed.carry_out(document("{")).await;
+    let handle = testbed.runtime.handle_of(&snapshot);
+    let answer = within(handle.request(Request::Start)).await;
+    let Some(Answer::Refused(Refused::Failed(error))) = answer else {
+        panic!("{answer:?}");
+    };
+    assert!(matches!(*error, RuntimeError::Document(_)), "{error:?}");
+    assert!(testbed.runtime.known_handle(id).is_none());
+    testbed.carry_out(document(&text)).await;
+    let stopped = testbed.runtime.stop(id, Stop::default());
+    assert!(!within(stopped).await.unwrap(), "it does not run");
 }

@@ -1,5 +1,6 @@
 use super::*;
-use vch_ledger::{Command, Environment, Settings, VchId};
+use crate::tests::{Testbed, request, workload};
+use vch_ledger::{Command, Connect, Environment, Settings, VchId};
 use vch_store::sample;
 
 fn decide(ledger: &mut Ledger, seed: &mut u8, command: Command) {
@@ -64,4 +65,58 @@ fn a_container_whose_document_cannot_be_read_is_left_out_and_told() {
         assert!(one.reason.starts_with(&told), "{}", one.reason);
         assert!(one.reason.contains("vchctl container rm"), "{}", one.reason);
     }
+}
+
+#[tokio::test]
+async fn a_linked_container_is_described_by_variables_and_one_that_cannot_be_read_is_not() {
+    let testbed = Testbed::open();
+    let exposes = Workload {
+        exposed: Some(vec!["80/tcp".to_owned()]),
+        ..workload()
+    };
+    for name in ["db", "torn"] {
+        let mut create = request(name, exposes.clone());
+        create.connect.push(Connect::tap(name, "bridge"));
+        testbed.runtime.create(create).await.unwrap();
+    }
+    let mut create = request("web", workload());
+    create.connect.push(Connect {
+        links: ["db", "torn"]
+            .map(|name| (name.into(), name.parse().unwrap()))
+            .to_vec(),
+        ..Connect::tap("web", "bridge")
+    });
+    let id = testbed.runtime.create(create).await.unwrap();
+    let document = Command::Document {
+        container: "torn".into(),
+        kind: DocumentKind::Workload,
+        text: "{".to_owned(),
+    };
+    testbed.carry_out(document).await;
+    let snapshot = testbed.runtime.require(id).await.unwrap();
+    assert_eq!(snapshot.linked.len(), 2);
+    let variables = snapshot.link_variables();
+    assert!(
+        variables.contains(&"DB_NAME=/web/db".to_owned()),
+        "{variables:?}"
+    );
+    let all_of_db = variables.iter().all(|one| one.starts_with("DB_"));
+    assert!(all_of_db, "{variables:?}");
+    let (_, endpoint) = &snapshot.endpoints[0];
+    assert_eq!(snapshot.endpoint_on(endpoint.network), Some(endpoint));
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_read_is_told_as_such() {
+    let testbed = Testbed::open();
+    let id = testbed.create("web", workload()).await;
+    let document = Command::Document {
+        container: id.into(),
+        kind: DocumentKind::RunState,
+        text: "{\"status\": \"dancing\"}".to_owned(),
+    };
+    testbed.carry_out(document).await;
+    let error = testbed.runtime.require(id).await.unwrap_err();
+    let told = "of container web is not readable";
+    assert!(error.to_string().contains(told), "{error}");
 }
