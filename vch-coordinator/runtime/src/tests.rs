@@ -1,9 +1,11 @@
 //! What the tests of several modules begin with.
 
 mod fake_shim;
+mod files;
 mod testbed;
 
-pub use fake_shim::{EXEC, ExecEnd, FakeShim, Manner, exited, failed, log_line, write_outcome};
+pub use fake_shim::{EXEC, ExecEnd, FakeShim, Manner};
+pub use files::{exited, failed, log_line, write_outcome};
 pub use testbed::{BROKEN_IMAGE, Testbed, event, request, vms, workload};
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! A shim that a test plays: its socket is in the test's own process, and its process is a script (`vch-shim`), so that
 //! it can be found and killed.
 
-use super::within;
+use super::{exited, within, write_outcome};
 use crate::event::now_ms;
 use nix::{sys::stat::Mode, unistd::mkfifo};
 use parking_lot::Mutex;
@@ -18,8 +18,8 @@ use tokio::{
     task::JoinSet,
 };
 use vch_shim::{
-    Failure, Outcome, Phase, ShimProcess, Stage,
-    log::{Position, Writer},
+    Outcome, Phase, ShimProcess, Stage,
+    log::Position,
     testing::{Incoming, Outgoing, Reply, Request, answer},
 };
 
@@ -206,43 +206,6 @@ impl FakeShim {
         let others = all.iter().filter(|one| **one != Request::Watch);
         others.cloned().collect()
     }
-}
-
-/// Returns the outcome of a process that ended with this code.
-pub fn exited(code: u8) -> Outcome {
-    Outcome {
-        code,
-        started_ms: now_ms(),
-        finished_ms: now_ms(),
-        ..Outcome::default()
-    }
-}
-
-/// Returns the outcome of a VM whose process did not run.
-pub fn failed(code: &str, text: &str) -> Outcome {
-    Outcome {
-        code: 125,
-        finished_ms: now_ms(),
-        failure: Some(Failure {
-            code: code.to_owned(),
-            text: text.to_owned(),
-        }),
-        ..Outcome::default()
-    }
-}
-
-/// Writes a line of output into the log of a container, and returns where it begins.
-pub fn log_line(dir: &Path, line: &[u8]) -> Position {
-    let mut log = Writer::open(dir, 1 << 20, 2).unwrap();
-    let begins = log.end();
-    log.append(Output::Stdout, 1, line).unwrap();
-    begins
-}
-
-/// Writes the outcome of a container's last run, as a shim does.
-pub fn write_outcome(dir: &Path, outcome: &Outcome) {
-    fs::create_dir_all(dir).unwrap();
-    fs::write(dir.join("exit.json"), serde_json::to_vec(outcome).unwrap()).unwrap();
 }
 
 fn phase(name: &str) -> Phase {
