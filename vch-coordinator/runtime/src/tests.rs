@@ -6,7 +6,7 @@ mod testbed;
 
 pub use fake_shim::{EXEC, ExecEnd, FakeShim, Manner};
 pub use files::{exited, failed, log_line, write_outcome};
-pub use testbed::{BROKEN_IMAGE, Testbed, event, request, vms, workload};
+pub use testbed::{BROKEN_IMAGE, DataPlane, Testbed, event, request, vms, workload};
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::tests::{Testbed, event, request, within, workload};
+use crate::tests::{DataPlane, Testbed, event, request, within, workload};
 use serde_json::json;
 use vch_ledger::{ContainerPort, CreateNetwork, Id, PortNumber, Protocol, Publish};
 use vch_store::sample;
@@ -87,7 +87,7 @@ async fn an_address_that_its_network_can_never_have_is_refused_at_once() {
 #[tokio::test]
 async fn a_container_that_the_data_plane_refuses_is_not_left_behind() {
     let testbed = Testbed::open();
-    testbed.refuse(true);
+    testbed.set_data_plane(DataPlane::Refuses);
     let created = testbed.runtime.create(request("web", workload()));
     let refused = within(created).await.unwrap_err();
     assert!(

@@ -59,3 +59,6 @@ impl Supervised {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

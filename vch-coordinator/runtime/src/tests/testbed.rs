@@ -9,18 +9,16 @@ use crate::{
     workload::{RunState, Workload},
 };
 use futures_util::{FutureExt, future::BoxFuture};
+use parking_lot::Mutex;
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 use tempfile::TempDir;
 use tokio::{
-    sync::{broadcast, mpsc},
+    sync::{broadcast, mpsc, watch},
     task::JoinSet,
 };
 use vch_engine::{LedgerReports, Requests};
@@ -39,10 +37,23 @@ pub struct Testbed {
     /// The directories of the next coordinator.
     pub dirs: Dirs,
     vms: Option<Vms>,
-    /// Whether the data plane refuses what it is to follow.
-    refuses: Arc<AtomicBool>,
-    _data_plane: JoinSet<()>,
+    data_plane: Arc<Mutex<DataPlane>>,
+    /// How many transactions the data plane has left unanswered.
+    unanswered: watch::Receiver<u32>,
+    _follower: JoinSet<()>,
     dir: TempDir,
+}
+
+/// How the data plane meets the transactions that it is to follow.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum DataPlane {
+    /// It makes the VCH agree with them.
+    #[default]
+    Follows,
+    /// It cannot make the VCH agree with them.
+    Refuses,
+    /// It leaves them unanswered.
+    Ignores,
 }
 
 /// The disks of VMs, which are empty files.
@@ -116,9 +127,10 @@ impl Testbed {
             published,
             ..
         } = spawned.unwrap();
-        let refuses = Arc::default();
-        let mut data_plane = JoinSet::new();
-        data_plane.spawn(follow(published, Arc::clone(&refuses)));
+        let data_plane = Arc::default();
+        let (count, unanswered) = watch::channel(0);
+        let mut follower = JoinSet::new();
+        follower.spawn(follow(published, Arc::clone(&data_plane), count));
         let channels = Channels::new(dir.path().join("tether"), false).unwrap();
         let reports = Arc::new(LedgerReports(ledger_handle.clone()));
         let tether = Tether::new(channels, reports, Duration::from_secs(1));
@@ -139,8 +151,9 @@ impl Testbed {
             runtime: runtime(requests, vms.clone(), dirs.clone(), dir.path()),
             dirs,
             vms,
-            refuses,
-            _data_plane: data_plane,
+            data_plane,
+            unanswered,
+            _follower: follower,
             dir,
         }
     }
@@ -157,9 +170,16 @@ impl Testbed {
         self.runtime = runtime(requests, vms, self.dirs.clone(), self.dir.path());
     }
 
-    /// Lets the data plane refuse transactions from now on, or no longer.
-    pub fn refuse(&self, refuses: bool) {
-        self.refuses.store(refuses, Ordering::Relaxed);
+    /// Changes how the data plane meets transactions from now on.
+    pub fn set_data_plane(&self, data_plane: DataPlane) {
+        *self.data_plane.lock() = data_plane;
+    }
+
+    /// Waits until the data plane has left so many transactions unanswered.
+    pub async fn unanswered(&self, times: u32) {
+        let mut unanswered = self.unanswered.clone();
+        let enough = unanswered.wait_for(|count| *count >= times);
+        within(enough).await.unwrap();
     }
 
     /// Creates a container.
@@ -232,13 +252,22 @@ fn runtime(requests: Requests, vms: Option<Vms>, dirs: Dirs, dir: &Path) -> Runt
 }
 
 /// Plays the data plane.
-async fn follow(mut published: mpsc::Receiver<Published>, refuses: Arc<AtomicBool>) {
-    while let Some(published) = published.recv().await {
-        let outcome = match refuses.load(Ordering::Relaxed) {
-            true => Err("no such link".into()),
-            false => Ok(()),
-        };
+async fn follow(
+    mut published: mpsc::Receiver<Published>,
+    data_plane: Arc<Mutex<DataPlane>>,
+    unanswered: watch::Sender<u32>,
+) {
+    while let Some(Published { settled, .. }) = published.recv().await {
+        let data_plane = *data_plane.lock();
         // The caller may have stopped waiting for it.
-        let _ = published.settled.send(outcome);
+        let _ = match data_plane {
+            DataPlane::Follows => settled.send(Ok(())),
+            DataPlane::Refuses => settled.send(Err("no such link".into())),
+            DataPlane::Ignores => {
+                drop(settled);
+                unanswered.send_modify(|count| *count += 1);
+                continue;
+            }
+        };
     }
 }

@@ -1,7 +1,9 @@
 use super::*;
 use crate::{
     lifecycle::Stop,
-    tests::{BROKEN_IMAGE, FakeShim, Testbed, exited, failed, request, vms, within, workload},
+    tests::{
+        BROKEN_IMAGE, DataPlane, FakeShim, Testbed, exited, failed, request, vms, within, workload,
+    },
     workload::Status,
 };
 use std::{fs, os::unix::fs::symlink};
@@ -57,13 +59,13 @@ async fn a_start_that_the_data_plane_refuses_is_undone() {
     let testbed = Testbed::open();
     let id = testbed.create("web", workload()).await;
     let shim = testbed.shim(id).await;
-    testbed.refuse(true);
+    testbed.set_data_plane(DataPlane::Refuses);
     let error = within(testbed.runtime.start(id)).await.unwrap_err();
     assert!(
         matches!(error, RuntimeError::Request(RequestError::Effect { .. })),
         "{error:?}"
     );
-    testbed.refuse(false);
+    testbed.set_data_plane(DataPlane::Follows);
     let run = testbed.runtime.require(id).await.unwrap().run_state;
     assert_eq!((run.status, run.exit_code), (Status::Created, 128));
     assert_eq!(run.finished_ms, 0, "there was no VM");
@@ -221,13 +223,13 @@ async fn networks_that_were_missing_are_connected_by_the_start() {
     let network = CreateNetwork::named("later".parse().unwrap());
     testbed.carry_out(Command::CreateNetwork(network)).await;
     // The data plane refuses the connection: it is undone, and is awaited again.
-    testbed.refuse(true);
+    testbed.set_data_plane(DataPlane::Refuses);
     let error = within(testbed.runtime.start(id)).await.unwrap_err();
     assert!(
         matches!(error, RuntimeError::Request(RequestError::Effect { .. })),
         "{error:?}"
     );
-    testbed.refuse(false);
+    testbed.set_data_plane(DataPlane::Follows);
     let snapshot = testbed.runtime.require(id).await.unwrap();
     assert_eq!(snapshot.workload.awaited.len(), 1);
     assert!(snapshot.endpoints.is_empty());

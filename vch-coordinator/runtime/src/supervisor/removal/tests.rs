@@ -1,11 +1,13 @@
 use super::*;
 use crate::{
     lifecycle::{Answer, Refused, Request},
-    tests::{Testbed, exited, within, workload},
+    tests::{Manner, Testbed, exited, within, workload},
     workload::{RunState, Status, Workload},
 };
 use futures_util::future::join_all;
 use std::fs;
+use vch_engine::RequestError;
+use vch_shim::testing::Request as ShimRequest;
 
 #[tokio::test]
 async fn a_removal_that_cannot_be_marked_is_refused_and_the_container_stays() {
@@ -105,4 +107,39 @@ async fn the_cgroup_of_a_removed_container_is_removed() {
     within(testbed.runtime.remove(id, false)).await.unwrap();
     let gone = || (!cgroup.exists()).then_some(());
     crate::tests::eventually(gone).await;
+}
+
+#[tokio::test]
+async fn a_removal_that_the_ledger_refuses_leaves_no_mark() {
+    let testbed = Testbed::open();
+    let (id, shim) = testbed.running("web", workload()).await;
+    shim.exit(0).await;
+    testbed.until(id, |seen| seen.ends == 1).await;
+    testbed
+        .carry_out(Command::RemoveContainer {
+            container: id.into(),
+            force: true,
+        })
+        .await;
+    let error = within(testbed.runtime.remove(id, false)).await.unwrap_err();
+    assert!(
+        matches!(error, RuntimeError::Request(RequestError::Refused(_))),
+        "{error:?}"
+    );
+    let dir = testbed.runtime.log_dir(id);
+    assert!(dir.exists() && !dir.join("removing").exists());
+}
+
+#[tokio::test]
+async fn a_vm_of_a_failed_start_that_does_not_heed_its_shim_is_ended_with_it() {
+    let testbed = Testbed::open();
+    let (id, shim) = testbed.running("web", workload()).await;
+    shim.behave(Manner::Deaf);
+    // The grace period is over at once.
+    tokio::time::pause();
+    testbed.runtime.end_for_sure(id).await;
+    tokio::time::resume();
+    let dead = testbed.runtime.liveness(id).await.unwrap();
+    assert!(matches!(dead, Liveness::Dead), "{dead:?}");
+    assert_eq!(shim.requests()[0], ShimRequest::Kill);
 }
