@@ -211,7 +211,7 @@ impl Runtime {
     /// coordinator was restarted since.
     ///
     /// # Errors
-    /// - [`RuntimeError::NotOurs`] if this VCH does not run the container.
+    /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
     /// - [`RuntimeError::Shim`] if the container runs and its shim does not answer.
     pub async fn trace(&self, id: ContainerId) -> Result<Vec<Phase>, RuntimeError> {
         let snapshot = self.require(id).await?;
