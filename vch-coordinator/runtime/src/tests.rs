@@ -1,11 +1,11 @@
 //! What the tests of several modules begin with.
 
 mod fake_shim;
-mod files;
+mod shim_files;
 mod testbed;
 
 pub use fake_shim::{EXEC, ExecEnd, FakeShim, Manner};
-pub use files::{exited, failed, log_line, write_outcome};
+pub use shim_files::{exited, failed, log_line, write_outcome};
 pub use testbed::{BROKEN_IMAGE, DataPlane, Testbed, event, request, vms, workload};
 
 use std::time::Duration;

@@ -150,14 +150,20 @@ async fn a_connection_and_its_document_are_one_transaction() {
     within(connect).await.unwrap();
     let snapshot = testbed.runtime.require(id).await.unwrap();
     assert_eq!(snapshot.endpoints.len(), 1);
-    assert_eq!(snapshot.workload.api_document, json!({"networks": ["bridge"]}));
+    assert_eq!(
+        snapshot.workload.api_document,
+        json!({"networks": ["bridge"]})
+    );
     let record = |shown: &mut Value| *shown = json!("never");
     let connect = testbed
         .runtime
         .connect(id, Connect::tap(id, "missing"), record);
     within(connect).await.unwrap_err();
     let snapshot = testbed.runtime.require(id).await.unwrap();
-    assert_eq!(snapshot.workload.api_document, json!({"networks": ["bridge"]}));
+    assert_eq!(
+        snapshot.workload.api_document,
+        json!({"networks": ["bridge"]})
+    );
 }
 
 #[tokio::test]
