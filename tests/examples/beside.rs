@@ -129,14 +129,14 @@ fn main() -> Result<()> {
             .context("PAIRS is a number")?,
         None => PAIRS,
     };
-    // The first one has the turn for both.
-    let labs = [Lab::of_vms("before")?, Lab::of_namespaces("now")?];
     let [before, now] = RELEASES;
     println!(
         "{:<22} {before:>10} {now:>10} {:>7}",
         "median of pairs", "ratio"
     );
     for (name, boot, clones) in [("boot", "boot = \"cold\"\n", false), ("clone", "", true)] {
+        // The first one has the turn for both.
+        let labs = [Lab::of_vms("before")?, Lab::of_namespaces("now")?];
         let topologies = [labs[0].topology()?, labs[1].topology()?];
         let host = |which: usize| vch(&labs[which], &topologies[which], &checkouts[which], boot);
         let hosts = [host(0)?, host(1)?];
