@@ -1,8 +1,8 @@
 //! Measures two releases beside each other: what starting, attaching to and connecting containers takes. The releases take
 //! turns on one machine, and of each pair of times the ratio is taken, so that what the machine does beside concerns both.
 //!
-//! `cargo run -p lab --example beside -- BEFORE NOW [PAIRS]`: each a checkout with the programs of `make vch`
-//! (`target/quick`) and the image of `make image` (`target/image`); nine pairs unless told otherwise.
+//! `cargo run -p lab --example beside -- BEFORE NOW [PAIRS [OPERATION]]`: each a checkout with the programs of `make vch`
+//! (`target/quick`) and the image of `make image` (`target/image`); nine pairs of each operation unless told otherwise.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,19 @@ const RELEASES: [&str; 2] = ["before", "now"];
 
 /// One measured operation of a VCH.
 type Operation = fn(&VmHost<'_>) -> Result<Duration>;
+
+/// The operations of VMs that boot, and of those that are clones.
+const COLD: [(&str, Operation); 2] = [
+    ("boot to process", start),
+    ("boot, attached run", attached_run),
+];
+const CLONED: [(&str, Operation); 5] = [
+    ("clone to process", start),
+    ("clone, attached run", attached_run),
+    ("attach", attach),
+    ("exec", exec),
+    ("network connect", connect),
+];
 
 /// Returns the time that a line of the docker CLI takes.
 fn timed(host: &VmHost<'_>, line: &str) -> Result<Duration> {
@@ -93,7 +106,11 @@ fn median<T: Copy + PartialOrd>(mut all: Vec<T>) -> Option<T> {
 }
 
 /// Measures an operation in pairs, of which each release is the first in turn; prints the medians.
-fn compare(what: &str, hosts: [&VmHost<'_>; 2], pairs: usize, operation: Operation) -> Result<()> {
+fn compare(
+    hosts: [&VmHost<'_>; 2],
+    pairs: usize,
+    (what, operation): (&str, Operation),
+) -> Result<()> {
     let mut times = [Vec::new(), Vec::new()];
     for host in hosts {
         operation(host).with_context(|| what.to_owned())?;
@@ -118,8 +135,8 @@ fn compare(what: &str, hosts: [&VmHost<'_>; 2], pairs: usize, operation: Operati
 fn main() -> Result<()> {
     let words: Vec<_> = env::args_os().skip(1).collect();
     ensure!(
-        (2..=3).contains(&words.len()),
-        "usage: beside BEFORE NOW [PAIRS], each a checkout's directory"
+        (2..=4).contains(&words.len()),
+        "usage: beside BEFORE NOW [PAIRS [OPERATION]]; BEFORE and NOW are directories of checkouts"
     );
     let checkouts = [PathBuf::from(&words[0]), PathBuf::from(&words[1])];
     let pairs = match words.get(2) {
@@ -134,25 +151,35 @@ fn main() -> Result<()> {
         "{:<22} {before:>10} {now:>10} {:>7}",
         "median of pairs", "ratio"
     );
-    for (name, boot, clones) in [("boot", "boot = \"cold\"\n", false), ("clone", "", true)] {
+    let wanted = words.get(3).map(|wanted| wanted.to_string_lossy());
+    let wanted = |what: &str| {
+        wanted
+            .as_ref()
+            .is_none_or(|wanted| what.contains(&**wanted))
+    };
+    for (boot, operations) in [
+        ("boot = \"cold\"\n", COLD.as_slice()),
+        ("", CLONED.as_slice()),
+    ] {
+        let operations = operations.iter().filter(|(what, _)| wanted(what));
+        let operations: Vec<_> = operations.collect();
+        if operations.is_empty() {
+            continue;
+        }
         // The first one has the turn for both.
         let labs = [Lab::of_vms("before")?, Lab::of_namespaces("now")?];
         let topologies = [labs[0].topology()?, labs[1].topology()?];
         let host = |which: usize| vch(&labs[which], &topologies[which], &checkouts[which], boot);
         let hosts = [host(0)?, host(1)?];
         let hosts = [&hosts[0], &hosts[1]];
-        if clones {
+        if boot.is_empty() {
             for host in hosts {
                 let cloned = || host.vch.log().contains("VMs are cloned from now on");
                 eventually(SOON, "there is a template", cloned)?;
             }
         }
-        compare(&format!("{name} to process"), hosts, pairs, start)?;
-        compare(&format!("{name}, attached run"), hosts, pairs, attached_run)?;
-        if clones {
-            compare("attach", hosts, pairs, attach)?;
-            compare("exec", hosts, pairs, exec)?;
-            compare("network connect", hosts, pairs, connect)?;
+        for operation in operations {
+            compare(hosts, pairs, *operation)?;
         }
     }
     Ok(())
