@@ -33,15 +33,16 @@ const KEPT_CAPACITY: usize = 4 * 1024;
 /// One decoded frame: the unit that [`encode`] writes to a byte stream and [`Decoder`] finds in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// The nonce of the session to which the frame belongs.
+    /// The nonce of the session (between shim and init, of the run) to which the frame belongs; [`SessionNonce::NONE`]
+    /// if it belongs to none.
     pub nonce: SessionNonce,
     /// The encoded message, at most [`MAX_PAYLOAD`] bytes ([`Message::decode`](crate::message::Message::decode) decodes
     /// it).
     pub payload: Vec<u8>,
 }
 
-/// Encodes `payload` (the bytes of a message) as one frame with the session's `nonce`, and appends the frame's bytes to
-/// `line`, with a zero byte as delimiter at both ends.
+/// Encodes `payload` (the bytes of a message) as one frame with the session's `nonce`. Appends the frame's bytes to the
+/// output buffer `line`, with a zero byte as delimiter at both ends; the caller sends them.
 ///
 /// # Errors
 /// Returns [`FrameError::TooLong`] if the payload has more than [`MAX_PAYLOAD`] bytes; `line` is then unchanged.
@@ -86,8 +87,8 @@ impl Decoder {
     /// beginning for the next call.
     ///
     /// # Errors
-    /// Returns [`FrameError`] for bytes that are not a valid frame. They are already skipped, and the decoder can be
-    /// used further.
+    /// Returns [`FrameError`] for bytes that are not a valid frame. They are skipped (of a frame that is too long, the
+    /// rest by the next calls), and the decoder can be used further.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Result<Frame, FrameError>> {
         while !input.is_empty() {
             let end = input.iter().position(|byte| *byte == DELIMITER);

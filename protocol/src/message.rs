@@ -57,7 +57,7 @@ pub enum ToCoordinator {
     /// Reports the state of the VM's network, after the agent has applied a [`NetSpec`] or when the state has changed
     /// since.
     Report(Report),
-    /// Reports that a network link of the VM appeared, went up or down, or disappeared.
+    /// Reports that an Ethernet link of the VM appeared, went up or down, or disappeared.
     Link(LinkEvent),
     /// Answers [`ToAgent::Ping`].
     Pong(Pong),
@@ -75,13 +75,13 @@ pub struct Hello {
     pub newest: Version,
     /// The random number that the agent chose for this session; all of its frames have it.
     pub nonce: SessionNonce,
-    /// The agent's program name and release, for logs. At most [`MAX_AGENT_NAME`] bytes.
+    /// The agent's program name and release for logs, such as `tether-net 1.0.0`. At most [`MAX_AGENT_NAME`] bytes.
     pub agent: String,
     /// The optional features that the agent has. Empty if it can apply static addresses only. At
     /// most [`MAX_CAPABILITIES`].
     pub capabilities: Vec<Capability>,
     /// The ID of the newest [`NetSpec`] that the agent has received, in this session or an earlier one; `None` if it
-    /// has none. The coordinator sends its own only if that is newer.
+    /// has none. The coordinator sends its own if that is of another incarnation, or has a greater generation.
     pub held: Option<SpecId>,
 }
 
@@ -126,8 +126,8 @@ impl From<Capability> for u32 {
 pub struct Welcome {
     /// The message version that both sides use in this session.
     pub version: Version,
-    /// The time between two pings of the coordinator, in milliseconds. The agent uses it to notice
-    /// that the coordinator is gone.
+    /// The time between two pings of the coordinator, in milliseconds, from 100 to 60,000. The agent considers the
+    /// session lost if it receives nothing for five times as long.
     pub heartbeat_ms: u32,
 }
 
@@ -156,8 +156,8 @@ pub struct Ping {
     /// The ID of the [`NetSpec`] that the VM must have now; `None` if the container is stopped. The agent's [`Pong`]
     /// shows whether it has received that one.
     pub desired: Option<SpecId>,
-    /// The number ([`Report::sequence`]) of the newest report that the coordinator has received, 0
-    /// if none. The agent sends its newest report again if that has a greater number.
+    /// The number ([`Report::sequence`]) of the newest report that the coordinator has received and stored, 0 if none.
+    /// The agent sends its newest report again if that has a greater number.
     pub report_seen: u64,
 }
 
@@ -174,7 +174,8 @@ pub struct Pong {
 }
 
 /// The state of the VM's network as the agent reads it from the guest's kernel, after it has applied a [`NetSpec`] or
-/// when the state has changed since.
+/// when the state has changed since. If it would be too long for a frame, all routes and, if need be, all addresses are
+/// left out, and `failures` has an entry about that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The number of the report within the session, from 1. A report that is sent again keeps its number.
@@ -183,8 +184,8 @@ pub struct Report {
     pub spec: SpecId,
     /// The state of each interface of the [`NetSpec`], in its order.
     pub interfaces: Vec<InterfaceReport>,
-    /// The failures that concern no single interface: of the host name, /etc/hosts or
-    /// /etc/resolv.conf, for example. At most [`MAX_FAILURES`].
+    /// The failures that concern no single interface: of the host name, /etc/hosts or /etc/resolv.conf, for example. At
+    /// most [`MAX_FAILURES`]; further ones are left out.
     pub failures: Vec<Failure>,
 }
 
@@ -197,10 +198,11 @@ pub struct InterfaceReport {
     pub mac: MacAddress,
     /// Whether the interface agrees with the [`NetSpec`], and the reason if it does not.
     pub state: InterfaceState,
-    /// The interface's MTU in bytes, as the kernel has it; 0 if the VM has no NIC for the
-    /// interface.
+    /// The interface's MTU in bytes, as the kernel has it; 0 if the VM has no NIC for the interface, or the interface
+    /// is unsupported.
     pub mtu: u32,
-    /// The addresses that the kernel has on the interface, except link-local ones.
+    /// The addresses that the kernel has on the interface, whatever program added them, except link-local IPv6 ones.
+    /// Empty if the VM has no NIC for the interface, or the interface is unsupported.
     pub addresses: Vec<IpNet>,
     /// The routes through the interface that the agent has added to the kernel's main table; routes
     /// of other programs are not listed.
@@ -215,23 +217,25 @@ pub enum InterfaceState {
     /// The VM has no NIC for the interface yet. The agent configures the interface when the NIC
     /// appears.
     Waiting,
-    /// The agent could not do something that the [`NetSpec`] demands.
+    /// The agent could not do something that the [`NetSpec`] demands: this is the first such action. It has done the
+    /// rest as far as possible.
     Failed(Failure),
     /// The interface needs this capability, which the agent lacks. The agent has applied nothing of the interface.
     Unsupported(Capability),
 }
 
-/// An action of the agent that failed.
+/// An action of the agent that failed, in a [`Report`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The action and its object as an English phrase, such as "add address 10.0.0.2/16 to eth0".
     /// At most [`MAX_ACTION`] bytes.
     pub action: String,
-    /// The kernel's error number (errno(3)); 0 if the failure has none.
+    /// The error number (errno(3)): the kernel's, or one that the agent chose because it did not try the action; 0 if
+    /// the failure has none.
     pub errno: i32,
 }
 
-/// A change of one network link of the VM.
+/// A change of one Ethernet link of the VM, which the agent has seen since it began to observe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkEvent {
     /// The name of the link in the VM.
@@ -243,7 +247,7 @@ pub struct LinkEvent {
 /// A change of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkChange {
-    /// The link appeared.
+    /// The VM has a new link. If the link is up and has a carrier, an event `Up` follows.
     Appeared,
     /// The link is up and has a carrier.
     Up,
@@ -262,7 +266,7 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// The severity of a line of the agent's log, the most severe first.
+/// The severity of a line of the agent's log, the most severe first, so that `Error` is the least value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LogLevel {
     /// Something failed.

@@ -9,7 +9,7 @@
 //! Each frame has the nonce of the run, which [`ToInit::Hello`] brings. Frames of an earlier run, which a cloned VM may
 //! still have on its line, have another nonce and are dropped.
 //!
-//! No stream loses bytes, and none is buffered without bound: each direction of each process has a window. A sender may
+//! No stream loses bytes, and none is buffered without bound: each stream of each process has a window. A sender may
 //! have [`WINDOW`] unacknowledged bytes; the receiver acknowledges the bytes that it has passed on, by
 //! [`ToInit::Taken`] and [`FromInit::Taken`].
 
@@ -20,16 +20,16 @@ use serde::{Deserialize, Serialize};
 /// The name of the virtserialport that connects a VM's shim with its init.
 pub const PORT: &str = "vch.process";
 /// The version of these messages (between a VM's shim and its init) that this build supports. A shim refuses an init of
-/// another version.
+/// another version, and an init starts no container for a shim of another version.
 pub const VERSION: u16 = 2;
 /// The most bytes of one stream that may be sent and not yet acknowledged.
 pub const WINDOW: u32 = 256 * 1024;
 /// The most bytes of a stream in one message.
 pub const MAX_CHUNK: usize = 16 * 1024;
-/// The most entries in each list of a message: a command line's arguments, an environment's variables, mounts, paths.
+/// The most entries of a list in [`Start`] or [`Process`], such as arguments, variables or paths, but not capabilities.
 pub const MAX_WORDS: usize = 4096;
-/// The paths that are hidden from a container by default, in Docker's order. Over a file /dev/null is mounted, over a
-/// directory an empty one.
+/// The paths that are hidden from a container by default, unless it is privileged; in Docker's order. Over a file
+/// /dev/null is mounted, over a directory an empty read-only tmpfs.
 pub const COVERED: &[&str] = &[
     "/proc/asound",
     "/proc/acpi",
@@ -44,7 +44,7 @@ pub const COVERED: &[&str] = &[
     "/sys/firmware",
     "/sys/devices/virtual/powercap",
 ];
-/// The paths that a container can't write by default.
+/// The paths that a container can't write by default, unless it is privileged: they are mounted read-only.
 pub const READ_ONLY: &[&str] = &[
     "/proc/bus",
     "/proc/fs",
@@ -79,23 +79,24 @@ pub enum ToInit {
         /// numbers.
         seed: [u8; 32],
     },
-    /// Mounts the root file system, waits for the network, and then starts the container's own process.
+    /// Mounts the root file system, waits for the network, and then starts the container's own process. Answered with
+    /// [`FromInit::Started`] or [`FromInit::NotStarted`].
     Start(Box<Start>),
-    /// Starts a further process in the container (`docker exec`).
+    /// Starts a further process (`docker exec`); answered with [`FromInit::Started`] or [`FromInit::NotStarted`].
     Exec {
         /// The new process's number, which no running process has.
         id: ProcessId,
         /// The process to run.
         process: Box<Process>,
     },
-    /// Contains bytes for a process's standard input.
+    /// Contains bytes for a process's standard input; dropped if no such process runs or is being started.
     Input {
         /// The process's number.
         id: ProcessId,
         /// The bytes, at most [`MAX_CHUNK`].
         bytes: Vec<u8>,
     },
-    /// Closes a process's standard input.
+    /// Closes a process's standard input behind all bytes that were sent before; ignored for a terminal.
     InputEnd {
         /// The process's number.
         id: ProcessId,
@@ -109,14 +110,14 @@ pub enum ToInit {
         /// The number of bytes that the shim has passed on since its last acknowledgement.
         bytes: u32,
     },
-    /// Sets the size of a process's terminal.
+    /// Sets the size of a process's terminal; ignored if the process has none.
     Resize {
         /// The process's number.
         id: ProcessId,
         /// The new size.
         size: TerminalSize,
     },
-    /// Sends a signal to a process.
+    /// Sends a signal to a process alone, not to its children; ignored if the process has ended.
     Signal {
         /// The process's number.
         id: ProcessId,
@@ -125,19 +126,19 @@ pub enum ToInit {
     },
     /// Asks for the list of the container's processes; answered with [`FromInit::Listed`].
     List {
-        /// The request's number, which the answer repeats.
+        /// The request's number, chosen by the shim, which the answer repeats.
         request: u32,
     },
     /// Asks for the container's use of resources; answered with [`FromInit::Used`].
     Usage {
-        /// The request's number, which the answer repeats.
+        /// The request's number, chosen by the shim, which the answer repeats.
         request: u32,
     },
-    /// Ends every process, writes file caches to disk, and powers the VM off.
+    /// Ends every process, writes file caches to disk, and powers the VM off; not answered.
     PowerOff,
     /// Replaces all limits of the container's cgroup; answered with [`FromInit::Updated`].
     Update {
-        /// The request's number, which the answer repeats.
+        /// The request's number, chosen by the shim, which the answer repeats.
         request: u32,
         /// The new limits. A field that is `None` or empty removes that limit.
         cgroup: Box<CgroupLimits>,
@@ -163,7 +164,7 @@ pub enum FromInit {
     Phase {
         /// The phase.
         phase: Phase,
-        /// The time at its end, in microseconds since the guest booted (CLOCK_BOOTTIME).
+        /// The time at the phase's end, in microseconds since the guest booted (CLOCK_BOOTTIME).
         uptime_us: u64,
     },
     /// Reports that a process was started.
@@ -209,7 +210,7 @@ pub enum FromInit {
     Listed {
         /// The number of the request that this answers.
         request: u32,
-        /// The container's processes, ordered by process ID.
+        /// The container's processes, ordered by process ID; at most 256 of them.
         processes: Vec<Listed>,
     },
     /// Answers [`ToInit::Usage`].
@@ -244,11 +245,13 @@ pub struct Start {
     pub shm_bytes: u64,
     /// The tmpfs file systems to mount (`--tmpfs`).
     pub tmpfs: Vec<Tmpfs>,
-    /// The kernel settings of the container (`--sysctl`): dotted names, as in `net.core.somaxconn`, and values.
+    /// The kernel settings of the container (`--sysctl`): dotted names, as in `net.core.somaxconn`, and values. If one
+    /// can't be set, the start fails.
     pub sysctls: Vec<(String, String)>,
-    /// Whether to run a small init as process 1, which reaps orphans (`--init`).
+    /// Whether process 1 is a small init (`--init`), which runs `process` and reaps orphans; otherwise it is `process`.
     pub reaper: bool,
-    /// The longest time in milliseconds to wait for the network. Then the start fails with [`Fault::Network`].
+    /// The longest time in milliseconds to wait for the network, once the root file system is mounted. Then the start
+    /// fails with [`Fault::Network`].
     pub network_deadline_ms: u32,
     /// The container's own process; the container ends with it.
     pub process: Process,
@@ -257,13 +260,13 @@ pub struct Start {
     pub privileged: bool,
     /// The NIS domain name to set in the guest (setdomainname(2)); empty to set none.
     pub domain: String,
-    /// The limits of the container's cgroup.
+    /// The limits of the container's cgroup. If the kernel refuses one, the start fails.
     pub cgroup: CgroupLimits,
-    /// The devices of the VM that the container can use in addition to the usual ones (`--device`).
+    /// The devices of the VM that the container can use in addition to the usual ones, such as /dev/null (`--device`).
     pub devices: Vec<Device>,
-    /// The paths that are hidden from the container; [`COVERED`] by default.
+    /// The paths that are hidden from the container, [`COVERED`] by default; ignored if missing, or if `privileged`.
     pub masked_paths: Vec<String>,
-    /// The paths that the container can't write; [`READ_ONLY`] by default.
+    /// The paths that the container can't write, [`READ_ONLY`] by default; ignored if missing, or if `privileged`.
     pub read_only_paths: Vec<String>,
     /// The paths of the image's `VOLUME`s in the root file system. Missing directories are created; they stay writable
     /// even if the root file system is read-only.
@@ -286,9 +289,9 @@ pub struct CgroupLimits {
     pub cpu_weight: Option<u16>,
     /// `cpu.max`: the most processor time that the container gets.
     pub cpu_max: Option<CpuMax>,
-    /// `cpuset.cpus`: the processors that the container may use, such as `0-2,4`.
+    /// `cpuset.cpus`: the VM's processors that the container may use, such as `0-2,4`; empty for all.
     pub cpus: String,
-    /// `cpuset.mems`: the NUMA nodes whose memory the container may use, such as `0`.
+    /// `cpuset.mems`: the VM's NUMA nodes whose memory the container may use, such as `0`; empty for all.
     pub memory_nodes: String,
 }
 
@@ -328,7 +331,8 @@ pub struct Device {
 pub struct Tmpfs {
     /// The path of the mount point in the container.
     pub path: String,
-    /// The mount options (tmpfs(5)), such as `size=64m,mode=1777`.
+    /// The mount options (tmpfs(5)), such as `size=64m,exec`. `nodev`, `nosuid` and `noexec` hold unless it has the
+    /// opposite.
     pub options: String,
 }
 
@@ -338,7 +342,7 @@ pub struct Process {
     /// The program and its arguments. If the program has no slash, it is searched in the `PATH` of `environment`.
     #[serde(rename = "words")]
     pub args: Vec<String>,
-    /// The environment variables, as `NAME=value`.
+    /// The environment variables, as `NAME=value`; init adds `PATH` and `HOME` if they are missing.
     pub environment: Vec<String>,
     /// The working directory; `/` if empty. A missing one is created for the container's own process, not for an exec.
     #[serde(rename = "folder")]
@@ -346,24 +350,25 @@ pub struct Process {
     /// The user as Docker writes it: `user`, `uid`, `user:group` or `uid:gid`; root if empty. Names are looked up in
     /// the container's /etc/passwd and /etc/group.
     pub user: String,
-    /// The supplementary groups, by name or number.
+    /// The supplementary groups, by name or number; those of /etc/group are added if `user` names no group.
     pub groups: Vec<String>,
     /// The size of the terminal to create; `None` to give the process three separate streams instead.
     pub terminal: Option<TerminalSize>,
     /// Whether standard input is open. Otherwise the process reads end-of-file at once.
     pub input: bool,
-    /// The capabilities of the process (capabilities(7)) as numbers, in ascending order.
+    /// The capabilities of the process (capabilities(7)) as numbers, in ascending order. A process of root has them
+    /// all; one of another user can only gain them, by executing a file with capabilities or the setuid bit.
     pub capabilities: Vec<u8>,
-    /// Whether the process may not gain privileges (PR_SET_NO_NEW_PRIVS).
+    /// Whether the process may not gain privileges by executing a program (PR_SET_NO_NEW_PRIVS).
     pub no_new_privileges: bool,
-    /// The resource limits: number of the resource (getrlimit(2)), soft limit, hard limit.
+    /// The resource limits: number of the resource (getrlimit(2)), soft limit, hard limit; `u64::MAX` for no limit.
     pub limits: Vec<(u8, u64, u64)>,
-    /// The process's `oom_score_adj`, -1000 to 1000. When memory runs out, the kernel prefers to kill processes with a
-    /// greater one.
+    /// The process's `oom_score_adj`, -1000 to 1000; 0 leaves the default. When memory runs out, the kernel prefers to
+    /// kill processes with a greater one.
     pub oom_score: i16,
     /// Whether the process has all capabilities and no seccomp filter (`--privileged`); `capabilities` is then ignored.
     pub privileged: bool,
-    /// Whether the process has no seccomp filter (`--security-opt seccomp=unconfined`).
+    /// Whether the process has no seccomp filter (`--security-opt seccomp=unconfined`); `privileged` implies it.
     pub unfiltered: bool,
 }
 
@@ -425,7 +430,7 @@ pub enum Fault {
 pub struct Exit {
     /// The exit code; 128 + n if signal n killed the process.
     pub code: u8,
-    /// Whether the kernel killed a process of the container because memory ran out; always false for an exec.
+    /// Whether memory ran out, so that the kernel killed a process of the container; always false for an exec.
     pub out_of_memory: bool,
 }
 
@@ -434,15 +439,15 @@ pub struct Exit {
 pub struct Listed {
     /// The PID in the container's namespace.
     pub pid: u32,
-    /// The parent's PID in the container's namespace.
+    /// The parent's PID in the container's namespace; 0 if the parent is outside of it.
     pub parent: u32,
     /// The effective user ID.
     pub uid: u32,
-    /// The used processor time in milliseconds.
+    /// The processor time used in user and kernel mode, in milliseconds.
     pub cpu_ms: u64,
-    /// The time of its start, in milliseconds since the guest booted.
+    /// The time of the process's start, in milliseconds since the guest booted.
     pub started_ms: u64,
-    /// The program with its arguments, separated by spaces.
+    /// The program with its arguments, separated by spaces, cut to 160 characters; its name in brackets if it has none.
     pub command_line: String,
     /// The process's state as ps(1) prints it in column STAT, such as `Ss`.
     pub state: String,
@@ -453,23 +458,23 @@ pub struct Listed {
 /// The resources that the container uses (`docker stats`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// The used processor time in nanoseconds: total, in user mode, in kernel mode.
+    /// The processor time used since the container's start, in nanoseconds: total, in user mode, in kernel mode.
     pub cpu_ns: [u64; 3],
-    /// The used memory in bytes: total, and the part that is inactive file cache.
+    /// The used memory in bytes: the total with file caches, and the part of it that is inactive file cache.
     pub memory: [u64; 2],
     /// The most memory that the container can use, in bytes: its limit, or all memory of the VM.
     pub memory_limit: u64,
     /// The number of the container's processes and threads.
     pub tasks: u32,
-    /// The bytes read from disks, and the bytes written.
+    /// The bytes that the container has read from disks since its start, and the bytes written.
     pub disk: [u64; 2],
     /// The number of the VM's processors that are online.
     pub cpus: u16,
-    /// The traffic of each network interface except loopback.
+    /// The traffic of each network interface of the VM except loopback.
     pub interfaces: Vec<InterfaceUsage>,
 }
 
-/// The traffic counters of a network interface.
+/// The traffic counters of a network interface of the VM, as /proc/net/dev has them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceUsage {
     /// The interface's name.

@@ -38,15 +38,15 @@ use std::time::Duration;
 /// The number of heartbeats without any received frame after which a side considers the session between coordinator and
 /// agent lost.
 pub const MISSED_HEARTBEATS: u32 = 5;
-/// The time between two pings of the coordinator if the configuration does not set it.
+/// The usual time between two pings of the coordinator: one second.
 pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(1);
-/// The shortest time between two pings. Both sides replace a shorter one by it.
+/// The shortest time between two pings: 100 ms. Both sides replace a shorter one by it.
 pub const MIN_HEARTBEAT: Duration = Duration::from_millis(100);
-/// The longest time between two pings. Both sides replace a longer one by it.
+/// The longest time between two pings: 60 s. Both sides replace a longer one by it.
 pub const MAX_HEARTBEAT: Duration = Duration::from_secs(60);
 
-/// A source of random numbers, for nonces and for jitter of pauses. The driver passes in the kernel's (getrandom(2)): a
-/// generator in a cloned VM's memory would repeat the numbers of the other clones.
+/// A source of random numbers, for nonces and for jitter of pauses: each call returns 64 random bits. The driver passes
+/// in the kernel's (getrandom(2)): a generator in a cloned VM's memory would repeat the numbers of the other clones.
 pub type Entropy = Box<dyn FnMut() -> u64 + Send>;
 
 /// Returns a source of pseudo-random numbers that depend on `seed` only (splitmix64: Steele, Lea and Flood, OOPSLA

@@ -25,17 +25,18 @@ use thiserror::Error;
 
 /// The most network interfaces in one [`NetSpec`].
 pub const MAX_INTERFACES: usize = 64;
-/// The most lines of /etc/hosts ([`NetSpecParts::hosts`]) in one [`NetSpec`].
+/// The most entries for /etc/hosts ([`NetSpecParts::hosts`]) in one [`NetSpec`].
 pub const MAX_HOSTS: usize = 256;
 /// The most bytes of the encoded [`Extension`] in one [`NetSpec`].
 pub const MAX_EXTENSION: usize = 4096;
 /// The most bytes of a whole encoded [`NetSpec`], so that it fits into one frame.
 pub const MAX_SPEC_BYTES: usize = 60 * 1024;
 
-/// The random identity of one run of a container. Each start of the container's VM has a new one.
+/// The random identity of one run of a container, which the coordinator draws anew at each start of the container's VM.
+/// Its text form is 32 hexadecimal digits.
 ///
-/// A VM that is cloned or restored from a snapshot has the memory of an earlier run. The different
-/// incarnation shows that the state in that memory is not the state of this run.
+/// A VM that is cloned or restored from a snapshot has the memory of an earlier run. The different incarnation shows
+/// that the state in that memory is not the state of this run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Incarnation(pub [u8; 16]);
 
@@ -86,28 +87,27 @@ impl fmt::Display for SpecId {
 pub struct NetSpecParts {
     /// The spec's identity.
     pub id: SpecId,
-    /// The VM's host name; `None` leaves the present one.
+    /// The VM's host name, for `/etc/hostname` and the kernel; `None` leaves the present one.
     pub hostname: Option<Hostname>,
-    /// The network interfaces, in the order in which the container was connected to their networks.
+    /// The network interfaces. The coordinator orders them by name, shorter names first, so `eth2` is before `eth10`.
     /// At most [`MAX_INTERFACES`].
     pub interfaces: Vec<Interface>,
-    /// The content of `/etc/resolv.conf`; `None` leaves the file as it is.
+    /// The configuration for `/etc/resolv.conf`; `None` leaves the file as it is.
     pub resolver: Option<Resolver>,
-    /// The lines of `/etc/hosts` in addition to localhost: the container's own names, `--add-host`
-    /// and `--link`. The other containers of its networks are not listed; their names are resolved
-    /// by DNS. At most [`MAX_HOSTS`].
+    /// The entries of `/etc/hosts` in addition to localhost: those of `--add-host`, and the container's host name at
+    /// each of its addresses. Other containers are not listed, not even those of `--link`; their names are resolved by
+    /// DNS. At most [`MAX_HOSTS`].
     pub hosts: Vec<HostEntry>,
     /// The encoded [`Extension`]: fields that were added since version 1 of the protocol, which
     /// older agents ignore. At most [`MAX_EXTENSION`] bytes.
     pub extension: Vec<u8>,
 }
 
-/// The network configuration that one VM must have: interfaces, host name, /etc/hosts,
-/// /etc/resolv.conf. Every value of this type has been checked.
+/// The network configuration that one VM must have: interfaces, host name, /etc/hosts, /etc/resolv.conf. Every value of
+/// this type has been checked, since it is made of [`NetSpecParts`] by `NetSpec::try_from`.
 ///
-/// No two interfaces have the same MAC address, name, NIC or IP address. All lists are within their
-/// limits, and the encoded spec has at most [`MAX_SPEC_BYTES`] bytes, so that it fits into one
-/// frame.
+/// No two interfaces have the same MAC address, name, NIC or IP address. All lists are within their limits, and the
+/// encoded spec has at most [`MAX_SPEC_BYTES`] bytes, so that it fits into one frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "NetSpecParts", into = "NetSpecParts")]
 pub struct NetSpec(NetSpecParts);
@@ -202,7 +202,7 @@ pub enum SpecError {
     /// Two interfaces have this name.
     #[error("two interfaces are named {0}: give each its own name")]
     DuplicateName(InterfaceName),
-    /// Two interfaces are for the same NIC.
+    /// Two interfaces are for the same NIC: both find it by this property.
     #[error("two interfaces match {0}: one NIC carries one interface")]
     DuplicateMatch(NicMatch),
     /// Two interfaces have this IP address.

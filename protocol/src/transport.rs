@@ -37,10 +37,11 @@ use thiserror::Error;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// The longest time that making a connection may take.
+/// The longest time that making a connection may take: five seconds.
 pub const DIAL_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A byte stream in both directions, over any kind of connection.
+/// A byte stream in both directions, over any kind of connection. Every type that is [`AsyncRead`], [`AsyncWrite`],
+/// [`Send`] and [`Unpin`] implements it.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -53,7 +54,7 @@ pub type ChannelStream = Box<dyn Stream>;
 pub struct Peer {
     /// The context ID: 1 for this machine itself (loopback), 2 for the host, 3 and more for guests.
     pub cid: u32,
-    /// The peer's source port. Only root can have one below 1024.
+    /// The peer's source port. Only root on the peer's machine can have one below 1024.
     pub port: u32,
 }
 
@@ -71,7 +72,7 @@ pub enum OpenError {
     Refused {
         /// The operation as an English verb, such as "connect to".
         action: &'static str,
-        /// The path or address that it concerns.
+        /// The path or address that the operation concerns.
         object: String,
         /// The kernel's error.
         #[source]
@@ -87,17 +88,18 @@ pub enum OpenError {
     /// program listens on that port yet.
     #[error("{object} answered `{answer}`: nobody listens on that port in the guest yet")]
     NotConnected {
-        /// The path of its socket, and the guest's port.
+        /// The path of the virtual machine monitor's socket, and the guest's port.
         object: String,
-        /// The answer, with unprintable characters escaped.
+        /// The virtual machine monitor's answer, at most 64 bytes, with unprintable characters escaped; empty if it
+        /// closed the connection.
         answer: String,
     },
-    /// The guest has no virtio port of this name.
+    /// The guest has no virtserialport of this name.
     #[error(
         "no virtio port is named `{0}`: give the VM a virtserialport with that name, or load virtio_console"
     )]
     NoSuchPort(String),
-    /// The path of the Unix socket is taken by a file that is not a socket.
+    /// The Unix socket can't be bound at this path, since a file that is not a socket is there.
     #[error("{0} exists and is no socket: remove it or choose another path")]
     NotASocket(String),
     /// All vsock source ports from 512 to 1023 are in use, so the connection can't show that it comes from root.

@@ -38,20 +38,23 @@ pub enum AgentError {
     /// The kernel's notifications about network changes can't be received any more.
     #[error("the kernel's events can't be heard any more")]
     Watch(#[source] io::Error),
-    /// Standard input, which has to tell a held agent when to begin (`--hold`), can't be read.
+    /// Standard input, which has to tell a held agent when to begin (`--hold`), is not a pipe or can't be read.
     #[error("standard input, whose end `--hold` waits for, is no pipe")]
     Hold(#[source] io::Error),
 }
 
-/// The configured agent, ready to [`run`](Self::run).
+/// The configured agent, ready to [`run`](Self::run). Making one has no effect on the network.
 pub struct Agent {
     /// The address of the channel to the coordinator (`--channel`).
     pub channel: ChannelAddress,
-    /// Writes /etc/hosts, /etc/resolv.conf and /etc/hostname.
+    /// The writer of /etc/hosts, /etc/resolv.conf and /etc/hostname, which also sets the kernel's host name if it is so
+    /// configured.
     pub files: Files,
-    /// Receives the agent's own log lines, to send them to the coordinator.
+    /// The receiving end of the agent's own log lines, as [`Log::open`](crate::log::Log::open) returns it; the agent
+    /// sends them to the coordinator.
     pub logs: mpsc::Receiver<LogLine>,
-    /// Whether to begin only after a byte on standard input (`--hold`); see [`Hold`].
+    /// Whether to begin only after a byte on standard input, and to write files only after its end (`--hold`); see
+    /// [`Hold`]. If `false`, the agent begins at once and does not read standard input.
     pub hold: bool,
 }
 
@@ -61,8 +64,8 @@ impl Agent {
     ///
     /// # Errors
     /// Returns [`AgentError::Netlink`] or [`AgentError::Watch`] if the kernel's network can't be observed,
-    /// [`AgentError::Hold`] if standard input can't be read. A channel that can't be opened is not an error: the agent
-    /// tries again without end.
+    /// [`AgentError::Hold`] if standard input is not a pipe or can't be read (with `hold` only). A channel that can't
+    /// be opened is not an error: the agent tries again without end.
     pub async fn run(self) -> Result<(), AgentError> {
         let converger =
             Converger::open(self.files, Sysfs::default()).map_err(AgentError::Netlink)?;

@@ -14,10 +14,11 @@ use std::os::fd::{AsRawFd, OwnedFd};
 const ETH_P_ARP: u16 = 0x0806;
 const ETH_P_IPV6: u16 = 0x86dd;
 
-/// A packet that announces an address to all hosts of a network, without its Ethernet header.
+/// A packet that announces an address to all hosts of a network, without its Ethernet header: a gratuitous ARP request,
+/// or an unsolicited neighbour advertisement of IPv6.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
-    /// The EtherType of the payload: ARP or IPv6.
+    /// The EtherType of the payload: 0x0806 (ARP) or 0x86dd (IPv6).
     pub ethertype: u16,
     /// The MAC address to send the packet to: broadcast for ARP, all nodes' multicast for IPv6.
     pub destination: [u8; 6],
@@ -25,7 +26,9 @@ pub struct Announcement {
     pub payload: Vec<u8>,
 }
 
-/// Returns the packet that announces that `address` belongs to the NIC with MAC address `mac`.
+/// Returns the packet that announces that `address` belongs to the NIC with MAC address `mac`: for IPv4 a gratuitous
+/// ARP request (RFC 5944, 4.6), for IPv6 an unsolicited neighbour advertisement (RFC 4861, 7.2.6). Nothing is sent;
+/// [`send`] does that.
 pub fn announcement(address: IpAddr, mac: MacAddress) -> Announcement {
     match address {
         IpAddr::V4(v4) => Announcement {
@@ -42,11 +45,12 @@ pub fn announcement(address: IpAddr, mac: MacAddress) -> Announcement {
     }
 }
 
-/// Sends announcements, each through the link with the given index. The kernel adds the Ethernet header. An
-/// announcement is skipped if its link no longer exists or is down.
+/// Sends announcements once, each through the link with the given index. The kernel adds the Ethernet header. An
+/// announcement is skipped if its link no longer exists or is down. Needs `CAP_NET_RAW`.
 ///
 /// # Errors
-/// Returns the first errno by which the kernel refused an announcement; all others are sent nevertheless.
+/// Returns the errno if no packet socket can be opened; then nothing is sent. Otherwise returns the first errno by
+/// which the kernel refused an announcement; all others are sent nevertheless.
 pub fn send(announcements: &[(u32, Announcement)]) -> Result<(), Errno> {
     // One for all: the kernel waits for every processor when such a socket is closed (packet_release).
     let socket = socket(

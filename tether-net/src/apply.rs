@@ -23,17 +23,19 @@ use std::net::IpAddr;
 /// The result of carrying out a [`Plan`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// The steps that the kernel refused, in their order: for whom the step was planned, and the failure.
+    /// The steps that the kernel refused, in their order: the part of the network that the step was planned for, and
+    /// the failure.
     pub failures: Vec<(Owner, Failure)>,
-    /// The indices of links that disappeared during the plan. This is not an error, but the kernel must be observed
-    /// again.
+    /// The indices of links that disappeared during the plan; the rest of their steps was skipped. This is not an
+    /// error, but the kernel must be observed again.
     pub vanished: BTreeSet<u32>,
-    /// The steps that were carried out.
+    /// The steps that were carried out, in their order.
     pub done: Vec<Step>,
 }
 
-/// Carries out a plan's steps in their order, and returns what was done. A step that the kernel refuses is recorded as
-/// a failure, and does not keep the following steps from being carried out.
+/// Carries out a plan's steps in their order, by `netlink` and, for sysctls, by the files of `sysfs`; returns what was
+/// done. A step that the kernel refuses is recorded as a failure, and does not keep the following steps from being
+/// carried out. An object that is already gone counts as removed.
 pub async fn apply(netlink: &mut Netlink, sysfs: &Sysfs, plan: &Plan) -> Applied {
     let mut applied = Applied::default();
     for planned in &plan.steps {

@@ -17,7 +17,8 @@ use std::mem;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// The optional features that this agent has and announces to the coordinator: none yet.
+/// The optional features that this agent has and announces to the coordinator. The list is empty: it has neither DHCP
+/// nor a firewall, and reports interfaces that need one as unsupported.
 pub const CAPABILITIES: &[Capability] = &[];
 
 /// A plan foresees what its steps bring about; rounds beyond the second are for what others do
@@ -26,8 +27,9 @@ const ROUNDS: usize = 6;
 /// First and longest pause before what was refused is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Makes the kernel's network and the files in /etc agree with a [`NetSpec`] (the network that the VM must have), and
-/// remembers between calls what the kernel refused.
+/// Makes the kernel's network and the files in /etc agree with a [`NetSpec`] (the network that the VM must have).
+/// Between calls it remembers what the kernel refused, so as not to try it without a pause, and which addresses it has
+/// to announce.
 pub struct Converger {
     netlink: Netlink,
     sysfs: Sysfs,
@@ -79,7 +81,8 @@ impl Converger {
     }
 
     /// Returns the time at which [`Converger::converge`] should be called again even if nothing changes, since a step
-    /// or file failed. `None` if nothing failed.
+    /// or the writing of a file failed. A refused plan is tried again after 1 s, then after pauses that double up to 60
+    /// s; a file after 60 s. `None` if nothing failed.
     pub fn retry(&self) -> Option<Instant> {
         let steps = self.blocked.as_ref().map(|blocked| blocked.retry);
         let written = self.written.iter();
@@ -87,7 +90,8 @@ impl Converger {
         steps.into_iter().chain(files).min()
     }
 
-    /// Returns the links that appeared, changed or disappeared since the last call.
+    /// Returns the events of Ethernet links that appeared, went up or down, or disappeared, between the observations
+    /// since the last call; at most 64, and no further ones. The first observation gives no events.
     pub fn link_events(&mut self) -> Vec<LinkEvent> {
         self.links.take_events()
     }
@@ -103,9 +107,10 @@ impl Converger {
         Ok(())
     }
 
-    /// Makes the network agree with `spec`, and returns the resulting state for the report to the coordinator. If
-    /// `rooted`, the root file system exists, and the files in /etc are written too. A plan that the kernel has refused
-    /// is not tried again before its retry time, compared with `now`.
+    /// Makes the network agree with `spec`, and returns the resulting state for the report to the coordinator. It
+    /// observes, plans and applies up to six times, until a plan is empty or does not change. If `rooted`, the root
+    /// file system exists, and the files in /etc and the host name are written too; otherwise not. A plan that the
+    /// kernel has refused is not tried again before its retry time, compared with `now`.
     ///
     /// `forget` is called before each observation of the kernel: it discards the kernel's notifications so far, since
     /// the observation includes their changes.
@@ -202,8 +207,10 @@ impl Converger {
         }
     }
 
-    /// Announces the addresses that were added since the last call to the hosts of their networks. The agent calls this
-    /// last: it takes the kernel longer than all else here, and the container need not wait for it.
+    /// Announces addresses to the hosts of their networks by gratuitous ARP and unsolicited neighbour advertisements:
+    /// those that [`Converger::converge`] added, or whose link it set up, since the last call. An address waits until
+    /// its link has a carrier. The agent calls this last: it takes the kernel longer than all else here, and the
+    /// container need not wait for it. A failure is logged.
     pub fn announce(&mut self) {
         if self.announcements.is_empty() {
             return;

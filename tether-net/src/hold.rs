@@ -27,7 +27,7 @@ impl Hold {
         Ok(Self { pipe })
     }
 
-    /// Waits for the first byte, which lets the agent begin, or for end-of-file.
+    /// Waits for the first byte, which lets the agent begin. End-of-file before any byte lets it begin too.
     ///
     /// # Errors
     /// Returns the system's error if standard input can't be read.
@@ -35,8 +35,8 @@ impl Hold {
         self.pipe.read(&mut [0]).await.map(drop)
     }
 
-    /// Waits for end-of-file, which says that the root file system exists. With `None` it never returns: the agent is
-    /// not held. Cancel-safe.
+    /// Waits for end-of-file, which says that the root file system exists; bytes before it are discarded. With `None`,
+    /// which stands for an agent that is not held, it never returns. `hold` is left as it is. Cancel-safe.
     ///
     /// # Errors
     /// Returns the system's error if standard input can't be read.

@@ -28,11 +28,13 @@ const WAITING: usize = 64;
 pub enum Destination {
     /// Standard error.
     Stderr,
-    /// The kernel's log, `/dev/kmsg`. At most ten lines in five seconds are written.
+    /// The kernel's log, `/dev/kmsg`. At most ten lines in five seconds are written, as the kernel takes no more; the
+    /// next line after a gap tells how many were left out.
     Kmsg,
 }
 
-/// A [`tracing`] subscriber that writes each event as one line, and sends it to the coordinator.
+/// A [`tracing`] subscriber that writes each event as one line to its [`Destination`], and queues it for the
+/// coordinator. While 64 lines are queued, further ones go to the destination only.
 pub struct Log {
     verbose: bool,
     local: Mutex<Local>,
@@ -45,8 +47,8 @@ enum Local {
 }
 
 impl Log {
-    /// Opens a log. Returns it together with the receiver of the lines to send to the coordinator.
-    /// It logs events up to [`Level::INFO`], with `verbose` up to [`Level::DEBUG`].
+    /// Opens a log. Returns it, to be installed as the `tracing` subscriber, together with the receiver of the lines to
+    /// send to the coordinator. Both get events up to [`Level::INFO`], with `verbose` up to [`Level::DEBUG`].
     ///
     /// # Errors
     /// Returns the system's error if `/dev/kmsg` can't be opened.

@@ -25,7 +25,7 @@ pub enum NetlinkError {
     /// The kernel refused the request, with this errno.
     #[error("the kernel refuses: {}", .0.desc())]
     Refused(Errno),
-    /// The socket failed before the kernel had answered.
+    /// The socket failed before the kernel had answered, so it is unknown whether the request was carried out.
     #[error("the route netlink socket has failed")]
     Ended,
     /// The kernel's tables changed during each of eight attempts to read them, so that no result is consistent.
@@ -34,7 +34,8 @@ pub enum NetlinkError {
 }
 
 impl NetlinkError {
-    /// Returns the kernel's errno; 0 for an error that has none.
+    /// Returns the kernel's errno as a positive number (errno(3)); 0 for [`NetlinkError::Ended`] and
+    /// [`NetlinkError::Restless`], which have none.
     pub fn errno(&self) -> i32 {
         match self {
             Self::Open(errno) | Self::Refused(errno) => *errno as i32,
@@ -43,7 +44,8 @@ impl NetlinkError {
     }
 }
 
-/// A route netlink socket, with the tokio task that serves it. The task ends when the socket is dropped.
+/// A route netlink socket, with the tokio task that serves it. If the socket fails, the next request opens a new one.
+/// The task ends when this value is dropped.
 pub struct Netlink {
     handle: Handle,
     connection: JoinHandle<()>,

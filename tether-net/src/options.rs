@@ -47,7 +47,7 @@ Examples:
   tether-net --channel virtio:tether --root /newroot --hostname kernel --log kmsg
 ";
 
-/// What the command line tells the program to do.
+/// The command that the command line gives: what the program has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Run the agent with these options.
@@ -71,16 +71,18 @@ pub struct Options {
     pub hostname: HostnameScope,
     /// Where log lines are written in the VM (`--log`).
     pub log: Destination,
-    /// Whether to log debug messages too (`--verbose`).
+    /// Whether to log debug messages too (`--verbose`); otherwise errors, warnings and information only.
     pub verbose: bool,
-    /// Whether to begin only after a byte on standard input (`--hold`).
+    /// Whether to begin only after a byte on standard input, and to write files only after its end (`--hold`). If
+    /// `false`, the agent begins at once.
     pub hold: bool,
 }
 
 /// The reason why a command line is invalid.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum OptionError {
-    /// This option does not exist.
+    /// This argument (its first 200 characters) is not an option of the program, or is one that takes no value and has
+    /// one.
     #[error("`{0}` is no option: see tether-net --help")]
     Unknown(String),
     /// An option needs a value and has none.
@@ -101,10 +103,10 @@ pub enum OptionError {
         /// The valid values, as an English phrase.
         remedy: &'static str,
     },
-    /// The address of the channel is invalid.
+    /// The value of `--channel`, or of `tether.channel=` on the kernel's command line, is not the address of a channel.
     #[error(transparent)]
     Channel(#[from] AddressError),
-    /// Neither the command line nor the kernel's command line has a channel address.
+    /// Neither the command line has `--channel`, nor the kernel's command line `tether.channel=`.
     #[error(
         "no channel is given: use --channel ADDRESS, or tether.channel=ADDRESS on the kernel command line; see tether-net --help"
     )]

@@ -39,6 +39,7 @@ use protocol::spec::{Addressing, Extension, FirewallLevel, Interface, NetSpec};
 use std::collections::BTreeMap;
 
 /// The steps that make the kernel's network agree with a [`NetSpec`], and the foreseen state of each of its interfaces.
+/// It is only a value: [`apply`](crate::apply::apply) carries the steps out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The steps in the order in which they are carried out. Empty if the network already agrees with the spec.
@@ -47,7 +48,7 @@ pub struct Plan {
     pub outlooks: Vec<Outlook>,
 }
 
-/// What a plan can do for one interface of a [`NetSpec`].
+/// What a plan can do for one interface of a [`NetSpec`], as known before its steps are tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outlook {
     /// Nothing yet: the VM has no NIC for the interface.
@@ -58,13 +59,16 @@ pub enum Outlook {
     Present {
         /// The index of the NIC's link.
         link: u32,
-        /// A part of the interface that is impossible, known before any step is tried; `None` if all is possible.
+        /// The first part of the interface that the plan leaves out, since it is impossible: a name that another link
+        /// has, or a route that another interface has with the same destination and metric. The rest is configured.
+        /// `None` if the plan has all.
         conflict: Option<Failure>,
     },
 }
 
 /// Compares the observed state of the kernel with the network that the VM must have (`spec`), and returns the steps
-/// that make them agree. `capabilities` are the optional features that this agent has.
+/// that make them agree; it carries none of them out. `capabilities` are the optional features that this agent has. The
+/// same arguments always give the same plan.
 pub fn plan(observed: &Observed, spec: &NetSpec, capabilities: &[Capability]) -> Plan {
     let interfaces = &spec.parts().interfaces;
     let assigned = assign::assign(&observed.links, interfaces);

@@ -27,25 +27,31 @@ use thiserror::Error;
 const DEVICE: &str = "/dev/urandom";
 
 nix::ioctl_none!(
-    /// `RNDRESEEDCRNG` of linux/random.h: the generator takes a new key from the pool.
+    /// Makes the kernel's random number generator take a new key from its entropy pool at once (ioctl
+    /// `RNDRESEEDCRNG` of linux/random.h). `fd` is an open `/dev/urandom`; the caller needs `CAP_SYS_ADMIN`. Returns 0.
+    ///
+    /// # Errors
+    /// Returns the kernel's errno, `ENODATA` if the generator was not seeded yet.
     reseed_crng,
     b'R',
     7
 );
 
-/// The reason why the kernel's random numbers could not be reseeded.
+/// The reason why the kernel's random numbers could not be reseeded for a new incarnation.
 #[derive(Debug, Error)]
 pub enum ReseedError {
-    /// The incarnation can't be written to the kernel's entropy pool.
+    /// The incarnation can't be written to the kernel's entropy pool, so the random numbers may repeat those of a
+    /// clone.
     #[error("can't mix this life into {device}, so its random numbers may repeat those of a clone")]
     Mix {
-        /// The device's path.
+        /// The path of the device by which the pool is written: `/dev/urandom`.
         device: String,
         /// The kernel's error.
         #[source]
         source: io::Error,
     },
-    /// The generator can't be reseeded at once, so it uses its old key for up to a minute.
+    /// The incarnation is in the pool, but the generator can't be made to draw from it at once, so it uses its old key
+    /// for up to a minute. The kernel's errno is the reason.
     #[error(
         "can't reseed the kernel's random numbers at once: give the agent CAP_SYS_ADMIN, or clones draw the same for up to a minute"
     )]
@@ -75,11 +81,11 @@ impl Reseeder {
         }
     }
 
-    /// Reseeds the kernel's random numbers if `incarnation` differs from that of the last call. The
-    /// agent calls this with each spec before it applies it.
+    /// Reseeds the kernel's random numbers if `incarnation` differs from that of the last call, or this is the first
+    /// call; otherwise does nothing. The agent calls this with each spec before it applies it.
     ///
-    /// Returns an error for the log only the first time that reseeding fails, since later attempts
-    /// fail for the same reason; `None` otherwise.
+    /// Returns an error, which the caller logs, only the first time that reseeding fails, since later attempts fail for
+    /// the same reason; `None` otherwise.
     pub fn live(&mut self, incarnation: Incarnation) -> Option<ReseedError> {
         if !self.latest.begins(incarnation) {
             return None;

@@ -33,18 +33,20 @@ const DOMAIN_NAME: &str = "/proc/sys/kernel/domainname";
 /// First line of a resolv.conf that the agent writes.
 const OWN_LINE: &str = "# Written by tether-net; what is changed here is lost.\n";
 
-/// Which host names the agent sets (`--hostname`): that in etc/hostname, and possibly the kernel's.
+/// Which host names the agent sets (`--hostname`): that in etc/hostname, and possibly the kernel's. The kernel's domain
+/// name is set only with the kernel's host name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostnameScope {
-    /// Sets etc/hostname, and also the kernel's host name if the root directory is `/`.
+    /// Sets etc/hostname, and also the kernel's host name and domain name if the root directory is `/`.
     Auto,
-    /// Sets etc/hostname and the kernel's host name.
+    /// Sets etc/hostname, and the kernel's host name and domain name.
     Kernel,
-    /// Sets etc/hostname only, since other programs share the kernel's host name.
+    /// Sets etc/hostname only, for a VM in which other programs share the kernel's host name.
     File,
 }
 
-/// Writes the network's files in the etc directory of a root file system: `hosts`, `resolv.conf` and `hostname`.
+/// Writes the network's files in the etc directory of a root file system: `hosts`, `resolv.conf` and `hostname`. It
+/// remembers what it wrote, so that it keeps later changes by other programs.
 #[derive(Clone, Debug)]
 pub struct Files {
     root: PathBuf,
@@ -61,7 +63,9 @@ struct Written {
 }
 
 impl Files {
-    /// Creates a writer of the files below the directory `root`. Symbolic links do not lead out of `root`.
+    /// Creates a writer of the files in the etc directory below the directory `root`. It writes nothing until
+    /// [`Files::apply`]. Symbolic links do not lead out of `root`. `hostname` tells whether the kernel's names are set
+    /// too.
     pub fn new(root: impl Into<PathBuf>, hostname: HostnameScope) -> Self {
         Self {
             root: root.into(),
@@ -70,8 +74,10 @@ impl Files {
         }
     }
 
-    /// Makes the files and the kernel's host name agree with a [`NetSpec`], and returns the failures. A file that
-    /// already agrees is not written.
+    /// Makes the files, and as far as the [`HostnameScope`] allows the kernel's host name and domain name, agree with a
+    /// [`NetSpec`]. Returns the failures, which are logged too; empty if there were no failures. A file that already
+    /// agrees is not written. Within one incarnation, a `resolv.conf` that another program has changed is left as it
+    /// is.
     pub fn apply(&mut self, spec: &NetSpec) -> Vec<Failure> {
         let parts = spec.parts();
         let mut failures = Vec::new();
@@ -183,7 +189,8 @@ fn set_kernel_domain(domain: &DomainName) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the text of the resolv.conf(5) for a resolver's configuration.
+/// Returns the text of the resolv.conf(5) for a resolver's configuration: a comment line, a `nameserver` line for each
+/// server, and a `search` and an `options` line if they are not empty.
 pub fn resolv_conf(resolver: &Resolver) -> String {
     let mut text = OWN_LINE.to_owned();
     for server in resolver.servers() {

@@ -13,8 +13,9 @@ use protocol::message::Failure;
 use protocol::spec::{Extension, NetSpec};
 use std::{fs, io};
 
-/// Writes the kernel settings that a [`NetSpec`] has ([`Extension::sysctls`]) and that differ from the present ones.
-/// Returns the failures. A setting whose file does not exist is skipped: its link may appear later.
+/// Writes the kernel settings that a [`NetSpec`] has ([`Extension::sysctls`]) and that differ from the present ones,
+/// below the `/proc/sys` of `sysfs`. Returns a failure for each that the kernel refused, or whose path is not in
+/// `/proc/sys/net`. A setting whose file does not exist is skipped: its link may appear later.
 pub fn apply(sysfs: &Sysfs, spec: &NetSpec) -> Vec<Failure> {
     let asked = Extension::read(&spec.parts().extension).sysctls;
     let set = |(path, value): (String, String)| {

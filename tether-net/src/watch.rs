@@ -19,7 +19,8 @@ use tokio::net::UnixDatagram;
 /// `RTMGRP_IPV6_ROUTE` of linux/rtnetlink.h.
 const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 
-/// A netlink socket on which the kernel notifies the agent of changed links, addresses and routes.
+/// A netlink socket on which the kernel notifies the agent of changed links, addresses and routes, from [`Watch::open`]
+/// on.
 #[derive(Debug)]
 pub struct Watch {
     /// A netlink socket: datagrams on a descriptor, which is all that this type makes use of.
@@ -43,12 +44,13 @@ impl Watch {
         Ok(Self { socket })
     }
 
-    /// Waits until the kernel's network has changed. Cancel-safe: no notification is lost if the
-    /// future is dropped.
+    /// Waits until the kernel's network has changed since the last notification that was taken. Takes one notification,
+    /// whose content is not read; others remain for the next call or [`Watch::forget`]. Cancel-safe: no notification is
+    /// lost if the future is dropped.
     ///
     /// # Errors
-    /// Returns the system's error if the socket fails. Notifications that the kernel dropped
-    /// (ENOBUFS) count as a change.
+    /// Returns the system's error if the socket fails. Notifications that the kernel dropped (ENOBUFS) count as a
+    /// change.
     pub async fn changed(&self) -> io::Result<()> {
         loop {
             self.socket.readable().await?;
@@ -59,8 +61,8 @@ impl Watch {
         }
     }
 
-    /// Discards the notifications so far, and returns whether there were any. The caller observes
-    /// the kernel afterwards, which includes the changes.
+    /// Discards the notifications so far without waiting, and returns whether it discarded any. The caller observes the
+    /// kernel afterwards, which includes the changes.
     pub fn forget(&self) -> bool {
         let mut changed = false;
         // Not by tokio, which knows only what the reactor had heard when it ran last.

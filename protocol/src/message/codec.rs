@@ -28,12 +28,12 @@ pub struct Envelope<M> {
     pub message: M,
 }
 
-/// A type of message that one end of a channel sends: [`ToAgent`] or [`ToCoordinator`] between
-/// coordinator and agent, [`ToInit`](crate::process::ToInit) or
-/// [`FromInit`](crate::process::FromInit) between a VM's shim and its init.
+/// A type of message that one end of a channel sends: [`ToAgent`] or [`ToCoordinator`] between coordinator and agent,
+/// [`ToInit`](crate::process::ToInit) or [`FromInit`](crate::process::FromInit) between a VM's shim and its init. This
+/// package implements it for these four only.
 pub trait Message: Serialize + DeserializeOwned {
-    /// Checks that every list and text of the message is within the protocol's bounds.
-    /// [`Message::decode`] calls it.
+    /// Checks that every list and text of the message is within the protocol's bounds. [`Message::decode`] calls it;
+    /// [`Message::encode`] does not, so a sender has to keep the bounds.
     ///
     /// # Errors
     /// Returns [`DecodeError::TooMany`], with the field's name, if a list or text is too long.

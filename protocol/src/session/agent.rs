@@ -39,21 +39,22 @@ pub enum AgentInput {
     ChannelOpened,
     /// [`AgentOutput::OpenChannel`] failed, or the open channel has ended.
     ChannelClosed,
-    /// A valid message arrived from the coordinator.
+    /// A valid message arrived from the coordinator. The machine ignores a message of another session.
     Message(Envelope<ToAgent>),
     /// The agent has applied a [`NetSpec`], or the state of the guest's kernel has changed since.
     /// This is the present state.
     Applied(Applied),
-    /// A network link of the guest appeared, changed or disappeared.
+    /// A network link of the guest appeared, changed or disappeared. Without a session, the event is dropped.
     Link(LinkEvent),
-    /// The agent logged this line. It is sent to the coordinator when a session exists; beyond 64
-    /// waiting lines the oldest is dropped.
+    /// The agent logged this line. It is sent to the coordinator when a session exists, 50 at once and then ten a
+    /// second; beyond 64 waiting lines the oldest is dropped.
     Log(LogLine),
     /// The time that [`Agent::deadline`] returned has come.
     Tick,
 }
 
-/// An action that the driver must do, in the order in which [`Agent::poll`] returns them.
+/// An action that the driver (the task that owns the agent's channel) must do, in the order in which [`Agent::poll`]
+/// returns them.
 #[derive(Debug, PartialEq, Eq)]
 pub enum AgentOutput {
     /// Open the channel, then pass in [`AgentInput::ChannelOpened`] or [`AgentInput::ChannelClosed`].
@@ -62,7 +63,8 @@ pub enum AgentOutput {
     CloseChannel,
     /// Send this message to the coordinator.
     Send(Envelope<ToCoordinator>),
-    /// Make the guest's network agree with this spec, and stop applying any earlier one.
+    /// Make the guest's network agree with this spec, and stop applying any earlier one. The result is passed in as
+    /// [`AgentInput::Applied`], at once and whenever the state changes later.
     Apply(NetSpec),
     /// A session with the coordinator has begun; this is the coordinator's message that began it.
     Established(Welcome),
@@ -75,7 +77,7 @@ pub enum AgentOutput {
 /// The reason why the session between the agent and the coordinator has ended, on the agent's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgentSessionLoss {
-    /// The channel was closed, or replaced by a new one.
+    /// The driver reported that the channel has ended, or that a new one was opened in place of it.
     ChannelClosed,
     /// No frame of the session arrived for [`MISSED_HEARTBEATS`] heartbeats.
     Silence,
@@ -126,11 +128,12 @@ struct AgentSession {
 }
 
 impl Agent {
-    /// Creates the state machine of an agent that has no [`NetSpec`], session or channel yet. The
-    /// first action that [`Agent::poll`] returns is to open the channel.
+    /// Creates the state machine of an agent that has no [`NetSpec`], session or channel yet. The first action that
+    /// [`Agent::poll`] returns is to open the channel.
     ///
-    /// `name` is the agent's program name and release for the coordinator's log, cut to
-    /// [`MAX_AGENT_NAME`] bytes. `capabilities` are cut to [`MAX_CAPABILITIES`].
+    /// `now` is the present time. `name` is the agent's program name and release for the coordinator's log, cut to
+    /// [`MAX_AGENT_NAME`] bytes. `capabilities` are cut to [`MAX_CAPABILITIES`]. `entropy` gives the sessions' nonces,
+    /// and the jitter of pauses.
     pub fn new(
         now: Instant,
         name: &str,
@@ -155,7 +158,8 @@ impl Agent {
         agent
     }
 
-    /// Handles an event. Afterwards the driver must call [`Agent::poll`] until it returns `None`.
+    /// Handles an event that the driver passes in; `now` is the present time. Afterwards the driver must call
+    /// [`Agent::poll`] until it returns `None`.
     pub fn handle(&mut self, now: Instant, input: AgentInput) {
         match input {
             AgentInput::ChannelOpened => self.opened(now),
@@ -175,8 +179,8 @@ impl Agent {
         self.outputs.pop_front()
     }
 
-    /// Returns the time at which the driver has to hand in [`AgentInput::Tick`], if no other event comes
-    /// before.
+    /// Returns the time at which the driver has to hand in [`AgentInput::Tick`], if no other event comes before; `None`
+    /// while the channel is being opened.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             AgentState::Closed { retry } => Some(*retry),
@@ -190,7 +194,8 @@ impl Agent {
         }
     }
 
-    /// Returns whether a session with the coordinator exists.
+    /// Returns whether a session with the coordinator exists; `false` while the channel is closed or being opened, and
+    /// until the coordinator's [`Welcome`] arrives.
     pub fn is_established(&self) -> bool {
         matches!(self.state, AgentState::Established(_))
     }

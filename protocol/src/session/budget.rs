@@ -13,8 +13,8 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Creates a limit of `burst` events at once, plus one more each time `every` has passed.
-    /// `every` must not be zero.
+    /// Creates a limit of `burst` events at once, plus one more each time `every` has passed; unused ones add up to
+    /// `burst` at most. `every` must not be zero.
     #[must_use]
     pub fn new(burst: u32, every: Duration) -> Self {
         Self {
@@ -25,7 +25,7 @@ impl Budget {
         }
     }
 
-    /// Returns whether one more event is allowed at `now`. If so, the event is counted.
+    /// Returns whether one more event is allowed at `now`. If so, the event is counted; otherwise nothing changes.
     pub fn take(&mut self, now: Instant) -> bool {
         self.fill(now);
         let any = self.left > 0;
@@ -33,8 +33,8 @@ impl Budget {
         any
     }
 
-    /// Returns the time at which the next event is allowed, after [`Budget::take`] has returned
-    /// false. `None` before the first call of `take`.
+    /// Returns the time from which one more event is allowed. It is meaningful after [`Budget::take`] has returned
+    /// false; before the first call of `take` it is `None`.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
         self.filled.map(|filled| filled + self.every)

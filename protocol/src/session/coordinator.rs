@@ -41,7 +41,8 @@ pub enum CoordinatorInput {
     Tick,
 }
 
-/// An action that the driver must do, in the order in which [`Coordinator::poll`] returns them.
+/// An action that the driver (the task that owns the container's channel) must do, or an event that it must know, in
+/// the order in which [`Coordinator::poll`] returns them.
 #[derive(Debug, PartialEq, Eq)]
 pub enum CoordinatorOutput {
     /// Open the channel, then pass in [`CoordinatorInput::ChannelOpened`] or [`CoordinatorInput::ChannelClosed`].
@@ -67,7 +68,7 @@ pub enum CoordinatorOutput {
 /// The reason why the session between the coordinator and a container's agent has ended, on the coordinator's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CoordinatorSessionLoss {
-    /// The channel was closed, or replaced by a new one.
+    /// The driver reported that the channel has ended, or that a new one was opened in place of it.
     ChannelClosed,
     /// No frame of the session arrived for [`MISSED_HEARTBEATS`] heartbeats.
     Silence,
@@ -144,8 +145,9 @@ struct CoordinatorSession {
 }
 
 impl Coordinator {
-    /// Creates the state machine of a container that is not started, without [`NetSpec`] and channel. `heartbeat` is
-    /// the time between two pings, limited to [`MIN_HEARTBEAT`] to [`MAX_HEARTBEAT`].
+    /// Creates the state machine of a container that is not started, without [`NetSpec`] and channel. `now` is the
+    /// present time. `heartbeat` is the time between two pings, limited to [`MIN_HEARTBEAT`] to [`MAX_HEARTBEAT`].
+    /// `entropy` gives the jitter of pauses.
     pub fn new(now: Instant, heartbeat: Duration, entropy: Entropy) -> Self {
         Self {
             heartbeat: heartbeat.clamp(MIN_HEARTBEAT, MAX_HEARTBEAT),
@@ -158,7 +160,8 @@ impl Coordinator {
         }
     }
 
-    /// Handles an event. Afterwards the driver must call [`Coordinator::poll`] until it returns `None`.
+    /// Handles an event that the driver passes in; `now` is the present time. Afterwards the driver must call
+    /// [`Coordinator::poll`] until it returns `None`.
     pub fn handle(&mut self, now: Instant, input: CoordinatorInput) {
         match input {
             CoordinatorInput::ChannelOpened => self.opened(now),
@@ -189,7 +192,7 @@ impl Coordinator {
         }
     }
 
-    /// Returns whether a session with an agent exists.
+    /// Returns whether a session with an agent exists; `false` until an agent's [`Hello`] was accepted.
     pub fn is_established(&self) -> bool {
         matches!(self.state, CoordinatorState::Established(_))
     }

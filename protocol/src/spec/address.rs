@@ -76,12 +76,12 @@ impl fmt::Debug for MacAddress {
 /// The reason why a value is not a valid [`MacAddress`].
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum MacAddressError {
-    /// The text is not six pairs of hexadecimal digits.
+    /// This text (its first 64 characters) is not six pairs of hexadecimal digits, separated by `:` or `-`.
     #[error(
         "MAC address `{0}` is malformed: write six pairs of hexadecimal digits, as in 02:42:ac:12:00:02"
     )]
     Malformed(String),
-    /// The address is a group address, or zero.
+    /// This address is a group address, or zero.
     #[error(
         "MAC address {0} is not unicast: an interface needs an even first octet and not all zeros"
     )]
@@ -101,8 +101,8 @@ impl PciPath {
     /// The greatest number of steps in a path: the bridges above the device, and the device itself.
     pub const MAX_DEPTH: usize = 8;
 
-    /// Returns the steps from the root bus to the NIC, as pairs of device (0 to 31) and function (0
-    /// to 7).
+    /// Returns the steps from the root bus to the NIC, as pairs of device (0 to 31) and function (0 to 7); one step for
+    /// a NIC on the root bus. The last step is the NIC itself.
     pub fn steps(&self) -> &[(u8, u8)] {
         &self.0
     }

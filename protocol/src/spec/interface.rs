@@ -18,7 +18,8 @@ pub enum NicMatch {
     Mac(MacAddress),
     /// The NIC is at this position on the PCI bus.
     PciPath(PciPath),
-    /// The NIC is in the physical slot with this number (`/sys/bus/pci/slots`).
+    /// The NIC is in the physical slot with this number (`/sys/bus/pci/slots`); of several functions in the slot, the
+    /// first one.
     PciSlot(u32),
 }
 
@@ -32,7 +33,8 @@ impl fmt::Display for NicMatch {
     }
 }
 
-/// The MTU of an interface: the size of the largest packet in bytes, 68 (RFC 791) to 65,535.
+/// The MTU of an interface: the size of the largest IP packet (without the Ethernet header) in bytes, 68 (RFC 791) to
+/// 65,535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct Mtu(u32);
@@ -75,8 +77,10 @@ pub enum Addressing {
     Dhcp,
 }
 
-/// The traffic that an interface lets pass. The agent enforces it in the guest, if it has
-/// [`Capability::Firewall`](crate::message::Capability::Firewall).
+/// The traffic that an interface, or a container on an external network, may send and receive. In a spec, the agent
+/// enforces it in the guest, if it has [`Capability::Firewall`](crate::message::Capability::Firewall); otherwise it
+/// applies nothing of an interface whose level is not `Open`. The level of an external network is enforced by the
+/// coordinator on the VCH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FirewallLevel {
     /// All traffic in both directions.
@@ -85,13 +89,13 @@ pub enum FirewallLevel {
     Closed,
     /// Only connections that the container begins, with their replies.
     Outbound,
-    /// The traffic of `Outbound`, and all traffic with other containers of the network.
+    /// The traffic of `Outbound`, and all traffic with other containers of the same network.
     Peers,
-    /// The traffic of `Outbound`, and connections from outside to the container's published ports.
+    /// The traffic of `Outbound`, and connections from outside to the container's published ports (`-p`).
     Published,
 }
 
-/// A route of the VM through one of its interfaces.
+/// A route of the VM through one of its interfaces, in the kernel's main table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Route {
     /// The destination network; bits beyond its prefix are zero. `0.0.0.0/0` or `::/0` makes a
@@ -100,11 +104,12 @@ pub struct Route {
     /// The next hop, of the destination's address family; `None` if the destination is directly on
     /// the link.
     pub gateway: Option<IpAddr>,
-    /// The priority (`RTA_PRIORITY`): of several routes to a destination, the kernel uses the one
-    /// with the lowest metric.
+    /// The priority (`RTA_PRIORITY`): of several routes to a destination, the kernel uses the one with the lowest
+    /// metric. For IPv6, the kernel replaces 0 by 1024.
     pub metric: u32,
-    /// Whether the kernel takes the gateway as directly reachable even if no subnet of the
-    /// interface contains it (`RTNH_F_ONLINK`).
+    /// Whether the kernel takes the gateway as directly reachable even if no subnet of the interface contains it
+    /// (`RTNH_F_ONLINK`). If `false`, the kernel refuses a gateway that it can't reach on the link. Without a gateway,
+    /// it has no effect.
     pub on_link: bool,
     /// The source address of packets that the guest sends by this route (`RTA_PREFSRC`); `None`
     /// lets the kernel choose.
@@ -129,16 +134,17 @@ pub struct InterfaceParts {
     pub addresses: Vec<IpNet>,
     /// The routes through the interface. At most [`MAX_ROUTES`].
     pub routes: Vec<Route>,
-    /// The traffic that the interface lets pass.
+    /// The traffic that the interface lets pass. The agent applies nothing of the interface if it can't enforce this.
     pub firewall: FirewallLevel,
 }
 
-/// One network interface that a VM must have. Every value of this type has been checked.
+/// One network interface that a VM must have. Every value of this type has been checked; its fields are those of
+/// [`InterfaceParts`], and can only be read.
 ///
-/// The addresses are valid addresses of hosts, and no two are equal. A route's destination has no
-/// host bits. A route's gateway and source have the destination's address family. The gateway is in
-/// a subnet of the interface, or the route is on-link, or the gateway is IPv6 link-local, or the
-/// interface uses DHCP. The source is one of the interface's addresses.
+/// The addresses are valid addresses of hosts, and no two are equal. A route's destination has no host bits. A route's
+/// gateway and source have the destination's address family. The gateway is in a subnet of the interface, or the route
+/// is on-link, or the gateway is IPv6 link-local, or the interface uses DHCP. The source is one of the interface's
+/// addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "InterfaceParts", into = "InterfaceParts")]
 pub struct Interface(InterfaceParts);
@@ -260,8 +266,8 @@ pub enum InterfaceError {
     /// address family.
     #[error("route to {0} has {1}, of another address family: use one family in a route")]
     MixedFamilies(IpNet, IpAddr),
-    /// This gateway of a route is in no subnet of the interface, and the route is not marked
-    /// on-link.
+    /// This gateway of a route is in no subnet of the interface, the route is not marked on-link, the gateway is not
+    /// IPv6 link-local, and the interface does not use DHCP.
     #[error(
         "gateway {0} is in none of the interface's subnets: choose one inside, or mark the route on-link"
     )]

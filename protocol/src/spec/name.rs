@@ -26,9 +26,9 @@ impl NameError {
     }
 }
 
-/// Defines a type whose values are checked texts: `text!(/// docs Type, "kind of name", is_valid,
-/// "remedy")`, where `is_valid` is a function from `&str` to `bool`. Parsing an invalid text
-/// returns a [`NameError`].
+/// Defines a type whose values are checked texts: `text!(/// docs Type, "kind of name", is_valid, "remedy")`, where
+/// `is_valid` is a function from `&str` to `bool`. Parsing or deserializing an invalid text returns a [`NameError`]
+/// with the kind and the remedy. The caller's crate needs `serde`.
 #[macro_export]
 macro_rules! text {
     ($(#[$doc:meta])* $type:ident, $kind:literal, $valid:expr, $remedy:literal) => {
@@ -84,8 +84,8 @@ macro_rules! text {
 }
 
 text!(
-    /// The name of a network interface: 1 to 15 printable ASCII characters without `/`, `:` and
-    /// spaces, as the kernel's `dev_valid_name` demands.
+    /// The name of a network interface: 1 to 15 printable ASCII characters without `/`, `:` and spaces, and not `.` or
+    /// `..`, as the kernel's `dev_valid_name` demands.
     InterfaceName,
     "interface name",
     is_interface_name,
@@ -93,8 +93,9 @@ text!(
 );
 
 text!(
-    /// The name of a host: one or several labels joined by dots (RFC 1123, section 2.1). A label
-    /// may contain underscores, since names of containers do.
+    /// The name of a host: one or several labels joined by dots (RFC 1123, section 2.1), at most 253 characters. A
+    /// label has 1 to 63 letters, digits, `-` and `_`, and begins and ends with a letter or digit. Underscores are
+    /// allowed, since names of containers have them.
     Hostname,
     "host name",
     is_domain_name,
@@ -102,7 +103,8 @@ text!(
 );
 
 text!(
-    /// The name of a DNS domain, as in a resolver's search list. `.` is the root domain.
+    /// The name of a DNS domain, as in a resolver's search list: `.` for the root domain, or labels joined by dots
+    /// (1 to 63 letters, digits, `-` and `_` each), at most 253 characters. It does not end with a dot.
     DomainName,
     "domain name",
     is_search_domain,

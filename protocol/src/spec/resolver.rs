@@ -29,16 +29,16 @@ impl Resolver {
     pub const MAX_SERVERS: usize = 3;
     /// The most search domains in one configuration.
     pub const MAX_SEARCH: usize = 32;
-    /// The most options of resolv.conf(5) in one configuration. Each option has at most 64
-    /// printable characters.
+    /// The most options of resolv.conf(5) in one configuration. Each option has 1 to 64 printable ASCII characters
+    /// without spaces.
     pub const MAX_OPTIONS: usize = 32;
 
-    /// Creates a configuration. The name servers are asked in the given order; the search domains
-    /// are appended to short names.
+    /// Creates a configuration; each list may be empty. The name servers are asked in the given order. The search
+    /// domains are appended to short names. `options` are those of resolv.conf(5), such as `ndots:1`.
     ///
     /// # Errors
-    /// Returns [`ResolverError::TooMany`] if a list is too long, [`ResolverError::Option`] if an
-    /// option is not one printable word of at most 64 characters.
+    /// Returns [`ResolverError::TooMany`] if a list is too long, [`ResolverError::Option`] if an option is not one
+    /// printable word of at most 64 characters.
     pub fn new(
         servers: Vec<IpAddr>,
         search: Vec<DomainName>,
@@ -116,18 +116,18 @@ pub enum ResolverError {
         /// The greatest number allowed.
         limit: usize,
     },
-    /// This option is empty, has more than 64 characters, or is not one printable word.
+    /// This option (its first 64 characters) is empty, has more than 64 characters, or is not one printable word.
     #[error(
         "resolver option `{0}` is not possible: use one printable word of at most 64 characters"
     )]
     Option(String),
 }
 
-/// One line of a VM's /etc/hosts (hosts(5)).
+/// One name in a VM's /etc/hosts (hosts(5)), with its address. An address with several names has several entries.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HostEntry {
     /// The address to which the name resolves.
     pub address: IpAddr,
-    /// The name.
+    /// The name that the entry gives to the address.
     pub name: Hostname,
 }

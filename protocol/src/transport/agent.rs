@@ -12,7 +12,8 @@ use tokio::time::Instant;
 /// After a listener has failed it is made anew no sooner than this.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
-/// Opens the agent's end of its channel, as often as it is needed.
+/// Opens the agent's end of its channel, as often as it is needed: the driver calls [`AgentOpener::open`] for each new
+/// connection.
 pub struct AgentOpener {
     address: ChannelAddress,
     listener: Option<Listener>,
@@ -38,24 +39,26 @@ impl AgentOpener {
         }
     }
 
-    /// Returns the address of the channel that it opens.
+    /// Returns the address of the channel that this opener opens.
     pub fn address(&self) -> &ChannelAddress {
         &self.address
     }
 
-    /// Returns whether the coordinator dials. If so, [`AgentOpener::open`] has to be called all the
-    /// time, also while a channel is open: a peer that is not the host is then disconnected at
-    /// once, and the host's next connection replaces the one before.
+    /// Returns whether the agent listens and the coordinator connects ([`ChannelAddress::VsockListen`]). If so,
+    /// [`AgentOpener::open`] has to be called all the time, also while a channel is open: a peer that is not the host
+    /// is then disconnected at once, and the host's next connection replaces the one before. If not, it is called only
+    /// to open a channel.
     pub fn listens(&self) -> bool {
         matches!(self.address, ChannelAddress::VsockListen(_))
     }
 
-    /// Waits until the channel is open, and returns its stream. Cancel-safe.
+    /// Waits until the channel is open, and returns its stream; with an address that listens, also when another peer
+    /// was turned away. Cancel-safe.
     ///
     /// # Errors
-    /// Returns [`OpenError`] if the kernel refuses a system call, no virtserialport has the name,
-    /// or the connection takes longer than [`DIAL_DEADLINE`]. The caller tries again after a pause;
-    /// an opener that listens pauses by itself.
+    /// Returns [`OpenError`] if the kernel refuses a system call, no virtserialport has the name, or the connection
+    /// takes longer than [`DIAL_DEADLINE`]. The caller tries again after a pause; an opener that listens pauses by
+    /// itself.
     pub async fn open(&mut self) -> Result<Opened, OpenError> {
         match &self.address {
             ChannelAddress::VsockListen(port) => {

@@ -24,7 +24,8 @@ const HELLO_DEADLINE: Duration = Duration::from_secs(2);
 /// After a listener has failed it is made anew no sooner than this.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
-/// Opens the coordinator's end of one container's channel, as often as it is needed.
+/// Opens the coordinator's end of one container's channel, as often as it is needed: the driver calls
+/// [`CoordinatorOpener::open`] for each new connection.
 pub struct CoordinatorOpener {
     channel: CoordinatorChannel,
     listener: Option<Socket>,
@@ -41,14 +42,15 @@ impl CoordinatorOpener {
         }
     }
 
-    /// Returns the address of the channel that it opens.
+    /// Returns the address of the channel that this opener opens.
     pub fn channel(&self) -> &CoordinatorChannel {
         &self.channel
     }
 
-    /// Returns whether the agent dials to a socket of this container alone. If so, [`CoordinatorOpener::open`] has to be called
-    /// all the time, also while a channel is open, and a stream that arrives while a session is established passed to
-    /// [`turn_away`].
+    /// Returns whether the coordinator listens for the agent on a socket of this container alone
+    /// ([`CoordinatorChannel::Unix`]). If so, [`CoordinatorOpener::open`] has to be called all the time, also while a
+    /// channel is open, and a stream that arrives while a session is established has to be passed to [`turn_away`]. If
+    /// not, it is called only to open a channel.
     pub fn listens(&self) -> bool {
         matches!(self.channel, CoordinatorChannel::Unix(_))
     }
@@ -237,8 +239,8 @@ pub struct NativeListener {
 pub enum NativePeer {
     /// A process of root in this guest has connected; this is its stream.
     Connected(Peer, ChannelStream),
-    /// A process other than root's has connected from this guest, and was disconnected at once. The caller should log
-    /// this and call [`NativeListener::accept`] again.
+    /// A process other than root's (its port is 1024 or higher) has connected from this guest, and was disconnected at
+    /// once. The caller should log this and call [`NativeListener::accept`] again.
     TurnedAway(Peer),
 }
 

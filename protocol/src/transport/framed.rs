@@ -35,7 +35,7 @@ pub struct FramedChannel<In, Out> {
     directions: PhantomData<fn(Out) -> In>,
 }
 
-/// What [`FramedChannel::recv`] received.
+/// The result of [`FramedChannel::recv`]: a message, or bytes that are not one.
 #[derive(Debug)]
 pub enum Received<M> {
     /// A valid message.
@@ -77,7 +77,7 @@ pub enum ChannelError {
 }
 
 impl<In: Message, Out: Message> FramedChannel<In, Out> {
-    /// Creates a channel of messages over an open stream.
+    /// Creates a channel of messages over an open stream. Nothing is read or sent yet.
     pub fn new(stream: ChannelStream) -> Self {
         Self {
             stream,

@@ -26,13 +26,15 @@ pub struct ObserveError {
     pub source: NetlinkError,
 }
 
-/// Reads the links, addresses and routes of the VM from the kernel.
+/// Reads the links, addresses and routes of the VM from the kernel by `netlink`, and the links' PCI positions and
+/// sysctls from `sysfs`. Changes nothing.
 ///
 /// `remembered` has the addresses that the agent added since its start, with their links' indices. On a kernel that
 /// can't mark addresses (before Linux 5.18), these count as the agent's own.
 ///
 /// # Errors
-/// Returns [`ObserveError`] if the links, the addresses or the routes can't be read.
+/// Returns [`ObserveError`] if the links, the addresses or the routes can't be read. A PCI position or sysctl that
+/// can't be read counts as absent.
 pub async fn observe(
     netlink: &mut Netlink,
     sysfs: &Sysfs,

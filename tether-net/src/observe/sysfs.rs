@@ -8,7 +8,8 @@ use protocol::spec::PciPath;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The directories from which links' PCI positions and kernel settings are read: by default `/sys` and `/proc/sys`.
+/// The directories from which links' PCI positions and kernel settings are read, and in which kernel settings are
+/// written: by default `/sys` and `/proc/sys`.
 #[derive(Clone, Debug)]
 pub struct Sysfs {
     sys: PathBuf,

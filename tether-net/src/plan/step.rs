@@ -17,14 +17,14 @@ pub enum Step {
         /// The link's index.
         link: u32,
     },
-    /// Renames a link, which is down.
+    /// Renames a link. An earlier step has set it down.
     Rename {
         /// The link's index.
         link: u32,
         /// The new name.
         name: String,
     },
-    /// Changes the MAC address of a link, which is down.
+    /// Changes the MAC address of a link. An earlier step has set it down.
     SetMac {
         /// The link's index.
         link: u32,
@@ -54,7 +54,7 @@ pub enum Step {
         link: u32,
         /// The link's name at the time of this step, which is a part of the setting's path.
         name: String,
-        /// The setting; it determines the value.
+        /// The setting; it determines the value too.
         sysctl: Sysctl,
     },
     /// Adds an IP address, marked as the agent's. An IPv6 address is usable at once: duplicate
@@ -65,7 +65,7 @@ pub enum Step {
         /// The address with its prefix length.
         address: IpNet,
     },
-    /// Removes an IP address.
+    /// Removes an IP address that the agent added. If the address is already gone, the step succeeds.
     RemoveAddress {
         /// The link's index.
         link: u32,
@@ -80,7 +80,7 @@ pub enum Step {
         /// The route.
         route: Route,
     },
-    /// Removes a route that the agent added.
+    /// Removes a route that the agent added. If the route is already gone, the step succeeds.
     RemoveRoute {
         /// The link's index.
         link: u32,
@@ -109,14 +109,15 @@ impl Sysctl {
     }
 }
 
-/// The part of the network for which a step is done; a failure of the step is reported for it.
+/// The part of the network for which a step is done. If the step fails, the failure is reported for that part.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owner {
-    /// The interface of the spec with this name.
+    /// The interface of the spec with this name; its state in the report shows the failure.
     Interface(InterfaceName),
-    /// The link with this name, which the spec no longer has.
+    /// The link with this name, which the agent configured once and the spec no longer has. A failure is reported among
+    /// those of no interface.
     Released(String),
-    /// The loopback link.
+    /// The loopback link. A failure is reported among those of no interface.
     Loopback,
 }
 

@@ -13,7 +13,8 @@ use thiserror::Error;
 /// More than the agent ever writes: 256 hosts of at most 300 bytes.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-/// An open directory below a root file system. Symbolic links do not lead out of the root.
+/// An open directory below a root file system, such as its `etc`. Symbolic links to it do not lead out of the root, and
+/// those in it are not followed.
 #[derive(Debug)]
 pub struct Dir {
     dir: OwnedFd,
@@ -27,7 +28,7 @@ pub enum DirError {
     Open {
         /// The directory's name.
         name: String,
-        /// The kernel's error.
+        /// The kernel's errno.
         errno: Errno,
     },
     /// An operation on a file failed.
@@ -37,13 +38,13 @@ pub enum DirError {
         action: &'static str,
         /// The file's name.
         name: String,
-        /// The kernel's error.
+        /// The kernel's errno.
         errno: Errno,
     },
 }
 
 impl DirError {
-    /// Returns the kernel's errno.
+    /// Returns the kernel's errno as a positive number (errno(3)).
     pub fn errno(&self) -> i32 {
         match self {
             Self::Open { errno, .. } | Self::File { errno, .. } => *errno as i32,
@@ -52,8 +53,8 @@ impl DirError {
 }
 
 impl Dir {
-    /// Opens the directory `name` of `root`, and creates it if it does not exist. Symbolic links in `name` are followed
-    /// as if `root` were `/` (openat2(2), `RESOLVE_IN_ROOT`).
+    /// Opens the directory `name` of `root`, and creates it with mode 0755 if it does not exist. Symbolic links in
+    /// `name` are followed as if `root` were `/` (openat2(2), `RESOLVE_IN_ROOT`).
     ///
     /// # Errors
     /// Returns [`DirError::Open`] if the directory can't be opened or created.
@@ -77,7 +78,8 @@ impl Dir {
         Ok(Self { dir })
     }
 
-    /// Returns a file's content, up to 256 KiB; `None` if the file does not exist or is a symbolic link.
+    /// Returns the content of the directory's file `name`, cut to 256 KiB; `None` if the file does not exist or is a
+    /// symbolic link.
     ///
     /// # Errors
     /// Returns [`DirError::File`] if the file can't be opened or read.
@@ -96,7 +98,8 @@ impl Dir {
         }
     }
 
-    /// Replaces a file's content with `bytes`, and returns whether it was different.
+    /// Replaces the content of the directory's file `name` with `bytes`, or creates the file with mode 0644. Returns
+    /// `true` if it has done so, `false` if the file had this content already. A symbolic link is replaced by a file.
     ///
     /// A reader sees either the old file or the new one. A file that is a mount point, as container engines make these
     /// files, can't be replaced; it is overwritten in place.

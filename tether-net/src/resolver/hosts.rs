@@ -11,8 +11,9 @@ const BEGIN_LINE: &str = "# Written by tether-net, down to its last line; other 
 /// The line below them. A file of an older agent has none: all of it is the agent's.
 const END_LINE: &str = "# The last line of tether-net.\n";
 
-/// Returns the agent's part of a hosts(5) file: localhost and the usual IPv6 names first, then `entries`. Successive
-/// entries with the same address are joined on one line.
+/// Returns the text of the agent's part of a hosts(5) file: a comment line that marks its beginning, localhost and the
+/// usual IPv6 names, `entries`, and a comment line that marks its end. Successive entries with the same address are
+/// joined on one line.
 pub fn hosts(entries: &[HostEntry]) -> String {
     let mut text = BEGIN_LINE.to_owned();
     text.push_str("127.0.0.1\tlocalhost\n");

@@ -11,8 +11,9 @@ use tokio::{
     sync::OwnedSemaphorePermit,
 };
 
-/// A client's connection over the stream `S`. It counts towards the listener's limit of connections
-/// until it is dropped. Its [`Filter`] `F` may change the bytes that are read, and how the
+/// A client's connection over the stream `S`: a socket, or TLS over one. The server makes it for each accepted client
+/// and gives it to hyper. It counts towards the listener's limit of connections until it is dropped, also after a
+/// handler has taken it over by an HTTP upgrade. Its [`Filter`] `F` may change the bytes that are read, and how the
 /// connection is closed for writing.
 #[derive(Debug)]
 pub struct Connection<S, F = Unchanged> {
@@ -41,11 +42,14 @@ impl<S> Connection<S> {
     }
 }
 
-/// Changes the bytes that are read from a client's connection, or how the connection is closed for
-/// writing. An API provides one if its clients send requests that hyper would not accept.
+/// Changes the bytes that hyper reads from a client's connection, or how the connection is closed for writing. Bytes
+/// that the server writes do not pass through it. An API provides one if its clients send requests that hyper would not
+/// accept, and names it as the type `F` of its [`Server`](crate::Server). The server makes one for each connection, by
+/// `Default`. For an API that names none, it is [`Unchanged`].
 pub trait Filter: Unpin {
-    /// Reads from the connection's stream into `buffer`, as [`AsyncRead::poll_read`] does, and may
-    /// change the bytes.
+    /// Reads from the connection's stream into `buffer`, as [`AsyncRead::poll_read`] does, and may change the bytes.
+    /// Hyper's reads call this instead of the stream's own method. The filter may keep bytes in itself until a later
+    /// call. If it returns `Ready` without filling any of `buffer`, the client's bytes have ended.
     fn poll_read<S: AsyncRead + Unpin>(
         &mut self,
         stream: Pin<&mut S>,
@@ -53,8 +57,9 @@ pub trait Filter: Unpin {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>>;
 
-    /// Closes the connection's stream for writing, as [`AsyncWrite::poll_shutdown`] does. The
-    /// default only passes the call on.
+    /// Closes the connection's stream for writing, as [`AsyncWrite::poll_shutdown`] does. Hyper calls it after the last
+    /// response. The default only calls the stream's own method; a filter may also read and discard what the client
+    /// still sends before it returns `Ready`.
     fn poll_shutdown<S: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
         stream: Pin<&mut S>,
@@ -64,7 +69,7 @@ pub trait Filter: Unpin {
     }
 }
 
-/// The [`Filter`] that changes nothing.
+/// The [`Filter`] that changes nothing: it reads and closes the stream by the stream's own methods.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unchanged;
 

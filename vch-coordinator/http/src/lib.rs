@@ -1,5 +1,5 @@
-//! The HTTP server for both APIs and the metrics: HTTP/1.1 (RFC 9112) on Unix sockets, on TCP with mutual TLS, and on
-//! plain TCP for content that is not secret.
+//! The HTTP server for the Docker API, the native API and the metrics: HTTP/1.1 (RFC 9112) on Unix sockets, on TCP with
+//! mutual TLS, and on plain TCP for content that is not secret.
 //!
 //! ```text
 //!   TCP ──► handshakes (bounded, by source) ──► TLS ──┐
@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Each listener serves a bounded number of connections at once; further clients wait in the kernel's queue. When the
-//! server is stopped, requests in progress may complete within a bounded time. An API provides its routes, its limits
+//! server is stopped, requests in progress may complete within one second. An API provides its routes, its limits
 //! for request heads, and a [`Filter`] for the bytes that its clients send.
 
 mod connection;

@@ -38,7 +38,8 @@ const CERTIFICATES: Duration = Duration::from_secs(86_400);
 static REFUSED: LogBudget =
     LogBudget::new("clients that were refused", 20, Duration::from_secs(10));
 
-/// Limits for the head (request line and headers) of each request, and the style of responses' headers.
+/// The limits for the head (request line and headers) of each request, and the style of responses' headers. A request
+/// beyond a limit gets the response 431 (Request Header Fields Too Large).
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
     /// The greatest size of a request's head in bytes.
@@ -50,8 +51,9 @@ pub struct Head {
     pub title_case: bool,
 }
 
-/// Serves one API on any number of listening sockets. The bytes that each client sends pass through a [`Filter`] `F` of
-/// its connection, by default an unchanged one.
+/// Serves one API on any number of listening sockets. The bytes that each client sends pass through a [`Filter`] of
+/// type `F`, made by `F::default()` for the connection; by default it is [`Unchanged`]. Clones share the routes and the
+/// signal to stop.
 pub struct Server<F = Unchanged> {
     api: &'static str,
     app: Router,
@@ -75,8 +77,9 @@ impl<F> Clone for Server<F> {
 }
 
 impl<F: Filter + Default + Send + 'static> Server<F> {
-    /// Creates a server for the routes `app`. `api` is the API's name in the log. Each listening socket serves at most
-    /// `limit` connections at once. The server runs until `stop` is cancelled.
+    /// Creates a server for the routes `app`, which accepts no client before one of its `serve` methods is called.
+    /// `api` is the API's name in the log, and `head` limits each request's head. Each listening socket serves at most
+    /// `limit` connections at once; further clients wait. When `stop` is cancelled, the `serve` methods return.
     pub fn new(
         api: &'static str,
         app: Router,
@@ -95,8 +98,8 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         }
     }
 
-    /// Returns the same server, with one request for each connection. A connection is closed `deadline` after its
-    /// start, even if its request is not complete.
+    /// Returns the same server, but with one request for each connection, instead of any number. A connection is closed
+    /// `deadline` after its start (with TLS, after the handshake), even if its request or response is not complete.
     #[must_use]
     pub fn one_request_each(self, deadline: Duration) -> Self {
         Self {
@@ -105,8 +108,9 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         }
     }
 
-    /// Serves TCP clients without TLS until the server is stopped. Only for content that is not secret on the
-    /// listener's network. Requests in progress at the stop have one second to complete.
+    /// Serves TCP clients without TLS, and returns after the server is stopped. Only for content that is not secret on
+    /// the listener's network. Requests in progress at the stop have one second to complete; then their connections are
+    /// closed. An error of accepting is logged, and accepting is tried again.
     pub async fn serve_tcp(&self, listener: TcpListener) {
         let permits = Arc::new(Semaphore::new(self.limit));
         let next = || async {
@@ -130,9 +134,11 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         self.accept(next, talk).await;
     }
 
-    /// Serves TCP clients that present a valid certificate, until the server is stopped. Only clients that have
-    /// completed the TLS handshake count towards the limit of connections. Requests in progress at the stop have one
-    /// second to complete.
+    /// Serves TCP clients that present a valid certificate of the authority in `certificates`, and returns after the
+    /// server is stopped. A separate limit, also for each source address, bounds the TLS handshakes at once; only
+    /// clients that have completed theirs count towards the limit of connections. A refused client is logged. Requests
+    /// in progress at the stop have one second to complete. Once a day, it logs warnings about certificates that
+    /// have expired or expire within 30 days.
     pub async fn serve_tls(&self, listener: TcpListener, certificates: Certificates) {
         let entrance = Entrance {
             certificates: certificates.clone(),
@@ -150,8 +156,8 @@ impl<F: Filter + Default + Send + 'static> Server<F> {
         );
     }
 
-    /// Serves the clients of a Unix socket until the server is stopped. Requests in progress at the stop have one
-    /// second to complete.
+    /// Serves the clients of a Unix socket, and returns after the server is stopped. Requests in progress at the stop
+    /// have one second to complete; then their connections are closed. The socket's file stays.
     pub async fn serve_unix(&self, listener: UnixListener) {
         let permits = Arc::new(Semaphore::new(self.limit));
         let next = || async {

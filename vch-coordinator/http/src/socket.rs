@@ -93,16 +93,17 @@ impl AsFd for SocketKind {
 pub struct Peer(Arc<SocketKind>);
 
 impl Peer {
-    /// Waits until the client has disconnected: its socket is closed for reading and writing, or
-    /// the client no longer answers keepalive probes. Cancel-safe.
+    /// Waits until the client has disconnected: its socket is closed for reading and writing, or (TCP only) the client
+    /// no longer answers keepalive probes. It looks once a second; a dead TCP client is noticed within 150 s.
+    /// Cancel-safe.
     pub async fn gone(&self) {
         while !self.hung_up() {
             sleep(LOOK).await;
         }
     }
 
-    /// Waits until the client has read all that was written to its Unix socket, for at most 10 s.
-    /// Returns at once for TCP, where the kernel does not report this.
+    /// Waits until the client has read all that was written to its Unix socket, or has disconnected, for at most 10 s;
+    /// the result does not tell which. Returns at once for TCP, where the kernel does not report this.
     pub async fn has_read(&self) {
         let SocketKind::Unix(stream) = &*self.0 else {
             return;

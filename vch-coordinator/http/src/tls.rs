@@ -25,13 +25,15 @@ use tokio_rustls::{
 /// The PEM files for mutual TLS, as configured in `docker_endpoint.tls`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The path of the certificates of the authority that signs the clients' certificates.
+    /// The path of the file with the certificates of the authority that signs the clients' certificates.
     pub ca: PathBuf,
-    /// The path of the server's certificate, followed by the intermediate certificates up to its authority.
+    /// The path of the file with the server's certificate, followed by the intermediate certificates up to its
+    /// authority.
     pub cert: PathBuf,
-    /// The path of the server's private key.
+    /// The path of the file with the private key of the server's certificate.
     pub key: PathBuf,
-    /// The path of the authority's lists of revoked certificates (RFC 5280, 5); `None` if no certificate is revoked.
+    /// The path of the file with the authority's lists of revoked certificates (RFC 5280, 5); `None` if no client's
+    /// certificate is revoked.
     pub crl: Option<PathBuf>,
 }
 
@@ -42,7 +44,7 @@ pub enum TlsError {
     /// A file can't be read, or has no item of the expected kind.
     #[error("`docker_endpoint.tls.{field}` cannot be {}: write a PEM file, as `vchctl certs` makes it", path.display())]
     File {
-        /// The key of `docker_endpoint.tls` that names the file.
+        /// The key of `docker_endpoint.tls` that names the file: `ca`, `cert` or `key`.
         field: &'static str,
         /// The path of the file.
         path: PathBuf,
@@ -50,30 +52,30 @@ pub enum TlsError {
         #[source]
         source: pem::Error,
     },
-    /// A certificate of the authority is invalid.
+    /// A certificate in the file of the authority that signs the clients' certificates (`ca`) is invalid.
     #[error("`docker_endpoint.tls.ca` cannot be {}: write the certificate of the clients' authority", path.display())]
     Authority {
-        /// The path of the file.
+        /// The path of the authority's file.
         path: PathBuf,
-        /// The error of the certificate.
+        /// The reason why the certificate is invalid.
         #[source]
         source: rustls::Error,
     },
-    /// The authority's certificates do not allow any client to be verified.
+    /// No client could be verified by the certificates of the authority that signs the clients' certificates (`ca`).
     #[error("`docker_endpoint.tls.ca` cannot be {}: it lets no client in", path.display())]
     Verifier {
-        /// The path of the file.
+        /// The path of the authority's file.
         path: PathBuf,
         /// The error of the client verifier.
         #[source]
         source: VerifierBuilderError,
     },
-    /// A list of revoked certificates can't be read, or is invalid.
+    /// The authority's file of revocation lists (`crl`) can't be read, has no list, or has an invalid one.
     #[error("`docker_endpoint.tls.crl` cannot be {}: write the authority's list of revoked certificates, in PEM", path.display())]
     Revoked {
-        /// The path of the file.
+        /// The path of the file of revocation lists.
         path: PathBuf,
-        /// The error of the list.
+        /// The reason why the file can't be used.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
@@ -93,7 +95,9 @@ pub enum TlsError {
 /// How long before its expiry a certificate is warned about.
 const WARNED: Duration = Duration::from_secs(30 * 86_400);
 
-/// The certificates of the Docker API's TLS server. They can be reloaded from their files; clones share them.
+/// The certificates of the Docker API's TLS server: its own, with the key, and those of the authority, with the
+/// revocation lists, by which it verifies clients. They can be reloaded from their files; clones share them, so that a
+/// reload applies to all clones.
 #[derive(Clone)]
 pub struct Certificates {
     files: TlsFiles,
@@ -101,7 +105,8 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Reads the certificates from their files.
+    /// Reads the certificates, the key and the revocation lists from their files. Logs warnings about a key that other
+    /// users may read, and about certificates that have expired or expire within 30 days.
     ///
     /// # Errors
     /// Returns [`TlsError`] for the first file that is missing or invalid.
@@ -115,7 +120,8 @@ impl Certificates {
         Ok(certificates)
     }
 
-    /// Reads the files again, for all future connections.
+    /// Reads the same files again, for all connections from now on; open connections continue. Logs the same warnings
+    /// as [`Certificates::read`].
     ///
     /// # Errors
     /// Returns [`TlsError`] for the first file that is missing or invalid. The previous certificates then stay in use.

@@ -5,7 +5,7 @@ use protocol::session::Budget;
 use std::time::{Duration, Instant};
 
 /// A rate limit for log lines of one kind, shared by the whole coordinator: a burst at once, then one line in each
-/// interval.
+/// interval. It does not write the lines: the caller asks [`LogBudget::line`] before it writes each of them.
 #[derive(Debug)]
 pub struct LogBudget {
     /// The cause of the lines, as a phrase for the line about those left out.
@@ -22,8 +22,9 @@ struct BudgetState {
 }
 
 impl LogBudget {
-    /// Creates a limit of `burst` lines at once, plus one more each time `every` has passed. `whose` is the cause of
-    /// the lines as a phrase, such as "guests", for the line about suppressed ones.
+    /// Creates a limit of `burst` lines at once, plus one more each time `every` has passed; unused ones add up to
+    /// `burst` at most. `whose` is the cause of the lines as a phrase, such as "guests", for the line about suppressed
+    /// ones.
     pub const fn new(whose: &'static str, burst: u32, every: Duration) -> Self {
         Self {
             whose,
@@ -36,8 +37,9 @@ impl LogBudget {
         }
     }
 
-    /// Returns whether one more line may be written now. If lines were suppressed since the last one that was allowed,
-    /// it first logs their number.
+    /// Returns whether the caller may write one more line now, and counts it if so; `false` if it must be suppressed.
+    /// If lines were suppressed since the last one that was allowed, the call that allows the next one first logs their
+    /// number as a warning.
     pub fn line(&self) -> bool {
         match self.take(Instant::now()) {
             None => false,

@@ -5,7 +5,8 @@ use prometheus::{HistogramOpts, Opts, core::Desc};
 use std::collections::HashMap;
 
 /// The name and help text of a metric, with at most one label that distinguishes several metrics of the same name. Its
-/// methods make the metric.
+/// methods make the metric, which [`Registry::add`](crate::Registry::add) then adds to those that Prometheus gets. They
+/// panic if Prometheus does not allow the name or the label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Description {
     name: &'static str,
@@ -14,7 +15,8 @@ pub struct Description {
 }
 
 impl Description {
-    /// Returns a description without a label.
+    /// Returns a description without a label. `name` is the metric's whole name with unit and suffix, such as
+    /// `vch_vm_starts_total`; `help` is the sentence that Prometheus shows with it.
     #[must_use]
     pub const fn new(name: &'static str, help: &'static str) -> Self {
         Self {
@@ -24,8 +26,8 @@ impl Description {
         }
     }
 
-    /// Returns the same description with a label and its value. Several metrics can have the same name, if the values
-    /// of their label differ.
+    /// Returns the same description with the label named `label` and its `value`, in place of any earlier label.
+    /// Several metrics can have the same name, if the values of their label differ.
     #[must_use]
     pub const fn of(self, label: &'static str, value: &'static str) -> Self {
         Self {
@@ -34,33 +36,38 @@ impl Description {
         }
     }
 
-    /// Creates a counter: a number that only grows, from 0.
+    /// Creates a counter: a number that only grows, from 0. The caller adds it to a [`Registry`](crate::Registry), and
+    /// increments it.
     #[must_use]
     pub fn counter(self) -> Counter {
         valid(Counter::with_opts(self.opts()))
     }
 
-    /// Creates a gauge: a number that goes up and down, from 0.
+    /// Creates a gauge: a number that goes up and down, from 0. The caller adds it to a [`Registry`](crate::Registry),
+    /// and sets it.
     #[must_use]
     pub fn gauge(self) -> Gauge {
         valid(Gauge::with_opts(self.opts()))
     }
 
-    /// Creates an empty histogram. `bounds` are the upper bounds of its buckets in ascending order, in the unit that
-    /// the metric's name has. One more bucket has no upper bound.
+    /// Creates an empty histogram, which the caller adds to a [`Registry`](crate::Registry). `bounds` are the upper
+    /// bounds of its buckets in ascending order, in the unit that the metric's name has. One more bucket has no upper
+    /// bound.
     #[must_use]
     pub fn histogram(self, bounds: &[f64]) -> Histogram {
         let opts = HistogramOpts::from(self.opts()).buckets(bounds.to_vec());
         valid(Histogram::with_opts(opts))
     }
 
-    /// Creates a gauge whose value `read` returns each time the metrics are requested.
+    /// Creates a gauge whose value `read` returns each time the metrics are requested. The caller adds it to a
+    /// [`Registry`](crate::Registry), which calls `read`.
     #[must_use]
     pub fn read_gauge(self, read: impl Fn() -> u64 + Send + Sync + 'static) -> Reading {
         Reading::new(self.desc(), Kind::Gauge, Box::new(read))
     }
 
-    /// Creates a counter whose value `read` returns each time the metrics are requested; the value must only grow.
+    /// Creates a counter whose value `read` returns each time the metrics are requested; the value must only grow. The
+    /// caller adds it to a [`Registry`](crate::Registry), which calls `read`.
     #[must_use]
     pub fn read_counter(self, read: impl Fn() -> u64 + Send + Sync + 'static) -> Reading {
         Reading::new(self.desc(), Kind::Counter, Box::new(read))

@@ -15,8 +15,10 @@ pub(crate) enum Kind {
     Gauge,
 }
 
-/// A metric whose value a function returns each time the metrics are requested, instead of being
-/// counted. It is for numbers that a package has anyway, such as the length of a queue.
+/// A counter or gauge whose value a function returns each time the metrics are requested, instead of being updated by
+/// the package that counts. It is for numbers that a package has anyway, such as the length of a queue.
+/// [`Description::read_gauge`](crate::Description::read_gauge) and
+/// [`Description::read_counter`](crate::Description::read_counter) make one.
 pub struct Reading {
     desc: Desc,
     kind: Kind,

@@ -12,7 +12,7 @@ pub const CONTENT_TYPE: &str = TEXT_FORMAT;
 #[error("a metric is registered twice, or two of one name differ in label or help")]
 pub struct RegisterError(#[from] prometheus::Error);
 
-/// The error of writing the metrics as text.
+/// The error of [`Registry::text`]: the metrics can't be written as text.
 #[derive(Debug, Error)]
 #[error("the metrics cannot be written as text")]
 pub struct EncodeError(#[from] prometheus::Error);
@@ -22,7 +22,8 @@ pub struct EncodeError(#[from] prometheus::Error);
 pub struct Registry(prometheus::Registry);
 
 impl Registry {
-    /// Adds a metric to the registry. The caller keeps a clone of it, and updates that.
+    /// Adds a metric to the registry. Of a counter, gauge or histogram the caller adds a clone, which shares the value,
+    /// and updates its own. Of a [`Reading`](crate::Reading) the registry calls the function.
     ///
     /// # Errors
     /// Returns [`RegisterError`] if the registry already has a metric with this name and label, or one with this name

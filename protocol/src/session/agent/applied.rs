@@ -15,7 +15,8 @@ pub struct Applied {
     pub spec: SpecId,
     /// The state of each interface of the [`NetSpec`](crate::spec::NetSpec), in its order.
     pub interfaces: Vec<InterfaceReport>,
-    /// The failures that concern no single interface: of the host name, for example.
+    /// The failures that concern no single interface, of the host name, for example; the session cuts them to the
+    /// protocol's limits.
     pub failures: Vec<Failure>,
 }
 
