@@ -71,11 +71,13 @@ impl Dataplane {
         }
     }
 
-    /// Carries out `delta`, the changes of one transaction, which was published at `published`. What is added is made
-    /// from the bridge upwards, what is removed in the opposite order.
+    /// Carries out `delta`, the changes of one transaction, which was published at `published` (for the metrics of the
+    /// agent sessions). What is added is made from the bridge upwards, what is removed in the opposite order.
     ///
     /// Returns a future that does the remaining work: changes of running VMs' NICs, and removals of links, which take
-    /// the kernel long. It may run concurrently with the next transactions. `None` if no work remains.
+    /// the kernel long. It may run concurrently with the next transactions. `None` if no work remains. If the future
+    /// fails, [`Dataplane::reconcile`] and [`Dataplane::again`] retry the removals; a NIC that was not plugged in is
+    /// not retried.
     ///
     /// # Errors
     /// Returns [`DataplaneError`] with the part of the data plane that failed. The changes in the parts before it stay;
@@ -167,12 +169,14 @@ impl Dataplane {
         self.tether.register_metrics(registry)
     }
 
-    /// Returns a future that retries the changes of running VMs' NICs that failed; `None` if none failed.
+    /// Returns a future that makes the changes of running VMs' NICs that are outstanding: unplugs that failed or are
+    /// not finished, and reattachments of NICs whose taps [`Dataplane::reconcile`] created anew. `None` if none is
+    /// outstanding. A plug that failed is not retried: the request for it is undone.
     pub fn again(&mut self) -> Option<Later> {
         self.running.as_mut().and_then(Running::again)
     }
 
-    /// Returns a message for each change of a running VM's NIC that failed and will be retried.
+    /// Returns a message for each unplug or reattachment of a running VM's NIC that failed and will be retried.
     pub fn waiting(&self) -> Vec<String> {
         self.running
             .as_ref()
@@ -212,8 +216,10 @@ impl Dataplane {
         Ok(())
     }
 
-    /// Makes the VCH agree with `whole`, the desired state of the whole ledger, and removes everything else that this
-    /// VCH made. `reports` contains the last stored reports of the containers' agents.
+    /// Makes links, nftables, DNS and agent sessions agree with `whole`, the desired state of the whole ledger, and
+    /// removes everything else that this VCH made. NICs of running VMs are left to [`Dataplane::again`]. `reports`
+    /// contains the stored report of each container's agent, with which new sessions begin; it is needed only at the
+    /// coordinator's start.
     ///
     /// Returns the errors of what could not be done; the rest is done nevertheless. Empty if everything agrees.
     pub async fn reconcile(

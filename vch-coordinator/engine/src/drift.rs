@@ -61,8 +61,8 @@ impl Drift {
         self.messages.lock().clone()
     }
 
-    /// Replaces the messages and numbers: by the errors `failed`, and by the messages `waiting` about changes of
-    /// running VMs' NICs that failed.
+    /// Replaces all messages and numbers: by those of the errors `failed`, and by the messages `waiting`, one for each
+    /// failed change of a running VM's NIC. Both are empty if everything agrees with the ledger.
     pub fn report(&self, failed: &[DataplaneError], waiting: Vec<String>) {
         let mut counts = [0_i64; Part::NAMES.len()];
         for error in failed {

@@ -29,5 +29,6 @@ pub enum DataplaneError {
     Panicked,
 }
 
-/// A future that does the remaining work of a transaction: work that may run concurrently with the next transactions.
+/// A future that does the remaining work of a transaction (changes of running VMs' NICs, and removals of links). It may
+/// run concurrently with the next transactions.
 pub type Later = BoxFuture<'static, Result<(), DataplaneError>>;

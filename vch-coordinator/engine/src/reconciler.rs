@@ -99,9 +99,9 @@ pub enum ReconcilerError {
 struct Failed;
 
 impl Reconciler {
-    /// Carries out transactions until `stop` is cancelled. The caller has made the data plane agree with the whole ledger
-    /// before; if `drift` has messages of failures then, this task retries it. Returns the data plane, which the caller
-    /// must close.
+    /// Carries out transactions until `stop` is cancelled. The caller has made the data plane agree with the whole
+    /// ledger before; if `drift` has messages of failures then, this task soon reconciles the whole again. Returns the
+    /// data plane, which the caller must close; tasks of the tracker `later` may still run.
     ///
     /// # Errors
     /// Returns [`ReconcilerError`] together with the data plane: `Segments` or `Nat` if the kernel's events can no

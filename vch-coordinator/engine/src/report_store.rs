@@ -6,8 +6,8 @@ use vch_ledger::ContainerId;
 use vch_network::tether::{ReportStore, ReportStoreError};
 use vch_store::{LedgerHandle, WriterError};
 
-/// The store of the agents' reports: implements [`ReportStore`](vch_network::tether::ReportStore) by the thread that
-/// writes the ledger to disk.
+/// The implementation of [`ReportStore`](vch_network::tether::ReportStore) for the agents' reports: sends each report
+/// by the [`LedgerHandle`] to the thread that writes the ledger to disk.
 pub struct LedgerReports(pub LedgerHandle);
 
 impl ReportStore for LedgerReports {

@@ -12,7 +12,8 @@ use vch_ledger::{Answer, Command, ContainerId, Refusal};
 use vch_network::tether::{EndpointState, Tether, failures};
 use vch_store::{Committed, FollowError, LedgerHandle, WriterError};
 
-/// Why a request was not carried out. Nothing has changed then, or the change was undone.
+/// Why a request was not carried out. Nothing has changed then, or the change was undone; only [`Self::NotKept`] may
+/// leave a stored change.
 #[derive(Clone, Debug, Error)]
 pub enum RequestError {
     /// The ledger refused the command.
@@ -21,7 +22,7 @@ pub enum RequestError {
     /// The VCH could not carry out the addition: its kernel or a file operation refused it. The addition was undone.
     #[error("{what} was undone")]
     Effect {
-        /// The kind of object that should have been added, as a noun for the message.
+        /// The addition that was undone, as words for the message: `the network`, `the start`.
         what: &'static str,
         /// The error of the data plane. It is shared, because several requests may be answered with it.
         #[source]
@@ -30,23 +31,27 @@ pub enum RequestError {
     /// The guest in the container's VM refused the addition. The addition was undone.
     #[error("{what} was undone, the container's agent refused it: {reason}")]
     Guest {
-        /// The kind of object that should have been added, as a noun for the message.
+        /// The addition that was undone, as words for the message: `the connection`.
         what: &'static str,
         /// The reason, as the agent reported it.
         reason: String,
     },
-    /// The request was not stored, because the disk is full, or not carried out, because the coordinator is shutting
-    /// down.
+    /// The disk is full, or the coordinator is shutting down. Most often the request was not stored. If its change had
+    /// been stored before the disk was full or the shutdown began, the change stays, and is in force at the latest
+    /// after the next start.
     #[error(transparent)]
     NotKept(#[from] WriterError),
 }
 
-/// The progress of a request when it is answered.
+/// How far a request has come when it is answered: `Done`, or `Pending`. No later answer follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The change is in force on the VCH and, if the container runs, in its VM.
+    /// The change is in force on the VCH. If it connects a running container to a network or disconnects it, the agent
+    /// in the VM has reported it too.
     Done,
-    /// The change is durable and in force on the VCH, or is retried there; the agent in the VM has not reported it yet.
+    /// The change is durable, and one of two things is outstanding: a removal is still retried on the VCH, or the agent
+    /// in the VM has not reported the change as made (it is not connected, is slow, awaits the NIC, or can't make a
+    /// removal).
     Pending,
 }
 
@@ -54,7 +59,7 @@ pub enum Progress {
 pub struct Outcome {
     /// The stored transaction, with the answer for the caller.
     pub committed: Arc<Committed>,
-    /// The progress of the request when it is answered.
+    /// Whether the change is in force (`Done`), or a retry or the report of the agent is still outstanding (`Pending`).
     pub progress: Progress,
 }
 
@@ -67,14 +72,16 @@ pub struct Requests {
     pub tether: Arc<Tether>,
     /// The longest time for which a request waits for the agent's report before it is answered as `pending`.
     pub report_deadline: Duration,
-    /// Whether NICs are plugged into running VMs. If so, a report that still waits for an added NIC is out of date, and
-    /// the request waits for a newer one.
+    /// Whether NICs are plugged into running VMs (by the VCH or a hook). If so, a report that still waits for an added
+    /// NIC is out of date, and the request waits for a newer one. If false, the NIC may come much later, and the
+    /// request is answered as `pending`.
     pub plugs: bool,
 }
 
 impl Requests {
-    /// Lets the ledger decide a command. Waits until the change is in force on the VCH and the agent has reported it,
-    /// and undoes an addition that failed.
+    /// Lets the ledger decide a command, and waits until the change is in force on the VCH; undoes an addition that
+    /// failed. If the command connects a running container to a network or disconnects it, and the agent is connected,
+    /// also waits for the agent's report, at most for `report_deadline`.
     ///
     /// # Errors
     /// Returns

@@ -16,23 +16,24 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 /// that changes nothing. [`Ledger::decide`](crate::Ledger::decide) takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Creates a bridge network, or a network of kind configuration.
+    /// Creates a bridge network, or a network of kind configuration (Docker's `--config-only`).
     CreateNetwork(CreateNetwork),
     /// Removes a network that no running container is connected to. The endpoints of stopped containers on the network
-    /// are removed with it; these containers do not start before they are disconnected from the network. Undoes
-    /// `CreateNetwork`.
+    /// are removed with it; these containers do not start before they are disconnected from the network, or connected
+    /// to a new one of its name. Refused for a predefined network. Undoes `CreateNetwork`.
     RemoveNetwork(NetworkRef),
-    /// Sets how long DNS resolvers may cache answers about the names of a bridge network, or of a network of kind
-    /// configuration.
+    /// Sets how long DNS resolvers may cache answers about the names of a bridge network, or, for a network of kind
+    /// configuration (Docker's `--config-only`), of the networks that are created from it later.
     SetDnsTtl {
         /// The network whose TTL is set.
         network: NetworkRef,
         /// The new TTL; `None` for the default of the VCH's configuration.
         ttl: Option<DnsTtl>,
     },
-    /// Adds a container to the ledger.
+    /// Adds a container to the ledger: stopped, and connected to no network.
     AddContainer(AddContainer),
-    /// Removes a container from the ledger. Undoes `AddContainer`.
+    /// Removes a container from the ledger, with its documents and ports. Does not check whether the container runs.
+    /// Undoes `AddContainer`.
     RemoveContainer {
         /// The container to remove.
         container: ContainerRef,
@@ -42,7 +43,8 @@ pub enum Command {
     },
     /// Connects a container to a network.
     Connect(Connect),
-    /// Disconnects a container from a network. Undoes `Connect`.
+    /// Disconnects a container from a network. Undoes `Connect`. If the network was removed while the container was
+    /// stopped, the container no longer misses it and can start again.
     Disconnect {
         /// The container to disconnect.
         container: ContainerRef,
@@ -50,8 +52,8 @@ pub enum Command {
         network: NetworkRef,
     },
     /// Records that a container is about to run: gives it a new incarnation (the random identity of one run), and
-    /// activates its DNS names and published ports. Sent before the VM is started, restored or cloned. Undone by
-    /// `StopContainer`.
+    /// activates its DNS names and published ports. Refused if a port can't be published. Sent before the VM is
+    /// started, restored or cloned. Undone by `StopContainer`.
     StartContainer(ContainerRef),
     /// Records that a container's VM has ended: deactivates the container's DNS names and published ports. Its
     /// endpoints stay, with their IP and MAC addresses. Changes nothing if the container is stopped already.
@@ -67,8 +69,9 @@ pub enum Command {
     UnpublishPorts {
         /// The container whose ports they are.
         container: ContainerRef,
-        /// The ports to remove. Their client subnets are not compared. A port that was published without a host port
-        /// also matches if it is named with the host port that the ledger chose.
+        /// The ports to remove, each named by the port in the container and by the address and port of the VCH; client
+        /// subnets are not compared. A port that was published without a host port also matches if it is named with the
+        /// host port that the ledger chose. The command is refused if the container lacks one of them.
         ports: Vec<ContainerPort>,
     },
     /// Stores the new result of a container's health check.
@@ -124,7 +127,7 @@ pub enum Command {
     Batch(Vec<Command>),
 }
 
-/// A request to create a bridge network, or a network of kind configuration.
+/// A request to create a bridge network, or a network of kind configuration (Docker's `--config-only`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateNetwork {
     /// The network's name.
@@ -138,7 +141,8 @@ pub struct CreateNetwork {
     pub subnets: Vec<SubnetRequest>,
     /// The kind of bridge that carries the network; `None` for the default of the VCH's configuration.
     pub segment: Option<SegmentKind>,
-    /// The MTU of the network's interfaces, in bytes; `None` for the kernel's default.
+    /// The MTU of the network's own bridge, of its endpoints' links and of their interfaces in the VMs, in bytes;
+    /// `None` for the kernel's default.
     pub mtu: Option<Mtu>,
     /// How long DNS resolvers may cache answers about the network's names; `None` for the default of the VCH's
     /// configuration.
@@ -152,7 +156,8 @@ pub struct CreateNetwork {
     /// A text that the ledger stores with the network and does not read; see
     /// [`Network::document`](crate::Network::document).
     pub document: Arc<str>,
-    /// Whether the network has its own configuration, or that of a network of kind configuration.
+    /// The source of the network's configuration: this request, or another network. Also decides whether the new
+    /// network is only for configuring others.
     pub configuration: Configuration,
 }
 
@@ -229,7 +234,7 @@ impl From<IpNet> for SubnetRequest {
     }
 }
 
-/// A request to add a container.
+/// A request to add a container to the ledger. The container is stopped at first, and connected to no network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddContainer {
     /// The container's name, unique on the VCH.
@@ -275,11 +280,13 @@ pub struct Connect {
     pub interface: Option<InterfaceName>,
     /// Kernel settings (sysctls) of the interface; see [`Endpoint::sysctls`](crate::Endpoint::sysctls).
     pub sysctls: BTreeMap<String, String>,
-    /// The priority of this network's gateway. The default route of a container leads to the gateway with the greatest
-    /// priority. 0 unless the caller chooses another.
+    /// The priority of this network's gateway; 0 unless the caller chooses another. The container's default route leads
+    /// to the gateway with the greatest priority; of equal ones, to that of a network with IPv4 and IPv6, then by
+    /// network name.
     pub gateway_priority: i32,
-    /// Private DNS names for other containers, which only this container can resolve (Docker's links). Each is answered
-    /// while the other container runs and is on the network too.
+    /// Private DNS names (Docker's links), each with the other container that it stands for. Only this container can
+    /// resolve them, while the other one runs and is on the network too. A name of a container that does not exist yet
+    /// is kept for it, but refused on the default bridge network.
     pub links: Vec<(ContainerRef, Hostname)>,
     /// Whether DNS answers for the container on this network only while its health check does not fail.
     pub only_healthy: bool,

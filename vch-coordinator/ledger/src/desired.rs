@@ -21,12 +21,13 @@ use std::{collections::BTreeMap, net::IpAddr};
 /// more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delta {
-    /// The networks that must have a bridge or link on the VCH, by ID. `None` for a network without one: it was
-    /// removed, or is of a kind that carries no containers.
+    /// The changed networks, by ID, each with the bridge or link that it must have on the VCH. `None` for a network
+    /// without one: it was removed, or is of a kind that carries no containers.
     pub networks: BTreeMap<NetworkId, Option<NetworkBacking>>,
     /// The changed endpoints (connections of containers to networks), each before and after the change.
     pub endpoints: BTreeMap<EndpointId, EndpointChange>,
-    /// The agents of the containers, by container ID; `None` for a removed container.
+    /// The changed containers, by ID, each with the data for its agent and its DNS queries; `None` for a removed
+    /// container.
     pub containers: BTreeMap<ContainerId, Option<AgentTarget>>,
     /// The changed published ports, by port of the VCH, each before and after the change.
     pub bindings: BTreeMap<HostPort, BindingChange>,
@@ -47,16 +48,19 @@ pub struct NetworkBacking {
     pub subnets: Vec<IpNet>,
     /// The VCH's own addresses on it, each with its subnet's prefix length.
     pub addresses: Vec<IpNet>,
-    /// The MTU of the network's interfaces, in bytes; `None` for the kernel's default.
+    /// The MTU of the network's own bridge, of its endpoints' links and of their interfaces in the VMs, in bytes;
+    /// `None` for the kernel's default. The MTU of a shared bridge or an external link is not set.
     pub mtu: Option<Mtu>,
     /// How long DNS resolvers may cache answers about the network's names; `None` for the default of the VCH's
     /// configuration.
     pub dns_ttl: Option<DnsTtl>,
     /// Whether the network has no route to the outside.
     pub internal: bool,
-    /// Whether the network's containers reach one another only by published ports (Docker's `enable_icc=false`).
+    /// Whether the network's containers reach one another only by published ports (Docker's `enable_icc=false`). Always
+    /// false on an external network.
     pub isolated: bool,
-    /// Whether packets leave the network with their containers' own source addresses: masquerading is off.
+    /// Whether packets leave the network with their containers' own source addresses, because masquerading was turned
+    /// off. Always false on an external network, which has no NAT at all.
     pub untranslated: bool,
 }
 
@@ -112,7 +116,7 @@ pub struct DesiredEndpoint {
     pub port: InterfaceName,
     /// The kind of the endpoint's own link.
     pub attachment: Attachment,
-    /// The interface's name in the container's VM.
+    /// The interface's name in the container's VM; of a veth pair, the name of the end in the network namespace.
     pub interface: InterfaceName,
     /// The MTU of the endpoint's own link, in bytes; `None` for the kernel's default.
     pub mtu: Option<Mtu>,
@@ -122,15 +126,16 @@ pub struct DesiredEndpoint {
     pub addresses: Vec<IpAddr>,
     /// The endpoint's MAC address.
     pub mac: MacAddress,
-    /// Every DNS name of the endpoint: the name server answers it with `addresses`. Empty while the container is
-    /// stopped.
+    /// Every DNS name of the endpoint that is answered now; the answer is `addresses`. Empty while the container is
+    /// stopped, and while its failing health check keeps it out of DNS: see [`Endpoint::names`].
     pub names: Vec<Hostname>,
     /// The name that a reverse DNS query for the addresses returns.
     pub pointer: Hostname,
     /// The firewall level of an external network: which traffic may pass between the network and the container; `None`
     /// on a bridge network.
     pub level: Option<FirewallLevel>,
-    /// The container's ports that clients on an external network may reach; empty on a bridge network.
+    /// The container's ports that clients on an external network may reach if the network's level is `published`. Empty
+    /// on a bridge network, and while the container is stopped.
     pub opened: Vec<PortNumber>,
     /// The VM's NIC on the tap; `None` while the container is stopped, and for a veth pair.
     pub nic: Option<Nic>,
@@ -139,10 +144,10 @@ pub struct DesiredEndpoint {
 /// The limit of an endpoint's traffic. It applies to each direction separately.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// The most traffic that may pass in one direction.
+    /// The most that the endpoint may receive, and the most that it may send, in bits per second.
     pub rate: Rate,
-    /// The link through which the VCH leads what the container sends, to limit it: an intermediate functional block
-    /// (IFB) of Linux.
+    /// The name of the link through which the VCH leads what the container sends, to limit it: an intermediate
+    /// functional block (IFB) of Linux. What the container receives is limited on the endpoint's own link.
     pub ifb: InterfaceName,
 }
 
@@ -193,8 +198,8 @@ pub fn port_name(endpoint: EndpointId) -> InterfaceName {
     link_name("vt", &endpoint.short())
 }
 
-/// Returns the name of the link that limits what an endpoint sends: an intermediate functional block (IFB) of Linux. It
-/// exists only while the endpoint has a limit.
+/// Returns the name of the link that limits what an endpoint sends, an intermediate functional block (IFB) of Linux:
+/// `vi-` and the first 12 digits of the endpoint's ID. The link exists only while the endpoint has a limit.
 pub fn ifb_name(endpoint: EndpointId) -> InterfaceName {
     link_name("vi", &endpoint.short())
 }
@@ -205,8 +210,8 @@ fn link_name(kind: &str, id: &str) -> InterfaceName {
 }
 
 impl Delta {
-    /// Returns the desired state of everything in a ledger, with `None` in each `before`. A caller that applies it also
-    /// removes whatever it does not contain.
+    /// Returns the desired state of everything in a ledger, with `None` in each `before`. The caller that applies it
+    /// must also remove every link, rule, name and session of the VCH that it does not contain.
     pub fn whole(ledger: &Ledger) -> Self {
         let mut delta = Self::default();
         for network in ledger.networks() {
@@ -278,8 +283,8 @@ impl Delta {
     }
 }
 
-/// Returns the bridge or link that carries a network; `None` for the network `none` and for networks of kind
-/// configuration.
+/// Returns the bridge or link that carries a network; `None` for the network `none`, and for a network of kind
+/// configuration, which carries no containers (Docker's `--config-only`).
 pub fn segment_of(ledger: &Ledger, network: &Network) -> Option<Segment> {
     match &network.kind {
         NetworkKind::Bridge(SegmentKind::Dedicated) => {

@@ -27,9 +27,9 @@ impl fmt::Debug for VchId {
 pub struct IdError(String);
 
 /// The ID of a network, a container or an endpoint: 32 bytes, written as 64 hexadecimal digits. IDs are ordered as
-/// their texts are.
+/// their texts are. [`NetworkId`], [`ContainerId`] and [`EndpointId`] implement it.
 pub trait Id: Copy + Ord + fmt::Display {
-    /// Makes an ID of these bytes.
+    /// Makes an ID of these bytes; any are valid. A new ID is made of random ones.
     fn from_bytes(bytes: [u8; 32]) -> Self;
     /// Returns the ID's 32 bytes.
     fn bytes(&self) -> &[u8; 32];

@@ -299,13 +299,14 @@ impl Ledger {
         })
     }
 
-    /// Returns the network with a subnet that contains the address; `None` if no subnet does.
+    /// Returns the network with a subnet that contains the address; `None` if no subnet does. Subnets of networks of
+    /// kind configuration (Docker's `--config-only`) do not count.
     pub fn network_at(&self, address: IpAddr) -> Option<&Network> {
         let (_, id) = self.state.space.overlap(&IpNet::from(address))?;
         self.network_by_id(id)
     }
 
-    /// Returns the endpoint that has the IP address; `None` if the address is free.
+    /// Returns the endpoint that has the IP address; `None` if no endpoint has it.
     pub fn endpoint_at(&self, address: IpAddr) -> Option<&Endpoint> {
         let (_, id) = self.state.space.overlap(&IpNet::from(address))?;
         let subnet = self.state.networks.get(&id)?.subnet_of(address)?;

@@ -23,7 +23,8 @@ pub const MAX_UTS_NAME: usize = 64;
 /// The maximum number of kernel settings (sysctls) of one container, and of one endpoint. So many fit the message to
 /// the agent.
 pub const MAX_SYSCTLS: usize = 32;
-/// The maximum number of DNS servers of one container. The first ones of a longer list are used, the others ignored.
+/// The maximum number of DNS servers of one container, and of one external network. Of a container's longer list the
+/// first ones are used; an external network with a longer list is refused.
 pub const MAX_DNS_SERVERS: usize = 8;
 /// The maximum length of a document (a text that other packages store with a container), in bytes.
 pub const MAX_DOCUMENT: usize = 256 << 10;

@@ -29,13 +29,15 @@ pub enum Contradiction {
     /// Another row of the same kind (network or container) has the same name.
     #[error("another one has its name")]
     Name,
-    /// A network's subnet can't have hosts, or one of the subnet's own addresses and ranges lies outside of it.
+    /// A network's subnet can't have hosts or has host bits, or one of its reserved addresses and ranges lies outside
+    /// of it.
     #[error("subnet {0} or what is kept back of it is not possible")]
     Subnet(IpNet),
-    /// A network's subnet (first field) overlaps a subnet of the other network.
+    /// A subnet (first field) of the row, which is a network, overlaps a subnet of the network with the ID in the
+    /// second field; that may be the row itself.
     #[error("its subnet {0} overlaps that of network {1}")]
     Overlap(IpNet, NetworkId),
-    /// The other container has the same channel to its agent.
+    /// The row is a container, and another container, with this ID, has the same channel to its agent.
     #[error("container {0} has its channel")]
     Channel(ContainerId),
     /// The row refers to a network that does not exist.
@@ -50,13 +52,14 @@ pub enum Contradiction {
     /// The row is an endpoint, and its container has this other endpoint on the same network.
     #[error("endpoint {0} is the container's place on that network")]
     EndpointOfNetwork(EndpointId),
-    /// The other endpoint has the same MAC address.
+    /// The row is an endpoint, and another endpoint, with this ID, has the same MAC address.
     #[error("endpoint {0} has its MAC address")]
     Mac(EndpointId),
     /// The row has an address that its network could not have given out, or that is not its endpoint's.
     #[error("address {0} can't be handed out on its network")]
     Address(IpAddr),
-    /// The address is in use by an endpoint already, or waits already to be given out again.
+    /// The row's address is in use by an endpoint already. Or the row is a released address, and the same transaction
+    /// released another address of the subnet.
     #[error("address {0} is taken or rests")]
     Taken(IpAddr),
     /// The row refers to a transaction that is newer than the last stored one.

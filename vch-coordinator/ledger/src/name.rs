@@ -23,8 +23,8 @@ text!(
 );
 
 text!(
-    /// The absolute path of a Unix socket: at most 107 bytes (`sun_path` of linux/un.h, less the
-    /// closing zero).
+    /// The absolute path of a Unix socket on the VCH: at most 107 bytes (`sun_path` of linux/un.h, less the closing
+    /// zero), without empty parts, `.` and `..`. The socket need not exist.
     SocketPath,
     "socket path",
     |text: &str| is_path(text, 107),
@@ -32,7 +32,8 @@ text!(
 );
 
 text!(
-    /// The absolute path of a network namespace's file, as in `/run/netns/NAME`: at most 255 bytes.
+    /// The absolute path of a network namespace's file on the VCH, as in `/run/netns/NAME`: at most 255 bytes, without
+    /// empty parts, `.` and `..`. The file need not exist.
     NamespacePath,
     "network namespace path",
     |text: &str| is_path(text, 255),

@@ -49,7 +49,7 @@ pub enum Refusal {
         /// The ID of the removed network.
         id: NetworkId,
     },
-    /// Another interface of the container has the requested interface name.
+    /// Another interface of the container has the requested interface name, or the name is `lo`.
     #[error(
         "interface name {interface} of container {container} is taken: choose another one, or leave it out"
     )]
@@ -77,10 +77,10 @@ pub enum Refusal {
         "network with name {0} already exists: choose another name, or remove that network first"
     )]
     NetworkExists(NetworkName),
-    /// The requested name belongs to one of the VCH's predefined networks.
+    /// The requested name belongs to `none`, the default bridge network, or an external network of the configuration.
     #[error("operation is not permitted on predefined {0} network : choose another name")]
     PredefinedName(NetworkName),
-    /// The network is predefined (the VCH made it itself), and can't be removed or changed.
+    /// The network can't be removed: it is predefined, which means `none`, the default bridge, or an external network.
     #[error("{0} is a pre-defined network and cannot be removed: it belongs to the VCH")]
     PredefinedNetwork(NetworkName),
     /// The network can't be removed, because running containers are connected to it.
@@ -94,10 +94,11 @@ pub enum Refusal {
         endpoints: String,
     },
     /// The network's configuration should come from this network (`--config-from`), but no network of kind
-    /// configuration has this name or ID.
+    /// configuration (`--config-only`) has this name or ID.
     #[error("configuration network {0:?} does not exist: make one with config-only")]
     NoConfiguration(String),
-    /// The network of kind configuration can't be removed, because other networks were created from it.
+    /// The network of kind configuration (Docker's `--config-only`) can't be removed: other networks were created from
+    /// it.
     #[error(
         "error while removing network: configuration network \"{0}\" is in use: remove the networks that were made of it"
     )]
@@ -139,7 +140,7 @@ pub enum Refusal {
         /// The greatest length that is allowed, in bytes.
         limit: usize,
     },
-    /// The request for this network asks for neither an IPv4 nor an IPv6 subnet.
+    /// The request for this network names no subnet, and asks for neither an IPv4 nor an IPv6 one.
     #[error("network {0} would have no subnet: ask for an IPv4 or an IPv6 subnet")]
     NoSubnet(NetworkName),
     /// The requested subnet has bits set beyond its prefix.
@@ -195,10 +196,10 @@ pub enum Refusal {
         /// The address family, `IPv4` or `IPv6`.
         family: &'static str,
     },
-    /// The requested range for automatic addresses has bits set beyond its prefix.
+    /// The requested range for automatic addresses (Docker's `--ip-range`) has bits set beyond its prefix.
     #[error("invalid network config: invalid ip-range {0}: it should be {net}", net = .0.trunc())]
     RangeHostBits(IpNet),
-    /// The requested range for automatic addresses is not inside its subnet.
+    /// The requested range for automatic addresses (Docker's `--ip-range`) is not inside its subnet.
     #[error(
         "invalid network config: invalid ip-range {range}: parent subnet {net} doesn't contain ip-range: choose one inside"
     )]
@@ -208,7 +209,7 @@ pub enum Refusal {
         /// The subnet of the request.
         net: IpNet,
     },
-    /// The requested range for automatic addresses is larger than its subnet.
+    /// The requested range for automatic addresses (Docker's `--ip-range`) is larger than its subnet.
     #[error(
         "invalid network config: invalid ip-range {range}: CIDR block is bigger than its parent subnet {net}: choose a longer prefix"
     )]
@@ -250,7 +251,8 @@ pub enum Refusal {
         /// The subnet of the request.
         net: IpNet,
     },
-    /// The requested address is the subnet's first address or its IPv4 broadcast address, which no host may have.
+    /// The requested address of an endpoint or a gateway is the subnet's first address or its IPv4 broadcast address,
+    /// which no host may have.
     #[error(
         "address {address} is no host's in subnet {net}: its first and last address belong to the subnet itself: choose another"
     )]
@@ -297,7 +299,8 @@ pub enum Refusal {
         /// The network that reserves the address.
         network: NetworkName,
     },
-    /// The requested address is in a part of the subnet that this coordinator may not give out.
+    /// The requested address is in a part of the subnet that this coordinator may not give out. At present it may give
+    /// out all of each subnet: see [`Grants`](crate::Grants).
     #[error(
         "address {address} of network {network} is not granted to this coordinator: choose another"
     )]
@@ -375,7 +378,7 @@ pub enum Refusal {
         /// The name of the container that has the channel.
         holder: ContainerName,
     },
-    /// The requested vsock context ID is reserved (0 to 2).
+    /// The requested vsock context ID is reserved: 0 to 2, or 4294967295 (vsock(7)).
     #[error("vsock context id {0} is reserved: use 3 to 4294967294")]
     ReservedCid(u32),
     /// Another endpoint has the requested MAC address.
@@ -417,7 +420,7 @@ pub enum Refusal {
     /// A port can't be exposed or published.
     #[error(transparent)]
     Port(#[from] PortRefusal),
-    /// An external network of the configuration is not possible.
+    /// An external network can't be as the configuration file declares it, or can't be used.
     #[error(transparent)]
     External(#[from] ExternalRefusal),
 }

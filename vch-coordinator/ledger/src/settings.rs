@@ -17,13 +17,14 @@ pub struct Settings {
     pub grants: Grants,
     /// The name and subnet of the default bridge network.
     pub default_bridge: DefaultBridge,
-    /// The name of the predefined network for containers without a network, as `none`.
+    /// The name of the predefined network for containers without a network: `none` by default.
     pub none: NetworkName,
     /// The kind of bridge for a network whose request names none.
     pub default_segment: SegmentKind,
     /// The name of the bridge that all shared networks use.
     pub shared_link: InterfaceName,
-    /// The external networks that the configuration file declares.
+    /// The external networks that the configuration file declares; [`Ledger::decide`](crate::Ledger::decide) replaces
+    /// them when it carries out a [`Command::Configure`](crate::Command::Configure).
     pub externals: Vec<ExternalNetwork>,
     /// The ports of the VCH that the ledger may choose for a published port without a host port.
     pub ephemeral: RangeInclusive<u16>,
@@ -59,8 +60,8 @@ pub struct DefaultBridge {
     pub net: Option<IpNet>,
 }
 
-/// The port range that IANA assigns to no service (RFC 6335, 6), which Docker also uses if the kernel's range is not
-/// known.
+/// The default of [`Settings::ephemeral`], the ports that the ledger may choose: nearly all that IANA assigns to no
+/// service (RFC 6335, 6). Docker also uses this range if the kernel's own is not known.
 pub const DEFAULT_EPHEMERAL: RangeInclusive<u16> = 49_153..=65_535;
 
 /// An address pool: a range of addresses that is cut into subnets of one size.

@@ -20,13 +20,13 @@ use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::{broadcast, oneshot};
 use vch_ledger::Revision;
 
-/// A stream of the ledger's transactions: its changes of networks, containers, endpoints and
-/// published ports. It begins behind a revision (transaction number), with the stored transactions,
-/// and continues with new ones as they are committed; each comes once and in order.
-/// [`LedgerHandle::changes_since`](super::LedgerHandle::changes_since) returns it.
+/// A stream of the ledger's transactions: its changes of networks, containers, endpoints and published ports. It begins
+/// after a revision (transaction number), with the newer stored transactions, and continues with new ones as they are
+/// committed; each comes once and in order. [`LedgerHandle::changes_since`](super::LedgerHandle::changes_since) returns
+/// it.
 ///
-/// The stream does not keep the ledger's writer running: it ends when the last
-/// [`LedgerHandle`](super::LedgerHandle) is dropped.
+/// The stream does not keep the ledger's writer running: it ends when the last [`LedgerHandle`](super::LedgerHandle) is
+/// dropped.
 pub struct Changes {
     jobs: Jobs,
     after: Revision,
@@ -51,8 +51,8 @@ impl Changes {
         Ok(changes)
     }
 
-    /// Returns the revision (transaction number) of the last transaction that this stream returned.
-    /// When the stream has ended, a new one can continue from there.
+    /// Returns the revision (transaction number) of the last transaction that this stream returned; before the first,
+    /// the revision after which it began. When the stream has ended, a new one can continue from there.
     pub fn after(&self) -> Revision {
         self.after
     }

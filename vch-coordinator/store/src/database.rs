@@ -24,7 +24,8 @@ use std::{
 use vch_ledger::{ContainerId, Id, Revision, Row, RowKey, VchId};
 
 /// The open store on disk. It has the rows of the ledger (the decisions about networks, containers, endpoints and
-/// published ports), the last report of each container's agent, and the last transactions.
+/// published ports), the last report of each container's agent, and the last transactions: at most 4,096, and at most
+/// 16 MiB of them. No other process can open it meanwhile.
 pub struct Store {
     database: Database,
     revision: Revision,
@@ -48,7 +49,8 @@ pub struct Loaded {
     pub revision: Revision,
     /// All rows of the ledger, such as its networks, containers and endpoints.
     pub rows: Vec<Row>,
-    /// The last report of each container's agent about its VM's network.
+    /// The last report of each container's agent about its VM's network; no entry for a container whose agent never
+    /// reported.
     pub reports: BTreeMap<ContainerId, Report>,
 }
 
@@ -81,17 +83,19 @@ impl Group {
 }
 
 impl Store {
-    /// Opens the store in the directory `dir`, and reads all of it. Creates a store if the directory has none. A store
-    /// of an older release is migrated; a copy of the old file is kept beside it (`ledger.redb.vN`).
+    /// Opens the store in the directory `dir`, and reads all of it into the returned [`Loaded`]. Creates the directory
+    /// and the store if they do not exist. A store of an older release is migrated; a copy of the old file is kept
+    /// beside it (`ledger.redb.vN`, where N is the old schema's number).
     ///
     /// # Errors
-    /// In all of these cases the directory's content is unchanged. Returns
-    /// - [`StoreError::Private`] if other users can use the directory,
+    /// In all of these cases the stored data is unchanged. Returns
+    /// - [`StoreError::Private`] if the directory can't be created, or can't be restricted to its owner,
     /// - [`StoreError::InUse`] if another process has the store open,
     /// - [`StoreError::Missing`] if directories of containers exist, but no store,
     /// - [`StoreError::Schema`] if a newer release wrote the store,
     /// - [`StoreError::Broken`] if the file is not a store, or is damaged,
-    /// - [`StoreError::Unwritable`] or [`StoreError::Directory`] if a file can't be opened or written.
+    /// - [`StoreError::Unwritable`] or [`StoreError::Directory`] if a file can't be opened or written,
+    /// - [`StoreError::Random`] if the kernel gives no random bytes for a new store.
     pub fn open(dir: &Path) -> Result<(Self, Loaded), StoreError> {
         Self::open_in(dir, false)
     }

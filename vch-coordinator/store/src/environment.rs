@@ -15,10 +15,12 @@ pub type Asked<K, V> = Arc<dyn Fn(&K) -> Option<V> + Send + Sync>;
 /// does not allocate them.
 #[derive(Clone)]
 pub struct HostChecks {
-    /// Returns the destination of a route that overlaps the given subnet and was not made by the
-    /// VCH; `None` if no such route exists.
+    /// Returns the destination of a route of the machine that overlaps the given subnet; `None` if no such route
+    /// exists. Default routes, and routes that the VCH made, do not count.
     pub overlap: Asked<IpNet, IpNet>,
-    /// Returns the name of the process that listens on the given port; `None` if the port is free.
+    /// Returns the program and process that listens at the given port, as in `nginx (process 7)`; `None` if no other
+    /// process than the coordinator is known to. A port without an address stands for the default addresses for
+    /// published ports.
     pub listener: Asked<HostPort, String>,
 }
 

@@ -17,7 +17,7 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
-    /// The store's directory can't be used by root alone.
+    /// The store's directory can't be created, or can't be restricted to its owner.
     #[error(transparent)]
     Private(#[from] PrivateError),
     /// Another process has the store open.
@@ -60,7 +60,8 @@ pub enum StoreError {
         #[source]
         source: Box<Self>,
     },
-    /// The store's file is missing, although directories of containers exist.
+    /// The store's file is missing, although directories of containers exist beside it: it was probably lost.
+    /// `--begin-anew` creates a new one.
     #[error(
         "there is no store {}, but the directories of {containers} containers: put back a copy of it, or start once with --begin-anew, which keeps the directories in `lost`",
         path.display()
@@ -95,8 +96,8 @@ pub enum StoreError {
         #[source]
         source: Box<redb::Error>,
     },
-    /// The disk is full. Transactions that add something are refused; removals are still possible
-    /// in reserved space.
+    /// The disk is full. Transactions that add a network, a container or an endpoint are refused; others, such as
+    /// removals, are still possible in reserved space.
     #[error("no space left for the store but for what is removed")]
     Full,
     /// The store exists in memory only (in tests), and can't be opened again.
@@ -154,7 +155,7 @@ pub enum WriterError {
     /// The writer has ended: the coordinator is stopping, or its store has failed.
     #[error("the coordinator is stopping or its store has failed: see its log, then ask again")]
     Ended,
-    /// The disk is full. The transaction was not written, and nothing has changed.
+    /// The disk is full. The transaction or report was not written, and nothing has changed.
     #[error(
         "no space left on the disk of `vch.state_dir`: remove containers or images, or make room there, then ask again"
     )]

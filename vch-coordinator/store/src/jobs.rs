@@ -32,7 +32,8 @@ pub struct Published {
     pub committed: Arc<Committed>,
     /// The time at which it was published.
     pub at: Instant,
-    /// Sends the outcome to the command's caller once the reconciler has applied the transaction.
+    /// Sends the outcome to the command's caller once the reconciler has applied the transaction, or has failed to. The
+    /// caller may have dropped its receiver.
     pub settled: oneshot::Sender<Result<(), FollowError>>,
 }
 
@@ -80,5 +81,6 @@ impl Jobs {
 /// not apply a transaction. The transaction is committed, but not yet in force.
 pub type FollowError = Box<dyn Error + Send + Sync>;
 
-/// Receives the outcome once the reconciler has made the VCH's kernel agree with a transaction.
+/// Receives the outcome once the reconciler has made the VCH's kernel agree with a transaction, or has failed to.
+/// Closed without an outcome if the reconciler ends before.
 pub type Settled = oneshot::Receiver<Result<(), FollowError>>;

@@ -23,8 +23,8 @@ pub(super) const BEHIND: usize = 1_024;
 /// or continue.
 #[derive(Debug, Error)]
 pub enum ChangesError {
-    /// The transactions behind the given revision (transaction number) are no longer stored, since
-    /// only the last ones are.
+    /// Some of the transactions after the given revision (transaction number) are no longer stored: the store keeps
+    /// only the last ones, at most 4,096. The caller must read the whole ledger first.
     #[error(
         "changes behind revision {after} are not kept any more, the oldest to begin behind is {oldest}: read everything, then follow from that revision",
         after = .after.0, oldest = .oldest.0
@@ -32,7 +32,7 @@ pub enum ChangesError {
     Compacted {
         /// The revision from which the caller wanted to continue.
         after: Revision,
-        /// The oldest revision from which a stream can begin.
+        /// The lowest revision from which a stream can begin at present.
         oldest: Revision,
     },
     /// The given revision (transaction number) is greater than that of the newest transaction.

@@ -69,15 +69,15 @@ pub enum PrivateError {
     },
 }
 
-/// Creates a directory with mode 0700. An existing directory that other users can use is restricted to its owner, if it
-/// is empty or contains an entry named in `marks` (which shows that it is the VCH's). `setting` is the setting of
-/// vch.toml that contains the path, for errors.
+/// Creates a directory, and those above it that are missing, with mode 0700. An existing directory that other users can
+/// use is restricted to its owner, if it is empty or contains an entry named in `marks` (which shows that it is the
+/// VCH's). `setting` is the setting of vch.toml that contains the path, for errors.
 ///
 /// # Errors
 /// In all of these cases the directory's mode is unchanged. Returns
 /// - [`PrivateError::File`] if the directory can't be created, read or changed,
 /// - [`PrivateError::NoDirectory`] if the path is something else,
-/// - [`PrivateError::Owner`] if another user owns it,
+/// - [`PrivateError::Owner`] if its owner is not the user that this process runs as,
 /// - [`PrivateError::Shared`] if other users can use it, and it has only other content.
 pub fn provide(path: &Path, marks: &[&str], setting: &'static str) -> Result<(), PrivateError> {
     let file = |source| PrivateError::File {
@@ -132,9 +132,9 @@ fn holds_anything(directory: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Removes the access of other users from all files and directories below `directory`, except from its subdirectories
-/// named in `except`, and from sockets, whose modes decide which users may connect. Failures are only logged, since
-/// other users can't pass `directory` itself.
+/// Removes the access of other users from all files and directories below `directory`, at most 17 levels deep. Left out
+/// are its direct entries named in `except` with all that they contain, symbolic links, and sockets, whose modes decide
+/// which users may connect. Failures are only logged, since other users can't pass `directory` itself.
 pub fn repair_below(directory: &Path, except: &[&str]) {
     let mut repaired = 0;
     walk(directory, except, DEEPEST, &mut repaired);

@@ -44,8 +44,8 @@ pub struct WriterThread {
 }
 
 impl WriterThread {
-    /// Waits until the thread has ended. It ends when every [`LedgerHandle`] is dropped, by [`LedgerHandle::end`], or
-    /// when the store fails.
+    /// Blocks the calling thread until the writer's thread has ended. It ends when every [`LedgerHandle`] is dropped,
+    /// by [`LedgerHandle::end`], or when the store fails.
     ///
     /// # Errors
     /// Returns the store's error that ended the thread, or [`StoreError::WriterPanicked`] if the thread panicked.
@@ -65,7 +65,8 @@ pub struct SpawnedWriter {
     /// Receives the transactions that are committed from now on, in order. The reconciler takes them, and makes the
     /// VCH's kernel agree with them.
     pub published: mpsc::Receiver<Published>,
-    /// All that the VCH's kernel and VMs must have at the start, as a change from nothing.
+    /// All that the VCH's kernel and VMs must have at the start, as a change from nothing: the desired state before the
+    /// first of the `published` transactions.
     pub whole: Delta,
 }
 
@@ -75,7 +76,8 @@ pub enum StartError {
     /// The store's rows contradict each other, or the configuration.
     #[error("the store's rows do not make a ledger")]
     Load(#[from] LoadError),
-    /// The ledger refused to create one of the networks that every VCH has.
+    /// The ledger refused to create one of the networks that every VCH has, or an external network of the
+    /// configuration.
     #[error("the predefined networks cannot be made: {0}")]
     Bootstrap(Refusal),
     /// The store can't be read or written.
@@ -103,8 +105,8 @@ impl LedgerHandle {
     ///
     /// # Errors
     /// Returns [`StartError::Load`] if the rows contradict each other or `settings`, [`StartError::Bootstrap`] if a
-    /// predefined network is refused, [`StartError::Store`] if it can't be written, [`StartError::Thread`] if the
-    /// thread can't be started.
+    /// predefined network or an external network of `settings` is refused, [`StartError::Store`] if these can't be
+    /// written to the store, [`StartError::Thread`] if the thread can't be started.
     pub fn spawn(
         store: Store,
         loaded: Loaded,
@@ -173,7 +175,8 @@ impl LedgerHandle {
         answered.await.map_err(|_| WriterError::Ended)?
     }
 
-    /// Stores the last report of a container's agent. The report is durable on disk when this returns.
+    /// Stores the last report of a container's agent in place of the previous one. The report is durable on disk when
+    /// this returns. A report about a container that the ledger does not have is ignored.
     ///
     /// # Errors
     /// Returns [`WriterError::Full`] if the disk is full, [`WriterError::Ended`] if the writer has ended.
@@ -184,20 +187,20 @@ impl LedgerHandle {
         answered.await.map_err(|_| WriterError::Ended)?
     }
 
-    /// Returns a stream of every transaction behind `after`, the last revision (transaction number) that the caller
+    /// Returns a stream of every transaction newer than `after`, the last revision (transaction number) that the caller
     /// knows: first the stored transactions, then new ones as they are committed.
     ///
     /// # Errors
-    /// Returns [`ChangesError::Compacted`] if the transactions behind `after` are no longer stored, and
+    /// Returns [`ChangesError::Compacted`] if transactions after `after` are no longer stored, and
     /// [`ChangesError::Ahead`] if `after` is newer than the newest revision. The caller must then first
-    /// [`read`](Self::read) [`Ledger::rows`] and [`Ledger::revision`]. Returns [`ChangesError::Ended`] if the writer
-    /// has ended.
+    /// [`read`](Self::read) [`Ledger::rows`] and [`Ledger::revision`]. Returns [`ChangesError::Store`] if the stored
+    /// transactions can't be read, and [`ChangesError::Ended`] if the writer has ended.
     pub async fn changes_since(&self, after: Revision) -> Result<Changes, ChangesError> {
         Changes::follow(Jobs(self.jobs.downgrade()), after).await
     }
 
-    /// Requests the writer to end when the requests that are already waiting are done. Later calls of this handle
-    /// return [`WriterError::Ended`].
+    /// Requests the writer to end when the requests that are already waiting are done; [`LedgerHandle::ended`] waits
+    /// for that. Later calls of this handle and its clones fail with [`WriterError::Ended`].
     pub async fn end(&self) {
         // It has ended already then.
         let _ = self.jobs.send(Job::End).await;

@@ -21,31 +21,33 @@ pub enum ExternalRefusal {
         /// The names of the first few containers on the network, as text.
         endpoints: String,
     },
-    /// Containers have addresses that the network's new subnets do not contain.
+    /// Containers have addresses that the network's new subnets do not contain, or reserve.
     #[error(
         "external network {network} can't be changed: its subnets would no longer have, or keep back, the addresses of {endpoints}: disconnect these first, or keep the subnet"
     )]
     Orphans {
         /// The network's name.
         network: NetworkName,
-        /// The first few containers whose addresses the new subnets do not contain, as text.
+        /// The first few of these containers, each with its address, as text.
         endpoints: String,
     },
-    /// An address of the network is not a host address of its subnet.
+    /// An address of the network is not a host address of its subnet, or an end of a range lies outside of it.
     #[error(
         "external network {network}: {field} {address} is no host's address in subnet {net}: choose one inside"
     )]
     Address {
         /// The network's name.
         network: NetworkName,
-        /// The setting of the configuration that contains the address.
+        /// The setting of the configuration that contains the address: `gateway`, `address`, `range`, or `auxiliary`
+        /// with a name.
         field: String,
         /// The address that is not possible.
         address: IpAddr,
         /// The subnet that the address should be in.
         net: IpNet,
     },
-    /// A subnet of the network is reserved, or has no room for hosts.
+    /// A subnet of the network is reserved, has host bits, or has a prefix that is too short or leaves no room for
+    /// hosts.
     #[error("external network {network}: invalid subnet {net}: {reason}")]
     Subnet {
         /// The network's name.
@@ -60,8 +62,8 @@ pub enum ExternalRefusal {
         "external network {0} has no subnet: give it one, or let a DHCP server give the addresses"
     )]
     NoSubnet(NetworkName),
-    /// The change would leave no external network on which ports without an address are published. Contains the names
-    /// of the external networks, as text.
+    /// No external network would be left that is a default for published ports (ports without an address are published
+    /// there). Contains the names of the external networks, as text.
     #[error(
         "none of the external networks ({0}) is the default for published ports: mark at least one"
     )]

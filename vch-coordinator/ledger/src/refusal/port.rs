@@ -27,7 +27,7 @@ pub enum PortRefusal {
         "port {request} is wished twice: port {other} of the same container has it: choose another host port, or leave one of them out"
     )]
     Twice {
-        /// One of the requests, as the caller wrote it.
+        /// One of the requests, written as for `docker run -p`.
         request: String,
         /// The container's port that the other request is for.
         other: PortNumber,
@@ -88,7 +88,7 @@ pub enum PortRefusal {
         /// The last port, as requested.
         last: u16,
     },
-    /// The requested port number is 0.
+    /// A requested port, of the container or of the VCH, has the number 0.
     #[error("field `ports`: port {0} is not possible: use 1 to 65535")]
     Zero(PortNumber),
     /// No port can be published at the requested address of the VCH.
@@ -124,14 +124,15 @@ pub enum PortRefusal {
         /// The requested address of the VCH.
         address: IpAddr,
     },
-    /// The port should be published at an address of a family that none of the container's endpoints has.
+    /// The port should be published at an address of a family that none of the container's endpoints has; endpoints on
+    /// external and internal networks do not count.
     #[error(
         "container port {number} can't be published at {host}: container {container} has no address of that family on a bridge network: connect it to one that has, or publish at an address of the other family"
     )]
     Family {
         /// The container's port that should be published.
         number: PortNumber,
-        /// The requested port of the VCH.
+        /// The requested port of the VCH; its number is 0 if the request left it to the ledger.
         host: HostPort,
         /// The container's name.
         container: ContainerName,
@@ -142,7 +143,7 @@ pub enum PortRefusal {
         "port {request} of container {container} is not possible on external network {network}, {reason}: write `-p {plain}`, or connect the container to a bridge network first"
     )]
     OnExternal {
-        /// The request, as the caller wrote it.
+        /// The request, written as for `docker run -p`.
         request: String,
         /// The container's name.
         container: ContainerName,
@@ -150,7 +151,7 @@ pub enum PortRefusal {
         network: NetworkName,
         /// The part of the request that is not possible there.
         reason: &'static str,
-        /// The request that would be possible instead.
+        /// The request that would be possible instead, written as for `docker run -p`.
         plain: String,
     },
     /// The container does not have the exposed or published port that should be removed.
@@ -158,7 +159,7 @@ pub enum PortRefusal {
         "port {request} of container {container} is not published: see `vchctl port ls {container}`"
     )]
     NotPublished {
-        /// The request, as the caller wrote it.
+        /// The port that should be removed, written as for `docker run -p`.
         request: String,
         /// The container's name.
         container: ContainerName,

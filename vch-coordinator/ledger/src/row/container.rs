@@ -40,7 +40,8 @@ pub struct Container {
     /// The removed networks to which the container was connected while it was stopped, by name. The container can't
     /// start before it is disconnected from each of them, or connected to another network of the same name.
     pub missing: BTreeMap<NetworkName, NetworkId>,
-    /// Whether the container's health check fails at present. False for a container without health check.
+    /// Whether the container's health check fails at present. False for a container without health check, and at each
+    /// start.
     pub unhealthy: bool,
     /// The random identity of the container's present run; `None` while it is stopped.
     pub incarnation: Option<Incarnation>,
@@ -71,7 +72,8 @@ impl Container {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dns {
     /// The DNS servers to which the VCH forwards this container's queries for outside names; empty for the servers of
-    /// the VCH's configuration.
+    /// the VCH's configuration. If the container is on external networks only, its own resolver asks these servers, or,
+    /// if this is empty, those of the networks.
     pub servers: Vec<IpAddr>,
     /// The domains that the container's resolver appends to short names. Empty for the VCH's search domain; the single
     /// domain `.` for none.
@@ -109,7 +111,7 @@ pub enum Channel {
     /// Native vsock (vhost-vsock). The agent connects to the coordinator, which recognises the container by its context
     /// ID (CID).
     Vsock {
-        /// The VM's vsock context ID: 3 or greater, since 0 to 2 are reserved (vsock(7)).
+        /// The VM's vsock context ID: 3 to 4294967294, since the others are reserved (vsock(7)).
         cid: u32,
     },
 }

@@ -42,17 +42,17 @@ pub struct Endpoint {
     /// interface's name.
     pub sysctls: BTreeMap<String, String>,
     /// The priority of this network's gateway. The container's default route leads to the gateway with the greatest
-    /// priority.
+    /// priority; of equal ones, to that of a network with IPv4 and IPv6, then by network name.
     pub gateway_priority: i32,
     /// Private DNS names for other containers of the network, which only this container can resolve (Docker's links).
     pub links: Vec<Link>,
     /// Whether DNS answers for the container on this network only while its health check does not fail.
     pub only_healthy: bool,
-    /// The container's ports that clients on an external network may reach at present, in ascending order. Empty on a
-    /// bridge network, and while the container is stopped.
+    /// The container's ports that clients on an external network may reach at present if the network's level is
+    /// `published`, in ascending order. Empty on a bridge network, and while the container is stopped.
     pub opened: Vec<PortNumber>,
-    /// The links to containers that do not exist. Each becomes one of [`links`](Self::links) when a container of its
-    /// name is added. Always empty on the default bridge.
+    /// The links to containers that do not exist, or no longer exist. Each becomes one of [`links`](Self::links) when a
+    /// container of its name is added, or gets the name. Always empty on the default bridge.
     pub awaited_links: Vec<AwaitedLink>,
     /// The most that the container may receive, and the most that it may send, on this network; `None` for no limit.
     pub rate: Option<Rate>,
@@ -101,7 +101,8 @@ pub struct Link {
     pub alias: Hostname,
 }
 
-/// A link to a container that does not exist yet. It becomes a [`Link`] when a container of that name is added.
+/// A link to a container that does not exist. It becomes a [`Link`] when a container of that name is added, or when one
+/// is renamed to it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AwaitedLink {
     /// The name of the missing container.
@@ -115,7 +116,7 @@ pub struct AwaitedLink {
 pub enum Attachment {
     /// A tap, which the hypervisor opens for a VM's NIC.
     Tap,
-    /// A veth pair: one end is on the bridge, the other end in a network namespace.
+    /// A veth pair: one end is on the bridge, the other end in a network namespace of the VCH, in place of a VM's NIC.
     Veth {
         /// The path of the network namespace's file.
         namespace: NamespacePath,

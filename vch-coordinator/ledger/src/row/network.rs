@@ -35,9 +35,10 @@ pub enum SegmentKind {
 /// The settings of an external network, beside its name and subnets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct External {
-    /// The VCH's interface on the network. Containers can be connected if it is a bridge.
+    /// The name of the VCH's interface on the network, which exists already. Containers can use the network only if it
+    /// is a bridge.
     pub interface: InterfaceName,
-    /// The DNS servers of containers that are on external networks only.
+    /// The DNS servers of containers that are on external networks only and have no servers of their own; may be empty.
     pub dns: Vec<IpAddr>,
     /// The source of addresses on the network: the VCH, or a DHCP server.
     pub addressing: ExternalAddressing,
@@ -66,12 +67,14 @@ pub struct Network {
     pub name: NetworkName,
     /// The kind of the network, with the settings of its kind.
     pub kind: NetworkKind,
-    /// Whether the VCH made the network itself. Such a network can be neither created nor removed by a command.
+    /// Whether the VCH made the network itself: `none`, the default bridge, and the external networks of the
+    /// configuration. Such a network can't be removed by `RemoveNetwork`.
     pub predefined: bool,
     /// The network's subnets, in the order in which addresses are searched. The subnets of different networks do not
     /// overlap, except those of networks of kind configuration.
     pub subnets: Vec<Subnet>,
-    /// The MTU of the network's interfaces, in bytes; `None` for the kernel's default.
+    /// The MTU of the network's own bridge, of its endpoints' links and of their interfaces in the VMs, in bytes;
+    /// `None` for the kernel's default.
     pub mtu: Option<Mtu>,
     /// How long DNS resolvers may cache answers about the network's names; `None` for the default of the VCH's
     /// configuration.
@@ -81,9 +84,11 @@ pub struct Network {
     pub internal: bool,
     /// The labels that the caller gave the network, as in Docker. The ledger does not read them.
     pub labels: BTreeMap<String, String>,
-    /// The options of the network's bridge. Other kinds of networks have the defaults.
+    /// The options of the network's bridge; for a network of kind configuration, of the bridges of networks created
+    /// from it. `none` and external networks have the defaults, without effect.
     pub bridge: BridgeOptions,
-    /// The network of kind configuration that this network was created from; `None` if it has its own configuration.
+    /// The network of kind configuration (Docker's `--config-only`) that this network was created from; `None` if it
+    /// has its own configuration.
     pub configuration: Option<NetworkId>,
     /// A text that other packages store with the network, and that the ledger does not read: at most
     /// [`MAX_NETWORK_DOCUMENT`](crate::MAX_NETWORK_DOCUMENT) bytes; empty if nothing was stored.

@@ -44,7 +44,8 @@ impl fmt::Display for PortNumber {
 /// A port that a container exposes or publishes.
 ///
 /// On a bridge network, a published port is reached by a port of the VCH, and an exposed one is not. On an external
-/// network both are open at the container's own address.
+/// network with the level `published`, both are open at the container's own address; other levels do not depend on
+/// ports.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ContainerPort {
     /// The port in the container.
@@ -139,11 +140,13 @@ pub struct PortBinding {
     pub endpoint: EndpointId,
     /// The port number in the container. The protocol is that of `host`.
     pub container_port: u16,
-    /// The container's addresses to which packets are led, IPv4 first.
+    /// The container's addresses to which packets are led, IPv4 first: that of the family of the VCH's address, or, if
+    /// the host port has no address, those of each family that the endpoint has.
     pub target: Vec<IpAddr>,
     /// The subnets of the clients that may use the port; empty for all clients.
     pub clients: Vec<IpNet>,
-    /// Whether the ledger chose the port of the VCH.
+    /// Whether the ledger chose the port of the VCH by itself. False for a requested port, and for one of a requested
+    /// range.
     pub ephemeral: bool,
 }
 

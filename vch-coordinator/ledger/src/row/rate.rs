@@ -13,12 +13,12 @@ pub struct Rate(u64);
 /// The error of a text that is not a rate, or of a rate that is out of bounds.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RateError {
-    /// The text is not a number with a unit of tc(8).
+    /// The text, which this contains, is not a number with a unit of tc(8).
     #[error(
         "'{0}' is no rate: write a number and bit, kbit, mbit, gbit (a second) or bps, kbps, mbps, gbps (bytes a second), as in 50mbit"
     )]
     Unreadable(String),
-    /// The rate is lower than [`Rate::MIN`] or higher than [`Rate::MAX`].
+    /// The rate, which this contains as text, is lower than [`Rate::MIN`] or higher than [`Rate::MAX`].
     #[error("rate {0} is not possible: use 128kbit to 100gbit")]
     OutOfBounds(String),
 }
