@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   body ──► create ──► Runtime::create ──► one transaction of the ledger
-//!   ledger ──► list ──► view ──► inspect, summary ──► JSON
+//!   ledger ──► view ──► inspect ──► JSON of one container
+//!              views ──► list ──► summary ──► JSON of a list
 //! ```
 
 pub mod body;

@@ -19,7 +19,8 @@ use vch_store::WriterError;
 pub struct DockerError {
     /// The HTTP status, 400 or higher.
     pub status: StatusCode,
-    /// The message, which the docker CLI shows after "Error response from daemon: ".
+    /// The message, which the docker CLI shows after "Error response from daemon: ". It may have any characters; the
+    /// response has it as [`printable`] returns it.
     pub message: String,
 }
 
@@ -62,8 +63,8 @@ impl DockerError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
-    /// Returns an error with status 501: dockerd has the feature and a VCH does not. `remedy` tells the user what
-    /// to do instead.
+    /// Returns an error with status 501: dockerd has the feature and a VCH does not. The message names `feature`, the
+    /// request's field or operation, and then `remedy`, which tells the user what to do instead.
     pub fn unsupported(feature: &str, remedy: &str) -> Self {
         Self::new(
             StatusCode::NOT_IMPLEMENTED,
@@ -83,7 +84,7 @@ impl DockerError {
     }
 }
 
-/// Returns dockerd's error with status 400 for a signal, such as `SIGTERM` or `15`, that does not exist. The
+/// Returns dockerd's error with status 400 for `named`, a text that is neither the name nor the number of a signal. The
 /// message repeats its first 100 characters.
 pub fn invalid_signal(named: &str) -> DockerError {
     let shown: String = named.chars().take(100).collect();
@@ -146,11 +147,12 @@ impl From<Refusal> for DockerError {
     }
 }
 
-/// The beginning of dockerd's message for a port of the host that cannot be bound.
+/// The beginning of dockerd's message for a host port that cannot be bound. The container's endpoint, if it is known,
+/// and the reason follow.
 pub const NOT_BOUND: &str = "driver failed programming external connectivity";
 
-/// Returns why a port of the VCH cannot be bound, if that is the ledger's reason to refuse a command; `None` if the
-/// refusal has another reason.
+/// Returns why a port of the VCH cannot be published, without [`NOT_BOUND`], if that is the ledger's reason to refuse a
+/// command; `None` if the refusal has another reason.
 pub fn bind_failure(refusal: &Refusal) -> Option<String> {
     match refusal {
         Refusal::Port(PortRefusal::Taken { host, .. }) => Some(format!(
@@ -232,8 +234,8 @@ fn in_lines(text: &str) -> String {
     }
 }
 
-/// Returns dockerd's message about a network's name that only dockerd itself uses, such as `host`. The message ends
-/// with a space, as dockerd's does.
+/// Returns dockerd's message for status 403: a network's name, such as `host`, cannot be used because only dockerd
+/// itself uses it. The message ends with a space, as dockerd's does.
 pub fn predefined_name(name: &str) -> String {
     format!("operation is not permitted on predefined {name} network ")
 }

@@ -31,7 +31,8 @@ enum Values {
 }
 
 impl Filters {
-    /// Parses the filters from `{"name":{"value":true}}` or `{"name":["value"]}`. Returns no filters for `None`.
+    /// Parses the filters from `{"name":{"value":true}}`, whose truth values are not read, or from
+    /// `{"name":["value"]}`. Returns no filters for `None`.
     ///
     /// # Errors
     /// Returns 400 if the text has another form, or if it has more than 64 filters or 64 values of one filter.
@@ -56,8 +57,8 @@ impl Filters {
         Ok(Self(filters))
     }
 
-    /// Returns the time of the filter `until` as the time since 1970; `None` if the request has no such filter. A
-    /// value is a time, or an age before the present.
+    /// Returns the time of the filter `until` as the time since 1970; `None` if the request has no such filter. A value
+    /// is a time, or an age before the present. Of several values the first in alphabetical order counts.
     ///
     /// # Errors
     /// Returns 400 with the message of the request that `bound` names if the value is not a time, or if a prune of
@@ -71,7 +72,7 @@ impl Filters {
         bound.read(text, time::now())
     }
 
-    /// Checks that each of the filters is among the `known` ones.
+    /// Checks that the name of each of the request's filters is among the `known` ones.
     ///
     /// # Errors
     /// Returns 400 with the name of the first unknown filter.
@@ -85,12 +86,13 @@ impl Filters {
         }
     }
 
-    /// Returns the values of a filter; no values if the request does not have the filter.
+    /// Returns the values of a filter in alphabetical order; no values if the request does not have the filter.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.get(name).into_iter().flatten().map(String::as_str)
     }
 
-    /// Returns whether the request has the filter, with at least one value.
+    /// Returns whether the request has the filter with at least one value. A filter without values is the same as a
+    /// missing one.
     pub fn has(&self, name: &str) -> bool {
         self.values(name).next().is_some()
     }
@@ -123,20 +125,22 @@ impl Filters {
             })
     }
 
-    /// Returns whether a prune removes an object with these labels: they must match the filter `label`, and not all
-    /// values of the filter `label!`.
+    /// Returns whether a prune removes an object with these labels: they match all values of the filter `label`, and
+    /// not all values of the filter `label!`. A filter that the request does not have excludes nothing.
     pub fn prunes(&self, labels: &BTreeMap<String, String>) -> bool {
         let kept = self.has("label!") && self.labels("label!", labels);
         self.labels("label", labels) && !kept
     }
 
-    /// Returns dockerd's error with status 400 for the values of a filter that does not accept them.
+    /// Returns dockerd's error with status 400 for a filter whose values are not valid. The message lists the values of
+    /// the filter `name`.
     pub fn invalid(&self, name: &str) -> DockerError {
         let values: Vec<&str> = self.values(name).collect();
         DockerError::invalid(format!("invalid filter '{name}=[{}]'", values.join(" ")))
     }
 
-    /// Returns the value of a filter that is true or false; `None` if the request does not have the filter.
+    /// Returns the value of a filter that is true or false; `None` if the request does not have the filter, or has it
+    /// without values.
     ///
     /// # Errors
     /// Returns 400 if the filter has several values, or one other than `1`, `true`, `0` or `false`.

@@ -5,7 +5,7 @@
 
 use crate::Version;
 
-/// A feature of Docker's API that only a range of versions has.
+/// A feature of Docker's API that only a range of versions has: either all up to a version, or all since a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gate {
     first: u32,
@@ -29,8 +29,8 @@ impl Gate {
         (self.first..=self.last).contains(&version.0)
     }
 
-    /// Returns the value if the version has the feature; `None` otherwise. Used for a field of a request or
-    /// response that only some versions have.
+    /// Returns the value if the version has the feature; `None` otherwise. Used for a field of a request or response
+    /// that only some versions have; such a field of a response is left out if it is `None`.
     pub fn then<T>(self, version: Version, value: T) -> Option<T> {
         self.is_open(version).then_some(value)
     }

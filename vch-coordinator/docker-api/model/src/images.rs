@@ -13,13 +13,14 @@ use std::{collections::BTreeMap, time::Duration};
 use vch_image_store::{Descriptor, Image};
 use vch_runtime::workload::HealthCheck;
 
-/// Returns when an image was created, as the time since 1970; 0 if the image does not say.
+/// Returns when an image was created, as the time since 1970; 0 if its configuration has no such time, or one that is
+/// not valid.
 pub fn created(image: &Image) -> Duration {
     let text = image.config.created.as_deref().unwrap_or_default();
     time::moment(text, Duration::ZERO).unwrap_or_default()
 }
 
-/// Returns the labels in an image's configuration.
+/// Returns the labels in an image's configuration; empty if it has none.
 pub fn labels(image: &Image) -> BTreeMap<String, String> {
     let run = image.config.config.as_ref();
     run.and_then(|run| run.labels.clone()).unwrap_or_default()
@@ -42,7 +43,8 @@ fn descriptor(image: &Image) -> Descriptor {
     }
 }
 
-/// Returns the settings that a container inherits from its image.
+/// Returns the settings that a container inherits from its image, out of the image's configuration. Settings that it
+/// lacks are empty.
 pub fn for_container(image: &Image) -> create::Image {
     let run = image.config.config.clone().unwrap_or_default();
     let ports = run.exposed_ports.unwrap_or_default();

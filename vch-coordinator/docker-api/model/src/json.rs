@@ -15,7 +15,8 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Empty {}
 
-/// The storage driver of an image or container. A VCH shows only its name.
+/// The storage driver of an image or container, with dockerd's keys `Name` and `Data`. A VCH shows only the name; the
+/// data are null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct GraphDriver {

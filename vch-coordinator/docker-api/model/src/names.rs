@@ -45,7 +45,7 @@ const PEOPLE: [&str; 32] = [
     "zimmermann",
 ];
 
-/// Parses a container's name that the client chose, with or without a leading slash.
+/// Parses a container's name that the client chose, with or without a leading slash. Does not check whether it is free.
 ///
 /// # Errors
 /// Returns 400 with dockerd's message if the name is not valid.
@@ -69,8 +69,9 @@ pub fn invalid(text: &str) -> DockerError {
     })
 }
 
-/// Returns a container's name such as `clever_cerf`, chosen by a random number. `tries` counts the names that were
-/// already taken; from 4 on, up to five digits are appended, so that another name is free.
+/// Returns a container's name such as `clever_cerf`, which follows from `number`, 64 random bits. The caller checks
+/// whether the name is free. `tries` counts the names so far that were not; from 4 on, a number below 100,000 is
+/// appended.
 pub fn drawn(number: u64, tries: u32) -> String {
     let pick = |list: &[&'static str], by: u64| -> &'static str {
         let at = usize::try_from(by % list.len() as u64).unwrap_or(0);

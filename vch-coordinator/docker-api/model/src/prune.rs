@@ -13,7 +13,7 @@ pub fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
 pub struct ContainersPruned {
     /// The IDs of the removed containers; `None`, shown as null, without any.
     pub containers_deleted: Option<Vec<String>>,
-    /// The bytes of disk space that the removal freed.
+    /// The bytes of the VCH's disk that the writable layers of the removed containers took.
     pub space_reclaimed: u64,
 }
 
@@ -23,16 +23,18 @@ pub struct ContainersPruned {
 pub struct ImagesPruned {
     /// The removed names and images; `None`, shown as null, without any.
     pub images_deleted: Option<Vec<ImageRemoval>>,
-    /// The bytes of disk space that the removal freed.
+    /// The bytes of the VCH's disk that the removed images' files took. Files that other images or containers still use
+    /// are not removed.
     pub space_reclaimed: u64,
 }
 
 /// A step of an image's removal, as `docker image rm` prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum ImageRemoval {
-    /// This name of an image was removed.
+    /// This name of an image, such as `nginx:latest`, was removed; the image itself may stay.
     Untagged(String),
-    /// The image with this ID was removed.
+    /// The image with this ID, `sha256:…`, was removed, or a layer that no other image uses, by its chain ID (OCI image
+    /// specification).
     Deleted(String),
 }
 

@@ -9,7 +9,7 @@ use vch_image_store::{Descriptor, Distribution, Platform};
 pub struct DistributionInspect {
     /// The descriptor of the image's manifest or index: media type, digest and size.
     pub descriptor: Descriptor,
-    /// The platforms that the image exists for; `None`, shown as null, if they are unknown.
+    /// The platforms that the image exists for in the registry; `None`, shown as null, if they are unknown.
     pub platforms: Option<Vec<Platform>>,
 }
 

@@ -20,7 +20,7 @@ pub struct VersionInfo<'a> {
     pub version: &'static str,
     /// The newest version of Docker's API that the VCH supports, such as `1.51`.
     pub api_version: String,
-    /// The oldest version of Docker's API that the VCH supports.
+    /// The oldest version of Docker's API that the VCH supports, such as `1.24`.
     #[serde(rename = "MinAPIVersion")]
     pub min_api_version: String,
     /// The commit that the program was built from. Always empty.
@@ -75,7 +75,7 @@ pub struct Details<'a> {
     pub go_version: &'static str,
     /// The release of the VCH's kernel.
     pub kernel_version: &'a str,
-    /// The oldest version of Docker's API that the VCH supports.
+    /// The oldest version of Docker's API that the VCH supports, such as `1.24`.
     #[serde(rename = "MinAPIVersion")]
     pub min_api_version: String,
     /// The operating system. Always `linux`.
@@ -83,7 +83,7 @@ pub struct Details<'a> {
 }
 
 impl<'a> VersionInfo<'a> {
-    /// Returns the versions of a VCH whose kernel has this release, such as `6.12.0`.
+    /// Returns the response to `GET /version`. `kernel` is the release of the VCH's kernel, such as `6.12.0`.
     pub fn of(kernel: &'a str) -> Self {
         let (oldest, newest) = (Version::OLDEST.to_string(), Version::NEWEST.to_string());
         Self {
@@ -132,15 +132,17 @@ fn architecture() -> &'static str {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Usage<'a> {
-    /// The bytes of all packed layers, each counted once; 0 if the client did not ask for images.
+    /// The bytes of the packed layers of all images, each layer counted once; 0 if the client did not ask for images.
     pub layers_size: u64,
-    /// The images.
+    /// All images with their sizes; `None`, shown as null, if the client did not ask for images.
     pub images: Option<Vec<ImageSummary>>,
-    /// The containers.
+    /// All containers with their sizes; `None`, shown as null, if the client did not ask for containers.
     pub containers: Option<Vec<ContainerSummary<'a>>>,
-    /// The volumes. Always empty if asked for.
+    /// The volumes: always an empty list, since a VCH has none; `None`, shown as null, if the client did not ask for
+    /// volumes.
     pub volumes: Option<[u64; 0]>,
-    /// The parts of the build cache. Always empty if asked for.
+    /// The parts of the build cache: always an empty list, since a VCH has none; `None`, shown as null, if the client
+    /// did not ask for them.
     pub build_cache: Option<[u64; 0]>,
     /// The bytes of the build cache: 0. `None` (the key is left out) since API 1.42.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -33,20 +33,20 @@ fn timestamp(since_1970: Duration) -> Timestamp {
     timestamp.unwrap_or(Timestamp::MAX)
 }
 
-/// Returns the present moment, as the time since 1970.
+/// Returns the present moment of the system's clock, as the time since 1970; 0 if the clock is before 1970.
 pub fn now() -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default()
 }
 
-/// Returns the present moment in milliseconds since 1970.
+/// Returns the present moment of the system's clock in milliseconds since 1970; 0 if the clock is before 1970.
 pub fn now_ms() -> u64 {
     u64::try_from(now().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Parses a moment as clients write it for `since` and `until`: seconds since 1970 with a fraction, an age before
-/// `now` such as `1h30m`, or a date in RFC 3339, which may lack parts. Returns `None` if the text has none of these
-/// forms.
+/// Parses a moment as clients write it for `since` and `until`, and returns it as the time since 1970. The text is the
+/// seconds since 1970 with an optional fraction, an age before `now` such as `1h30m`, or a date in RFC 3339 that may
+/// lack parts and is in UTC without an offset. Returns `None` if the text has none of these forms.
 pub fn moment(text: &str, now: Duration) -> Option<Duration> {
     seconds(text)
         .or_else(|| Some(now.saturating_sub(age(text)?)))
@@ -68,8 +68,8 @@ fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::new(whole.parse().ok()?, nanos))
 }
 
-/// Parses a duration as Go's `time.ParseDuration` does, such as `1h30m` or `1.5s`. Returns `None` if the text is
-/// not such a duration, or is a negative one.
+/// Parses a duration as Go's `time.ParseDuration` does, such as `1h30m` or `1.5s`, with the units `h`, `m`, `s`, `ms`,
+/// `us`, `µs` and `ns`. Returns `None` if the text is not such a duration, or is a negative one.
 pub fn age(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut sum = Duration::ZERO;

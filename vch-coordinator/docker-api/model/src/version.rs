@@ -7,10 +7,10 @@ use axum::{
 };
 use std::{convert::Infallible, fmt};
 
-/// A version 1.x of Docker's API: the number behind the point.
+/// A version 1.x of Docker's API: the number behind the point, 51 for `1.51`.
 ///
-/// Versions add and remove keys and parameters. The handler of a request takes the request's version and asks a
-/// [`Gate`](crate::gates::Gate) whether the version has a feature.
+/// Versions add and remove keys and parameters. The handler of a request takes the request's version, or
+/// [`Version::NEWEST`] if its path has none, and asks a [`Gate`](crate::gates::Gate) whether the version has a feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version(pub u32);
 

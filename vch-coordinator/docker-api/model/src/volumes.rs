@@ -12,7 +12,7 @@ pub struct VolumeList {
     warnings: Option<Empty>,
 }
 
-/// Returns the beginning of a text, at most 200 characters, to repeat in an error message.
+/// Returns the beginning of a text, at most 200 characters, for an error message to repeat.
 pub fn excerpt(text: &str) -> String {
     text.chars().take(200).collect()
 }
@@ -41,8 +41,9 @@ pub fn check_name(name: &str) -> Result<(), DockerError> {
     )))
 }
 
-/// Checks the syntax of Docker's `--volume`: `target`, `source:target` or `source:target:mode`. `check_target`
-/// checks the path in the container.
+/// Checks the syntax of Docker's `--volume`: `target`, `source:target` or `source:target:mode`. `check_target` gets the
+/// target, the path in the container, and returns a reason if that is not valid. A VCH refuses volumes, but answers
+/// those with a fault as dockerd does.
 ///
 /// # Errors
 /// Returns 400 with dockerd's message if the text or its volume's name is not valid, or with the reason that
@@ -87,7 +88,8 @@ pub fn check_bind(
     }
 }
 
-/// Checks the syntax of Docker's `--volumes-from`: `container` or `container:mode`.
+/// Checks the syntax of Docker's `--volumes-from`: `container` or `container:mode`. A VCH refuses volumes, but answers
+/// a text with a fault as dockerd does.
 ///
 /// # Errors
 /// Returns 400 with dockerd's message if the text is empty or the mode is unknown.

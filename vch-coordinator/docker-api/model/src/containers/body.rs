@@ -20,9 +20,9 @@ type Marks = BTreeMap<String, String>;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Body {
-    /// The container's host name; empty for the short form of its ID.
+    /// The container's host name; empty for the first 12 digits of its ID.
     pub hostname: Text,
-    /// The domain of the container's host name.
+    /// The domain of the container's host name, such as `example.com`; empty for a host name without a domain.
     pub domainname: Text,
     /// The process's user by name or ID, with an optional group: `user:group`. Empty for the image's.
     pub user: Text,
@@ -32,14 +32,15 @@ pub struct Body {
     pub attach_stdout: bool,
     /// Whether the creating client attaches to standard error. Without effect; `docker inspect` shows it again.
     pub attach_stderr: bool,
-    /// The ports that the container listens at, as keys such as `80/tcp` or `8000-8010/udp`. The values are not
-    /// read.
+    /// The ports that the container listens at, as keys such as `80/tcp` or `8000-8010/udp`; the values are not read.
+    /// This alone does not publish them: see [`HostConfig::port_bindings`] and [`HostConfig::publish_all_ports`].
     pub exposed_ports: BTreeMap<String, Value>,
-    /// Whether the process gets a terminal.
+    /// Whether the process gets a terminal. If false, its standard output and standard error are separate streams.
     pub tty: bool,
-    /// Whether the process's standard input stays open while no client is attached.
+    /// Whether the process has a standard input that clients can write to, and that stays open while no client is
+    /// attached. If false, standard input is empty.
     pub open_stdin: bool,
-    /// Whether standard input closes when the first attached client leaves.
+    /// Whether standard input closes when the first attached client leaves. If false, it stays open for later clients.
     pub stdin_once: bool,
     /// Environment variables as `NAME=value`. They precede the image's and replace those of the same name.
     pub env: Texts,
@@ -48,7 +49,7 @@ pub struct Body {
     pub cmd: StringOrList,
     /// The health check; unset parts are the image's. `None` for the image's health check.
     pub healthcheck: Option<Healthcheck>,
-    /// The image by name or ID.
+    /// The image by name, ID or beginning of its ID. The VCH must have it: creating a container does not pull it.
     pub image: Text,
     /// Paths at which the container declares volumes, as keys. The VCH has no volumes: each path becomes a
     /// directory of the container's own file system.
@@ -59,7 +60,8 @@ pub struct Body {
     pub entrypoint: StringOrList,
     /// Whether the container has no network except its loopback interface.
     pub network_disabled: bool,
-    /// The MAC address of the container's first endpoint, as clients before API 1.44 set it.
+    /// The MAC address of the container's first endpoint; empty for an automatic one. Clients set it up to API 1.43;
+    /// from later clients it is accepted with a warning.
     pub mac_address: Text,
     /// The container's labels. They are added to the image's and replace those of the same name.
     pub labels: Marks,
@@ -70,7 +72,7 @@ pub struct Body {
     /// The signal that asks the container to end, such as `SIGTERM` or `15`; empty for the image's, or else
     /// SIGTERM.
     pub stop_signal: Text,
-    /// Seconds between the stop signal and SIGKILL; `None` for 10.
+    /// Seconds between the stop signal and SIGKILL; `None` for 10, negative for no SIGKILL.
     pub stop_timeout: Option<i64>,
     /// The container's limits, ports, privileges and other settings.
     pub host_config: HostConfig,
@@ -79,7 +81,8 @@ pub struct Body {
 }
 
 /// Docker's `HostConfig`: the limits, ports, mounts, privileges and namespaces of a container. `POST
-/// /containers/{id}/update` takes the same type.
+/// /containers/{id}/update` takes the same type, but changes only the restart policy and the limits of memory,
+/// processors and tasks; a limit that is not set stays as it is.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct HostConfig {
@@ -93,8 +96,8 @@ pub struct HostConfig {
     /// The container's first network by name or ID, or `none`; empty or `default` for the default bridge. `host`
     /// and `container:…` are refused.
     pub network_mode: Text,
-    /// The ports to publish: for each port of the container, such as `80/tcp`, the host addresses and ports that
-    /// lead to it.
+    /// The ports to publish: for each port of the container, such as `80/tcp`, the addresses and ports of the VCH that
+    /// lead to it. An empty list in the request becomes one [`HostBinding`] whose port the VCH chooses.
     #[serde(deserialize_with = "port_bindings")]
     pub port_bindings: BTreeMap<String, Vec<HostBinding>>,
     /// When an ended container is started again.
@@ -109,7 +112,7 @@ pub struct HostConfig {
     /// 1.42.
     #[serde(deserialize_with = "console_size")]
     pub console_size: Option<[u32; 2]>,
-    /// Metadata for the runtime, by key. Without effect; `docker inspect` shows it again.
+    /// Metadata for the runtime, by key. Without effect; `docker inspect` shows it again. Read since API 1.43.
     pub annotations: Marks,
     /// Capabilities to add to Docker's default ones, with or without the prefix `CAP_`; `ALL` for all.
     pub cap_add: Texts,
@@ -117,14 +120,16 @@ pub struct HostConfig {
     pub cap_drop: Texts,
     /// The cgroup namespace; only empty or `private` is accepted.
     pub cgroupns_mode: Text,
-    /// IP addresses of the DNS servers that the container's queries for outside names are forwarded to; empty for
-    /// the VCH's.
+    /// IP addresses of the DNS servers to which the VCH forwards the container's queries for outside names; empty for
+    /// the servers of the VCH's configuration. The first 8 are used.
     pub dns: Texts,
-    /// Further options of the container's resolv.conf(5).
+    /// Options of the container's resolv.conf(5), such as `ndots:2`. Without an `ndots`, `ndots:0` is added.
     pub dns_options: Texts,
-    /// Search domains of the container's resolv.conf(5).
+    /// Domains that the container's resolver appends to short names (`search` in resolv.conf(5)). Empty for the VCH's
+    /// search domain; the single domain `.` for none.
     pub dns_search: Texts,
-    /// Further lines of the container's hosts file, as `name:address`; the address may be `host-gateway`.
+    /// Further lines of the container's hosts file, as `name:address`. The address may be `host-gateway`, which stands
+    /// for the VCH's address on the default bridge.
     pub extra_hosts: Texts,
     /// Supplementary groups of the process, by name or ID.
     pub group_add: Texts,
@@ -133,7 +138,8 @@ pub struct HostConfig {
     pub ipc_mode: Text,
     /// The cgroup of another container to share. A VCH refuses every value but an empty one.
     pub cgroup: Text,
-    /// Containers to link to on the first network, as `container` or `container:alias`.
+    /// Containers to link to on the first network, as `container` or `container:alias`. The alias is the name by which
+    /// this container finds the other one.
     pub links: Texts,
     /// The adjustment of the process's OOM score, -1000 to 1000 (proc(5), `oom_score_adj`).
     pub oom_score_adj: i64,
@@ -141,15 +147,20 @@ pub struct HostConfig {
     pub pid_mode: Text,
     /// Whether the process gets all capabilities and devices of the VM.
     pub privileged: bool,
-    /// Whether each exposed port is published at a port that the VCH chooses.
+    /// Whether each exposed port that [`HostConfig::port_bindings`] does not have is published at a port that the VCH
+    /// chooses.
     pub publish_all_ports: bool,
     /// Whether the container's root file system is read-only.
     pub readonly_rootfs: bool,
-    /// Security options such as `no-new-privileges` or `seccomp=unconfined`.
+    /// Security options: `no-new-privileges`, optionally with `=true` or `=false`; `seccomp=unconfined` for no filter
+    /// of system calls; `seccomp=builtin`, `apparmor=unconfined` and `label=disable`, which are the default. Others are
+    /// refused.
     pub security_opt: Texts,
-    /// Options of the container's disk; only `size`, such as `10G`, is accepted.
+    /// Options of the container's disk. Only `size`, 16M to 16T, is accepted: how much the container may write to its
+    /// root file system. Without it, the VCH's default holds.
     pub storage_opt: Marks,
-    /// In-memory file systems: mount options, separated by commas, by absolute path.
+    /// In-memory file systems (`--tmpfs`): for each absolute path in the container the mount options, separated by
+    /// commas.
     pub tmpfs: Marks,
     /// The UTS namespace; only an empty text, the container's own, is accepted.
     #[serde(rename = "UTSMode")]
@@ -164,12 +175,13 @@ pub struct HostConfig {
     pub runtime: Text,
     /// The isolation technology of Windows; only empty or `default` is accepted.
     pub isolation: Text,
-    /// The weight of the container's processor time; 0 for the default, 1,024.
+    /// The weight of the container's processor time against the other processes of its VM; 0 for the default, 1,024.
     pub cpu_shares: i64,
-    /// The memory limit in bytes, at least 6 MiB; 0 for the VCH's default.
+    /// The memory limit in bytes, at least 6 MiB; 0 for the default of the VCH's configuration (`runtime.memory_mib`).
     pub memory: i64,
-    /// The limit of processor time in billionths of a processor; 0 for the VCH's default. Not together with
-    /// [`HostConfig::cpu_period`] or [`HostConfig::cpu_quota`].
+    /// The limit of processor time in billionths of a processor. If it is 0, [`HostConfig::cpu_quota`] holds, or else
+    /// the VM's number of processors is the only limit. Not together with [`HostConfig::cpu_period`] or
+    /// [`HostConfig::cpu_quota`].
     pub nano_cpus: i64,
     /// The parent of the container's cgroup. A VCH refuses every value but an empty one.
     pub cgroup_parent: Text,
@@ -195,11 +207,13 @@ pub struct HostConfig {
     pub cpu_realtime_period: i64,
     /// Microseconds of the real-time scheduler in each period. A VCH refuses every value but 0.
     pub cpu_realtime_runtime: i64,
-    /// The VM's processors that the container may use, such as `0-2,4`; empty for all.
+    /// The VM's processors that the container may use, such as `0-2,4`; empty for all. The VM gets at least these
+    /// processors. A number of a processor that the VCH does not have is refused.
     pub cpuset_cpus: Text,
-    /// The VM's memory nodes that the container may use; a VM has only node `0`.
+    /// The VM's memory nodes that the container may use. Only empty and `0` are accepted, since a VM has one node.
     pub cpuset_mems: Text,
-    /// The VM's devices that the container gets in addition to the usual ones.
+    /// Devices of the VM that the container gets in addition to Docker's default ones, such as `/dev/null`. Only a
+    /// fixed list that every VM has is accepted, among them `/dev/fuse` and `/dev/net/tun`.
     pub devices: Vec<DeviceMapping>,
     /// Rules of the device cgroup, such as `c 1:3 rwm`. A VCH refuses each.
     pub device_cgroup_rules: Texts,
@@ -210,9 +224,11 @@ pub struct HostConfig {
     /// The limit of memory for TCP buffers in bytes. Ignored.
     #[serde(rename = "KernelMemoryTCP")]
     pub kernel_memory_tcp: i64,
-    /// Memory in bytes that the VM's kernel reclaims from the container last; 0 for none.
+    /// The memory in bytes, at least 6 MiB, that the VM's kernel takes from the container only after it has reclaimed
+    /// from other processes (`memory.low` of cgroup v2); 0 for none.
     pub memory_reservation: i64,
-    /// Memory and swap together in bytes; 0 for twice the memory, -1 for no limit. A VM has no swap.
+    /// Memory and swap together in bytes; 0 for twice the memory, -1 for no limit. Without effect, since a VM has no
+    /// swap; `docker inspect` shows it again.
     pub memory_swap: i64,
     /// How readily memory is swapped, 0 to 100; `None` or -1 for the default. Ignored with a warning.
     pub memory_swappiness: Option<i64>,
@@ -235,9 +251,11 @@ pub struct HostConfig {
     /// Mounts in the form of `docker run --mount`, as the client wrote them.
     /// [`create::plan`](crate::containers::create::plan) parses each as a [`Mount`].
     pub mounts: Vec<Value>,
-    /// Kernel files that are hidden from the container; `None` for Docker's default, an empty list for none.
+    /// Absolute paths, such as files of /proc, that are hidden from the container; `None` for Docker's default ones, an
+    /// empty list for none. Without effect in a privileged container.
     pub masked_paths: Option<Texts>,
-    /// Kernel files that are read-only in the container; `None` for Docker's default, an empty list for none.
+    /// Absolute paths, such as files of /proc, that the container can only read; `None` for Docker's default ones, an
+    /// empty list for none. Without effect in a privileged container.
     pub readonly_paths: Option<Texts>,
     /// Whether a small init runs as process 1 and reaps orphaned processes (`docker run --init`); `None` for no.
     pub init: Option<bool>,
@@ -279,10 +297,12 @@ fn port_bindings<'de, D: Deserializer<'de>>(
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct HostBinding {
-    /// The IP address of the VCH; empty for all of its addresses.
+    /// The IP address of the VCH; `0.0.0.0` or `::` for all addresses of that family. Empty for the address that the
+    /// network's option [`HOST_BINDING`](crate::networks::options::HOST_BINDING) names, or else the VCH's default
+    /// addresses for published ports.
     pub host_ip: Text,
-    /// The port of the VCH, or a range such as `8000-8010` of which the first free port is used. Empty or `0` for a
-    /// port that the VCH chooses.
+    /// The port of the VCH. A range such as `8000-8010` stands for its first free port or, if the container's port is a
+    /// range of the same length, for one port each. Empty or `0` for a port that the VCH chooses.
     pub host_port: Text,
 }
 
@@ -292,7 +312,7 @@ pub struct HostBinding {
 pub struct Policy {
     /// `no`, `always`, `unless-stopped` or `on-failure`; empty for `no`.
     pub name: Text,
-    /// The maximum number of restarts with `on-failure`; 0 for no limit. Other policies require 0.
+    /// The maximum number of restarts in a row with `on-failure`; 0 for no limit. Other policies require 0.
     pub maximum_retry_count: i64,
 }
 
@@ -312,19 +332,20 @@ pub struct Ulimit {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Mount {
-    /// The absolute path in the container.
+    /// The absolute path in the container, not `/`.
     pub target: Text,
     /// The directory or volume to mount; must be empty for a tmpfs.
     pub source: Text,
-    /// The type: `tmpfs`, or one that is refused: `bind`, `volume`, `image`, `npipe` or `cluster`.
+    /// The type: `tmpfs`, or one that is refused with 501: `bind`, `volume`, `image`, `npipe` or `cluster`. Any other
+    /// text is refused with 400.
     pub r#type: Text,
     /// Whether the mount is read-only.
     pub read_only: bool,
-    /// The options of the type `bind`; `None` for a tmpfs.
+    /// The options of the type `bind`; a `tmpfs` with them is refused.
     pub bind_options: Option<Value>,
-    /// The options of the type `volume`; `None` for a tmpfs.
+    /// The options of the type `volume`; a `tmpfs` with them is refused.
     pub volume_options: Option<Value>,
-    /// The options of the type `image`; `None` for a tmpfs.
+    /// The options of the type `image`; a `tmpfs` with them is refused.
     pub image_options: Option<Value>,
     /// The options of the type `cluster`. They are not read.
     pub cluster_options: Option<Value>,
@@ -336,20 +357,23 @@ pub struct Mount {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct TmpfsOptions {
-    /// The maximum size in bytes; 0 for the kernel's default.
+    /// The maximum size in bytes; 0 for the kernel's default, half of the VM's memory.
     pub size_bytes: i64,
-    /// The permission bits of the file system's root directory; 0 for the kernel's default.
+    /// The permission bits of the file system's root directory as a number, 448 for `rwx------`; 0 for the kernel's
+    /// default, `rwxrwxrwt`.
     pub mode: u32,
-    /// Further options, each a name with an optional value: `exec`, `noexec`, `uid` and `gid`.
+    /// Further options. Each is a list: `exec` or `noexec` alone, or `uid` or `gid` and a number as text. Others are
+    /// refused.
     pub options: Vec<Vec<String>>,
 }
 
-/// A container's health check: a command that runs in the container at intervals. A field that is empty or 0 has
-/// the image's value.
+/// A container's health check: a command that runs in the container at intervals, and succeeds with exit code 0. A
+/// field that is empty or 0 has the image's value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Healthcheck {
-    /// The check: `NONE` for no check; `CMD` and arguments; or `CMD-SHELL` and one shell command.
+    /// The check: `NONE` for no check; `CMD`, a program and its arguments; or `CMD-SHELL` and one shell command. Empty
+    /// for the image's.
     pub test: Texts,
     /// Nanoseconds between two checks, at least 1,000,000; 0 for the image's, or else 30 s.
     pub interval: i64,
@@ -403,9 +427,10 @@ impl StringOrList {
     }
 }
 
-/// Removes the nulls from a request's JSON, as Go reads them: a null is the same as a missing key. Three objects
-/// keep their keys: in `EndpointsConfig` and `ExposedPorts` a null becomes an empty object, in `PortBindings` an
-/// empty list.
+/// Returns a request's JSON without its nulls, as Go reads it: an object's key with null is the same as a missing key.
+/// Nulls in lists stay. Three objects keep their keys: in `EndpointsConfig` and `ExposedPorts` a null becomes an empty
+/// object, in `PortBindings` an empty list. Called before [`typed`](crate::json::typed) converts the body of a request
+/// that creates or updates a container.
 pub fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => {

@@ -1,5 +1,6 @@
 //! Plans a container: converts the body of `POST /containers/create` and the container's image to one request for
-//! the runtime, without I/O. Every field of the body is either carried out, or refused by its name.
+//! the runtime, without I/O. Every field of the body is carried out, refused by its name, ignored with a
+//! warning, or documented as having no effect.
 
 mod document;
 mod endpoints;
@@ -77,15 +78,17 @@ pub struct CreateContext<'a> {
 /// The result of [`plan`]: a container that can be created.
 #[derive(Debug)]
 pub struct Planned {
-    /// The request to the runtime, which creates the container in one transaction.
+    /// The container with its endpoints, for `Runtime::create`, which makes it in one transaction of the ledger.
     pub create: Create,
-    /// The warnings of the response: settings of the body that have less effect than in dockerd.
+    /// The warnings of the response, in sentences: settings of the body that are ignored, outdated or have less effect
+    /// than in dockerd. Empty without warnings.
     pub warnings: Vec<String>,
 }
 
 const MAC_WARNING: &str = "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.";
 
-/// Plans a container from the body of its request. Nothing is created yet.
+/// Plans a container from the body of its request. Creates nothing: the caller passes [`Planned::create`] to
+/// `Runtime::create`.
 ///
 /// # Errors
 /// Returns dockerd's status and message if dockerd refuses the request too. Otherwise returns 400 or 501, with the

@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct Created {
     /// The new container's ID: 64 hexadecimal digits.
     pub id: String,
-    /// Settings of the request that have less effect than the client may expect; may be empty.
+    /// Sentences about settings of the request that have less effect than the client may expect; may be empty.
     pub warnings: Vec<String>,
 }
 
@@ -17,7 +17,8 @@ pub struct Created {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Updated {
-    /// Settings of the request that are ignored; `None`, shown as null, without warnings.
+    /// Sentences about limits that are ignored, or that take effect only at the next start of the running container;
+    /// `None`, shown as null, without warnings.
     pub warnings: Option<Vec<String>>,
 }
 
@@ -25,8 +26,8 @@ pub struct Updated {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Waited {
-    /// Why waiting failed, which never happens: the inner `None` is shown as null up to API 1.41, and later
-    /// versions lack the key.
+    /// Why waiting failed, which never happens. Up to API 1.41 `Some(None)`, shown as null; since API 1.42 `None` (the
+    /// key is left out).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Option<Empty>>,
     /// The exit code of the container's process.

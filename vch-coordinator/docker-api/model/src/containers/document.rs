@@ -1,5 +1,5 @@
-//! The settings of a container that have no effect in a VCH and are stored only to be shown again by `docker
-//! inspect`. They are one JSON value in the container's [`Workload`], which only this module reads.
+//! A container's document: the parts of its request that `docker inspect` shows again as the client wrote them. It is
+//! one JSON value in the container's [`Workload`]; the ledger and the runtime carry out nothing by it.
 
 use crate::containers::written::{WrittenConfig, WrittenHost};
 use serde::{Deserialize, Serialize};
@@ -7,9 +7,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use vch_runtime::workload::Workload;
 
-/// The settings of a container that have no effect and that `docker inspect` shows again, as the client wrote them.
-/// The settings in force are in the ledger and in the container's [`Workload`]. Later releases only add fields,
-/// each with a default.
+/// A container's document: the parts of its request that `docker inspect` shows again as the client wrote them. Some of
+/// them have no effect in a VCH; the ledger and the container's [`Workload`] hold the others in the form that is
+/// carried out. Later releases only add fields, each with a default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ContainerDocument {
@@ -30,12 +30,13 @@ pub struct ContainerDocument {
     pub dns: [Vec<String>; 3],
     /// The request's `ExtraHosts`, each as `name:address`.
     pub extra_hosts: Vec<String>,
-    /// The request's `EndpointSettings` as JSON text, by the network's name or ID.
+    /// The `EndpointSettings` of requests to create the container and to connect it, as JSON text, by the network's
+    /// name or ID in the request.
     pub endpoints: BTreeMap<String, String>,
 }
 
 impl ContainerDocument {
-    /// Returns the settings that are stored in a container's workload. If they cannot be parsed, all are empty.
+    /// Returns the document that is stored in a container's workload. If it cannot be parsed, all fields are empty.
     pub fn of(workload: &Workload) -> Self {
         Self::read(&workload.api_document)
     }
@@ -44,14 +45,15 @@ impl ContainerDocument {
         Self::deserialize(document).unwrap_or_default()
     }
 
-    /// Returns the settings as the JSON value to store in [`Workload::api_document`].
+    /// Returns the document as the JSON value to store in [`Workload::api_document`].
     pub fn to_value(&self) -> Value {
         // Texts, numbers and lists can always be serialized.
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// Adds the settings of an endpoint, the JSON text `written`, to a stored `document` of a container. Settings
-    /// on the same network are replaced.
+    /// Adds the settings of an endpoint, the JSON text `written`, to a stored `document` of a container, for `docker
+    /// network connect`. Replaces settings that are stored under the same network's name. A document that cannot be
+    /// parsed is replaced by one with this endpoint alone.
     pub fn record_endpoint(document: &mut Value, network: String, written: String) {
         let mut changed = Self::read(document);
         changed.endpoints.insert(network, written);

@@ -9,22 +9,23 @@ use serde_json::Value;
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{Endpoint, Network, NetworkId};
 
-/// A container's connection to a network, as Docker's `EndpointSettings`. A field of type [`Value`] is shown as the
-/// client wrote it, and is null if the client did not.
+/// A container's connection to a network, as Docker's `EndpointSettings`: what the client wrote, and the addresses and
+/// names that are in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerEndpoint {
-    /// The addresses that the client chose.
+    /// The addresses that the client chose, as it wrote them; null if it chose none.
     #[serde(rename = "IPAMConfig")]
     pub ipam_config: Value,
-    /// The containers that the client linked to on this network.
+    /// The containers that the client linked to on this network, as it wrote them; null if it linked to none.
     pub links: Value,
-    /// The additional names of the container on this network; up to API 1.44 also the container's short ID.
+    /// The additional names of the container on this network, as a list; null without any. Up to API 1.44, the
+    /// container's short ID is among them once it was started on a network other than the default bridge.
     pub aliases: Value,
     /// The network's ID; empty until the container's first start, as in dockerd.
     #[serde(rename = "NetworkID")]
     pub network_id: String,
-    /// The addresses in use.
+    /// The addresses in use; empty while the container does not run.
     #[serde(flatten)]
     pub address: EndpointAddress,
     /// The options of the endpoint, with the rate limit that is in force as `vch.rate`; null without options.
@@ -33,8 +34,8 @@ pub struct ContainerEndpoint {
     /// 1.43). The inner one is shown as null: on the default bridge names are not resolved.
     #[serde(rename = "DNSNames", skip_serializing_if = "Option::is_none")]
     pub dns_names: Option<Option<Vec<String>>>,
-    /// The priority of this network's gateway as the container's default route; the highest wins. `None` (the key
-    /// is left out) up to API 1.47.
+    /// The priority of this network's gateway as the container's default route, 0 by default; the highest wins. `None`
+    /// (the key is left out) up to API 1.47.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gw_priority: Option<i32>,
 }
@@ -44,27 +45,30 @@ pub struct ContainerEndpoint {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct EndpointAddress {
-    /// The endpoint's ID.
+    /// The endpoint's ID, 64 hexadecimal digits; empty while the container does not run.
     #[serde(rename = "EndpointID")]
     pub endpoint_id: String,
-    /// The IPv4 address of the network's gateway; empty without one.
+    /// The IPv4 address of the network's gateway; empty if the network has none or is internal, and while the container
+    /// does not run.
     pub gateway: String,
-    /// The IPv4 address without a prefix length; empty without one.
+    /// The endpoint's IPv4 address without a prefix length; empty without one, and while the container does not run.
     #[serde(rename = "IPAddress")]
     pub ip_address: String,
-    /// The prefix length of the IPv4 address in bits.
+    /// The prefix length of the endpoint's IPv4 address in bits; 0 without an address.
     #[serde(rename = "IPPrefixLen")]
     pub ip_prefix_len: u8,
-    /// The IPv6 address of the network's gateway; empty without one.
+    /// The IPv6 address of the network's gateway; empty if the network has none or is internal, and while the container
+    /// does not run.
     #[serde(rename = "IPv6Gateway")]
     pub ipv6_gateway: String,
-    /// The IPv6 address without a prefix length; empty without one.
+    /// The endpoint's IPv6 address without a prefix length; empty without one, and while the container does not run.
     #[serde(rename = "GlobalIPv6Address")]
     pub global_ipv6_address: String,
-    /// The prefix length of the IPv6 address in bits.
+    /// The prefix length of the endpoint's IPv6 address in bits; 0 without an address.
     #[serde(rename = "GlobalIPv6PrefixLen")]
     pub global_ipv6_prefix_len: u8,
-    /// The MAC address of the container's interface.
+    /// The MAC address of the container's interface; before the first start the one that the client chose, if any, and
+    /// empty while the container does not run later on.
     pub mac_address: String,
 }
 
@@ -72,17 +76,18 @@ pub struct EndpointAddress {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct BindingResponse {
-    /// The IP address of the VCH; `0.0.0.0` or `::` for all of its addresses.
+    /// The IP address of the VCH. `0.0.0.0` and `::` stand for all of its addresses, or for its default addresses for
+    /// published ports if the client named none. In a `HostConfig` as the client wrote it, which may be empty.
     pub host_ip: String,
-    /// The port of the VCH, as a decimal number. In a `HostConfig` also a range, or empty for a port that the VCH
-    /// chooses.
+    /// The port of the VCH, as a decimal number. In a `HostConfig` as the client wrote it: also a range, or empty for a
+    /// port that the VCH chooses.
     pub host_port: String,
 }
 
 impl ContainerView {
-    /// Returns the container's `Networks` for a client of an API version: the endpoints by the name of their
-    /// network. The list includes endpoints that the next start will connect, and endpoints on networks that were
-    /// removed meanwhile. A container of network mode `none` without others has the entry `none`.
+    /// Returns the container's `Networks` for a client of an API version: the endpoints by the name of their network.
+    /// Included are endpoints that the next start will connect, and endpoints on networks that were removed meanwhile.
+    /// A container of network mode `none` that has no endpoints gets one entry without data, `none`.
     pub fn endpoints(&self, version: Version) -> Ordered<ContainerEndpoint> {
         let endpoints = self.snapshot.endpoints.iter();
         let mut all: Ordered<ContainerEndpoint> = endpoints

@@ -47,7 +47,7 @@ pub struct ContainerInspect<'a> {
     pub log_path: &'static str,
     /// The container's name behind a slash.
     pub name: String,
-    /// How many times the restart policy has started the container in a row.
+    /// How many times in a row the restart policy has started the container. A start by a user sets it to 0.
     pub restart_count: u32,
     /// The storage driver. Always `squashfs`.
     pub driver: &'static str,
@@ -59,19 +59,19 @@ pub struct ContainerInspect<'a> {
     pub process_label: &'static str,
     /// The AppArmor profile. Always empty.
     pub app_armor_profile: &'static str,
-    /// The IDs of the container's execs (`docker exec`); `None`, shown as null, without any.
+    /// The IDs of the container's running execs (`docker exec`); `None`, shown as null, without any.
     #[serde(rename = "ExecIDs")]
     pub exec_ids: Option<&'a [String]>,
     /// The container's limits, ports, privileges and other settings.
     pub host_config: HostConfigResponse<'a>,
-    /// The storage driver, which for a VCH is a name only.
+    /// The storage driver: its name `squashfs`, without further data.
     pub graph_driver: GraphDriver,
-    /// The bytes of the files that the container wrote; `None` (the key is left out) if the client did not ask for
-    /// sizes.
+    /// The bytes that the files written by the container take on the VCH's disk (its writable layer); `None` (the key
+    /// is left out) if the client did not ask for sizes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_rw: Option<u64>,
-    /// The bytes of the files of the image and of the container together; `None` (the key is left out) if the
-    /// client did not ask for sizes.
+    /// The bytes of the image's unpacked files and of [`ContainerInspect::size_rw`] together; `None` (the key is left
+    /// out) if the client did not ask for sizes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_root_fs: Option<u64>,
     /// The file systems that were requested with `--mount`.

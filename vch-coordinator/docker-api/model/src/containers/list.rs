@@ -40,7 +40,8 @@ const HEALTHS: &[&str] = &["starting", "healthy", "unhealthy", "none"];
 /// The query parameters of a list of containers.
 #[derive(Clone, Debug, Default)]
 pub struct ListParams {
-    /// Whether to include containers that do not run.
+    /// Whether to include containers that do not run. If false, the list has only those that run or wait for their
+    /// restart, unless a limit or one of the filters `status`, `exited`, `before` and `since` is set.
     pub all: bool,
     /// The maximum number of containers, running or not; 0 for no maximum. Another value includes containers that
     /// do not run.
@@ -49,8 +50,8 @@ pub struct ListParams {
     pub filters: Filters,
 }
 
-/// Returns the containers of `all` that match the parameters, in the same order. `all` must be ordered by age, the
-/// newest first.
+/// Returns the containers of `all` that match the parameters, in the same order, and at most as many as the limit.
+/// `all` must be ordered by age, the newest first.
 ///
 /// # Errors
 /// Returns 400 if a filter is unknown or its value is not valid, and 404 if `before` or `since` names no container.

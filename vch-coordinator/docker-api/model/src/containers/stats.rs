@@ -13,9 +13,10 @@ use vch_runtime::ContainerSnapshot;
 /// The resource usage of a container at one moment, as its VM reported it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
-    /// When the sample was taken, as the time since 1970; `None` if the container does not run.
+    /// When the VM reported the usage, as the time since 1970; `None` if the container does not run, its VM does not
+    /// answer, or no sample was taken.
     pub at: Option<Duration>,
-    /// The usage; all zero if the container does not run.
+    /// The usage; all zero if [`Sample::at`] is `None`.
     pub usage: Usage,
 }
 
@@ -63,26 +64,27 @@ pub struct PidsStats {
 /// run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct MemoryStats {
-    /// The memory in use, including the page cache.
+    /// The memory in use, in bytes, including the file cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<u64>,
-    /// The part of the memory that is page cache.
+    /// The part of the memory that is inactive file cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stats: Option<CacheStats>,
-    /// The memory that the container may use.
+    /// The memory in bytes that the container may use: its limit, or else all memory of its VM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
 }
 
-/// The page cache of a container, in bytes. The docker CLI subtracts it from the memory in use, since the kernel
-/// can reclaim it. All fields have the same value, for clients that read different ones.
+/// The inactive file cache of a container, in bytes: pages of files that were not used lately. The docker CLI subtracts
+/// it from the memory in use, since the kernel can reclaim it. All fields have the same value, for clients that read
+/// different ones.
 #[derive(Clone, Debug, Serialize)]
 pub struct CacheStats {
-    /// The page cache.
+    /// The bytes of inactive file cache, under the name that older clients read.
     pub cache: u64,
-    /// The page cache, under the name that clients read with cgroup v2.
+    /// The bytes of inactive file cache, under the name that clients read with cgroup v2.
     pub inactive_file: u64,
-    /// The page cache, under the name that clients read with cgroup v1.
+    /// The bytes of inactive file cache, under the name that clients read with cgroup v1.
     pub total_inactive_file: u64,
 }
 
@@ -105,11 +107,11 @@ pub struct CpuStats {
 /// The processor time that a container used since its start, in nanoseconds.
 #[derive(Clone, Debug, Serialize)]
 pub struct CpuUsage {
-    /// All processor time.
+    /// The processor time in user space and in the kernel together, in nanoseconds.
     pub total_usage: u64,
-    /// The part in the kernel.
+    /// The part of the processor time that was spent in the kernel, in nanoseconds.
     pub usage_in_kernelmode: u64,
-    /// The part in user space.
+    /// The part of the processor time that was spent in user space, in nanoseconds.
     pub usage_in_usermode: u64,
 }
 
@@ -161,21 +163,21 @@ pub struct BlkioEntry {
 /// The traffic of an interface of a container since the container's start.
 #[derive(Clone, Debug, Serialize)]
 pub struct NetworkStats {
-    /// Received bytes.
+    /// The bytes that the interface received since the container's start.
     pub rx_bytes: u64,
-    /// Received packets.
+    /// The packets that the interface received since the container's start.
     pub rx_packets: u64,
-    /// Received packets with errors.
+    /// The packets received with errors since the container's start.
     pub rx_errors: u64,
-    /// Received packets that were dropped.
+    /// The received packets that the VM's kernel dropped since the container's start.
     pub rx_dropped: u64,
-    /// Sent bytes.
+    /// The bytes that the interface sent since the container's start.
     pub tx_bytes: u64,
-    /// Sent packets.
+    /// The packets that the interface sent since the container's start.
     pub tx_packets: u64,
-    /// Packets that could not be sent.
+    /// The packets that could not be sent since the container's start.
     pub tx_errors: u64,
-    /// Packets that were dropped instead of being sent.
+    /// The packets that the VM's kernel dropped instead of sending them since the container's start.
     pub tx_dropped: u64,
 }
 

@@ -12,7 +12,7 @@ use crate::time::rfc3339;
 /// The time that Docker shows for an event that has not happened: Go's zero time.
 pub const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// Returns Docker's word for a container's status, such as `running` or `exited`.
+/// Returns Docker's word for a container's status: `created`, `running`, `restarting`, `exited` or `removing`.
 pub fn word(run_state: &RunState) -> &'static str {
     match run_state.status {
         Status::Created => "created",

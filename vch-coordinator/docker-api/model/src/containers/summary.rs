@@ -28,11 +28,12 @@ pub struct ContainerSummary<'a> {
     /// The image's ID, `sha256:…`.
     #[serde(rename = "ImageID")]
     pub image_id: &'a str,
-    /// The command line: program and arguments, separated by spaces.
+    /// The command line: program and arguments, separated by spaces. An argument with a space is in single quotes.
     pub command: String,
     /// When the container was created, in seconds since 1970.
     pub created: u64,
-    /// The exposed and published ports; empty while the container does not run.
+    /// The ports that are only exposed, then the published ones, each once for every address of the VCH that is shown;
+    /// empty while the container does not run.
     pub ports: Vec<PortSummary>,
     /// The labels of the image and the container.
     pub labels: &'a BTreeMap<String, String>,
@@ -46,12 +47,12 @@ pub struct ContainerSummary<'a> {
     pub network_settings: NetworkSettingsSummary,
     /// The file systems that were requested with `--mount`.
     pub mounts: Vec<MountPoint<'a>>,
-    /// The bytes of the files that the container wrote; `None` (the key is left out) if they are 0 or the client
-    /// did not ask for sizes.
+    /// The bytes that the files written by the container take on the VCH's disk (its writable layer); `None` (the key
+    /// is left out) if they are 0 or the client did not ask for sizes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_rw: Option<u64>,
-    /// The bytes of the files of the image and of the container together; `None` (the key is left out) if they are
-    /// 0 or the client did not ask for sizes.
+    /// The bytes of the image's unpacked files and of [`ContainerSummary::size_rw`] together; `None` (the key is left
+    /// out) if they are 0 or the client did not ask for sizes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_root_fs: Option<u64>,
 }
@@ -60,8 +61,8 @@ pub struct ContainerSummary<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PortSummary {
-    /// The address of the VCH, `0.0.0.0` or `::` for all; `None` (the key is left out) if the port is not
-    /// published.
+    /// The address of the VCH. `0.0.0.0` and `::` stand for all of its addresses, or for its default addresses for
+    /// published ports if the client named none. `None` (the key is left out) if the port is not published.
     #[serde(rename = "IP", skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// The port in the container.
@@ -77,7 +78,7 @@ pub struct PortSummary {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct HostConfigSummary<'a> {
-    /// The container's first network as the client named it, or `none`.
+    /// The container's first network as the client named it, `bridge` if it named none, or `none` for no network.
     pub network_mode: &'a str,
     /// The container's annotations; `None` (the key is left out) if it has none and up to API 1.45.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Top {
-    /// The titles of the columns, such as `PID`.
+    /// The titles of the columns, such as `PID`. The request's parameter `ps_args` chooses the columns.
     pub titles: Vec<String>,
     /// The rows, one for each process, each with one text for each title.
     pub processes: Vec<Vec<String>>,

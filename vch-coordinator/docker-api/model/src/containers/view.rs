@@ -15,18 +15,20 @@ pub struct ContainerView {
     pub snapshot: ContainerSnapshot,
     /// The networks by ID: at least those that the container has an endpoint on.
     pub networks: Arc<BTreeMap<NetworkId, Network>>,
-    /// The settings that have no effect and are only shown again.
+    /// The parts of the container's request that `docker inspect` shows as the client wrote them.
     pub document: ContainerDocument,
-    /// The sizes of the container's files; `None` if the client did not ask for them.
+    /// The sizes of the container's files, which the handler of a request sets; `None` if the client did not ask for
+    /// them.
     pub sizes: Option<Sizes>,
 }
 
 /// The sizes of a container's files, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// The space on the VCH's disk of the files that the container wrote.
+    /// The bytes that the files written by the container take on the VCH's disk: the allocated size of its writable
+    /// layer. 0 if the container was never started.
     pub written: u64,
-    /// The files of the container's image.
+    /// The bytes of the image's unpacked files; 0 if the image was removed meanwhile.
     pub image: u64,
 }
 
@@ -57,8 +59,8 @@ impl ContainerView {
             .collect()
     }
 
-    /// Returns the addresses of the VCH at which a published port is shown. A port that is published at all
-    /// addresses is shown at `0.0.0.0`, and also at `::` if the container has an IPv6 address.
+    /// Returns the addresses of the VCH at which a binding (a published port in force) of the container is shown. A
+    /// binding without an address is shown at `0.0.0.0`, and also at `::` if the container has an IPv6 address.
     pub fn host_ips(&self, binding: &PortBinding) -> impl Iterator<Item = String> + use<> {
         let mut endpoints = self.snapshot.endpoints.iter();
         let v6 = endpoints

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The settings of the request's `HostConfig` as the client wrote them. An empty one was not written.
+/// The settings of the request's `HostConfig` as the client wrote them. An empty field or `None` means that the client
+/// did not set it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct WrittenHost {
@@ -22,7 +23,7 @@ pub struct WrittenHost {
     /// Rows and columns of the terminal when the process starts; `None` for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub console_size: Option<[u32; 2]>,
-    /// Metadata for the runtime, by key.
+    /// Metadata for the runtime, by key. Without effect.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// The IPC namespace, such as `private` or `none`; empty for `private`.
@@ -37,7 +38,7 @@ pub struct WrittenHost {
     /// Security options such as `no-new-privileges`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub security_opt: Vec<String>,
-    /// The options of the container's disk, such as `size`.
+    /// The options of the container's disk by name. The only possible one is `size`, such as `10G`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub storage_opt: BTreeMap<String, String>,
     /// The in-memory file systems of `--tmpfs`: mount options by path.
@@ -46,19 +47,22 @@ pub struct WrittenHost {
     /// The mounts of `--mount`, each as the client's JSON.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<Value>,
-    /// The VM's devices that the container gets in addition to the usual ones.
+    /// The devices of the VM that the container gets in addition to Docker's default ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<DeviceMapping>,
-    /// Whether a small init runs as process 1; `None` if the client did not say.
+    /// Whether a small init runs as process 1 and reaps orphaned processes; `None` if the client did not say, which
+    /// means no.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<bool>,
     /// The number of processors on Windows, without effect; `None` for 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_count: Option<i64>,
-    /// The kernel files that are hidden from the container; `None` for Docker's default, an empty list for none.
+    /// The paths, such as files of /proc, that are hidden from the container; `None` for Docker's default ones, an
+    /// empty list for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masked_paths: Option<Vec<String>>,
-    /// The kernel files that are read-only in the container; `None` for Docker's default, an empty list for none.
+    /// The paths, such as files of /proc, that the container can only read; `None` for Docker's default ones, an empty
+    /// list for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readonly_paths: Option<Vec<String>>,
 }
@@ -67,13 +71,14 @@ pub struct WrittenHost {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct LogConfig {
-    /// The driver: `json-file`, `local`, or `none` for a log that cannot be read. Empty for `json-file`.
+    /// The driver: `json-file`, `local`, or `none` for a log that `docker logs` cannot read. Empty for `json-file`.
     pub r#type: String,
-    /// The driver's options by name: `max-size`, such as `10m`, and `max-file`, a number of files.
+    /// The driver's options by name: `max-size`, the maximum size of a log file such as `10m` (by default 32 MiB), and
+    /// `max-file`, the maximum number of files (by default 2).
     pub config: BTreeMap<String, String>,
 }
 
-/// A device of the VM that a container gets in addition to the usual ones.
+/// A device of the VM that a container gets in addition to Docker's default ones, such as `/dev/null`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct DeviceMapping {
@@ -85,7 +90,8 @@ pub struct DeviceMapping {
     pub cgroup_permissions: String,
 }
 
-/// The settings of the request's `Config` as the client wrote them. An empty one was not written.
+/// The settings of the request's `Config` as the client wrote them. An empty field or `None` means that the client did
+/// not set it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct WrittenConfig {

@@ -12,8 +12,8 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use vch_image_store::{Image, Store};
 
-/// Returns the images that match all filters, in the same order. `store` finds the images that the filters `before`
-/// and `since` name.
+/// Returns those of the `images` that match all filters, in the same order. `store` finds the images that the filters
+/// `before` and `since` name.
 ///
 /// # Errors
 /// Returns 400 if a filter is unknown or its value is not valid, and 404 if `before` or `since` names no image.

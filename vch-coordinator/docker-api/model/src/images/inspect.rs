@@ -20,9 +20,9 @@ use vch_image_store::{Descriptor, Image, config::Run};
 pub struct ImageInspect {
     /// The image's ID, `sha256:…`: the digest of its configuration.
     pub id: String,
-    /// The image's names with tags, such as `nginx:latest`.
+    /// The image's names with tags, such as `nginx:latest`; empty without any.
     pub repo_tags: Vec<String>,
-    /// The image's names with digests, such as `nginx@sha256:…`.
+    /// The image's names with digests, such as `nginx@sha256:…`; empty without any.
     pub repo_digests: Vec<String>,
     /// The ID of the image that this one was built from. Always empty.
     pub parent: &'static str,
@@ -38,14 +38,14 @@ pub struct ImageInspect {
     pub architecture: String,
     /// The operating system, such as `linux`.
     pub os: String,
-    /// The bytes of the image's files, unpacked.
+    /// The sum of the sizes of the files in all unpacked layers, in bytes; 0 if it is not known.
     pub size: u64,
-    /// The storage driver, which for a VCH is a name only.
+    /// The storage driver: its name `squashfs`, without further data.
     pub graph_driver: GraphDriver,
     /// The digests of the image's layers.
     #[serde(rename = "RootFS")]
     pub root_fs: RootFs,
-    /// Data about the image on this VCH.
+    /// Data that this VCH, not the image's configuration, has about the image: when it was tagged.
     pub metadata: Metadata,
     /// The same as [`ImageInspect::size`]; `None` (the key is left out) since API 1.44.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +93,7 @@ pub struct RootFs {
     pub layers: Vec<String>,
 }
 
-/// Data about an image on this VCH.
+/// Data that this VCH, not the image's configuration, has about an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Metadata {
@@ -105,7 +105,7 @@ pub struct Metadata {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageConfig {
-    /// Keys that only containers use; `None` (the keys are left out) since API 1.50.
+    /// The keys that only containers use; `None` (the keys are left out) since API 1.50.
     #[serde(flatten)]
     pub of_containers: Option<ContainerKeys>,
     /// Instructions for builds from the image, as its configuration has them; null without any.
@@ -119,46 +119,49 @@ pub struct ImageConfig {
     /// The arguments of the entrypoint, or the whole command without one; `None`, shown as null, if the
     /// configuration has none.
     pub cmd: Option<Vec<String>>,
-    /// The paths that the image declares as volumes, as keys; `None`, shown as null, if the configuration has none.
+    /// The paths that the image declares as volumes, as keys; the values are those of the configuration. `None`, shown
+    /// as null, if the configuration has none.
     pub volumes: Option<BTreeMap<String, Value>>,
     /// The program and its first arguments; `None`, shown as null, if the configuration has none.
     pub entrypoint: Option<Vec<String>>,
     /// The image's labels; `None`, shown as null, if the configuration has none.
     pub labels: Option<BTreeMap<String, String>>,
-    /// The ports that a container listens at, as keys such as `80/tcp`; `None` (the key is left out) if the
-    /// configuration has none.
+    /// The ports that a container listens at, as keys such as `80/tcp`; the values are those of the configuration.
+    /// `None` (the key is left out) if the configuration has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exposed_ports: Option<BTreeMap<String, Value>>,
     /// The signal that asks a container to end; `None` (the key is left out) for SIGTERM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
-    /// Further keys of the image's configuration, such as `Healthcheck`, in their order.
+    /// Further keys of the configuration's `Config`, such as `Healthcheck`, with their values and in their order.
     #[serde(flatten)]
     pub others: Ordered<Value>,
 }
 
-/// Keys that only containers use, and that API versions up to 1.49 also show for images. Their values are those of
-/// the image's configuration, whatever their type; a missing text is empty and a missing switch is false.
+/// Keys of `Config` that only containers use, and that API versions up to 1.49 also show for images. Each has the value
+/// of the key of the same name in the image's configuration, whatever its type; a missing text is empty and a missing
+/// switch is false.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerKeys {
-    /// The host name.
+    /// The `Hostname` in the image's configuration, without effect; an empty text if it has none.
     pub hostname: Value,
-    /// The domain of the host name.
+    /// The `Domainname` in the image's configuration, without effect; an empty text if it has none.
     pub domainname: Value,
-    /// Whether the creating client attached to standard input.
+    /// The `AttachStdin` in the image's configuration, without effect; false if it has none.
     pub attach_stdin: Value,
-    /// Whether the creating client attached to standard output.
+    /// The `AttachStdout` in the image's configuration, without effect; false if it has none.
     pub attach_stdout: Value,
-    /// Whether the creating client attached to standard error.
+    /// The `AttachStderr` in the image's configuration, without effect; false if it has none.
     pub attach_stderr: Value,
-    /// Whether the process has a terminal.
+    /// The `Tty` in the image's configuration, without effect; false if it has none.
     pub tty: Value,
-    /// Whether standard input stays open while no client is attached.
+    /// The `OpenStdin` in the image's configuration, without effect; false if it has none.
     pub open_stdin: Value,
-    /// Whether standard input closes when the first attached client leaves.
+    /// The `StdinOnce` in the image's configuration, without effect; false if it has none.
     pub stdin_once: Value,
-    /// The image of the container.
+    /// The `Image` in the image's configuration, the image that it was built from, without effect; an empty text if it
+    /// has none.
     pub image: Value,
 }
 
@@ -277,14 +280,14 @@ pub struct HistoryStep {
     pub created_by: String,
     /// The image's ID at the last step; `<missing>` at the others, as in dockerd.
     pub id: String,
-    /// The bytes of the step's files. A VCH knows only the sum: it is shown at the last step that made a layer, and
-    /// 0 at the others.
+    /// The bytes of the files of the step's layer. A VCH knows only the sum of all layers: it is shown at the last step
+    /// that made a layer, and 0 at the others.
     pub size: u64,
     /// The image's names at the last step; `None`, shown as null, at the others and without names.
     pub tags: Option<Vec<String>>,
 }
 
-/// Returns the history of an image, the last step first.
+/// Returns the history in an image's configuration, the last step first; empty if the configuration has none.
 pub fn history(image: &Image) -> Vec<HistoryStep> {
     let (tags, _) = names(image);
     let steps: Vec<_> = image.config.history.iter().flatten().rev().collect();

@@ -5,7 +5,7 @@ use crate::images::{descriptor, platform};
 use serde::Serialize;
 use vch_image_store::{Descriptor, Image, Platform};
 
-/// A manifest of an image, for the VCH's own platform.
+/// A manifest of an image, for the VCH's own platform, with the sizes of its files and the containers that use it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageManifest {
@@ -28,19 +28,20 @@ pub struct ImageManifest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ManifestSize {
-    /// The size of the packed layers.
+    /// The bytes of the packed layers, as they were pulled or loaded.
     pub content: u64,
-    /// The size of the packed layers and the unpacked files together.
+    /// The bytes of the packed layers and of the unpacked files together.
     pub total: u64,
 }
 
-/// The image that a manifest describes.
+/// The image that a manifest describes: its platform, containers and unpacked size.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageData {
     /// The operating system and the processor architecture.
     pub platform: Platform,
-    /// The IDs of the containers of the image.
+    /// The IDs of the containers of the image; in a list of images up to API 1.50, in which they are not counted,
+    /// empty.
     pub containers: Vec<String>,
     /// The size of the unpacked files.
     pub size: UnpackedSize,
@@ -54,7 +55,8 @@ pub struct UnpackedSize {
     pub unpacked: u64,
 }
 
-/// Returns the descriptor of an image's manifest: media type, digest, size, and the image's platform.
+/// Returns the descriptor of an image's manifest in the store: media type, digest, size, and the image's operating
+/// system and architecture.
 pub fn platform_descriptor(image: &Image) -> Descriptor {
     Descriptor {
         platform: Some(machine(image)),
@@ -62,7 +64,8 @@ pub fn platform_descriptor(image: &Image) -> Descriptor {
     }
 }
 
-/// Returns the only manifest of an image. `containers` has the IDs of the image's containers.
+/// Returns the manifests of an image: always the one for the VCH's own platform. `containers` has the IDs of the
+/// image's containers.
 pub fn manifests(image: &Image, containers: Vec<String>) -> [ImageManifest; 1] {
     let descriptor = descriptor(image);
     let packed: u64 = image.layers.iter().map(|layer| layer.size).sum();

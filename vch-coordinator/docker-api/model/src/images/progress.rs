@@ -7,14 +7,14 @@ use vch_image_store::Progress;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum ProgressLine {
-    /// How far the operation on a layer is, or a result in words.
+    /// A report during the operation, such as how far the download of a layer is, or a result in words.
     Progress(Progress),
-    /// The result of an import.
+    /// The result of an import; its last line if it succeeds.
     Status {
         /// The new image's ID, `sha256:…`.
         status: String,
     },
-    /// The failure of the whole operation; the last line.
+    /// The failure of the whole operation. It is the last line, since the response's status 200 was already sent.
     Failed {
         /// The failure's message as an object, for newer clients.
         #[serde(rename = "errorDetail")]
@@ -32,7 +32,7 @@ pub struct ErrorDetail {
 }
 
 impl ProgressLine {
-    /// Returns the line of a failure with this message.
+    /// Returns a [`ProgressLine::Failed`], which has this message in both forms.
     pub fn failed(message: &str) -> Self {
         Self::Failed {
             detail: ErrorDetail {

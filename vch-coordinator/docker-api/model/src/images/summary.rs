@@ -31,12 +31,14 @@ pub struct ImageSummary {
     pub parent_id: &'static str,
     /// The image's names with digests, such as `nginx@sha256:…`.
     pub repo_digests: Vec<String>,
-    /// The image's names with tags, such as `nginx:latest`, that match the filter `reference`.
+    /// The image's names with tags, such as `nginx:latest`: those that match the filter `reference`, or all without
+    /// that filter.
     pub repo_tags: Vec<String>,
-    /// The bytes that the image shares with other images; `None`, shown as -1, if they were not computed.
+    /// The bytes of the image's packed layers that other images have as well; `None`, shown as -1, if they were not
+    /// computed.
     #[serde(serialize_with = "or_uncounted")]
     pub shared_size: Option<u64>,
-    /// The bytes of the image's files, unpacked.
+    /// The sum of the sizes of the files in all unpacked layers, in bytes; 0 if it is not known.
     pub size: u64,
     /// The same as [`ImageSummary::size`]; `None` (the key is left out) since API 1.44.
     #[serde(skip_serializing_if = "Option::is_none")]

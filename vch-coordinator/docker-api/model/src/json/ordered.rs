@@ -23,7 +23,7 @@ impl<T> Default for Ordered<T> {
 }
 
 impl<T> Ordered<T> {
-    /// Inserts a value. If the key exists, its value is replaced and keeps its position.
+    /// Inserts a value at the end. If the key exists, its value is replaced and keeps its position.
     pub fn insert(&mut self, key: String, value: T) {
         let entry = self
             .index

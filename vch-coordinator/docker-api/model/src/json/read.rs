@@ -17,8 +17,8 @@ use serde::{
 use serde_json::{Map, Value};
 use std::{fmt, vec};
 
-/// Converts the JSON value of a request's body to a type by Go's rules, on which dockerd's clients rely: a key
-/// matches a field regardless of case, and null is the same as a missing key.
+/// Converts the JSON value of a request's body to a type by Go's rules, on which dockerd's clients rely: a key matches
+/// a field regardless of case, null is the same as a missing key, and so is an empty text for an `Option`.
 ///
 /// # Errors
 /// Returns 400 with the path of the field if a value does not fit its field.

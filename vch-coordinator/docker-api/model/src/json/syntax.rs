@@ -59,7 +59,8 @@ fn quote(byte: u8) -> String {
 const VALUE: &str = "looking for beginning of value";
 const KEY: &str = "looking for beginning of object key string";
 
-/// Checks that a text is one JSON value and nothing else. Called before a request's body is parsed.
+/// Checks that a text is one JSON value and nothing else, with at most 100 levels of lists and objects and 65,536
+/// values. Called before a request's body is parsed.
 ///
 /// # Errors
 /// Returns the first fault of the text: it is empty, ends too early, has a byte that does not fit, has further text

@@ -15,10 +15,11 @@ const OPTIONS: &str = "com.docker.network.";
 pub(super) const OWN_OPTIONS: &str = "vch.";
 /// The endpoint option with the name of the interface.
 const IFNAME_OPTION: &str = "com.docker.network.endpoint.ifname";
-/// The name of an endpoint's option that limits the traffic to and from the container, such as `50mbit` (the units
-/// of tc(8)). A label of this name on the container limits those of its endpoints that do not have the option.
+/// The name of an endpoint's option that limits the traffic to the container, and separately the traffic from it, such
+/// as `50mbit` (the units of tc(8)). A label of this name on the container limits those of its endpoints that do not
+/// have the option.
 pub const RATE_OPTION: &str = "vch.rate";
-/// The value of [`RATE_OPTION`] for an endpoint without a limit.
+/// The value of [`RATE_OPTION`] for an endpoint without a limit, even if a label of the container sets one.
 pub const UNLIMITED: &str = "none";
 /// The endpoint option with kernel settings of the interface.
 const SYSCTLS_OPTION: &str = "com.docker.network.endpoint.sysctls";
@@ -31,14 +32,16 @@ pub struct EndpointSettings {
     /// The addresses that the client chose; `None` for automatic ones.
     #[serde(rename = "IPAMConfig")]
     pub ipam_config: Option<EndpointIpam>,
-    /// Containers to link to on this network, as `container` or `container:alias`.
+    /// Containers to link to on this network, as `container` or `container:alias`. The alias is the name by which this
+    /// container finds the other one.
     pub links: Option<Vec<String>>,
     /// Additional names of the container on this network.
     pub aliases: Option<Vec<String>>,
     /// The MAC address that the client chose; `None` or empty for an automatic one.
     pub mac_address: Option<String>,
-    /// Options by name. Options that begin with `com.docker.network.` or `vch.` are carried out or refused; others
-    /// are only stored.
+    /// Options by name. Of those that begin with `com.docker.network.` or `vch.`, the interface's name
+    /// (`com.docker.network.endpoint.ifname`), its kernel settings (`com.docker.network.endpoint.sysctls`) and
+    /// [`RATE_OPTION`] are carried out, and the rest are refused. Other options are only stored.
     pub driver_opts: Option<BTreeMap<String, String>>,
     /// The priority of this network's gateway as the container's default route, as a 32-bit number; the highest
     /// wins. `None` for 0. Read since API 1.48.
@@ -55,7 +58,7 @@ pub struct EndpointIpam {
     /// The IPv6 address without a prefix length; `None` or empty for an automatic one.
     #[serde(rename = "IPv6Address", skip_serializing_if = "Option::is_none")]
     pub ipv6_address: Option<String>,
-    /// Further link-local addresses. A VCH refuses each.
+    /// Link-local addresses in addition to the interface's own. A VCH refuses each.
     #[serde(rename = "LinkLocalIPs", skip_serializing_if = "Option::is_none")]
     pub link_local_ips: Option<Vec<String>>,
 }
@@ -68,8 +71,8 @@ impl EndpointSettings {
     }
 
     /// Returns the ledger's command that connects a container to a network with these settings. `labels` are the
-    /// container's: [`RATE_OPTION`] may be among them. Whether the network has the addresses is checked later, by
-    /// the ledger.
+    /// container's: their [`RATE_OPTION`] holds if the settings have none. The ledger checks later whether the network
+    /// exists and has the addresses.
     ///
     /// # Errors
     /// Returns 400 if a setting is not valid, and 501 if a VCH does not support it.
@@ -181,9 +184,9 @@ fn rate(what: &str, text: &str) -> Result<Option<Rate>, DockerError> {
     rate.map(Some)
 }
 
-/// Returns an endpoint's options as they are in force: the options that the client wrote, with `rate`, the limit
-/// that the endpoint has now, as [`RATE_OPTION`]. `labels` are the container's. Returns `None` if the endpoint has
-/// no options.
+/// Returns an endpoint's options as they are in force, for `docker inspect`: `written`, the options of the client, with
+/// `rate`, the limit that the endpoint has now, as [`RATE_OPTION`]. An endpoint without limit gets that option only if
+/// the client's option or the container's `labels` say otherwise. Returns `None` if the endpoint has no options.
 pub fn options_now(
     written: Option<BTreeMap<String, String>>,
     rate: Option<Rate>,
@@ -232,10 +235,10 @@ fn sysctls(text: &str) -> Result<BTreeMap<String, String>, DockerError> {
     text.split(',').map(one).collect()
 }
 
-/// Parses a MAC address, with colons or hyphens.
+/// Parses a MAC address of six bytes in hexadecimal, with colons or hyphens.
 ///
 /// # Errors
-/// Returns 400 if the text is not a MAC address, or is one that an interface cannot have.
+/// Returns 400 if the text is not a MAC address, is zero, or is a group address, which an interface cannot have.
 pub fn mac_address(text: &str) -> Result<MacAddress, DockerError> {
     let shown: String = text.chars().take(80).collect();
     text.replace('-', ":").parse().map_err(|error| {

@@ -27,14 +27,15 @@ pub struct IpamConfig {
     /// The subnet, such as `172.20.0.0/16`. A request must name it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subnet: Option<String>,
-    /// The part of the subnet that automatic addresses are chosen from, such as `172.20.5.0/24`; `None` for the
-    /// whole subnet.
+    /// The part of the subnet that automatic addresses are chosen from, such as `172.20.5.0/24`; `None` for the whole
+    /// subnet. A response also has `None` if the part is not one prefix, which Docker's API cannot show.
     #[serde(rename = "IPRange", skip_serializing_if = "Option::is_none")]
     pub ip_range: Option<String>,
-    /// The address of the network's gateway.
+    /// The address of the network's gateway, which on a bridge network is the VCH's own. In a request, `None` or empty
+    /// for the first free address; in a response, `None` for a subnet without a gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
-    /// Addresses that containers do not get automatically, by a name that the client chose.
+    /// Addresses in the subnet that no container gets, by a name that the client chose; `None` without any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auxiliary_addresses: Option<BTreeMap<String, String>>,
 }

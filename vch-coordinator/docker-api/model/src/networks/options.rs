@@ -4,27 +4,30 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 use vch_ledger::{BridgeOptions, Network, Refusal, bounded_texts};
 
-/// The option that tells whether containers on the network can reach each other; a Go truth value, by default true.
+/// The option that tells whether containers on the network reach each other by their own addresses. The value is a text
+/// for [`go_bool`], by default true; if false, they reach each other only by published ports.
 pub const ICC: &str = "com.docker.network.bridge.enable_icc";
-/// The option that tells whether packets that leave the network get an address of the VCH as their source; a Go
-/// truth value, by default true.
+/// The option that tells whether packets that leave the network get an address of the VCH as their source. The value is
+/// a text for [`go_bool`], by default true; if false, they keep the container's address.
 pub const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
-/// The option with the IPv4 address of the VCH at which ports are published that name no address.
+/// The option with the IPv4 address of the VCH at which ports are published whose request names no address. If it is
+/// missing, empty or `0.0.0.0`, they are published at the VCH's default addresses.
 pub const HOST_BINDING: &str = "com.docker.network.bridge.host_binding_ipv4";
-/// The option with the prefix of interface names in containers on the network. A number follows the prefix, as in
-/// `eth0`.
+/// The option with the prefix of interface names in containers on the network, by default `eth`. A number follows the
+/// prefix, as in `eth0`.
 pub const INTERFACE_PREFIX: &str = "com.docker.network.container_iface_prefix";
-/// The option with the MTU of the network's interfaces in bytes; 0 for the default.
+/// The option with the MTU of the network's interfaces, 68 to 65,535 bytes; 0 for the kernel's default.
 pub const MTU: &str = "com.docker.network.driver.mtu";
-/// The option with the time that DNS clients may cache answers about containers on the network, in seconds. Only a
-/// VCH has it.
+/// The option with the time that DNS clients may cache answers about containers on the network, 0 to 86,400 seconds; by
+/// default that of the VCH's configuration. Only a VCH has this option.
 pub const DNS_TTL: &str = "vch.dns-ttl";
-/// The prefix of options that clients cannot set: under these names the VCH stores settings of the request that are
-/// not options, and does not show them as options.
+/// The prefix of options that clients of Docker's API cannot set. Under these names the VCH stores settings of a
+/// request to create a network that are not options; Docker's API does not show them as options.
 pub const KEPT: &str = "vch.docker.";
-/// The name under which [`NetworkOptions`] stores that the request set `Attachable`.
+/// The name under which [`NetworkOptions`] stores that the request set `Attachable`, with the value `true`. Absent if
+/// the request did not set it.
 pub const ATTACHABLE: &str = "vch.docker.attachable";
-/// The name under which [`NetworkOptions`] stores the request's `IPAM.Options`, as JSON.
+/// The name under which [`NetworkOptions`] stores the request's `IPAM.Options`, as the text of a JSON object.
 pub const IPAM_OPTIONS: &str = "vch.docker.ipam-options";
 /// The name under which the native API shows the ID of the configuration-only network (`docker network create
 /// --config-only`) that a network takes its configuration from.
@@ -52,7 +55,7 @@ impl NetworkOptions {
         self.0.get(key).map(String::as_str)
     }
 
-    /// Adds an option, or replaces its value.
+    /// Adds an option, or replaces its value. Checks neither name nor value.
     pub fn insert(&mut self, key: &str, value: String) {
         self.0.insert(key.to_owned(), value);
     }
@@ -62,8 +65,8 @@ impl NetworkOptions {
         self.0.iter().filter(|(key, _)| !key.starts_with(KEPT))
     }
 
-    /// Returns the options that the ledger carries out. For an option that is missing or not valid, the default
-    /// holds.
+    /// Returns the options that the ledger carries out: [`ICC`], [`MASQUERADE`], [`HOST_BINDING`] and
+    /// [`INTERFACE_PREFIX`]. For one that is missing or not valid, the default holds.
     pub fn bridge(&self) -> BridgeOptions {
         let usual = BridgeOptions::default();
         let truth = |key| self.get(key).and_then(go_bool);
@@ -92,8 +95,8 @@ impl NetworkOptions {
     }
 }
 
-/// Returns the options of a network as the native API shows them: with the settings under [`KEPT`] and with
-/// [`CONFIG_FROM`].
+/// Returns the options of a network as the native API shows them: all stored ones, including those under [`KEPT`], and
+/// [`CONFIG_FROM`] for a network that takes its configuration from another one.
 pub fn native(network: &Network) -> BTreeMap<String, String> {
     let NetworkOptions(mut options) = NetworkOptions::of(network);
     if let Some(configuration) = network.configuration {
@@ -102,8 +105,8 @@ pub fn native(network: &Network) -> BTreeMap<String, String> {
     options
 }
 
-/// Parses a truth value as Go's `strconv.ParseBool` does: `1`, `t`, `T`, `TRUE`, `true`, `True`, and likewise for
-/// false. Returns `None` for any other text.
+/// Parses a truth value as Go's `strconv.ParseBool` does: `1`, `t`, `T`, `TRUE`, `true` and `True` are true; `0`, `f`,
+/// `F`, `FALSE`, `false` and `False` are false. Returns `None` for any other text.
 pub fn go_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),

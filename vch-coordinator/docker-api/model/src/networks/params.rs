@@ -53,8 +53,8 @@ struct ConfigFromParams {
 }
 
 impl Create {
-    /// Returns the ledger's command that creates the network. The body's `CheckDuplicate` is ignored, since the
-    /// names of networks are unique in any case.
+    /// Returns the ledger's command that creates the network, for a request of an API version. The body's
+    /// `CheckDuplicate` is ignored, since the names of networks are unique in any case.
     ///
     /// # Errors
     /// Returns dockerd's status and message if dockerd refuses the request too. Otherwise returns 400 or 501 with

@@ -32,7 +32,8 @@ pub struct NetworkSummary {
     pub scope: &'static str,
     /// `bridge`, or `null` for the network `none` and for configuration-only networks.
     pub driver: &'static str,
-    /// Whether the network has IPv4 subnets; `None` (the key is left out) up to API 1.47.
+    /// Whether the network has IPv4 subnets; also true for the network `none`, as in dockerd. `None` (the key is left
+    /// out) up to API 1.47.
     #[serde(rename = "EnableIPv4", skip_serializing_if = "Option::is_none")]
     pub enable_ipv4: Option<bool>,
     /// Whether the network has IPv6 subnets.
@@ -41,9 +42,10 @@ pub struct NetworkSummary {
     /// The network's subnets.
     #[serde(rename = "IPAM")]
     pub ipam: IpamResponse,
-    /// Whether the network has no route to the outside.
+    /// Whether the network is isolated from the outside (`docker network create --internal`): without a default route,
+    /// masquerading and names of the outside.
     pub internal: bool,
-    /// The request's `Attachable`. Without effect.
+    /// Whether the request that created the network set `Attachable`. Without effect.
     pub attachable: bool,
     /// Whether the network is Swarm's ingress network. Always false.
     pub ingress: bool,
@@ -52,9 +54,10 @@ pub struct NetworkSummary {
     /// Whether the network is configuration-only: other networks take their configuration from it, and it carries
     /// no containers.
     pub config_only: bool,
-    /// The running containers on the network, by container ID. Empty in lists since API 1.28.
+    /// The endpoints of the running containers on the network, by container ID. Empty in lists since API 1.28.
     pub containers: BTreeMap<String, EndpointResponse>,
-    /// The network's options by name.
+    /// The network's options by name: the client's, with the MTU and the DNS TTL that are set, and for the default
+    /// bridge those that dockerd shows for its own.
     pub options: BTreeMap<String, String>,
     /// The network's labels.
     pub labels: BTreeMap<String, String>,
@@ -66,7 +69,7 @@ pub struct NetworkSummary {
 pub struct IpamResponse {
     /// The driver. Always `default`.
     pub driver: &'static str,
-    /// The options that the client set; `None`, shown as null, without any.
+    /// The options that the client set. If it set none: `None`, shown as null, or empty for an external network.
     pub options: Option<BTreeMap<String, String>>,
     /// The subnets, IPv4 ones first. `None`, shown as null, for the network `none`, which has no addresses.
     pub config: Option<Vec<IpamConfig>>,
@@ -86,7 +89,7 @@ pub struct ConfigFrom {
 pub struct EndpointResponse {
     /// The container's name.
     pub name: String,
-    /// The endpoint's ID.
+    /// The endpoint's ID: 64 hexadecimal digits.
     #[serde(rename = "EndpointID")]
     pub endpoint_id: String,
     /// The MAC address of the container's interface.

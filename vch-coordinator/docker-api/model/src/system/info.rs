@@ -4,14 +4,15 @@ use crate::{Version, gates, json::Empty, system::RELEASE};
 use serde::Serialize;
 use std::path::Path;
 
-/// The data that [`Info::of`] describes: the machine that the VCH runs on, and the numbers of its objects.
+/// The data that [`Info::of`] describes: the machine that the VCH runs on, and the numbers of its objects. The handler
+/// of `GET /info` fills it.
 #[derive(Clone, Copy, Debug)]
 pub struct Host<'a> {
     /// The VCH's ID, which stays the same across restarts.
     pub vch: &'a str,
     /// The present time, in RFC 3339.
     pub now: &'a str,
-    /// The machine's host name.
+    /// The host name of the machine that the VCH runs on.
     pub hostname: &'a str,
     /// The release of the kernel, such as `6.12.0`.
     pub kernel: &'a str,
@@ -25,11 +26,11 @@ pub struct Host<'a> {
     pub processors: usize,
     /// The directory in which the coordinator stores its data.
     pub state_dir: &'a Path,
-    /// The number of containers.
+    /// The number of the VCH's containers, whether they run or not.
     pub containers: usize,
-    /// The number of running containers.
+    /// The number of the VCH's running containers.
     pub running: usize,
-    /// The number of images.
+    /// The number of images that the VCH has stored.
     pub images: usize,
 }
 
@@ -254,7 +255,7 @@ struct FirewallBackend {
 const FIREWALL: FirewallBackend = FirewallBackend { driver: "nftables" };
 
 impl<'a> Info<'a> {
-    /// Returns the description of a VCH on a machine, for a client of an API version.
+    /// Returns the response to `GET /info` for a client of an API version. `host` describes the VCH and its machine.
     pub fn of(host: Host<'a>, version: Version) -> Self {
         Self {
             vch: VchInfo::of(host),

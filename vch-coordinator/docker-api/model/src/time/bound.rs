@@ -8,7 +8,8 @@ use std::time::Duration;
 /// The maximum number of characters of a text that an error repeats.
 const SHOWN: usize = 80;
 
-/// The kind of request that a time is from, which decides about its error message.
+/// The kind of request that a time is from. Only the error message differs, and the meaning of `0` in
+/// [`TimeBound::Logs`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeBound {
     /// The filter `until` of a list of images.

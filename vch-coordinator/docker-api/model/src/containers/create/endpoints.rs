@@ -9,7 +9,8 @@ use crate::{
 use std::collections::BTreeMap;
 use vch_ledger::Connect;
 
-/// The name of the default network. Requests may write `default` or an empty name instead.
+/// The name of Docker's default bridge, the network of containers that name no network. Requests may write `default` or
+/// an empty name instead.
 pub const DEFAULT: &str = "bridge";
 
 /// Returns the container's endpoints, with that of its network mode first. `labels` are the container's own and its
@@ -76,8 +77,8 @@ fn settings(body: &Body) -> Result<BTreeMap<String, EndpointSettings>, DockerErr
     all.iter().map(one).collect()
 }
 
-/// Returns the name of a network of a request: [`DEFAULT`] for `default` or an empty name, otherwise the name
-/// itself.
+/// Returns a network's name or ID in a request as the ledger knows it: [`DEFAULT`] for `default` or an empty text,
+/// otherwise the text itself. Does not check whether such a network exists.
 pub fn network(name: &str) -> &str {
     match name {
         "" | "default" => DEFAULT,

@@ -65,7 +65,7 @@ pub fn fill(workload: &mut Workload, body: &Body) -> Result<(), DockerError> {
     Ok(())
 }
 
-/// Parses a restart policy of a request.
+/// Converts a restart policy of a request to the runtime's. An empty name stands for `no`.
 ///
 /// # Errors
 /// Returns 400 if the policy's name is unknown, or its maximum number of restarts is negative or belongs to a

@@ -28,8 +28,9 @@ const ARCHITECTURES: [&str; 13] = [
     "riscv64", "s390x", "wasm",
 ];
 
-/// Checks that an image is for the platform that a client requested as `text`. `name` is the image's name for the
-/// error message.
+/// Checks that an image is for the platform that a client requested as `text`: `os`, `architecture`, `os/architecture`,
+/// `os/architecture/variant`, or the same as the image specification's JSON. `name` is the image's name for the error
+/// message.
 ///
 /// # Errors
 /// Returns 400 if the text is not a platform, and 404 if the image is for another one.
@@ -45,7 +46,9 @@ pub fn check(text: &str, name: &str, image: &Image) -> Result<(), DockerError> {
     )))
 }
 
-/// Checks that the platform that a client requested is linux/amd64, the platform of all of the VCH's images.
+/// Checks that the platform that a client requested is linux/amd64, the platform of all of the VCH's images. `text` has
+/// one of the forms `os`, `architecture`, `os/architecture`, `os/architecture/variant`, or is the image specification's
+/// JSON.
 ///
 /// # Errors
 /// Returns 400 if the text is not a platform, and 404 if it is another one.

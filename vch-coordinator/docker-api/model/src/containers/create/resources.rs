@@ -25,8 +25,9 @@ const MEMORY_NODES: usize = 1;
 /// The limits of a container as the runtime takes them, and warnings about settings that are ignored.
 pub type Checked = (Resources, Vec<String>);
 
-/// Parses the limits of memory, processors and tasks in a `HostConfig`. `update` is true for an existing container
-/// (`docker update`), whose request may name swap without memory.
+/// Checks the limits of memory, processors and tasks in a `HostConfig`, and returns them with warnings about limits
+/// that are ignored. `update` is true for an existing container (`docker update`): its request may name swap without
+/// memory, and the caller puts the container's values in place of limits that are 0 or empty.
 ///
 /// # Errors
 /// Returns 400 with dockerd's message if a limit is not valid, and 501 with the field if a VM does not support it.

@@ -17,7 +17,7 @@ use vch_runtime::workload::HealthCheck;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerConfig<'a> {
-    /// The container's host name without its domain.
+    /// The container's host name as the client wrote it; the first 12 digits of its ID if the client wrote none.
     pub hostname: String,
     /// The domain of the host name; may be empty.
     pub domainname: &'a str,
@@ -29,21 +29,22 @@ pub struct ContainerConfig<'a> {
     pub attach_stdout: bool,
     /// Whether the creating client attached to standard error.
     pub attach_stderr: bool,
-    /// The exposed ports of the request and the image, as keys such as `80/tcp`.
+    /// The exposed ports of the request and the image, as keys such as `80/tcp`; the values are empty objects.
     #[serde(skip_serializing_if = "Ordered::is_empty")]
     pub exposed_ports: Ordered<Empty>,
-    /// Whether the process has a terminal.
+    /// Whether the process has a terminal. If false, its standard output and standard error are separate streams.
     pub tty: bool,
-    /// Whether standard input stays open while no client is attached.
+    /// Whether the process has a standard input that clients can write to, and that stays open while no client is
+    /// attached. If false, standard input is empty.
     pub open_stdin: bool,
-    /// Whether standard input closes when the first attached client leaves.
+    /// Whether standard input closes when the first attached client leaves. If false, it stays open for later clients.
     pub stdin_once: bool,
-    /// Environment variables as `NAME=value`.
+    /// Environment variables as `NAME=value`: the request's, then the image's that the request does not replace.
     pub env: &'a [String],
     /// The arguments of the entrypoint, or the whole command without an entrypoint; `None`, shown as null, if
     /// empty.
     pub cmd: Option<&'a [String]>,
-    /// The health check; `None` (the key is left out) if the container has none.
+    /// The health check, merged from the request and the image; `None` (the key is left out) if neither has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<HealthcheckResponse<'a>>,
     /// The image as the client named it.
@@ -65,7 +66,7 @@ pub struct ContainerConfig<'a> {
     /// The signal that asks the container to end; `None` (the key is left out) for SIGTERM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<&'a str>,
-    /// Seconds between the stop signal and SIGKILL; `None` (the key is left out) for 10.
+    /// Seconds between the stop signal and SIGKILL, negative for no SIGKILL; `None` (the key is left out) for 10.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_timeout: Option<i64>,
     /// `true` if the client disabled the network; otherwise `None` (the key is left out).

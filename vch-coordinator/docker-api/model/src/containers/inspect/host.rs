@@ -31,9 +31,9 @@ pub struct HostConfigResponse<'a> {
     /// The client's file in which it stored the container's ID; empty without one.
     #[serde(rename = "ContainerIDFile")]
     pub container_id_file: &'a str,
-    /// The log driver and its options.
+    /// The log driver and its options; `json-file` if the client named no driver.
     pub log_config: LogConfig,
-    /// The container's first network as the client named it, or `none`.
+    /// The container's first network as the client named it, `bridge` if it named none, or `none` for no network.
     pub network_mode: &'a str,
     /// The ports that the client asked to publish: for each port of the container, such as `80/tcp`, addresses and
     /// ports of the VCH. The ports in use are in
@@ -55,11 +55,11 @@ pub struct HostConfigResponse<'a> {
     pub cgroupns_mode: &'static str,
     /// The addresses of the DNS servers that the client chose; empty for the VCH's.
     pub dns: &'a [String],
-    /// Further options of the container's resolv.conf(5).
+    /// The options of the container's resolv.conf(5) that the client chose, such as `ndots:2`.
     pub dns_options: &'a [String],
     /// The search domains that the client chose.
     pub dns_search: &'a [String],
-    /// Further lines of the hosts file, as `name:address`; `None`, shown as null, without any.
+    /// Further lines of the hosts file as the client wrote them, `name:address`; `None`, shown as null, without any.
     pub extra_hosts: Option<&'a [String]>,
     /// Supplementary groups of the process; `None`, shown as null, without any.
     pub group_add: Option<&'a [String]>,
@@ -67,8 +67,8 @@ pub struct HostConfigResponse<'a> {
     pub ipc_mode: &'a str,
     /// The cgroup of another container. Always empty.
     pub cgroup: &'static str,
-    /// The links to other containers on the default bridge, as `/other:/own/alias`; `None`, shown as null, without
-    /// any.
+    /// The links to other containers, if the first network is the default bridge: `/other:/own/alias` means that the
+    /// container `own`, which is this one, finds the container `other` as `alias`. `None`, shown as null, without any.
     pub links: Option<Vec<String>>,
     /// The adjustment of the process's OOM score, -1000 to 1000 (proc(5), `oom_score_adj`).
     pub oom_score_adj: i16,
@@ -80,10 +80,11 @@ pub struct HostConfigResponse<'a> {
     pub publish_all_ports: bool,
     /// Whether the root file system is read-only.
     pub readonly_rootfs: bool,
-    /// The security options, such as `no-new-privileges`; `None`, shown as null, without any.
+    /// The security options as the client wrote them, such as `no-new-privileges`; for a privileged container also
+    /// `label=disable`, as in dockerd. `None`, shown as null, without any.
     pub security_opt: Option<Vec<&'a str>>,
-    /// The in-memory file systems of a container that an older release created: mount options by path. `None` for
-    /// other containers, whose file systems are in `written`.
+    /// The in-memory file systems of a container that an older release created: mount options by path. `None` (the key
+    /// is left out) for other containers, whose file systems are in [`HostConfigResponse::written`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tmpfs: Option<&'a BTreeMap<String, String>>,
     /// The UTS namespace. Always empty: the container's own.
@@ -91,7 +92,8 @@ pub struct HostConfigResponse<'a> {
     pub uts_mode: &'static str,
     /// The user namespace as the client wrote it: empty or `host`.
     pub userns_mode: &'a str,
-    /// The size of /dev/shm in bytes.
+    /// The size of /dev/shm in bytes: the client's, or else 64 MiB. A container of IPC mode `none` has no /dev/shm,
+    /// whatever the size.
     pub shm_size: i64,
     /// Kernel parameters of the container: value by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -125,11 +127,12 @@ pub struct RestartPolicy {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Resources<'a> {
-    /// The weight of the container's processor time; 0 for the default, 1,024.
+    /// The weight of the container's processor time against the other processes of its VM; 0 for the default, 1,024.
     pub cpu_shares: i64,
-    /// The memory limit in bytes; 0 for the VCH's default.
+    /// The memory limit in bytes; 0 for the default of the VCH's configuration (`runtime.memory_mib`).
     pub memory: i64,
-    /// The limit of processor time in billionths of a processor; 0 for the VCH's default.
+    /// The limit of processor time in billionths of a processor. If it is 0, [`Resources::cpu_quota`] holds, or else
+    /// the VM's number of processors is the only limit.
     pub nano_cpus: i64,
     /// The parent of the container's cgroup. Always empty.
     pub cgroup_parent: &'static str,
@@ -159,15 +162,17 @@ pub struct Resources<'a> {
     pub cpuset_cpus: &'a str,
     /// The VM's memory nodes that the container may use; empty for all.
     pub cpuset_mems: &'a str,
-    /// The VM's devices that the container has in addition to the usual ones.
+    /// The devices of the VM that the container has in addition to Docker's default ones, as the client wrote them.
     pub devices: &'a [DeviceMapping],
     /// The rules of the device cgroup. Always `None`, shown as null.
     pub device_cgroup_rules: Option<Empty>,
     /// The requests for devices by driver. Always `None`, shown as null.
     pub device_requests: Option<Empty>,
-    /// Memory in bytes that the VM's kernel reclaims from the container last; 0 for none.
+    /// The memory in bytes that the VM's kernel takes from the container only after it has reclaimed from other
+    /// processes (`memory.low` of cgroup v2); 0 for none.
     pub memory_reservation: i64,
-    /// Memory and swap together in bytes; -1 for no limit. A VM has no swap.
+    /// Memory and swap together in bytes, as the client set it or as twice the memory; -1 for no limit. Without effect,
+    /// since a VM has no swap.
     pub memory_swap: i64,
     /// How readily memory is swapped. Always `None`, shown as null: a VM has no swap.
     pub memory_swappiness: Option<i64>,
@@ -187,11 +192,16 @@ pub struct Resources<'a> {
     /// The limit of I/O bytes per second on Windows. Always 0.
     #[serde(rename = "IOMaximumBandwidth")]
     pub io_maximum_bandwidth: u64,
-    /// Kernel files that are hidden from the container; `None`, shown as null, for none in a privileged container.
+    /// The paths, such as files of /proc, that are hidden from the container: the client's, or else Docker's default
+    /// ones. A privileged container, from which nothing is hidden, has `None`, shown as null, unless its client wrote
+    /// some.
     pub masked_paths: Option<Vec<&'a str>>,
-    /// Kernel files that are read-only in the container; `None`, shown as null, for none in a privileged container.
+    /// The paths, such as files of /proc, that the container can only read: the client's, or else Docker's default
+    /// ones. A privileged container, to which this does not apply, has `None`, shown as null, unless its client wrote
+    /// some.
     pub readonly_paths: Option<Vec<&'a str>>,
-    /// Whether a small init runs as process 1 and reaps orphaned processes; `None` (the key is left out) if not.
+    /// `true` if a small init runs as process 1 and reaps orphaned processes (`docker run --init`); `None` (the key is
+    /// left out) if not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<bool>,
 }

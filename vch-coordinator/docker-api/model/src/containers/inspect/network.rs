@@ -16,7 +16,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct NetworkSettings {
-    /// The name of another default bridge. Always empty.
+    /// The bridge that dockerd's own option `--bridge` names in place of its default bridge. Always empty.
     pub bridge: &'static str,
     /// An identifier of the running container's network: the container's ID; empty while the container does not
     /// run.
@@ -41,27 +41,31 @@ pub struct NetworkSettings {
     /// Further IPv6 addresses. Always `None`, shown as null.
     #[serde(rename = "SecondaryIPv6Addresses")]
     pub secondary_ipv6_addresses: Option<Empty>,
-    /// The ID of the endpoint on the default bridge.
+    /// The ID of the endpoint on the default bridge, 64 hexadecimal digits; empty if the container is not on it or does
+    /// not run.
     #[serde(rename = "EndpointID")]
     pub endpoint_id: String,
-    /// The IPv4 gateway of the default bridge.
+    /// The IPv4 gateway of the default bridge; empty if the container is not on it or does not run.
     pub gateway: String,
-    /// The IPv6 address on the default bridge, without a prefix length.
+    /// The container's IPv6 address on the default bridge, without a prefix length; empty if it has none there or does
+    /// not run.
     #[serde(rename = "GlobalIPv6Address")]
     pub global_ipv6_address: String,
-    /// The prefix length of the IPv6 address on the default bridge, in bits.
+    /// The prefix length of the container's IPv6 address on the default bridge, in bits; 0 without an address.
     #[serde(rename = "GlobalIPv6PrefixLen")]
     pub global_ipv6_prefix_len: u8,
-    /// The IPv4 address on the default bridge, without a prefix length.
+    /// The container's IPv4 address on the default bridge, without a prefix length; empty if it has none there or does
+    /// not run.
     #[serde(rename = "IPAddress")]
     pub ip_address: String,
-    /// The prefix length of the IPv4 address on the default bridge, in bits.
+    /// The prefix length of the container's IPv4 address on the default bridge, in bits; 0 without an address.
     #[serde(rename = "IPPrefixLen")]
     pub ip_prefix_len: u8,
-    /// The IPv6 gateway of the default bridge.
+    /// The IPv6 gateway of the default bridge; empty if the container is not on it or does not run.
     #[serde(rename = "IPv6Gateway")]
     pub ipv6_gateway: String,
-    /// The MAC address on the default bridge.
+    /// The MAC address of the container's interface on the default bridge; empty if the container is not on it or does
+    /// not run.
     pub mac_address: String,
     /// The container's endpoints by the name of their network.
     pub networks: Ordered<ContainerEndpoint>,
