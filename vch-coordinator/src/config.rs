@@ -41,17 +41,20 @@ use vch_network::{PortProbe, nat::NatEnvironment};
 /// A complete, checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The directory of the store, which outlives restarts of the VCH.
+    /// The directory of everything that outlives restarts of the VCH: the store (the ledger on disk), the images and
+    /// the containers' files.
     pub state_dir: PathBuf,
-    /// The directory of Unix sockets. It may be emptied at boot.
+    /// The directory of files that last no longer than the VCH runs, such as the Unix sockets of agents and VMs. It may
+    /// be emptied at boot.
     pub run_dir: PathBuf,
     /// The path of the Unix socket of the native API, which `vchctl` uses.
     pub api_socket: PathBuf,
-    /// The VCH's interface on the management network.
+    /// The VCH's interface on the management network, with its address. Containers cannot reach that network.
     pub management: HostInterface,
     /// The VCH's interface and the settings of the Docker API.
     pub docker_endpoint: DockerEndpoint,
-    /// The external networks: at least one, and at least one on which ports are published.
+    /// The external networks: at least one, and at least one at whose address of the VCH a port is published if its
+    /// request has no address.
     pub externals: Vec<ExternalNetwork>,
     /// The settings of bridge networks.
     pub bridge: Bridge,
@@ -82,9 +85,11 @@ pub struct Dns {
 /// The settings of sessions (conversations) with the agents in the VMs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tether {
-    /// The interval of heartbeats: the coordinator and an agent send one when they have nothing else to send.
+    /// The interval of heartbeats: the coordinator and an agent send one when they have nothing else to send. A side
+    /// that receives nothing for five intervals gives the session up.
     pub heartbeat: Duration,
-    /// The longest time for which a request waits for the agent's report before it is answered as `pending`.
+    /// The longest time for which a request waits until the agent has reported that the VM's network is as requested.
+    /// The request is then answered as `pending`, and its change stays. Zero answers at once.
     pub report_deadline: Duration,
     /// The native vsock port at which agents connect to the coordinator; `None` if it does not listen on native vsock.
     pub vsock_port: Option<PrivilegedPort>,
@@ -96,8 +101,8 @@ const DEFAULT_TTL_SECONDS: u64 = 0;
 const DEFAULT_DNS_THREADS: u64 = 2;
 
 impl Config {
-    /// Returns the settings for the ledger of the VCH with this identity. The port range is read from the kernel if
-    /// none is configured.
+    /// Returns the settings for the ledger of the VCH with the identity `vch`. The range of automatic host ports is
+    /// read from the kernel if none is configured.
     pub fn ledger_settings(&self, vch: VchId) -> Settings {
         let mut settings = Settings::of(vch);
         settings.pools.clone_from(&self.bridge.pools);
@@ -113,7 +118,8 @@ impl Config {
         settings
     }
 
-    /// Returns the part of the configuration that the nftables rules depend on.
+    /// Returns the part of the configuration that the nftables rules depend on: the VCH's interfaces and addresses on
+    /// the management network and at the Docker endpoint.
     pub fn nat_environment(&self) -> NatEnvironment {
         let host_interfaces = [&self.management, &self.docker_endpoint.host_interface];
         NatEnvironment {
@@ -126,7 +132,8 @@ impl Config {
         }
     }
 
-    /// Returns the probe that finds out which process, other than the coordinator, listens at a port of the VCH.
+    /// Returns the probe with which the ledger finds out whether a process of the VCH listens at a port already, before
+    /// it publishes a container's port there.
     pub fn port_probe(&self) -> PortProbe {
         let at = |published| {
             let externals = self.externals.iter();

@@ -27,20 +27,22 @@ enum Item {
     Flush(SyncSender<()>),
 }
 
-/// The queue of log lines for the thread that writes them; a writer for `tracing_subscriber`. A line that finds the
-/// queue full is dropped and counted. Clones share the queue.
+/// The queue of at most 4,096 log lines for the thread that writes them; a writer for `tracing_subscriber`. A line that
+/// finds the queue full is dropped; the thread then writes how many were dropped. Clones share the queue.
 #[derive(Clone, Debug)]
 pub struct LogWriter {
     lines: SyncSender<Item>,
     dropped: Arc<AtomicU64>,
 }
 
-/// A guard that waits, when it is dropped, until the queued log lines are written: at most one second.
+/// A guard that waits, when it is dropped, until the lines that were queued before are written: at most one second. It
+/// does not wait if the queue is full.
 #[derive(Debug)]
 pub struct Flush(SyncSender<Item>);
 
 impl LogWriter {
-    /// Spawns the thread that writes the lines to `log`, until the last [`LogWriter`] and the [`Flush`] are dropped.
+    /// Spawns the thread that writes the queued lines to `log`. It ends, without being joined, once every clone of the
+    /// [`LogWriter`] and the [`Flush`] are dropped. The caller keeps the [`Flush`] until the program's end.
     ///
     /// # Errors
     /// Returns an error if the thread cannot be created.

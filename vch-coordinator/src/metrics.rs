@@ -27,8 +27,9 @@ pub enum MetricsError {
     Register(#[from] RegisterError),
 }
 
-/// Serves the metrics at the configured address or Unix socket until the coordinator stops, as one of its `parts`.
-/// Opens no listener if none is configured.
+/// Opens the listener at the configured address or Unix socket, and spawns the task that serves the metrics there into
+/// `parts`, the coordinator's tasks; it ends when `stop` is cancelled. `counting` are the components whose metrics are
+/// served. Does nothing if no address is configured.
 ///
 /// # Errors
 /// Returns [`MetricsError::Listen`] if the listener cannot be opened, and [`MetricsError::Register`] if two parts have

@@ -24,7 +24,8 @@ pub enum ReloadError {
     Request(#[from] RequestError),
 }
 
-/// The reload of the configuration file of a running coordinator. Reloads are made one at a time.
+/// The operation by which a running coordinator reads its configuration file again: at SIGHUP, and by
+/// `POST /v1/reload`. It knows the configuration that is in force. Concurrent reloads are made one after the other.
 pub struct Reload {
     file: PathBuf,
     current: Mutex<Config>,
@@ -44,7 +45,8 @@ impl Reload {
         }
     }
 
-    /// Sets the TLS certificates of the Docker API, which each reload reads again; `None` if the Docker API has none.
+    /// Sets the TLS certificates of the Docker API, whose files each reload reads again; `None` (the default) if the
+    /// Docker API is not served by TCP.
     #[must_use]
     pub fn with_certificates(self, certificates: Option<Certificates>) -> Self {
         Self {

@@ -49,21 +49,23 @@ use crate::parts::faults::Faults;
 /// How long requests that are under way at the stop may take to complete.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Whether the coordinator may create a new store if directories of containers exist without one.
+/// The decision what to do if directories of containers exist in the state directory, but no store. Without such
+/// directories, a missing store is created in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begin {
-    /// The coordinator refuses to start, since its store may have been lost.
+    /// The coordinator refuses to start then, since its store may have been lost.
     AsBefore,
-    /// The coordinator creates a new store, as the option `--begin-anew` demands.
+    /// The coordinator creates a new, empty store then, as the option `--begin-anew` demands.
     Anew,
 }
 
-/// Runs a coordinator with `config`, which was read from `file`, until `stop` is cancelled or a part of it fails.
-/// Networks, links, nftables rules and VMs stay when it ends; the next coordinator takes them over.
+/// Runs a coordinator with `config`, which was read from `file` (and is read from there again at each reload), until
+/// `stop` is cancelled or a part of it fails. Networks, links, nftables rules and VMs stay when it ends; the next
+/// coordinator takes them over.
 ///
 /// # Errors
-/// Returns the [`ServeError`] of the part that does not start, or that has ended unexpectedly. All parts have ended
-/// then.
+/// Returns the [`ServeError`] of the part that does not start, or that has ended unexpectedly. The other parts get up
+/// to 5 seconds to end after a failure.
 pub async fn serve(
     file: PathBuf,
     config: Config,

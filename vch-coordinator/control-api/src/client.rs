@@ -25,7 +25,7 @@ pub struct Client {
 /// Why a call of the [`Client`] failed.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// No coordinator answers at the socket.
+    /// The client could not connect to the socket: no coordinator listens there, or the client's user may not open it.
     #[error(
         "cannot reach a coordinator at {}: start one with `vch-coordinator --config FILE`, or name its socket with --socket",
         socket.display()
@@ -58,7 +58,8 @@ impl Client {
         }
     }
 
-    /// Sends a `GET` request for a path such as `/v1/networks`, and decodes the answer.
+    /// Sends a `GET` request for a path such as `/v1/networks`, with its query if it has one, and decodes the JSON of
+    /// the answer as a `T`.
     ///
     /// # Errors
     /// Returns [`ClientError::Unreachable`] if no coordinator answers at the socket, [`ClientError::Refused`] if it
@@ -68,10 +69,10 @@ impl Client {
         self.call(Method::GET, path, Bytes::new()).await
     }
 
-    /// Sends a `POST` request with a JSON body, and decodes the answer.
+    /// Sends a `POST` request with a JSON body, and decodes the JSON of the answer as a `T`.
     ///
     /// # Errors
-    /// Returns the errors of [`Client::get`].
+    /// Returns the errors of [`Client::get`], and [`ClientError::Answer`] also if the body cannot be encoded as JSON.
     pub async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -81,7 +82,7 @@ impl Client {
         self.call(Method::POST, path, body.into()).await
     }
 
-    /// Sends a `DELETE` request, and decodes the answer.
+    /// Sends a `DELETE` request without a body, and decodes the JSON of the answer as a `T`.
     ///
     /// # Errors
     /// Returns the errors of [`Client::get`].
@@ -89,10 +90,10 @@ impl Client {
         self.call(Method::DELETE, path, Bytes::new()).await
     }
 
-    /// Sends a `PUT` request with a JSON body, and decodes the answer.
+    /// Sends a `PUT` request with a JSON body, and decodes the JSON of the answer as a `T`.
     ///
     /// # Errors
-    /// Returns the errors of [`Client::get`].
+    /// Returns the errors of [`Client::get`], and [`ClientError::Answer`] also if the body cannot be encoded as JSON.
     pub async fn put<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -102,10 +103,11 @@ impl Client {
         self.call(Method::PUT, path, body.into()).await
     }
 
-    /// Sends a `DELETE` request with a JSON body that names the objects to remove, and decodes the answer.
+    /// Sends a `DELETE` request with a JSON body that names the objects to remove, and decodes the JSON of the answer
+    /// as a `T`.
     ///
     /// # Errors
-    /// Returns the errors of [`Client::get`].
+    /// Returns the errors of [`Client::get`], and [`ClientError::Answer`] also if the body cannot be encoded as JSON.
     pub async fn delete_with<T: DeserializeOwned>(
         &self,
         path: &str,

@@ -29,10 +29,11 @@
 //! | `GET /v1/changes?from=N&follow=true` | a line for each [`shape::Transaction`] behind revision N |
 //!
 //! `{network}` and `{container}` are a full ID, a name, or a unique prefix of an ID. Every unsuccessful
-//! answer is a [`shape::Problem`] with a stable code: 400 for an invalid request, 403 for one that is not
-//! permitted, 404, 405, 409 for a conflict with another object, 410 for changes that are no longer kept,
-//! 500 if the VCH or the guest could not carry out the request (which was undone), 503 while the
-//! coordinator is stopping. Connections beyond [`MAX_CONNECTIONS`] wait.
+//! answer is a [`shape::Problem`] with a stable code: 400 for an invalid request (413, 415 or 422 for a body
+//! that is too long, not marked as JSON, or not of the expected form), 403 for one that is not permitted, 404,
+//! 405, 409 for a conflict with another object, 410 for changes that are no longer kept, 500 if the VCH or the
+//! guest could not carry out the request (which was undone), 503 while the coordinator is stopping, 507 if the
+//! disk is full. Connections beyond [`MAX_CONNECTIONS`] wait.
 
 pub mod client;
 mod environment;
@@ -87,13 +88,15 @@ pub struct Api {
     /// The objects of the kernel and of VMs that do not agree with the ledger at present, which `GET /v1/status`
     /// shows.
     pub drift: Drift,
-    /// Runs the containers whose VMs the coordinator starts itself.
+    /// The containers whose VMs the coordinator starts itself: the API reads the phases of their starts and warnings
+    /// about them, and has the files of removed containers deleted.
     pub runtime: Runtime,
     /// Reloads the configuration file.
     pub reload: Arc<dyn Reload>,
-    /// Parses and shows the options of networks.
+    /// Parses the options of a new network, and returns those of an existing one.
     pub options: Arc<dyn NetworkOptions>,
-    /// Checks the host's routes and listening ports.
+    /// The functions that tell which subnets and ports the VCH's machine uses itself. `GET /v1/status` warns about
+    /// routes that overlap a network.
     pub host: HostChecks,
 }
 
@@ -124,8 +127,8 @@ pub fn listen(path: &Path) -> Result<UnixListener, ListenError> {
     })
 }
 
-/// Answers the requests of the socket's clients with `routes`, the result of [`router`], until `stop` is cancelled.
-/// Requests that are under way then get a moment to complete.
+/// Answers the requests of the clients of `listener` with `routes`, the result of [`router`], until `stop` is
+/// cancelled. Requests that are under way then get one second to complete.
 pub async fn serve(listener: UnixListener, routes: Router, stop: CancellationToken) {
     let head = Head {
         bytes: MAX_HEAD,

@@ -33,8 +33,9 @@ impl ApiError {
         }
     }
 
-    /// Returns the error with status 400 and code `invalid-field`: a field of the request has a value that is not
-    /// valid. The message repeats its first 200 characters.
+    /// Returns the error with status 400 and code `invalid-field`: the field `field` of the request has the value
+    /// `value`, which is not valid. The message names the field, the value's first 200 characters and `remedy`, which
+    /// says what to write instead.
     pub fn invalid(field: &str, value: &str, remedy: &str) -> Self {
         // The length of the shown value is limited.
         let shown: String = value.chars().take(200).collect();
@@ -60,7 +61,8 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "configuration-refused", message)
     }
 
-    /// Returns the error with status 404 and code `no-such-route`: the API does not have the path.
+    /// Returns the error with status 404 and code `no-such-route`: the API does not have the path `path`. The message
+    /// names the method and at most 200 characters of the path.
     pub fn no_such_route(method: &str, path: &str) -> Self {
         let path: String = path.chars().take(200).collect();
         let message = format!(
@@ -69,7 +71,8 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "no-such-route", message)
     }
 
-    /// Returns the error with status 405 and code `no-such-method`: the path exists, but not for this method.
+    /// Returns the error with status 405 and code `no-such-method`: the API has the path `path`, but not for the HTTP
+    /// method `method`.
     pub fn no_such_method(method: &str, path: &str) -> Self {
         let path: String = path.chars().take(200).collect();
         let message =
@@ -79,7 +82,7 @@ impl ApiError {
 }
 
 impl ApiError {
-    /// Returns the body of the answer.
+    /// Returns the body of the answer, without its HTTP status.
     pub fn problem(self) -> Problem {
         self.problem
     }

@@ -17,7 +17,7 @@ use crate::query::{Query, Unfit};
 use crate::reply::{MAX_RECORDS, Reply, Transport, header_only};
 use crate::reverse::{self, Reverse};
 
-/// The sender of a query, and the network where the query arrived.
+/// The sender of a query, as the server knows it: its address, and the network at whose gateway the query arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asker {
     /// The network whose gateway address received the query.
@@ -35,12 +35,12 @@ pub enum Decision {
     Reply(Vec<u8>),
     /// Forward the query to an upstream server.
     Forward(Forward),
-    /// Send nothing, since the message is not a query.
+    /// Send nothing, since the message is not a query: it is too short, or is itself a reply.
     Drop,
 }
 
-/// Decides what to do with a received `message` (any bytes) from `asker`, by the table `names`. The
-/// result depends only on the arguments. A reply has the message's ID.
+/// Decides what to do with a received `message` (any bytes) from `asker`, by the names and clients' views in `names`.
+/// Sends nothing itself, and never panics. The result depends only on the arguments. A reply has the message's ID.
 #[must_use]
 pub fn answer(message: &[u8], asker: &Asker, names: &Names) -> Decision {
     let query = match Query::parse(message) {

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The name server's settings. Start from [`Config::default`] and change single fields;
-/// [`Server::spawn`](crate::Server::spawn) checks them.
+/// [`Server::spawn`](crate::Server::spawn) refuses settings that are out of their limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The port on which every gateway address is served; 53 by default. With 0, each address gets a free port, for
@@ -17,28 +17,32 @@ pub struct Config {
     /// The upstream servers, to which queries for names that are not published here are forwarded, in order of
     /// preference. At most 8. If empty, such queries get SERVFAIL.
     pub upstreams: Vec<SocketAddr>,
-    /// How long one upstream server may take to answer one try: 1.5 s by default. Three tries then fit into the 5 s for
-    /// which a client's resolver waits (resolv.conf(5), `timeout`).
+    /// How long one upstream server may take to answer one try: 1.5 s by default, 10 ms to 60 s. Three tries then fit
+    /// into the 5 s for which a client's resolver waits (resolv.conf(5), `timeout`).
     pub upstream_timeout: Duration,
-    /// How long a query may take over all tries of all upstream servers: 4.5 s by default. Then it gets SERVFAIL.
+    /// How long a query may take over all tries of all upstream servers: 4.5 s by default, 10 ms to 60 s. Then it gets
+    /// SERVFAIL.
     pub upstream_deadline: Duration,
-    /// The most queries that wait for upstream servers at once, over all threads: 1,024 by default. Each takes a file
-    /// descriptor. At the limit, the oldest waiting query of the client that has most is answered with SERVFAIL, to
-    /// make room for a client that has fewer.
+    /// The most queries that wait for upstream servers at once: 1,024 by default, 1 to 65,536. Each takes a file
+    /// descriptor. Each thread may use an equal part of them. A thread whose part is used up answers the oldest waiting
+    /// query of the client that has most with SERVFAIL, to make room for a client that has at least two fewer; other
+    /// queries get SERVFAIL at once.
     pub max_outstanding: usize,
-    /// The most queries of one client that wait for upstream servers at once: 128 by default.
+    /// The most queries of one client that wait for upstream servers at once, on each thread: 128 by default, 1 to
+    /// 65,536. Further ones get SERVFAIL at once.
     pub max_outstanding_per_client: usize,
-    /// The most queries by UDP that wait to be processed, on each thread: 1,024 by default, about 1.4 KB each. They are
-    /// served in turn, one of each client. A client may have as many waiting as room is left, so a single client uses
-    /// at most half of it; its further queries are dropped.
+    /// The most queries by UDP that wait to be processed, on each thread: 1,024 by default, 2 to 65,536, about 1.4 KB
+    /// each. They are served in turn, one of each client. A client may have as many waiting as room is left, so a
+    /// single client uses at most half of it; its further queries are dropped.
     pub max_waiting: usize,
-    /// The most TCP connections of clients at once, over all threads: 512 by default. Beyond this, the connection that
-    /// has been idle longest is closed.
+    /// The most TCP connections of clients at once: 512 by default, 1 to 65,536. Each thread may use an equal part of
+    /// them. If its part is used up, it closes the connection that has been idle longest for a new one.
     pub max_connections: usize,
-    /// The most TCP connections of one client at once: 16 by default. Beyond this, a new connection is closed at once.
+    /// The most TCP connections of one client at once, on each thread: 16 by default, 1 to 65,536. Beyond this, a new
+    /// connection is closed at once.
     pub max_connections_per_client: usize,
-    /// How long a client's TCP connection may be without a query before it is closed: 10 s by default (RFC 7766, 6.2.3:
-    /// "of the order of a few seconds").
+    /// How long a client's TCP connection may be without a query before it is closed: 10 s by default, 10 ms to 60 s
+    /// (RFC 7766, 6.2.3: "of the order of a few seconds").
     pub idle_timeout: Duration,
 }
 
@@ -63,10 +67,10 @@ impl Default for Config {
 /// The reason why a setting of the name server, or an upstream server, is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// A number is out of its limits.
+    /// A number in [`Config`], or the number of upstream servers, is out of its limits.
     #[error("dns: {field} = {value} is not possible: use {least} to {most}")]
     Number {
-        /// The name of the setting.
+        /// The name of the setting: a field of [`Config`].
         field: &'static str,
         /// The number.
         value: usize,
@@ -75,10 +79,10 @@ pub enum ConfigError {
         /// The greatest allowed number.
         most: usize,
     },
-    /// A time is out of its limits.
+    /// A time in [`Config`] is out of its limits.
     #[error("dns: {field} = {value:?} is not possible: use {least:?} to {most:?}")]
     Time {
-        /// The name of the setting.
+        /// The name of the setting: a field of [`Config`].
         field: &'static str,
         /// The time.
         value: Duration,

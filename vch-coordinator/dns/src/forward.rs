@@ -10,7 +10,8 @@ use crate::casing::{self, Casing};
 use crate::query::Query;
 use crate::reply::{Reply, Transport, size_limit};
 
-/// A client's query, made ready to be sent to an upstream server.
+/// A client's query, made ready to be sent to an upstream server: only its question, flags and EDNS settings are kept.
+/// It also makes the reply for the client of what the upstream server answers. Does no I/O.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
     /// The question as we ask it, under the client's id.
@@ -71,9 +72,9 @@ impl Forward {
         Self { servers, ..self }
     }
 
-    /// Returns the upstream servers to query instead of the server's own
-    /// ([`Config::upstreams`](crate::Config::upstreams)), in order of preference; `None` for the
-    /// server's own.
+    /// Returns the upstream servers to query, in order of preference, if the client has its own
+    /// ([`View::upstreams`](crate::View::upstreams)); `None` if the server's own
+    /// ([`Config::upstreams`](crate::Config::upstreams)) are to be queried.
     #[must_use]
     pub fn servers(&self) -> Option<&[SocketAddr]> {
         self.servers.as_deref()
@@ -94,7 +95,8 @@ impl Forward {
         u16::from_be_bytes(id)
     }
 
-    /// Returns the message to send upstream, with its letters in this case.
+    /// Returns the message to send to an upstream server, like [`Forward::question`], with the case of the letters in
+    /// its name changed by `casing`. A random case is hard to guess for a forger, and the answer must repeat it.
     #[must_use]
     pub fn question_in(&self, casing: &Casing, id: u16) -> Vec<u8> {
         let mut question = self.question(id);
@@ -102,7 +104,9 @@ impl Forward {
         question
     }
 
-    /// Judges a message from an upstream server that was asked in this case, under this ID.
+    /// Decides, like [`Forward::judge`], what to do with the message `octets` from an upstream server that was queried
+    /// with [`Forward::question_in`] with this `casing` and `id`. The verdict is [`Verdict::OtherCase`] if the message
+    /// fits the query but does not repeat the case of its letters.
     #[must_use]
     pub fn judge_in(&self, casing: &Casing, id: u16, octets: &[u8]) -> Verdict {
         match self.judge(id, octets) {
@@ -112,15 +116,15 @@ impl Forward {
         }
     }
 
-    /// Returns the message to send to an upstream server. `id` must be random and new for each try
-    /// (RFC 5452, 9.2).
+    /// Returns the message to send to an upstream server, with this `id`, and with the letters of the name in the
+    /// client's case. `id` must be random and new for each try (RFC 5452, 9.2).
     #[must_use]
     pub fn question(&self, id: u16) -> Vec<u8> {
         with_id(self.message.clone(), id)
     }
 
-    /// Decides what to do with the message `octets` from an upstream server that was queried with
-    /// this `id`.
+    /// Decides what to do with the message `octets` that came from an upstream server, which was queried with this
+    /// `id`. A [`Verdict::Reply`] has the client's ID, and is truncated to what the client takes.
     #[must_use]
     pub fn judge(&self, id: u16, octets: &[u8]) -> Verdict {
         let question = self.question(id);
@@ -138,7 +142,7 @@ impl Forward {
         }
     }
 
-    /// Returns the reply (SERVFAIL) to the client if no upstream server has answered.
+    /// Returns the reply for the client if no upstream server has answered: SERVFAIL, with the client's ID.
     #[must_use]
     pub fn failure(&self) -> Vec<u8> {
         match Query::parse(&self.message) {

@@ -10,9 +10,9 @@ const MAX_LABEL: usize = 63;
 /// How much of a refused name an error repeats: enough to find it again.
 const MAX_SHOWN: usize = 80;
 
-/// A domain name that can be published: labels of ASCII letters, digits, `-` and `_`. It is kept in
-/// lower case, since case does not distinguish names (RFC 1034, 3.1), and may be more than a host
-/// name (RFC 2181, 11).
+/// A domain name that can be published: labels of ASCII letters, digits, `-` and `_` at any place, so that names are
+/// possible that are no host names (RFC 2181, 11). It is kept in lower case, since case does not distinguish names (RFC
+/// 1034, 3.1).
 ///
 /// Parsing accepts and drops a trailing dot.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,15 +27,15 @@ pub enum NameError {
     /// The name is longer than 255 octets on the wire (253 characters of text).
     #[error("name `{name}` has {length} characters: use at most 253")]
     TooLong {
-        /// The beginning of the name.
+        /// The first 80 characters of the name.
         name: String,
-        /// The name's length in bytes.
+        /// The length of the name's text in bytes, without a trailing dot.
         length: usize,
     },
     /// The name begins with a dot, or has two dots in a row.
     #[error("name `{name}` has an empty part: write single dots, and none in front")]
     EmptyLabel {
-        /// The name.
+        /// The first 80 characters of the name.
         name: String,
     },
     /// A label has more than 63 characters.
@@ -43,9 +43,9 @@ pub enum NameError {
         "name `{name}`: its part `{label}` is too long: use at most 63 characters between dots"
     )]
     LabelTooLong {
-        /// The name.
+        /// The first 80 characters of the name.
         name: String,
-        /// The label.
+        /// The first 80 characters of the label.
         label: String,
     },
     /// The name has a character that is not an ASCII letter, digit, `-` or `_`.
@@ -54,7 +54,7 @@ pub enum NameError {
          (other scripts as punycode, xn--...)"
     )]
     Character {
-        /// The name.
+        /// The first 80 characters of the name.
         name: String,
         /// The first character that is not allowed.
         character: char,

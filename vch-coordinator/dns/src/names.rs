@@ -32,7 +32,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The greatest [`Policy::ttl`]: clients find a moved name soon.
+    /// The greatest [`Policy::ttl`]: 10 s, so that clients soon find a name that has moved to another address.
     pub const MAX_TTL: Duration = Duration::from_secs(10);
 }
 
@@ -48,8 +48,8 @@ impl Default for Policy {
 /// The settings of a network that decide how queries from it are answered.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Network {
-    /// Whether the network has no route to the outside. A client that is on internal networks only gets NXDOMAIN for
-    /// every name that is not published.
+    /// Whether the network has no route to the outside. A client all of whose networks are internal gets NXDOMAIN for
+    /// every name that is not published; queries of other clients are forwarded to upstream servers.
     pub internal: bool,
     /// The network's subnets. Queries for their reverse names are never forwarded to upstream servers. A client outside
     /// of them that queries this network's gateway is refused, unless it has a view ([`Names::set_asker`]). If empty,
@@ -61,11 +61,12 @@ pub struct Network {
 }
 
 impl Network {
-    /// The greatest [`Network::ttl`]: a day.
+    /// The greatest [`Network::ttl`]: a day (86,400 s).
     pub const MAX_TTL: Duration = Duration::from_secs(86_400);
 }
 
-/// What one client sees: the networks whose names it can resolve, and the upstream servers for all other names.
+/// What one client sees: the networks whose names it can resolve, and the upstream servers for its other queries.
+/// [`Names::set_asker`] gives it to a client.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct View {
     /// The networks whose names the client can resolve. If several of them have a name, the first one's addresses are
@@ -75,8 +76,10 @@ pub struct View {
     /// [`Config::upstreams`](crate::Config::upstreams) are used. An address that this name server serves is never
     /// queried.
     pub upstreams: Vec<SocketAddr>,
-    /// The client's identity, if it has several addresses or queries several gateways: all views with one identity
-    /// share one client's limits. `None` if the source address alone identifies the client.
+    /// The client's identity, a number that the caller chooses, if the client has several addresses or queries several
+    /// gateways: all views with one identity share one client's limits
+    /// ([`Config::max_waiting`](crate::Config::max_waiting) and others). `None` if the source address at each gateway
+    /// counts as a client of its own.
     pub client: Option<NetworkId>,
 }
 
@@ -198,9 +201,9 @@ impl Scope {
 }
 
 impl Names {
-    /// The most networks in one client's [`View`].
+    /// The most networks in one client's [`View`]: 64.
     pub const MAX_ASKER_NETWORKS: usize = 64;
-    /// The most subnets of one [`Network`].
+    /// The most subnets of one [`Network`]: 64.
     pub const MAX_SUBNETS: usize = 64;
 
     /// Creates an empty table.
@@ -222,7 +225,8 @@ impl Names {
         })
     }
 
-    /// Sets or replaces a network's settings. Names may be published before or after.
+    /// Sets the settings of the network `id`, or replaces them. The network's names may be published before or after; a
+    /// network without settings counts as not internal, without subnets and with the TTL of the [`Policy`].
     ///
     /// # Errors
     /// Returns [`NamesError::TooManySubnets`] or [`NamesError::NetworkTtl`] if a setting is out of its limits. Nothing
@@ -250,7 +254,8 @@ impl Names {
         Ok(())
     }
 
-    /// Removes a network's settings, but not its published names. Returns whether the network had settings.
+    /// Removes a network's settings, but not its published names. Returns whether the network had settings; if not,
+    /// nothing changes.
     pub fn forget_network(&self, id: NetworkId) -> bool {
         let _one_at_a_time = self.changing();
         let Some((_, before)) = self.networks.remove(&id) else {
@@ -279,8 +284,9 @@ impl Names {
         added || before.is_none_or(|before| before.as_ref() != ptr)
     }
 
-    /// Adds `address` to the addresses of `name` in `network`, without effect on reverse queries. This is for links:
-    /// names that only one client has for another host. Returns whether anything changed.
+    /// Adds `address` to the addresses of `name` in `network`, without effect on reverse queries. Used for names that
+    /// only one client sees: they are in a network of their own, which only that client's [`View`] contains. Returns
+    /// whether the name did not have the address yet.
     pub fn publish_alias(&self, network: NetworkId, name: &Name, address: IpAddr) -> bool {
         let _one_at_a_time = self.changing();
         self.add(network, name, address)
@@ -348,8 +354,8 @@ impl Names {
         self.askers.remove(&(listening, source)).is_some()
     }
 
-    /// Returns the number of published names, over all networks. It takes time in proportion to the table's shards, not
-    /// its names.
+    /// Returns the number of published names; a name in two networks counts twice, one with two addresses once. The
+    /// time that it takes depends on the number of the table's shards, not of its names.
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_name.len()

@@ -17,7 +17,8 @@ pub(crate) const MAX_RECORDS: usize = 1000;
 /// The transport of a query and of its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
-    /// UDP. The reply is limited to the size that the client's query allows.
+    /// UDP. A reply has at most 512 octets, or with EDNS the size that the client's query allows, up to 1,232; a longer
+    /// one is truncated.
     Udp,
     /// TCP. The reply is limited to 65,535 octets by its length field.
     Tcp,

@@ -173,8 +173,8 @@ impl Server {
         Ok(local)
     }
 
-    /// Stops serving an address, and closes its sockets and connections. When this returns, the port is free. Returns
-    /// whether the address was served.
+    /// Stops serving an address, and closes its sockets and clients' TCP connections. When this returns, the port is
+    /// free. Returns whether the address was served; if not, nothing changes.
     pub fn unlisten(&self, ip: IpAddr) -> bool {
         let mut state = self.state();
         let Some(there) = state.listening.remove(&ip) else {
@@ -194,7 +194,8 @@ impl Server {
         true
     }
 
-    /// Replaces the upstream servers ([`Config::upstreams`]) for all queries from now on.
+    /// Replaces the server's own upstream servers ([`Config::upstreams`]) for all queries from now on. The upstream
+    /// servers in clients' views stay as they are.
     ///
     /// # Errors
     /// Returns [`ConfigError`] if there are too many servers, or if a server is given twice, has an impossible address,
@@ -225,7 +226,7 @@ impl Server {
         served.map(|there| (there.network, there.local)).collect()
     }
 
-    /// Returns whether all of the server's threads are running.
+    /// Returns whether all of the server's threads are running; false if at least one has ended.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         !self
@@ -234,7 +235,7 @@ impl Server {
             .any(|thread| thread.handle.is_finished())
     }
 
-    /// Returns the counts of messages that the server has received up to now.
+    /// Returns the counts of messages that the server has received since its start.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.stats_reader().read()
@@ -324,8 +325,8 @@ impl Server {
     }
 }
 
-/// A function that [`Server::spawn_watched`] calls when one of the server's threads ends, with the thread's number from
-/// 0.
+/// A function that [`Server::spawn_watched`] has called when one of the server's threads ends. Each ending thread calls
+/// it itself, with its number, counted from 0.
 pub type OnEnd = Arc<dyn Fn(usize) + Send + Sync>;
 
 /// Dropped when its thread ends.

@@ -9,14 +9,16 @@ use crate::answer::Decision;
 /// start, over all threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// The queries that the server answered by itself, including refusals.
+    /// The queries that the server answered by itself, by UDP or TCP, including errors and refusals.
     pub answered: u64,
-    /// The queries for names that are not published here: sent to an upstream server, or refused
-    /// since too many were waiting.
+    /// The queries for names that are not published here, which the server does not answer by itself: sent to an
+    /// upstream server, joined with the same query of another client, or answered with SERVFAIL since too many were
+    /// waiting.
     pub forwarded: u64,
     /// The messages that were dropped since they were not queries.
     pub dropped: u64,
-    /// The queries that were dropped since their client already had its share of waiting queries.
+    /// The queries by UDP that were dropped unread since their client already had its share of waiting queries
+    /// ([`Config::max_waiting`](crate::Config::max_waiting)). They are in none of the other counts.
     pub beyond: u64,
 }
 
@@ -25,7 +27,7 @@ pub struct Stats {
 pub struct StatsReader(pub(crate) Arc<[Arc<Counters>]>);
 
 impl StatsReader {
-    /// Returns the counts up to now.
+    /// Returns the counts since the server's start, up to now.
     #[must_use]
     pub fn read(&self) -> Stats {
         let mut stats = Stats::default();

@@ -188,11 +188,12 @@ impl Docker {
 }
 
 impl Docker {
-    /// Returns the views of all containers with the sizes of their files, newest first. Used by `docker ps --size`
-    /// and `docker system df`.
+    /// Returns a view of each container, the newest container first, with two sizes in bytes: the disk space that its
+    /// writable layer takes (allocated, not apparent), and the sum of the sizes of the files in its image. The latter is
+    /// 0 if it is not known. Used by `docker ps --size` and `docker system df`.
     ///
     /// # Errors
-    /// Returns an error if the coordinator is stopping.
+    /// Returns a [`DockerError`] if the coordinator is stopping.
     pub async fn sized_views(&self) -> Result<Vec<ContainerView>, DockerError> {
         let mut views = self.views().await?;
         for view in &mut views {

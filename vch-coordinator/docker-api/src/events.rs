@@ -64,7 +64,7 @@ pub struct DockerEvent {
     pub id: String,
     /// Further data by name, such as the object's `name`, a container's `image` and its labels.
     pub attributes: BTreeMap<String, String>,
-    /// When the event happened, as the time since 1970.
+    /// When the event happened, as the time since 1970-01-01 00:00 UTC.
     pub at: Duration,
 }
 
@@ -121,7 +121,8 @@ impl Serialize for DockerEvent {
     }
 }
 
-/// The last 256 events, and the channel on which subscribers receive new ones. Clones are the same channel.
+/// The last 256 events of the VCH, and the channel on which subscribers (clients that run `docker events`) receive new
+/// ones. The events are kept in memory only. Clones share the events and the channel.
 #[derive(Clone, Debug)]
 pub struct Events(Arc<Hub>);
 
@@ -141,7 +142,8 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Sends an event to all present subscribers, and stores it for those that subscribe later.
+    /// Stores an event, and sends it to all present subscribers. If 256 events are stored already, the oldest is
+    /// dropped. Does not wait for subscribers.
     pub fn tell(&self, event: DockerEvent) {
         let event = Arc::new(event);
         let mut past = self.past();

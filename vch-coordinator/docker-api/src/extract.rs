@@ -13,8 +13,9 @@ use serde::{Serialize, de::DeserializeOwned};
 /// The maximum number of parameters in a query.
 const MAX_PARAMETERS: usize = 64;
 
-/// The JSON body of a request or a response. A request's body is checked before its handler runs, and converted by
-/// Go's rules ([`docker_model::json::typed`]). A response ends with a newline, as dockerd's.
+/// The JSON body of a request (as an argument of a handler) or of a response (as its result). A request's body was read
+/// and checked before the handler runs; it is converted to `T` by the rules of Go's decoder
+/// ([`docker_model::json::typed`]), and gets 400 if that fails. A response ends with a newline, as dockerd's.
 pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Json<T> {
@@ -48,8 +49,8 @@ pub fn json_line(value: &impl Serialize) -> Option<Bytes> {
     Some(text.into())
 }
 
-/// The parameters in the path of a request, such as the name in `/networks/{network}`. A parameter that cannot be
-/// converted to `T` gets 400 in dockerd's form.
+/// The parameters in the path of a request, such as the name in `/networks/{network}`, as an argument of a handler. A
+/// path whose parameters cannot be converted to `T` gets 400 with dockerd's form of error.
 pub struct Path<T>(pub T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
@@ -62,7 +63,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The parameters in the query of a request, `?name=value&…`, in their order. A request may have at most 64.
+/// The parameters in the query of a request, `?name=value&…`, in their order. A handler has it as an argument. A
+/// request with more than 64 parameters, or with a query that is not valid, gets 400.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parameters(Vec<(String, String)>);
 

@@ -56,16 +56,19 @@ pub fn routes() -> Router<Docker> {
 }
 
 impl Docker {
-    /// Returns the settings that a container inherits from the image with this name or ID.
+    /// Returns the settings (such as environment, command, user and exposed ports) that a container inherits from the
+    /// image that `name` means: a whole ID, else a name, else the beginning of an ID.
     ///
     /// # Errors
-    /// Returns 404 if no image has it, and 400 if it is not valid or several images' IDs begin with it.
+    /// Returns a [`DockerError`] of status 404 if no image matches, and of status 400 if the name is not valid or the
+    /// IDs of several images begin with it.
     pub fn image(&self, name: &str) -> Result<create::Image, DockerError> {
         Ok(model::for_container(&*self.images.find(name)?))
     }
 
-    /// Returns the descriptor (media type, digest, size, platform) of the manifest of the image with this ID;
-    /// `None` if the image was removed or the API version does not show descriptors.
+    /// Returns the descriptor (media type, digest, size, platform) of the manifest of the image with this ID. `None` if
+    /// no such image is stored, or if `version`, the API version of the request, is below 1.48, the first with
+    /// descriptors.
     pub fn image_descriptor(&self, id: &str, version: Version) -> Option<Descriptor> {
         let image = self.images.find(id).ok()?;
         gates::IMAGE_DESCRIPTOR.then(version, platform_descriptor(&image))

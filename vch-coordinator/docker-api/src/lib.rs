@@ -60,7 +60,7 @@ pub struct Docker {
     pub runtime: Runtime,
     /// The stored images.
     pub images: vch_image_store::Store,
-    /// The execs (`docker exec`) since the coordinator's start.
+    /// The processes that `docker exec` added to containers since the coordinator's start.
     pub execs: Execs,
     /// The VCH's identity, which `docker info` shows.
     pub vch: VchId,
@@ -102,8 +102,9 @@ pub fn router(docker: Docker) -> Router {
     Router::new().fallback(move |request: Request| answer(routes.clone(), request))
 }
 
-/// Turns changes of the ledger and events of containers into the events of `docker events`, until the coordinator
-/// stops. The coordinator runs it once, beside the router.
+/// Records the events that `docker events` shows, until the coordinator stops: turns changes of networks in the ledger
+/// and events of the runtime about containers into entries of `docker.events`. The coordinator runs one call of it,
+/// beside the router.
 pub async fn follow(docker: Docker) {
     events::follow(docker.events, docker.requests.ledger_handle, docker.runtime).await;
 }

@@ -37,12 +37,12 @@ pub fn routes() -> Router<Docker> {
 }
 
 impl Docker {
-    /// Returns the ID of the container that a client names: by its name, with or without a leading slash, by its
-    /// ID, or by the beginning of its ID.
+    /// Returns the ID of the container that a client names: by its name, with or without a leading slash, by its ID, or
+    /// by the beginning of its ID.
     ///
     /// # Errors
-    /// Returns 404 if no container matches, 400 if the IDs of several containers begin so, and 503 if the
-    /// coordinator is stopping.
+    /// Returns a [`DockerError`] of status 404 if no container matches, 400 if the IDs of several containers begin so,
+    /// and 503 if the coordinator is stopping.
     pub async fn container(&self, named: &str) -> Result<ContainerId, DockerError> {
         let bare = named.strip_prefix('/').unwrap_or(named);
         let container = ContainerRef::from(bare);

@@ -17,8 +17,9 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio_util::sync::CancellationToken;
 use vch_http::{Certificates, Head, Server, TlsError, TlsFiles};
 
-/// The maximum number of connections of each listener at once. A `docker run`, `logs -f` or `events` holds one or
-/// two. A TCP client counts only after its TLS handshake.
+/// The maximum number of connections of each listener (TCP and Unix socket) at once; further clients wait in the
+/// kernel's queue. A `docker run`, `logs -f` or `events` holds one or two. A TCP client counts only after its TLS
+/// handshake.
 pub const MAX_CONNECTIONS: usize = 1_024;
 const BACKLOG: u32 = 1_024;
 
@@ -27,7 +28,7 @@ const BACKLOG: u32 = 1_024;
 pub struct TcpEndpoint<'a> {
     /// The network interface that clients must arrive on.
     pub interface: &'a InterfaceName,
-    /// An address of that interface, and the port to listen at.
+    /// The IP address to listen at, which the interface must have, and the TCP port.
     pub address: SocketAddr,
     /// The files of the server's certificate and key, and of the CA that signs clients' certificates.
     pub tls: &'a TlsFiles,
@@ -36,10 +37,10 @@ pub struct TcpEndpoint<'a> {
 /// Why a listener of the Docker API cannot be opened.
 #[derive(Debug, Error)]
 pub enum DockerListenError {
-    /// A certificate or key cannot be read or used.
+    /// A file with the TCP listener's certificate or key, or with the clients' authority, cannot be read or used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The TCP endpoint cannot be listened at.
+    /// The socket for TCP clients cannot be bound to its address and interface.
     #[error(
         "cannot listen on {address} of {interface}: free the port, or set another `docker_endpoint.port`"
     )]
@@ -52,7 +53,7 @@ pub enum DockerListenError {
         #[source]
         source: io::Error,
     },
-    /// The Unix socket cannot be listened at.
+    /// The Unix socket, or the directory that it is in, cannot be made.
     #[error(
         "cannot listen on {}: set `docker_endpoint.socket` to a path in a folder that can be written",
         path.display()
@@ -73,7 +74,9 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Opens the TCP endpoint and the Unix socket; `None` leaves the listener out.
+    /// Opens the listener for TCP with mutual TLS (`tcp`), and the Unix socket at the path `socket`; `None` leaves the
+    /// listener out. The Unix socket gets mode 0660. Its directory is created if it is missing, and a socket that a
+    /// crashed coordinator left is replaced.
     ///
     /// # Errors
     /// Returns [`DockerListenError`] if a certificate cannot be read or a listener cannot be opened. No listener is
@@ -98,20 +101,20 @@ impl Listeners {
         Ok(Self { tcp, unix })
     }
 
-    /// Returns whether at least one listener is open.
+    /// Returns whether at least one listener is open; false if both were left out.
     pub fn are_open(&self) -> bool {
         self.tcp.is_some() || self.unix.is_some()
     }
 
-    /// Returns the certificates of the TCP listener, through which the coordinator reloads them; `None` without a
-    /// TCP listener.
+    /// Returns the certificates that the TCP listener uses; `None` without a TCP listener. They are shared with the
+    /// listener: after [`Certificates::reload`], its new connections use the new files.
     pub fn certificates(&self) -> Option<Certificates> {
         let (_, certificates) = self.tcp.as_ref()?;
         Some(certificates.clone())
     }
 
-    /// Answers the requests of all listeners with `app`, the router of the API, until `stop` is cancelled. Requests
-    /// that are under way then get a moment to complete.
+    /// Answers the requests of all listeners with `app`, the result of [`router`](crate::router), until `stop` is
+    /// cancelled. Requests that are under way then get one second to complete.
     pub async fn serve(self, app: Router, stop: CancellationToken) {
         let head = Head {
             bytes: MAX_HEAD,

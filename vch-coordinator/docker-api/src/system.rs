@@ -33,8 +33,9 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Reads the machine's data from /proc (proc(5)) and os-release(5). Data that these files lack are empty or 0.
-    /// `state_dir` is the coordinator's state directory.
+    /// Reads the machine's data from /proc (proc(5)) and /etc/os-release (os-release(5)). Texts that these files lack
+    /// are empty, and the memory is 0 then. `state_dir` is the coordinator's state directory, which `docker info` shows
+    /// as `DockerRootDir`.
     pub fn observe(state_dir: PathBuf) -> Self {
         let line = |path: &str| {
             let text = fs::read_to_string(path).unwrap_or_default();

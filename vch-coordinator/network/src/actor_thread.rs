@@ -3,8 +3,8 @@
 use std::{io, thread};
 use tokio::sync::oneshot;
 
-/// The thread behind [`Segments`](crate::segments::Segments) or [`Nat`](crate::nat::Nat). It ends when the last of the
-/// handles that send it requests is dropped.
+/// The thread that does the work of [`Segments`](crate::segments::Segments) or [`Nat`](crate::nat::Nat), whose handles
+/// send it requests. It ends when the last of these handles is dropped.
 #[derive(Debug)]
 pub struct ActorThread {
     name: &'static str,

@@ -35,7 +35,7 @@ const OUTCOMES: [(&str, Count); 4] = [
 /// Why the name server does not agree with the ledger.
 #[derive(Debug, Error)]
 pub enum DnsError {
-    /// The threads of the name server can't be started.
+    /// The name server does not start: one of its settings is invalid, or a thread can't be started.
     #[error("the name server does not start")]
     Spawn(#[from] SpawnError),
     /// The name server can't listen on a gateway's address.
@@ -43,7 +43,7 @@ pub enum DnsError {
     Listen {
         /// The gateway's address, of a bridge network.
         address: IpAddr,
-        /// The system's error.
+        /// The name server's error: the port is in use, the kernel refuses, or the address cannot be served.
         #[source]
         source: ListenError,
     },
@@ -63,7 +63,8 @@ pub enum DnsError {
         /// The program and process that listens, as in `dnsmasq (process 7)`.
         holder: String,
     },
-    /// A name or address could not be added to the name server's table.
+    /// The name server's table refuses a setting: the TTL, a network's subnets, or a container's networks and DNS
+    /// servers.
     #[error(transparent)]
     Names(#[from] NamesError),
 }
@@ -100,7 +101,8 @@ impl DnsError {
     }
 }
 
-/// The VCH's name server, with the names that it answers and the gateway addresses on which it listens.
+/// The VCH's name server for containers, which answers on the gateways' addresses of bridge networks. It holds what was
+/// published so far, to publish only what changes.
 pub struct Dns {
     names: Arc<Names>,
     server: Server,
@@ -117,11 +119,12 @@ pub struct Dns {
 type Entry = (NetworkId, Name, IpAddr);
 
 impl Dns {
-    /// Starts the name server's threads. It listens on no address before the first [`Dns::follow`] or
-    /// [`Dns::reconcile`].
+    /// Starts the name server's threads. `server` has its numbers, limits and upstream servers; `policy` has the
+    /// default TTL. It listens on no address before the first [`Dns::follow`] or [`Dns::reconcile`].
     ///
     /// # Errors
-    /// Returns [`DnsError::Spawn`] if a thread can't be started.
+    /// Returns [`DnsError::Spawn`] if a setting is invalid or a thread can't be started, and [`DnsError::Names`] if the
+    /// TTL of `policy` is not possible.
     pub fn spawn(server: &vch_dns::Config, policy: vch_dns::Policy) -> Result<Self, DnsError> {
         let names = Arc::new(Names::new(policy)?);
         // One word is enough: the first thread's end is the server's.
@@ -175,15 +178,16 @@ impl Dns {
         Ok(())
     }
 
-    /// Ends the name server: its threads stop listening and end.
+    /// Ends the name server: stops listening, ends its threads and waits for them. The failure of a thread is logged.
     pub fn close(self) {
         if let Err(error) = self.server.shutdown() {
             tracing::error!(%error, "the name server did not end well");
         }
     }
 
-    /// Adds, changes and removes names and listeners as the delta (the changes that one transaction makes) states.
-    /// After a failure the rest is still done.
+    /// Adds, changes and removes names, clients' views and listeners on gateways' addresses, as the delta (the changes
+    /// that one transaction makes) states. After a failure the rest is still done. Applying the same delta again
+    /// changes nothing.
     ///
     /// # Errors
     /// Returns the first failure: [`DnsError::Listen`] or [`DnsError::Names`].

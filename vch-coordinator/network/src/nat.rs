@@ -48,7 +48,7 @@ const QUEUE: usize = 4;
 /// Why the nftables tables do not agree with the ledger.
 #[derive(Debug, Error)]
 pub enum NatError {
-    /// The kernel did not open a netlink socket.
+    /// The kernel did not open a netlink socket, or the socket for events about changes of nftables failed.
     #[error("no nftables socket: is the module nf_tables there?")]
     Socket(#[from] SocketError),
     /// The kernel refused a batch of changes; none of them was made.
@@ -148,7 +148,9 @@ impl Nat {
     }
 
     /// Changes the nftables sets for the endpoints, networks and published ports that the delta (the changes that one
-    /// transaction makes) adds, changes or removes.
+    /// transaction makes) adds, changes or removes, as one transaction of nftables. Ends the tracked connections of
+    /// ports that are no longer published so. If an earlier call has failed, compares and repairs the whole tables
+    /// instead.
     ///
     /// # Errors
     /// Returns [`NatError::Commit`] or [`NatError::Read`] if the kernel refuses, [`NatError::Name`] if a name of the
@@ -159,8 +161,8 @@ impl Nat {
     }
 
     /// Makes the nftables tables agree with `whole`, the desired state of the whole ledger. Makes a table anew if it is
-    /// missing or another program changed its rules. Ends tracked connections to containers for which no published port
-    /// exists; the others go on, since the kernel's connection tracker holds them.
+    /// missing or another program changed its rules. Ends the tracked connections that were led to a container of a
+    /// bridge network by a port that is not published; all others go on.
     ///
     /// # Errors
     /// Returns the errors of [`Nat::follow`], and [`NatError::Bridged`] if br_netfilter can't be switched off.

@@ -6,16 +6,19 @@ use std::error::Error;
 use thiserror::Error;
 use vch_ledger::{ContainerName, desired::Nic};
 
-/// Changes the NICs of running VMs; implemented by the program or package that runs the VMs. A call may be repeated: it
-/// succeeds if the change has been made already.
+/// Changes the NICs of running VMs. `vch-runtime` implements it twice: for VMs that the coordinator runs itself, and
+/// for those of another program, by its hook. `vch-engine` calls it when a running container is connected to or
+/// disconnected from a network, or its tap was made anew. A call may be repeated: it succeeds if the change has been
+/// made already.
 pub trait Nics: Send + Sync {
-    /// Adds a NIC to a running VM and attaches it to its tap.
+    /// Adds the NIC `nic`, with its MAC address, to the running VM of its container, and attaches it to the tap that
+    /// `nic` names. The tap exists already.
     ///
     /// # Errors
     /// Returns [`NicError`] if the VM does not get the NIC.
     fn plug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>>;
 
-    /// Removes a NIC from a running VM.
+    /// Removes the NIC `nic` from the running VM of its container. The caller removes the NIC's tap afterwards.
     ///
     /// # Errors
     /// Returns [`NicError`] if the VM keeps the NIC.
@@ -43,7 +46,8 @@ pub enum NicError {
         /// The reason, as the VM or the program that runs it states it.
         reason: String,
     },
-    /// The VM, or the program that runs it, gave no usable answer. Contains the error of asking it.
+    /// The VM, or the program that runs it, gave no usable answer, so that it is not known whether the change was made.
+    /// Contains the error of asking it.
     #[error(transparent)]
     Unanswered(Box<dyn Error + Send + Sync>),
 }

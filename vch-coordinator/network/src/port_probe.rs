@@ -26,21 +26,24 @@ const UNCONNECTED: &str = "07";
 /// The port of DNS (RFC 1035, 4.2): the coordinator listens on it at every gateway.
 const DNS: u16 = 53;
 
-/// A probe of the VCH's ports, in the network namespace of the calling thread: finds the process that listens at a
-/// port.
+/// Finds the process of the VCH that listens at a port already, so that no container's port is published there. Looks
+/// in the network namespace of the calling thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortProbe {
-    /// The VCH's addresses on the management network and at the Docker endpoint, at which no port is published.
+    /// The VCH's addresses on the management network and at the Docker endpoint, at which no port is published. A
+    /// process that listens only there is never in the way.
     pub private: Vec<IpAddr>,
     /// The VCH's addresses on the external networks that are a default for published ports.
     pub defaults: Vec<IpAddr>,
-    /// The VCH's addresses on all other external networks.
+    /// The VCH's addresses on all other external networks. A process that listens only there is not in the way of a
+    /// port that is published at the default addresses.
     pub others: Vec<IpAddr>,
 }
 
 impl PortProbe {
-    /// Returns the program and process that listens at a port of the VCH, as in `nginx (process 7)`; `None` if the port
-    /// is free. An address of `None` in `host` means all default addresses for published ports.
+    /// Returns the program and process that listens at a port of the VCH, as in `nginx (process 7)`. An address of
+    /// `None` in `host` means all default addresses for published ports. `None` if no process listens there, or if that
+    /// cannot be found out, as for SCTP. Binds the port for a moment, and reads `/proc` if it is in use.
     pub fn holder(&self, host: &HostPort) -> Option<String> {
         let any = |v4: bool| match v4 {
             true => IpAddr::V4(Ipv4Addr::UNSPECIFIED),

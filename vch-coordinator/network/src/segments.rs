@@ -141,8 +141,8 @@ impl Segments {
             .await
     }
 
-    /// Removes addresses from a bridge of the VCH, and the bridge itself with its last address. Returns the number of
-    /// changes in the kernel.
+    /// Removes addresses from a bridge of the VCH, and the bridge itself with the last address that was requested for
+    /// it. Returns the number of changes in the kernel; 0 if the bridge does not exist.
     ///
     /// # Errors
     /// Returns [`SegmentError::Kernel`] if the kernel refuses.
@@ -156,8 +156,9 @@ impl Segments {
             .await
     }
 
-    /// Removes a bridge of the VCH. The links on it stay, without a bridge. Returns whether the bridge existed.
-    /// Concurrent removals are made together.
+    /// Removes a bridge of the VCH. The links on it stay, without a bridge. Returns whether the bridge existed; a link
+    /// of this name that the VCH did not make is left alone, and counts as missing. Removals that wait at the same time
+    /// are carried out by the kernel together.
     ///
     /// # Errors
     /// Returns [`SegmentError::Kernel`] if the kernel refuses.
@@ -183,8 +184,9 @@ impl Segments {
         self.ask(|answer| Command::EnsurePort(port, answer)).await
     }
 
-    /// Removes a port (a link on a bridge) of the VCH; of a veth pair, both ends. Returns whether the port existed.
-    /// Concurrent removals are made together.
+    /// Removes a port (a link on a bridge) of the VCH; of a veth pair, both ends. Returns whether the port existed; a
+    /// link of this name that the VCH did not make is left alone, and counts as missing. Removals that wait at the same
+    /// time are carried out by the kernel together.
     ///
     /// # Errors
     /// Returns [`SegmentError::Kernel`] if the kernel refuses.
@@ -203,12 +205,13 @@ impl Segments {
         self.ask(|answer| Command::Reconcile(desired, answer)).await
     }
 
-    /// Returns a watch of the VCH's links that another program changes.
+    /// Returns a watch that reports the bridges and ports of the VCH that another program has changed or removed.
     pub fn watch(&self) -> LinkWatch {
         LinkWatch(self.disturbed.clone())
     }
 
-    /// Returns the routes that the host has by itself. The value is kept current.
+    /// Returns the destinations of the host's routes that do not lead through the VCH's own bridges. The returned value
+    /// changes as the kernel's routes do.
     pub fn host_routes(&self) -> HostRoutes {
         self.routes.clone()
     }
@@ -233,8 +236,9 @@ impl Segments {
 pub struct LinkWatch(watch::Receiver<BTreeSet<InterfaceName>>);
 
 impl LinkWatch {
-    /// Waits until another program has changed a link. Returns the names of all links that differ from what was
-    /// requested. The VCH's own changes are not reported. Cancel-safe.
+    /// Waits until another program has changed or removed a link of the VCH. Returns the names of all bridges and ports
+    /// that differ from what was requested. The VCH's own changes are not reported, nor is a link that is right again.
+    /// Cancel-safe.
     ///
     /// # Errors
     /// Returns [`SegmentError::Stopped`] if the links' thread has ended.

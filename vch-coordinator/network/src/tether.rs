@@ -40,7 +40,8 @@ use vch_ledger::desired::Delta;
 use vch_ledger::{Channel, ContainerId, SocketPath};
 use vch_metrics::{RegisterError, Registry};
 
-/// The sessions with the agents of all containers of this VCH.
+/// The sessions with the agents of all containers of this VCH: one task for each container, which connects again
+/// whenever its connection ends.
 pub struct Tether {
     sessions: Mutex<BTreeMap<ContainerId, Session>>,
     channels: Channels,
@@ -59,8 +60,9 @@ struct Session {
 }
 
 impl Tether {
-    /// Makes a [`Tether`] without sessions. `heartbeat` is the longest time for which the coordinator and an agent send
-    /// nothing to each other: then they send a heartbeat. `report_store` stores the agents' reports.
+    /// Makes a [`Tether`] without sessions. The sessions use `channels` to connect and `report_store` to store the
+    /// agents' reports. After `heartbeat` without another message, the coordinator and an agent send a heartbeat; a
+    /// session in which nothing arrives for five of them is lost.
     pub fn new(
         channels: Channels,
         report_store: Arc<dyn ReportStore>,
@@ -78,8 +80,8 @@ impl Tether {
     }
 
     /// Starts, changes and ends sessions as the delta (the changes that one transaction makes) states. `at` is the time
-    /// at which the delta was published. `reports` contains the last stored reports of containers whose session starts;
-    /// reports that are used are removed from it.
+    /// at which the delta was published, for the metrics. `reports` contains the last stored reports of agents; the
+    /// report of each container in the delta is removed from it, and a session that starts begins with it.
     ///
     /// # Errors
     /// Returns [`ChannelError`] if a container's channel can't be opened. The sessions of the containers after it in
@@ -166,13 +168,14 @@ impl Tether {
         }
     }
 
-    /// Returns the path of the Unix socket for a container's channel: `path`, if the container was added with one, else
-    /// the path that the coordinator chooses.
+    /// Returns the path of the Unix socket on which the coordinator listens for a container's agent: `path`, if the
+    /// container was added with one, else the path that the coordinator chooses. Creates no socket.
     pub fn unix_path(&self, id: ContainerId, path: Option<&SocketPath>) -> PathBuf {
         self.channels.unix_path(id, path)
     }
 
-    /// Returns a watch of the state of a container's session; `None` if the ledger does not have the container.
+    /// Returns a watch of the state of a container's session, whether its agent is connected or not; `None` if no delta
+    /// has added the container, or one has removed it.
     pub fn state(&self, id: ContainerId) -> Option<watch::Receiver<SessionState>> {
         self.sessions()
             .get(&id)
@@ -193,7 +196,7 @@ impl Tether {
         self.metrics.register(registry)
     }
 
-    /// Ends all sessions. The agents leave the VMs' networks as they are.
+    /// Ends all sessions and waits for their tasks. The agents leave the networks of their VMs as they are.
     pub async fn close(&self) {
         self.stop.cancel();
         self.tasks.close();

@@ -11,9 +11,10 @@ const DEFAULT_SHARED_INTERFACE: &str = "vch-shared";
 /// The settings of bridge networks, from the table `[bridge]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bridge {
-    /// The kind of bridge for networks that do not choose one: one for each network, or one shared by all.
+    /// The kind of bridge for networks whose request does not choose one: a bridge for each network, or the one bridge
+    /// that all shared networks use.
     pub segment: SegmentKind,
-    /// The name of the bridge that all shared networks use. The coordinator creates it.
+    /// The name of the bridge that all shared networks use. The coordinator creates it for the first of them.
     pub shared_interface: InterfaceName,
     /// The subnet that the default network `bridge` gets when it is first created; `None` for the first free subnet of
     /// the pools.

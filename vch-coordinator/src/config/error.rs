@@ -36,7 +36,7 @@ pub enum ConfigError {
         line: usize,
         /// The message of the TOML parser.
         message: String,
-        /// The text of that line, shortened.
+        /// The text of that line, at most its first 120 characters.
         written: String,
     },
     /// A required table or field is missing.

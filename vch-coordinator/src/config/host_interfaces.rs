@@ -38,8 +38,8 @@ pub struct DockerEndpoint {
 }
 
 impl DockerEndpoint {
-    /// Returns the address, port and certificates at which the Docker API is served by TCP; `None` without
-    /// certificates.
+    /// Returns the interface, address, port and certificates with which the Docker API is served by TCP; `None` if no
+    /// certificates are configured: then it is not served by TCP.
     pub fn tcp(&self) -> Option<TcpEndpoint<'_>> {
         Some(TcpEndpoint {
             interface: &self.host_interface.interface,

@@ -12,10 +12,11 @@ const MOST_ENTRIES: u64 = 4_000_000;
 /// The limits on images, from the table `[images]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Images {
-    /// The greatest sizes and number of files of one image.
+    /// The greatest sizes and numbers of files that one image may have. An image beyond them is neither pulled nor
+    /// loaded.
     pub limits: Limits,
-    /// The space on the state directory's file system that images must leave free, in bytes; `None` for the image
-    /// store's default.
+    /// The space on the state directory's file system that pulled and loaded images must leave free, in bytes; `None`
+    /// for a twentieth of that file system, at most 1 GiB.
     pub free_bytes: Option<u64>,
 }
 

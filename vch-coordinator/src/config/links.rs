@@ -21,11 +21,13 @@ pub enum LinksError {
         "{field} cannot be `{interface}`: there is no such link: make it first, or write one of {present}"
     )]
     NoLink {
-        /// The field of the configuration, and the network that it belongs to.
+        /// The field of the configuration that names the interface, with the name of the network if it is an external
+        /// one.
         field: String,
         /// The configured name of the interface.
         interface: InterfaceName,
-        /// The names of the first interfaces that exist, as text.
+        /// The names of the interfaces that exist, except the loopback interface, separated by commas: at most 16, and
+        /// the number of further ones. `none` if no other interface exists.
         present: String,
     },
     /// A configured interface does not have the VCH's configured address.
@@ -33,20 +35,23 @@ pub enum LinksError {
         "{field} cannot be `{address}`: {interface} bears {borne}: `ip address add {remedy} dev {interface}`, or write an address that it bears"
     )]
     NoAddress {
-        /// The field of the configuration, and the network that it belongs to.
+        /// The field of the configuration that contains the address, with the name of the network if it is an external
+        /// one.
         field: String,
         /// The configured address.
         address: IpAddr,
         /// The name of the interface.
         interface: InterfaceName,
-        /// The addresses that the interface has, as text.
+        /// The addresses that the interface has, separated by commas: at most 16, and the number of further ones.
+        /// `none` if it has no address.
         borne: String,
         /// The configured address with a prefix length, as an argument for `ip address add`.
         remedy: String,
     },
 }
 
-/// The interfaces of a network namespace by name, each with its addresses.
+/// The interfaces of a network namespace by name, each with its IP addresses and their prefix lengths. An interface
+/// without address has an empty list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Links(pub BTreeMap<InterfaceName, Vec<IpNet>>);
 
@@ -74,7 +79,9 @@ impl Links {
         Ok(Self(links))
     }
 
-    /// Checks that each interface of the configuration exists, and has the VCH's configured address.
+    /// Checks that these interfaces contain each one that the configuration names (for the management network, the
+    /// Docker endpoint and the external networks), and that each has the addresses that the configuration declares as
+    /// the VCH's on it. Reads nothing from the kernel.
     ///
     /// # Errors
     /// Returns an error for the first field that does not match:

@@ -9,7 +9,8 @@ const KERNEL_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
 impl Config {
     /// Returns the range of the host ports that the VCH may choose for published ports: the configured range, or else
-    /// the kernel's range of ephemeral ports, as in Docker.
+    /// the range of ephemeral ports of the kernel (`net.ipv4.ip_local_port_range`), as in Docker. If the kernel's range
+    /// cannot be read, it is 49153 to 65535.
     pub fn ephemeral(&self) -> RangeInclusive<u16> {
         let configured = self.ephemeral.clone();
         configured

@@ -42,7 +42,9 @@ impl Runtime {
         }
     }
 
-    /// Returns whether NICs of running VMs can be changed: by the coordinator, or by a configured hook.
+    /// Returns whether NICs of running VMs can be changed: by the coordinator itself, or by the external program over
+    /// the configured hook. If false, a network that is connected to a running container gets no NIC from the
+    /// coordinator.
     pub fn plugs(&self) -> bool {
         !matches!(self, Self::External { hook: None })
     }

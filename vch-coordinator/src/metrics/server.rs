@@ -21,7 +21,8 @@ use vch_http::{Head, Server, Unchanged};
 use vch_log::error_chain;
 use vch_metrics::Registry;
 
-/// The maximum number of concurrent connections: for a few Prometheus servers, and a person.
+/// The maximum number of concurrent connections of readers of the metrics: for a few Prometheus servers, and a person.
+/// Further ones wait in the kernel's queue.
 pub const MAX_CONNECTIONS: usize = 16;
 /// For a connection, from its first byte to its last: Prometheus waits for 10 s unless it is told otherwise, so that a
 /// scrape is answered in time although silent clients came first.
@@ -34,7 +35,8 @@ const HEAD: Head = Head {
 };
 const BACKLOG: u32 = 16;
 
-/// The error of a metrics listener that cannot be opened.
+/// The error of a listener for readers of the metrics that cannot be opened. The message has its address or path, the
+/// source the error of the system.
 #[derive(Debug, Error)]
 #[error("cannot listen for readers of metrics at {at}: free it, or set another `metrics.listen`")]
 pub struct MetricsListenError {

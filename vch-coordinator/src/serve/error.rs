@@ -23,7 +23,8 @@ pub enum ServeError {
     /// The image store cannot be opened.
     #[error(transparent)]
     Images(#[from] vch_image_store::ImageError),
-    /// The ledger cannot be loaded from the store.
+    /// The rows of the ledger in the store contradict each other or the configuration, a predefined network cannot be
+    /// created, the store cannot be read or written, or the ledger's thread cannot be started.
     #[error(transparent)]
     Start(#[from] StartError),
     /// A part of the data plane (links, nftables, DNS, agent sessions) cannot be started.
@@ -50,7 +51,8 @@ pub enum ServeError {
     /// The metrics listener cannot be opened, or two parts have a metric of the same name.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
-    /// The service manager that started the coordinator cannot be reached.
+    /// The service manager that started the coordinator (systemd) cannot be reached at the socket that the environment
+    /// variable `NOTIFY_SOCKET` names.
     #[error("the service manager that NOTIFY_SOCKET names is not reached")]
     Manager(#[source] std::io::Error),
 }

@@ -6,15 +6,15 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The kind of a network's link.
+/// The kind of link on the VCH that carries a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
     /// A bridge of the VCH.
     Bridge,
-    /// A link of the VCH to an external network.
+    /// An existing link of the VCH that leads to an external network.
     External,
-    /// No link.
+    /// No link: the network `none`, or a configuration that other networks are made from.
     Null,
     /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
@@ -27,7 +27,7 @@ pub enum Driver {
 pub enum Scope {
     /// From the VCH and from other containers on the network.
     Bridge,
-    /// From hosts outside the VCH.
+    /// From hosts outside the VCH, as far as the network's level permits.
     External,
     /// From nowhere: containers on the network have no interface.
     None,
@@ -48,7 +48,7 @@ pub enum NetworkKind {
     None,
     /// A link to an external network, which the configuration names.
     External,
-    /// A configuration from which other networks are made; it carries no containers.
+    /// A configuration from which other networks are made (Docker's `--config-only`); it carries no containers.
     Configuration,
     /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
@@ -68,30 +68,32 @@ pub enum Segment {
     Other(String),
 }
 
-/// Which side assigns the addresses of containers on an external network.
+/// The source of containers' addresses on an external network: the VCH, or a DHCP server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Addressing {
-    /// The VCH, from the ranges of the subnets.
+    /// The VCH chooses the addresses, from the ranges of the network's subnets.
     Static,
-    /// A DHCP server on the network.
+    /// A DHCP server on the network assigns the addresses.
     Dhcp,
     /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }
 
-/// The traffic that may pass between an external network and its containers.
+/// The traffic that may pass between an external network and its containers, as the VCH's configuration sets it for the
+/// network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Connections that a container began, and connections to its published and exposed ports.
+    /// Connections that a container began, and connections from the network to the ports that the container publishes
+    /// or exposes.
     Published,
     /// No traffic.
     Closed,
     /// Connections that a container began.
     Outbound,
-    /// Connections that a container began, and connections between containers of the network.
+    /// Connections that a container began, and all traffic between containers of the VCH on this network.
     Peers,
     /// All traffic.
     Open,
@@ -105,18 +107,21 @@ pub enum Level {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Readiness {
-    /// The agent reported that the newest spec is applied and every interface is up.
+    /// The agent reported that it has applied the newest spec or a later one, and that every interface is up.
     Ready,
-    /// The agent has not reported about the newest spec yet.
+    /// The container does not run, its agent has not reported about the newest spec yet, or a NIC is still missing in
+    /// the VM.
     Pending,
-    /// The agent reported that it could not apply a part of the newest spec.
+    /// The agent reported that it could not apply a part of the newest spec, or it has a newer spec than the ledger,
+    /// whose store was replaced by an older copy.
     Failed,
     /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }
 
-/// Whether an endpoint is configured in its VM, as the VM's agent reported.
+/// Whether an endpoint (a container's connection to a network) is configured in the container's VM, as the VM's agent
+/// last reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EndpointState {
@@ -128,20 +133,21 @@ pub enum EndpointState {
     Failed,
     /// The agent does not support a part of the endpoint's configuration.
     Unsupported,
-    /// The agent has not reported about the endpoint yet.
+    /// The container does not run, or its agent has not reported about the endpoint in the newest spec yet.
     Pending,
     /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }
 
-/// The VCH's end of an endpoint.
+/// The kind of link on the VCH by which an endpoint (a container's connection to a network) is attached to the
+/// network's bridge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Attachment {
-    /// A tap device, which the program that runs the VM opens.
+    /// A tap device, which the program that runs the container's VM opens for the VM's NIC.
     Tap,
-    /// A veth pair, whose other end is in a network namespace.
+    /// A veth pair: one end is on the bridge, the other end in a network namespace.
     Veth,
     /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
@@ -163,20 +169,23 @@ pub enum Protocol {
     Other(String),
 }
 
-/// How far a change is when its request is answered.
+/// How far a change is when its request is answered. Only connecting and disconnecting a running container wait for its
+/// agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Progress {
-    /// The change is in force: stored, applied on the VCH and, with a connected agent, confirmed by it.
+    /// The change is stored and in force on the VCH and, if it connects or disconnects a running container, in its VM,
+    /// as the agent reported.
     Done,
-    /// The change is stored and applied on the VCH, but the container's agent has not confirmed it yet.
+    /// The change is stored, and not known to be complete: the container's agent is not connected or has not reported
+    /// it in time, or the VCH could not carry out a removal and retries it.
     Pending,
     /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]
     Other(String),
 }
 
-/// The kind of a row of the ledger.
+/// The kind of a row: of one of the objects that the ledger stores.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowKind {
@@ -186,13 +195,15 @@ pub enum RowKind {
     Container,
     /// A container's endpoint on a network.
     Endpoint,
-    /// An address that was released and is not assigned again for a while.
+    /// An address that an endpoint released: the VCH does not choose it again while other addresses of the subnet are
+    /// free.
     RestingAddress,
-    /// Where the search for a subnet's next automatic address continues.
+    /// The position in a subnet from which the VCH searches the next free address for an endpoint.
     AddressCursor,
-    /// A published port that is in force.
+    /// A published port that is in force: a port of the VCH that leads to a running container.
     PortBinding,
-    /// A text that the ledger stores for a container and does not read.
+    /// A text that another part of the VCH stores with a container, and that the ledger does not read, such as the
+    /// description of what its VM is to run.
     Document,
     /// A value that this release does not know, of a newer coordinator: its text in JSON.
     #[serde(untagged)]

@@ -62,7 +62,7 @@ pub enum ListenError {
         #[source]
         source: io::Error,
     },
-    /// The address is already served for another network.
+    /// The address is already served for another network: an address is the gateway of one network only.
     #[error("dns: {ip} is already served for network {}: unlisten it first", network.0)]
     OtherNetwork {
         /// The address.

@@ -12,8 +12,8 @@ const MOST: usize = 4096;
 /// The exit code of a process whose end is unknown: Docker's for one that could not be started.
 const GIVEN_UP: i64 = 126;
 
-/// The execs that were created since the coordinator started, by ID. At most 4,096 are kept: beyond that, the
-/// oldest that does not run is forgotten. Clones are the same register.
+/// The register of execs (processes that `docker exec` adds to running containers) since the coordinator started, by
+/// ID. At most 4,096 are kept: beyond that, the oldest that is not running is forgotten. Clones share one register.
 #[derive(Clone, Debug, Default)]
 pub struct Execs(Arc<Mutex<ExecTable>>);
 
@@ -59,10 +59,12 @@ impl Execs {
         self.0.lock()
     }
 
-    /// Adds an exec, and returns its new random ID, 64 hexadecimal digits.
+    /// Adds an exec, and returns its new random ID, 64 hexadecimal digits. The process is not started. If 4,096 execs
+    /// are kept already, the oldest that is not running is forgotten.
     ///
     /// # Errors
-    /// Returns 500 if no random ID can be drawn, and 409 if 4,096 execs are running.
+    /// Returns a [`DockerError`] of status 500 if no random ID can be drawn, and of status 409 if all 4,096 execs are
+    /// running.
     pub fn add(&self, exec: Exec) -> Result<String, DockerError> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|error| DockerError::failed(error.to_string()))?;
@@ -89,20 +91,21 @@ impl Execs {
         Ok(id)
     }
 
-    /// Returns the exec with an ID.
+    /// Returns a copy of the exec with this ID, in its present state.
     ///
     /// # Errors
-    /// Returns 404 if no exec has the ID.
+    /// Returns a [`DockerError`] of status 404 if no exec has the ID.
     pub fn get(&self, id: &str) -> Result<Exec, DockerError> {
         let found = self.table().execs.get(id).cloned();
         found.ok_or_else(|| unknown(id))
     }
 
-    /// Returns the exec with an ID, in order to start it. Until the claim is given back (`Claim::put_back`), it
-    /// cannot be started a second time.
+    /// Returns the sole right to start the exec with this ID: from now on every other claim is refused, since an exec
+    /// runs only once. If the claim is dropped before its owner has reported how the process ended, the exec counts as
+    /// ended with exit code 126.
     ///
     /// # Errors
-    /// Returns 404 if no exec has the ID, and 409 if it was started before.
+    /// Returns a [`DockerError`] of status 404 if no exec has the ID, and of status 409 if it was claimed before.
     pub fn claim(&self, id: &str) -> Result<Claim, DockerError> {
         let mut table = self.table();
         let exec = table.execs.get_mut(id).ok_or_else(|| unknown(id))?;
@@ -131,7 +134,8 @@ impl Execs {
         }
     }
 
-    /// Returns the IDs of a container's running execs.
+    /// Returns the IDs of the execs of a container whose process runs at present: created, starting and ended ones are
+    /// left out.
     pub fn of(&self, container: ContainerId) -> Vec<String> {
         let table = self.table();
         let own = table.execs.iter().filter(|(_, exec)| {

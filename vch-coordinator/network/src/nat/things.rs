@@ -131,7 +131,8 @@ fn link(name: &InterfaceName) -> Result<Datum, NameError> {
 }
 
 impl NatEnvironment {
-    /// Returns the elements that the nftables sets must contain for the configuration alone.
+    /// Returns the elements that the nftables sets must contain whatever the ledger has: one for each interface and
+    /// address in `self`.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.

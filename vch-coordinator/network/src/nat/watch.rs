@@ -6,7 +6,8 @@ use std::io;
 use tokio::{io::unix::AsyncFd, sync::mpsc};
 use vch_nftables::{EventError, Family, NftEvent, SocketError, Subscription, Table};
 
-/// A receiver of changes that other programs make to the VCH's nftables tables.
+/// A receiver of the kernel's events about changes that other programs make to the VCH's nftables tables.
+/// [`Nat::watch`](super::Nat::watch) makes it.
 pub struct Watch {
     subscription: AsyncFd<Subscription>,
     heard: Heard,
@@ -89,11 +90,12 @@ impl Watch {
         })
     }
 
-    /// Waits until another program has changed a table of the VCH. Returns the families of the changed tables; of all
-    /// tables if events were lost. Cancel-safe: a change that was not returned is returned by the next call.
+    /// Waits until another program has changed a table of the VCH. Returns the families of the changed tables (`inet`,
+    /// `bridge`); of all tables if events were lost or could not be decoded. Cancel-safe: a change that was not
+    /// returned is returned by the next call.
     ///
     /// # Errors
-    /// Returns [`NatError::Watch`] or [`NatError::Event`] if events can no longer be received or decoded, and
+    /// Returns [`NatError::Watch`] or [`NatError::Socket`] if events can no longer be received, and
     /// [`NatError::Stopped`] if the tables' thread has ended.
     pub async fn changed(&mut self) -> Result<Vec<Family>, NatError> {
         loop {

@@ -37,19 +37,21 @@ impl Owner {
         self.0 | PENDING_DELETION
     }
 
-    /// Returns whether a link in this group belongs to this VCH.
+    /// Returns whether a link in this group belongs to this VCH: the group is the one of its mark, or the one of its
+    /// links that are pending deletion.
     pub fn owns(self, group: u32) -> bool {
         group == self.group() || group == self.pending_deletion()
     }
 
-    /// Returns the MAC address for this VCH's bridge of this name. A bridge without a fixed MAC address takes the
-    /// lowest one of its ports, and changes it as ports come and go.
+    /// Returns the MAC address that this VCH's bridge of this name must have, the same in every release. It is fixed,
+    /// since a bridge otherwise takes the lowest one of its ports, and changes it as ports come and go.
     pub fn bridge_mac(self, bridge: &InterfaceName) -> MacAddress {
         self.mac(0x02, bridge)
     }
 
-    /// Returns the MAC address for the VCH's end of a port (link) on a bridge that the VCH did not make. It is so high
-    /// that the bridge, which may take the lowest MAC address of its ports, never takes this one.
+    /// Returns the MAC address for the VCH's end of a port (link) on a bridge that the VCH did not make. It begins with
+    /// `fe`, so that the bridge, which may take the lowest MAC address of its ports, does not take this one. It is the
+    /// same for the same name in every release.
     pub fn port_mac(self, port: &InterfaceName) -> MacAddress {
         self.mac(0xfe, port)
     }
@@ -92,20 +94,22 @@ pub struct Bridge {
     pub mtu: Option<Mtu>,
 }
 
-/// A port: a link on a bridge, as it must be.
+/// A port as it must be: an endpoint's link on the VCH, attached to a bridge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
     /// The name of the link on the VCH.
     pub name: InterfaceName,
     /// The name of the bridge that the link is attached to.
     pub bridge: InterfaceName,
-    /// Whether the VCH did not make the bridge: the configuration names it, and it is never changed.
+    /// Whether the bridge is not the VCH's own: it belongs to an external network, the configuration names it, and it
+    /// is never changed. False for a bridge that the VCH made.
     pub foreign: bool,
     /// The kind of link: a tap, or a veth pair.
     pub kind: PortKind,
     /// The MTU, in bytes; `None` for the kernel's default.
     pub mtu: Option<Mtu>,
-    /// The limit of the traffic in each direction; `None` for no limit.
+    /// The limit of the traffic to the VM or namespace behind the port, and likewise of the traffic from there; `None`
+    /// for no limit.
     pub limit: Option<Limit>,
 }
 
@@ -125,7 +129,7 @@ pub enum PortKind {
     },
 }
 
-/// All bridges and ports that this VCH must have.
+/// All bridges and ports that this VCH must have, for [`Segments::reconcile`](super::Segments::reconcile).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
     /// The bridges, by name.

@@ -16,7 +16,7 @@ pub enum SegmentError {
     NameTaken {
         /// The name of the requested link.
         name: InterfaceName,
-        /// The other link.
+        /// The link that has the name.
         holder: Holder,
     },
     /// The bridge of the requested port does not exist.
@@ -93,7 +93,7 @@ pub enum SegmentError {
         "the rate of link {link} can't be limited: the kernel has no {module}: load it by modprobe(8), or give the endpoint no rate"
     )]
     NoLimits {
-        /// The name of the limited link.
+        /// The name of the port's link whose traffic cannot be limited.
         link: InterfaceName,
         /// The name of the missing kernel module.
         module: &'static str,

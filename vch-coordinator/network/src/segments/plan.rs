@@ -32,12 +32,12 @@ pub enum Refusal {
     LimitTaken(InterfaceName, Holder),
 }
 
-/// A link that this VCH did not make: the properties that errors show.
+/// A link that this VCH did not make, and that is in the way of one that it needs: the properties that errors show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// The kernel's word for the link's kind; empty for a physical link.
+    /// The kernel's word for the link's kind, such as `bridge` or `veth`; empty for a physical link.
     pub kind: String,
-    /// The link's index.
+    /// The link's index in its network namespace, as `ip link` shows it.
     pub index: u32,
     /// The link's group (`IFLA_GROUP`).
     pub group: u32,

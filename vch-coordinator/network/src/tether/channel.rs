@@ -79,15 +79,17 @@ impl Opener {
 
 type Native = Arc<Mutex<BTreeMap<u32, (ContainerId, mpsc::Sender<ChannelStream>)>>>;
 
-/// The channels (byte streams) to the agents of all containers: opens each of them.
+/// The channels (byte streams) to the agents of all containers. It knows the directory for their Unix sockets, and
+/// which container has which vsock context ID (CID).
 pub struct Channels {
     dir: PathBuf,
     native: Option<Native>,
 }
 
 impl Channels {
-    /// Creates the directory `dir` for the channels' Unix sockets, which only root can open. `listens` tells whether
-    /// the coordinator listens on native vsock.
+    /// Creates the directory `dir` for the channels' Unix sockets, which only root can open, and its parents. `listens`
+    /// tells whether the coordinator listens on native vsock; if false, [`opener`](Self::opener) refuses containers
+    /// with such a channel.
     ///
     /// # Errors
     /// Returns [`ChannelError::Dir`] if the directory can't be created.
@@ -108,7 +110,8 @@ impl Channels {
     }
 
     /// Returns a future that accepts connections of native vsock and hands each to the container that has the peer's
-    /// context ID (CID). It never resolves. Returns `None` if native vsock is off.
+    /// context ID (CID). Connections from an unknown CID, or from a port above 1,023, are closed. The caller spawns the
+    /// future, which never resolves. Returns `None` if `listens` was false in [`new`](Self::new).
     pub fn serve_native(
         &self,
         listener: NativeListener,
@@ -143,7 +146,8 @@ impl Channels {
         })
     }
 
-    /// Returns the opener of the connections to a container's agent.
+    /// Returns the value that opens connections to the agent of the container `id`, one after the other. Opens none
+    /// yet. For native vsock, connections with the channel's context ID (CID) belong to this container from now on.
     ///
     /// # Errors
     /// Returns [`ChannelError::NoNativeListener`] if the channel is native vsock, and the coordinator does not listen
@@ -171,8 +175,8 @@ impl Channels {
         Ok(Opener::Native(streams))
     }
 
-    /// Ends the use of a container's channel: connections of native vsock with its context ID (CID) are no longer
-    /// accepted.
+    /// Ends the use of a container's channel: of native vsock, connections with its context ID (CID) are no longer
+    /// accepted, unless another container has the CID by now. Does nothing for other kinds of channel.
     pub fn forget(&self, id: ContainerId, channel: &Channel) {
         if let (Channel::Vsock { cid }, Some(native)) = (channel, &self.native) {
             let mut native = guard(native);
@@ -183,8 +187,8 @@ impl Channels {
         }
     }
 
-    /// Returns the path of the Unix socket for a container's channel: `path`, if the container was added with one, else
-    /// a path in the channels' directory.
+    /// Returns the path of the Unix socket on which the coordinator listens for a container's agent: `path`, if the
+    /// container was added with one, else a path in the channels' directory. Creates no socket.
     pub fn unix_path(&self, id: ContainerId, path: Option<&SocketPath>) -> PathBuf {
         match path {
             Some(path) => Path::new(path.as_str()).to_owned(),

@@ -9,7 +9,8 @@ use protocol::{
 pub const AHEAD: &str = "the agent holds a later network than the store knows of: was the store \
     taken back to an older copy? Start the container again: `vchctl container start`";
 
-/// The state of the session with a container's agent. The agent's messages update it.
+/// The state of the session with a container's agent, as the rest of the coordinator sees it. The session's task
+/// updates it with each message of the agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionState {
     /// The agent's name and release while it is connected; `None` otherwise.
@@ -17,7 +18,8 @@ pub struct SessionState {
     /// The agent's newest report; `None` if there has been no report. It is kept when the session ends and when the
     /// coordinator restarts.
     pub report: Option<Report>,
-    /// The identity of the network specification that the agent had when the session began; `None` if it had none.
+    /// The identity of the network specification that the agent had when its last session began; `None` if it had none,
+    /// or if no session has begun.
     pub held: Option<SpecId>,
 }
 
@@ -28,7 +30,8 @@ pub enum Readiness {
     Ready,
     /// The agent has not reported on the newest specification yet, or waits for a NIC.
     Pending,
-    /// The agent has reported failures; one message for each.
+    /// The agent has reported failures, one message for each; or it has a later specification than the ledger, whose
+    /// store was replaced by an older copy.
     Failed(Vec<String>),
 }
 
@@ -43,13 +46,14 @@ pub enum EndpointState {
     Failed,
     /// The agent's release does not support a part of the interface's configuration.
     Unsupported,
-    /// The agent has not reported on the interface yet.
+    /// The agent has not reported on the interface in this specification yet.
     Pending,
 }
 
 impl SessionState {
     /// Returns whether the agent has carried out `spec`, or a later generation (version) of the same incarnation (run
-    /// of the VM).
+    /// of the VM): ready or failed by its newest report, pending without a report about them. Failed also if the agent
+    /// is ahead of `spec` ([`is_ahead`](Self::is_ahead)).
     pub fn readiness(&self, spec: SpecId) -> Readiness {
         if self.is_ahead(spec) {
             return Readiness::Failed(vec![AHEAD.to_owned()]);
@@ -89,8 +93,9 @@ impl SessionState {
         (same_life && report.spec.generation >= spec.generation).then_some(report)
     }
 
-    /// Returns the state of the interface `name`, by a report about `spec` or a later generation (version) of the same
-    /// incarnation (run of the VM).
+    /// Returns the state of the interface `name` by the newest report, if that is about `spec` or a later generation
+    /// (version) of the same incarnation (run of the VM); [`EndpointState::Pending`] without such a report, or if the
+    /// interface is not in it.
     pub fn endpoint(&self, spec: SpecId, name: &InterfaceName) -> EndpointState {
         let report = self.reported(spec);
         let found = report.and_then(|r| r.interfaces.iter().find(|i| i.name == *name));
@@ -104,7 +109,8 @@ impl SessionState {
     }
 }
 
-/// Returns a message for each failure in an agent's report; empty if nothing failed.
+/// Returns a message for each failure in an agent's report, of its interfaces first, as the agent describes it, with
+/// the system's error if there was one; empty if nothing failed.
 pub fn failures(report: &Report) -> Vec<String> {
     let of_interfaces = report.interfaces.iter().filter_map(|one| match &one.state {
         InterfaceState::Failed(failure) => Some(message_of(failure)),
