@@ -18,7 +18,8 @@ const ALIGNMENT: usize = 4;
 /// The reason for which a file or directory can't be added to an initramfs.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ArchiveError {
-    /// The path is empty, not absolute, or has an empty, `.` or `..` component.
+    /// The path is empty, not absolute, has an empty, `.` or `..` component or a zero byte, or is `/TRAILER!!!`, which
+    /// marks an archive's end.
     #[error(
         "path {path:?} in the image: write an absolute path without `.`, `..` or empty parts, such as /sbin/agent"
     )]
@@ -33,7 +34,7 @@ pub enum ArchiveError {
         /// The path, as it was given.
         path: String,
     },
-    /// The file has 4 GiB or more, which the format can't store.
+    /// The file has 4 GiB or more, which the `newc` format can't store.
     #[error("{path:?} is 4 GiB or larger, which an initramfs can't hold")]
     TooLarge {
         /// The path, as it was given.
@@ -49,7 +50,7 @@ enum Entry {
     Device { major: u32, minor: u32 },
 }
 
-/// The content of an initramfs: files, directories, links and devices, sorted by path.
+/// The content of an initramfs in memory: files, directories, links and character devices, sorted by path.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Archive {
     entries: BTreeMap<String, Entry>,
@@ -62,11 +63,12 @@ impl Archive {
         Self::default()
     }
 
-    /// Adds a directory, and the directories above it. Does nothing if it exists.
+    /// Adds a directory with mode 0755, and the directories above it. Does nothing if the directory exists. `path` is
+    /// absolute.
     ///
     /// # Errors
-    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if a file,
-    /// link or device is at it or above it.
+    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if a file, link or device is at
+    /// it or above it.
     pub fn dir(&mut self, path: &str) -> Result<(), ArchiveError> {
         let relative = relative(path)?;
         for (end, _) in relative.match_indices('/') {
@@ -102,12 +104,12 @@ impl Archive {
         )
     }
 
-    /// Adds a symbolic link to `target`, and the directories above it. Replaces a file, link or
-    /// device of the same path.
+    /// Adds a symbolic link to `target`, and the directories above the link. Replaces a file, link or device of the
+    /// same path. `target` is stored as it is given, and need not exist.
     ///
     /// # Errors
-    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if a
-    /// directory is at it or another kind of entry is above it.
+    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if a directory is at it or
+    /// another kind of entry is above it.
     pub fn link(&mut self, path: &str, target: &str) -> Result<(), ArchiveError> {
         self.put(
             path,
@@ -132,7 +134,7 @@ impl Archive {
         self.entries.keys().map(String::as_str)
     }
 
-    /// Returns the bytes of the initramfs, in the `newc` cpio format.
+    /// Returns the bytes of the initramfs: a cpio archive in the `newc` format, not compressed.
     #[must_use]
     pub fn to_newc(&self) -> Vec<u8> {
         let mut out = Vec::new();

@@ -74,19 +74,20 @@ pub enum BootstrapError {
     /// The disk of kernel modules can't be made.
     #[error(transparent)]
     ModuleDisk(#[from] ModuleDiskError),
-    /// The kernel of the Debian package can't be unpacked.
+    /// No uncompressed kernel (`vmlinux`) can be extracted from the Debian package's kernel file.
     #[error(transparent)]
     Kernel(#[from] KernelError),
     /// A file can't be added to the initramfs.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// The image's name can't be used as a file name.
+    /// The image's name is empty, or has a character other than ASCII letters, digits, `-` and `_`.
     #[error("image name {name:?}: use letters, digits, `-` and `_`")]
     Name {
         /// The name, as it was given.
         name: String,
     },
-    /// A file that is to be in the image can't be read.
+    /// A file that is to be in the image can't be read: one that the recipe names, or one of an unpacked Debian
+    /// package.
     #[error("can't read {path}, which is to be part of the image")]
     Read {
         /// The path of the file.
@@ -114,20 +115,23 @@ pub enum BootstrapError {
     },
 }
 
-/// The kind of VM that an image is for, which decides its kernel modules.
+/// The kind of VM that boots an image, which decides the kernel modules in the image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Variant {
-    /// A VM with NICs and the channels of the network agent, and without disks.
+    /// A VM that has NICs and the channels of the network agent (vsock, virtserialport), but no disks: its file system
+    /// is the initramfs alone. The default.
     #[default]
     Container,
-    /// A VM that is itself a Virtual Container Host: it has bridges, tap devices and NAT, too.
+    /// A VM that is itself a Virtual Container Host: as [`Self::Container`], and with bridges, tap devices, NAT and
+    /// disks.
     Host,
-    /// A VM that runs a container: it has disks and their file systems, too, and modules that are
-    /// loaded on demand.
+    /// A VM that runs a container from an image: it has NICs, virtserialports, disks and the file systems on them, but
+    /// no vsock. Its further kernel modules are on a disk of their own, from which they are loaded on demand.
     Workload,
 }
 
-/// The description of a bootstrap image: its name, its kind of VM, and the files that are added.
+/// The description of a bootstrap image, which a VM boots: its name, the kind of VM, and the files that are added.
+/// [`Recipe::build`] makes the image.
 #[derive(Debug, Clone, Default)]
 pub struct Recipe {
     name: String,
@@ -137,25 +141,26 @@ pub struct Recipe {
     added: Vec<(PathBuf, String)>,
 }
 
-/// The files that [`Recipe::build`] made and that a VM boots.
+/// The paths of the files that [`Recipe::build`] made and that a VM boots, and what is known about them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     /// The path of the uncompressed kernel (`vmlinux`), an ELF file.
     pub kernel: PathBuf,
     /// The path of the initramfs.
     pub initramfs: PathBuf,
-    /// The path of the disk of kernel modules that are loaded on demand; `None` unless the kind of
-    /// VM is [`Variant::Workload`].
+    /// The path of the squashfs file with the kernel modules that are loaded on demand; `None` unless the kind of VM is
+    /// [`Variant::Workload`].
     pub modules: Option<PathBuf>,
     /// The size of the initramfs in bytes.
     pub initramfs_bytes: u64,
-    /// Whether the initramfs was written; false if it existed with the same bytes.
+    /// Whether the initramfs was written; `false` if it existed with the same bytes. Says nothing about the other
+    /// files.
     pub changed: bool,
 }
 
 impl Recipe {
-    /// Returns the recipe of an image with the initramfs `NAME.cpio`, for [`Variant::Container`]
-    /// and without a network agent. Its first process is a shell script with busybox.
+    /// Returns the recipe of an image with the initramfs `NAME.cpio`, for [`Variant::Container`] and without a network
+    /// agent. Its first process is a shell script that runs by busybox.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
@@ -164,21 +169,21 @@ impl Recipe {
         }
     }
 
-    /// Sets the kind of VM, which decides the kernel modules.
+    /// Sets the kind of VM that boots the image, which decides the kernel modules in it.
     #[must_use]
     pub fn variant(mut self, variant: Variant) -> Self {
         self.variant = variant;
         self
     }
 
-    /// Adds the static program at `path` as `/sbin/tether-net`, the network agent.
+    /// Adds the file at `path`, a statically linked program, to the image as `/sbin/tether-net`, the network agent.
     #[must_use]
     pub fn agent(mut self, path: impl Into<PathBuf>) -> Self {
         self.agent = Some(path.into());
         self
     }
 
-    /// Makes the static program at `path` the first process (`/init`) of the guest, instead of the
+    /// Makes the file at `path`, a statically linked program, the first process (`/init`) of the guest, instead of the
     /// shell script, and leaves out busybox.
     #[must_use]
     pub fn init(mut self, path: impl Into<PathBuf>) -> Self {
@@ -186,16 +191,17 @@ impl Recipe {
         self
     }
 
-    /// Adds the file at the path `host` of this machine to the image, at the absolute path `guest`.
-    /// It is executable in the image if it is here.
+    /// Adds the file at the path `host` of this machine to the image, at the absolute path `guest`. It has mode 0755 in
+    /// the image if it is executable on this machine, else 0644.
     #[must_use]
     pub fn add(mut self, host: impl Into<PathBuf>, guest: &str) -> Self {
         self.added.push((host.into(), guest.to_owned()));
         self
     }
 
-    /// Makes the image in the directory `dir`; a concurrent call waits. Downloads the Debian
-    /// packages if they are not in `dir` yet. Writes only files whose content changed.
+    /// Makes the image in the directory `dir`, which is made if it does not exist. Downloads the Debian packages
+    /// (kernel, busybox) if they are not in `dir` yet, and writes only files whose content changed. A concurrent call
+    /// for the same directory, also of another process, waits.
     ///
     /// # Errors
     /// Returns the [`BootstrapError`] of the step that failed.

@@ -15,8 +15,8 @@ use thiserror::Error;
 
 pub use suite::Suite;
 
-/// The reason for which a Debian package can't be downloaded or unpacked, or for which a program of
-/// Debian failed.
+/// The reason for which a Debian package can't be downloaded or unpacked, or for which a program that a build runs (of
+/// apt, dpkg, busybox or squashfs-tools) failed.
 #[derive(Debug, Error)]
 pub enum DebianError {
     /// A program is missing or can't be started.
@@ -40,7 +40,7 @@ pub enum DebianError {
         /// What the program wrote to standard error.
         reason: String,
     },
-    /// The output of a program, or the content of a package, is not as expected.
+    /// The output of a program, or what was downloaded, is not as expected.
     #[error("package `{package}`: {reason}")]
     Unexpected {
         /// The name of the package.
@@ -68,8 +68,8 @@ pub enum DebianError {
     },
 }
 
-/// Returns the name of the first package that a package depends on at present. For a meta package
-/// such as `linux-image-cloud-amd64` that is the kernel.
+/// Returns the name of the first package that a package depends on at present, according to this machine's package
+/// lists (`apt-cache show`). For a meta package such as `linux-image-cloud-amd64` that is the kernel.
 ///
 /// # Errors
 /// Returns [`DebianError`] if apt can't be run, or if the package is unknown or depends on nothing.
@@ -85,9 +85,9 @@ pub fn first_dependency(package: &str) -> Result<String, DebianError> {
     })
 }
 
-/// Downloads a package and unpacks it into `dir`. Does nothing if `dir` exists; an interrupted call
-/// leaves no `dir`. Concurrent processes wait for the one that unpacks, by a lock file beside
-/// `dir`, which stays there.
+/// Downloads a package of this machine's own Debian sources, and unpacks it into `dir`. Does nothing if `dir` exists;
+/// an interrupted call leaves no `dir`. Concurrent calls, also of other processes, wait for the one that unpacks, by a
+/// lock file beside `dir`, which stays there.
 ///
 /// # Errors
 /// Returns [`DebianError`] if the download or the unpacking fails.

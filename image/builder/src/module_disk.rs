@@ -41,8 +41,9 @@ fn write_error(path: &Path) -> impl FnOnce(io::Error) -> ModuleDiskError {
     |source| ModuleDiskError::Write { path, source }
 }
 
-/// Makes the disk `modules.squashfs` in `dir`, with the modules of the kernel package below `version`, which is its
-/// `lib/modules/VERSION`. Does nothing if the disk exists for this kernel. Returns the disk's path.
+/// Makes the disk `modules.squashfs` in the directory `dir`, and returns its path. `version` is the directory
+/// `lib/modules/VERSION` of an unpacked kernel package, whose modules the disk gets, except those of vsock. If `dir`
+/// has a disk of the same kernel version, returns its path and makes nothing.
 ///
 /// # Errors
 /// Returns [`ModuleDiskError`] if the modules can't be read, or if the disk can't be made or written. An existing disk

@@ -35,14 +35,14 @@ pub enum ModulesError {
         #[source]
         source: ModinfoError,
     },
-    /// The kernel has no such module, neither as a file nor built in.
+    /// The kernel package has no such module, neither as a file nor built into the kernel.
     #[error(
         "the kernel package has no module `{name}` (wanted by {wanted_by}): take it out of the list of modules"
     )]
     Missing {
         /// The module's name.
         name: String,
-        /// The name of the module that needs it, or `the image`.
+        /// The name of the module that depends on it, or `the image` if the image's own list of modules names it.
         wanted_by: String,
     },
     /// Some modules need each other, so that none of them can be loaded first.
@@ -72,7 +72,7 @@ pub struct ModuleTree {
     built_in: BTreeSet<String>,
 }
 
-/// A kernel module to load.
+/// A kernel module for an initramfs, which the guest loads at its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {
     /// The module's name as the kernel shows it, with underscores, such as `virtio_net`.
@@ -114,13 +114,12 @@ impl ModuleTree {
         Ok(tree)
     }
 
-    /// Returns all modules of the package, each with its dependencies and aliases. Leaves out
-    /// modules whose file is below one of the directories `without` (relative to `kernel/`), and
-    /// modules that depend on them.
+    /// Returns all modules of the package, ordered by name, each with its dependencies and aliases. Leaves out modules
+    /// whose file is below one of the directories `without` (relative to `kernel/`), and modules that depend on one
+    /// that is left out or missing.
     ///
     /// # Errors
-    /// Returns [`ModulesError::Read`] if a file can't be read, [`ModulesError::Module`] if it is
-    /// not a module.
+    /// Returns [`ModulesError::Read`] if a file can't be read, [`ModulesError::Module`] if it is not a module.
     pub fn all_but(&self, without: &[&str]) -> Result<Vec<Described>, ModulesError> {
         let mut described = BTreeMap::new();
         for (name, path) in &self.files {
@@ -164,13 +163,12 @@ impl ModuleTree {
         Ok(ordered(&described))
     }
 
-    /// Returns the modules of these names and all modules that they depend on, in the order of
-    /// loading. Leaves out modules that are built into the kernel.
+    /// Returns the modules of these names (with underscores, such as `virtio_net`) and all modules that they depend on,
+    /// in an order in which they can be loaded. Leaves out modules that are built into the kernel.
     ///
     /// # Errors
-    /// Returns [`ModulesError::Missing`] if the kernel does not have a module,
-    /// [`ModulesError::Cycle`] if modules need each other, [`ModulesError::Read`] or
-    /// [`ModulesError::Module`] if a file can't be read.
+    /// Returns [`ModulesError::Missing`] if the kernel does not have a module, [`ModulesError::Cycle`] if modules need
+    /// each other, [`ModulesError::Read`] or [`ModulesError::Module`] if a file can't be read.
     pub fn closure(&self, wanted: &[&str]) -> Result<Vec<Module>, ModulesError> {
         let mut walk = Walk {
             tree: self,
@@ -185,16 +183,18 @@ impl ModuleTree {
     }
 }
 
-/// A kernel module with its dependencies and aliases, as the disk of kernel modules has it.
+/// A kernel module with its dependencies and aliases, for the disk of kernel modules that a guest loads on demand.
+/// [`ModuleTree::all_but`] returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
     /// The module's name as the kernel shows it, with underscores, such as `virtio_net`.
     pub name: String,
-    /// The path of the module's `.ko` file.
+    /// The path of the module's `.ko` file in the unpacked kernel package on this machine.
     pub path: PathBuf,
-    /// The names of the modules that must be loaded before it, in that order.
+    /// The names of all modules that must be loaded before this one, indirect dependencies included, in the order of
+    /// loading.
     pub needs: Vec<String>,
-    /// The aliases by which the kernel asks for it: patterns of fnmatch(3), such as
+    /// The aliases by which the kernel asks user space to load the module: patterns of fnmatch(3), such as
     /// `virtio:d00000001v*`.
     pub aliases: Vec<String>,
     /// Modules, or aliases of some, that it does better with.
@@ -259,8 +259,9 @@ fn add_needed<'a>(
     Some(())
 }
 
-/// Returns the index file of a disk of kernel modules, as the guest's init (`container-init`) reads
-/// it: lines `module NAME NEEDED...` and `alias PATTERN NAME`.
+/// Returns the content of the file `index` of a disk of kernel modules, as the guest's init (`container-init`) reads
+/// it. A line `module NAME NEEDED...` names a module and those to load before it; a line `alias PATTERN NAME` names the
+/// module for an alias.
 #[must_use]
 pub fn index(modules: &[Described]) -> String {
     let mut text = String::new();

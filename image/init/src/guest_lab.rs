@@ -37,7 +37,10 @@ const CGROUP: &str = "CONTAINER_INIT_TEST_CGROUP";
 const SECONDS: &str = "120";
 const SOON: Duration = Duration::from_secs(20);
 
-/// Runs a test in a guest's environment.
+/// Runs a test as if it were in a guest: starts this test's own program anew, in new namespaces and with a root of its
+/// own, and runs `test` there in a child with one thread. Must be called first in a test function, which then runs in
+/// both processes; the outer one only waits. Panics with the inner output if the test fails there or takes more than
+/// 120 s.
 pub fn in_guest(test: impl FnOnce()) {
     if let (Some(root), Some(cgroup)) = (env::var_os(ROOT), env::var_os(CGROUP)) {
         enter(Path::new(&root), Path::new(&cgroup));
@@ -167,7 +170,8 @@ fn enter(dir: &Path, cgroup: &Path) {
     protect_the_machine();
 }
 
-/// Mounts a new file system of this kind.
+/// Mounts a new file system of the type `kind`, such as `tmpfs`, at `target`, with the mount options `options`. `kind`
+/// is also given as the source. Panics if mount(2) fails.
 pub fn mount_new(kind: &str, target: &Path, options: &str) {
     let done = mount(
         Some(kind),
@@ -234,7 +238,8 @@ fn protect_the_machine() {
     ]);
 }
 
-/// Returns whether limits may be raised here (CAP_SYS_RESOURCE), which root may unless its container prevents it.
+/// Returns whether this process may raise resource limits (has CAP_SYS_RESOURCE in effect), which root has unless a
+/// container that the tests run in takes it away.
 pub fn may_raise_limits() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let mut lines = status.lines();

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::MachineError;
 use super::option::OptionList;
 
-/// How the guest's instructions are executed.
+/// How QEMU executes the instructions of a VM's processors.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Accelerator {
     /// QEMU emulates the processors (TCG), which works on every host.
@@ -18,8 +18,8 @@ pub enum Accelerator {
 }
 
 impl Accelerator {
-    /// Parses the value of the environment variable [`super::ACCELERATOR_VARIABLE`]: `tcg` or
-    /// `kvm`. `None` (not set) and an empty value mean TCG.
+    /// Parses the value of the environment variable [`super::ACCELERATOR_VARIABLE`]: `tcg` or `kvm`. `None` (not set)
+    /// and an empty value mean TCG. Does not read the variable itself: the caller passes its value.
     ///
     /// # Errors
     /// Returns [`MachineError::Accelerator`] for any other value.
@@ -34,33 +34,32 @@ impl Accelerator {
     }
 }
 
-/// The host's end of a guest's serial line, of a virtserialport, or of QEMU's control channel.
+/// The host's end of a guest's serial line, of a virtserialport, or of QEMU's control channel (QMP).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stream {
-    /// QEMU writes the output to the file at this path; the guest gets no input.
+    /// QEMU writes the output to the file at this path, and replaces a file that exists; the guest gets no input.
     File(PathBuf),
     /// QEMU listens on a Unix socket that it makes at this path. It serves one client at a time; a
     /// second one waits.
     Listen(PathBuf),
-    /// QEMU connects to the Unix socket at this path when it starts.
+    /// QEMU connects, when it starts, to the Unix socket at this path, on which another process listens.
     Connect(PathBuf),
-    /// QEMU inherits this connected Unix socket.
+    /// QEMU inherits this file descriptor, a connected Unix socket.
     Connected(RawFd),
-    /// QEMU inherits this listening Unix socket. It serves one client at a time; a second one
-    /// waits.
+    /// QEMU inherits this file descriptor, a listening Unix socket. It serves one client at a time; a second one waits.
     Listening(RawFd),
 }
 
-/// A virtio disk with the content of a file.
+/// A virtio disk of a VM. Its content is that of a file of the host, byte for byte (QEMU's format `raw`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disk {
     /// The serial number, which the guest reads (`/sys/block/*/serial`) and which is also the
     /// disk's ID in QEMU: a letter, then letters, digits, `-`, `.` or `_`; at most 20 bytes.
     pub serial: String,
-    /// The path of the file, or `/dev/fdset/N` for a descriptor `N` of
-    /// [`super::Machine::descriptor`].
+    /// The path of the file on the host, or `/dev/fdset/N` for a descriptor `N` of [`super::Machine::descriptor`].
     pub path: PathBuf,
-    /// Whether the guest can only read the disk. Several VMs may then share the file.
+    /// Whether the guest can only read the disk. If so, several VMs may share the file, which QEMU does not lock;
+    /// otherwise QEMU locks it for this VM alone.
     pub read_only: bool,
 }
 
@@ -101,11 +100,11 @@ impl Disk {
     }
 }
 
-/// The vsock device of a guest (vsock(7)), by which it talks to the host.
+/// The vsock device of a guest (vsock(7)), by which it talks to the host: what provides it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Vsock {
-    /// A process `vhost-device-vsock` provides the device, and sets its context ID. It listens at
-    /// this path.
+    /// A process `vhost-device-vsock` provides the device, and sets the guest's context ID. It listens on the Unix
+    /// socket at this path, to which QEMU connects when it starts.
     VhostUser(PathBuf),
     /// The host's kernel provides the device (vhost_vsock).
     Native {
@@ -114,17 +113,18 @@ pub enum Vsock {
     },
 }
 
-/// What backs the guest's memory.
+/// What backs the guest's memory on the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Memory {
-    /// QEMU's own memory. If a device has to share it with another process, it is an anonymous
-    /// file.
+    /// Memory that QEMU allocates. If a vhost-user vsock device has to share it with another process, it is an
+    /// anonymous file (memfd).
     #[default]
     Own,
-    /// The file at this path, which keeps what the guest writes. The memory of a VM that is to be
-    /// saved as a template is such a file.
+    /// The file at this path, which QEMU maps as shared: what the guest writes stays in the file. A VM that is to be
+    /// saved as a template has such memory.
     Template(PathBuf),
-    /// A private copy of the file at this path: what the guest writes is not kept in the file.
+    /// A private mapping of the file at this path, which is the memory of a template: the guest begins with the file's
+    /// content, and what it writes is not kept in the file.
     Clone(PathBuf),
 }
 

@@ -31,8 +31,8 @@ pub const PACKAGE: &str = "qemu-system-x86";
 /// The file name of the disk of kernel modules. `image build` writes it beside the initramfs, and
 /// each container VM gets it as a read-only disk.
 pub const MODULE_DISK: &str = "modules.squashfs";
-/// The environment variable that chooses how QEMU executes the guest's instructions: `tcg`
-/// (emulation) or `kvm`.
+/// The environment variable that chooses how QEMU executes the guest's instructions: `tcg` (emulation, the default) or
+/// `kvm`. [`Accelerator::from_variable`] parses its value.
 pub const ACCELERATOR_VARIABLE: &str = "VCH_ACCEL";
 
 /// CIDs 0 to 2 are the hypervisor, local and the host (`linux/vm_sockets.h`).
@@ -82,7 +82,8 @@ pub enum MachineError {
         /// The NIC's ID.
         nic: String,
     },
-    /// QEMU refuses the ID of a NIC, disk or port, or two devices have the same ID.
+    /// The ID of a NIC, disk or port has characters that QEMU refuses, a disk's ID has more than 20 bytes, or two of
+    /// the NICs and disks have the same ID.
     #[error("id {id:?}: use a letter, then letters, digits, `-`, `.` or `_`, and each id once")]
     Id {
         /// The ID.
@@ -129,8 +130,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Returns a machine with this kernel and initramfs, 128 MiB of memory, one emulated processor,
-    /// and no device except a source of random numbers.
+    /// Returns a machine with this kernel and initramfs (paths of files on the host), 128 MiB of memory, one emulated
+    /// processor, and no device except a source of random numbers.
     pub fn new(kernel: impl Into<PathBuf>, initramfs: impl Into<PathBuf>) -> Self {
         Self {
             kernel: kernel.into(),
@@ -175,7 +176,8 @@ impl Machine {
         self
     }
 
-    /// Adds an option to the kernel's command line, such as `tether.channel=virtio:tether.0`.
+    /// Appends an option to the kernel's command line, such as `tether.channel=virtio:tether.0`. Options of every VM,
+    /// such as `console=ttyS0`, precede it.
     #[must_use]
     pub fn kernel_option(mut self, option: &str) -> Self {
         self.options.push(' ');
@@ -191,29 +193,30 @@ impl Machine {
         self
     }
 
-    /// Adds a virtserialport, a byte channel between host and guest that the guest finds by `name`.
-    /// `stream` is the host's end.
+    /// Adds a virtserialport, a byte channel between host and guest. The guest finds it by `name`
+    /// (`/sys/class/virtio-ports/*/name`); `stream` is the host's end.
     #[must_use]
     pub fn port(mut self, name: &str, stream: Stream) -> Self {
         self.ports.push((name.to_owned(), stream));
         self
     }
 
-    /// Adds a NIC.
+    /// Adds a NIC that the VM has from its start.
     #[must_use]
     pub fn nic(mut self, nic: Nic) -> Self {
         self.nics.push(nic);
         self
     }
 
-    /// Adds a disk. The guest finds it by its serial number.
+    /// Adds a disk that the VM has from its start. The guest finds it by its serial number.
     #[must_use]
     pub fn disk(mut self, disk: Disk) -> Self {
         self.disks.push(disk);
         self
     }
 
-    /// Lets QEMU open a file descriptor `N` that it inherits as the path `/dev/fdset/N`.
+    /// Adds an open file descriptor `N` that QEMU inherits. QEMU can then open `/dev/fdset/N` as a file, for example as
+    /// [`Disk::path`].
     #[must_use]
     pub fn descriptor(mut self, descriptor: RawFd) -> Self {
         self.descriptors.push(descriptor);
@@ -227,7 +230,7 @@ impl Machine {
         self
     }
 
-    /// Adds a vsock device, or replaces it.
+    /// Sets the VM's vsock device; by default it has none. A second call replaces the device of the first.
     #[must_use]
     pub fn vsock(mut self, vsock: Vsock) -> Self {
         self.vsock = Some(vsock);
@@ -242,8 +245,9 @@ impl Machine {
         self
     }
 
-    /// Puts the NICs in the PCIe root ports, the first in `rp0`. Otherwise they are on the root
-    /// bus, which has less room, and from which they can't be unplugged.
+    /// Puts the NICs in the PCIe root ports, the first in `rp0`; [`root_ports`](Self::root_ports) must be at least
+    /// their number. Without this call they are on the root bus, which has less room, and from which they can't be
+    /// unplugged.
     #[must_use]
     pub fn nics_in_ports(mut self) -> Self {
         self.nics_in_ports = true;
@@ -257,26 +261,24 @@ impl Machine {
         self
     }
 
-    /// Lets the guest reboot. Otherwise QEMU ends when the guest reboots, or when its kernel
-    /// panics.
+    /// Lets the guest reboot, also after a panic of its kernel. Without this call, QEMU ends in both cases.
     #[must_use]
     pub fn reboots(mut self) -> Self {
         self.reboots = true;
         self
     }
 
-    /// Lets QEMU wait for the command `migrate-incoming` of QMP, which restores a saved VM, instead
-    /// of booting.
+    /// Makes QEMU wait, instead of booting, for the command `migrate-incoming` of QMP, which restores a saved VM.
     #[must_use]
     pub fn incoming(mut self) -> Self {
         self.incoming = true;
         self
     }
 
-    /// Returns QEMU's arguments, without the program.
+    /// Checks the machine, and returns QEMU's arguments, without the program.
     ///
     /// # Errors
-    /// Returns the [`MachineError`] of the part that is not valid.
+    /// Returns the [`MachineError`] of the first part that is not valid.
     pub fn arguments(&self) -> Result<Vec<OsString>, MachineError> {
         self.check()?;
         let mut line = CommandLine::default();

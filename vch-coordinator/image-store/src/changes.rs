@@ -8,10 +8,10 @@ use thiserror::Error;
 /// The reason for which an instruction of `docker import --change` can't be applied.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ChangeError {
-    /// This instruction is not one that `--change` allows, such as `RUN`.
+    /// The instruction with this name, in upper case, is not one that `--change` allows, such as `RUN`.
     #[error("{0} is not a valid change command")]
     Unknown(String),
-    /// This instruction has no arguments.
+    /// The instruction with this name, in upper case, has no arguments.
     #[error("{0} requires at least one argument")]
     Empty(String),
     /// The arguments do not fit the instruction.
@@ -26,12 +26,12 @@ pub enum ChangeError {
     },
 }
 
-/// Applies an instruction of `docker import --change`, such as `CMD ["httpd", "-f"]`, to an image's
-/// configuration.
+/// Applies one instruction of `docker import --change`, such as `CMD ["httpd", "-f"]`, to an image's configuration. The
+/// name of the instruction may have lower case. Allowed are `CMD`, `ENTRYPOINT`, `USER`, `STOPSIGNAL`, `WORKDIR`,
+/// `ENV`, `LABEL`, `EXPOSE`, `VOLUME`, `ONBUILD` and `HEALTHCHECK`.
 ///
 /// # Errors
-/// Returns [`ChangeError`] if the instruction is unknown or its arguments are not valid. `run` must
-/// not be used then.
+/// Returns [`ChangeError`] if the instruction is unknown or its arguments are not valid. `run` must not be used then.
 pub fn apply(run: &mut Run, change: &str) -> Result<(), ChangeError> {
     let change = change.trim();
     let (name, rest) = change

@@ -9,8 +9,8 @@ use thiserror::Error;
 
 const PREFIX: &str = "sha256:";
 
-/// The SHA-256 digest of a content, which names a blob or an image. Its text form is `sha256:` and
-/// 64 hex digits.
+/// A SHA-256 digest: the hash of the bytes of a blob, which names that blob. An image's ID is the digest of its
+/// configuration. The text form is `sha256:` and 64 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);

@@ -118,28 +118,29 @@ pub enum Failure {
     Own,
 }
 
-/// A line of progress of a pull, load or import, in the JSON form of Docker's API.
+/// A line of progress of a pull, load or import, which the API sends to its client in the JSON form of Docker's API.
+/// Fields that are `None` are left out of the JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
-    /// A text of its own, such as `Loaded image: busybox:latest`; `None` if `status` is set.
+    /// A text that is shown as it is, such as `Loaded image: busybox:latest`; `None` if `status` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
-    /// The present operation, such as `Downloading`.
+    /// The present operation, such as `Downloading`; `None` if `stream` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// The object of the operation, such as the short digest of a layer.
+    /// The object of the operation, such as the short digest of a layer; `None` if the line is about the whole request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// How much of the operation is done, in bytes.
+    /// How much of the operation is done, in bytes; `None` if the line states no amount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress_detail: Option<Detail>,
 }
 
-/// How much of an operation is done, in bytes.
+/// How much of an operation (a download, an extraction) is done, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detail {
-    /// The number of bytes that are done.
+    /// The number of bytes that are done; `None` if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<u64>,
     /// The number of bytes in total; `None` if it is not known.

@@ -36,8 +36,8 @@ impl Packing {
     }
 }
 
-/// A reader that returns the uncompressed bytes of a layer. It counts them and computes their
-/// digest, and fails if there are more than a limit.
+/// A reader of a layer that returns its uncompressed bytes, counts them and computes their digest. Reading fails once
+/// they are more than a limit.
 pub struct Unpacked<R: Read> {
     inner: Unpacking<BufReader<R>>,
     packing: Packing,
@@ -53,11 +53,11 @@ enum Unpacking<R: BufRead> {
 }
 
 impl<R: Read> Unpacked<R> {
-    /// Returns a reader of `packed`, which returns at most `most` uncompressed bytes.
+    /// Returns a reader of the uncompressed bytes of `packed`, whose compression is recognised by its first bytes.
+    /// Reading fails with [`io::ErrorKind::FileTooLarge`] once there are more than `most` uncompressed bytes.
     ///
     /// # Errors
-    /// Returns an error if the first bytes can't be read, or if they are of bzip2 or xz, which are
-    /// not supported.
+    /// Returns an error if the first bytes can't be read, or if they are of bzip2 or xz, which are not supported.
     pub fn new(packed: R, most: u64) -> io::Result<Self> {
         let mut packed = BufReader::with_capacity(BUFFER, packed);
         let start = packed.fill_buf()?;
@@ -89,12 +89,13 @@ impl<R: Read> Unpacked<R> {
         })
     }
 
-    /// Returns the compression of the layer.
+    /// Returns the compression of the layer, as its first bytes show it.
     pub fn packing(&self) -> Packing {
         self.packing
     }
 
-    /// Reads to the end, and returns the digest and the number of all uncompressed bytes.
+    /// Reads the rest of the layer, and returns the digest and the number of all its uncompressed bytes, those that
+    /// were read before included.
     ///
     /// # Errors
     /// Returns an error if the rest can't be read or unpacked, or exceeds the limit.

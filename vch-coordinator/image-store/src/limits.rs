@@ -2,20 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The limits of one image. The administrator can change some of them in the table `[images]` of
-/// vch.toml.
+/// The limits of an image, of an archive of images, and of a registry's pace. The administrator can change
+/// `packed_bytes`, `unpacked_bytes` and `entries`, in the table `[images]` of vch.toml; all others are always the
+/// defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// The maximum number of layers. The default is 127.
+    /// The maximum number of an image's layers. The default is 127.
     pub layers: usize,
-    /// The maximum number of files and directories, over all layers. The default is 1,000,000.
+    /// The maximum number of entries (files, directories, links, devices) in an image, over all of its layers. The
+    /// default is 1,000,000.
     pub entries: u64,
-    /// The maximum size of an archive, or of all of an image's layers together, as they arrive, in
-    /// bytes. The default is 16 GiB.
+    /// The maximum size in bytes of an imported archive, of all files in a loaded archive together, or of all layers of
+    /// a pulled image together, compressed or not as they arrive. The default is 16 GiB.
     pub packed_bytes: u64,
-    /// The maximum size of the files in all of an image's layers, in bytes; holes of sparse files
-    /// count. The default is 32 GiB.
+    /// The maximum sum of the sizes of the files in all of an image's layers, in bytes; holes of sparse files count,
+    /// and so do files that a higher layer replaces. The default is 32 GiB.
     pub unpacked_bytes: u64,
     /// The maximum length of a path within an image, in bytes. The default is 4,096 (PATH_MAX of
     /// linux/limits.h).
@@ -32,12 +34,12 @@ pub struct Limits {
     /// The maximum size of a manifest, an index or a configuration, in bytes. The default is 4 MiB,
     /// which is also what registries accept.
     pub document_bytes: u64,
-    /// The maximum number of images in one archive. The default is 64.
+    /// The maximum number of images in one archive that is loaded. The default is 64.
     pub images: usize,
     /// The maximum time for which a registry may send nothing, in seconds. The default is 60.
     pub read_seconds: u64,
     /// The minimum rate at which a registry must send, in bytes a second, averaged over
-    /// `read_seconds`. The default is 8 KiB.
+    /// [`read_seconds`](Self::read_seconds). The default is 8,192.
     pub least_rate: u64,
 }
 

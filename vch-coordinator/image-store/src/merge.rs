@@ -30,17 +30,17 @@ pub enum LayerError {
     /// The layer is not a valid tar archive.
     #[error(transparent)]
     Tar(#[from] TarError),
-    /// The image exceeds a limit that the administrator can raise.
+    /// The image exceeds a limit that the administrator can raise: in number or size of its files.
     #[error("the image has more than {most} {what}: raise `{setting}`, or use a smaller image")]
     Bound {
-        /// The things that the image has too many of.
+        /// What the limit counts, in the plural: `MiB` or `files and folders`.
         what: &'static str,
         /// The maximum number of them.
         most: u64,
         /// The key of vch.toml that sets the limit.
         setting: &'static str,
     },
-    /// The names and attributes of the image's files take more than this many bytes of memory.
+    /// The paths, link targets and extended attributes of the image's files have together more than this many bytes.
     #[error(
         "the names and attributes of its files have more than {0} bytes: use an image with fewer or shorter ones"
     )]
@@ -87,8 +87,9 @@ struct Leaf {
     ordinal: usize,
 }
 
-/// Reads the tar archive of a layer, and returns its entries (files, directories and links, without
-/// data) and the sum of the files' sizes in bytes.
+/// Reads the tar archive of one layer, and returns its entries (files, directories and links, without data) in the
+/// archive's order, and the sum of the files' sizes in bytes. `layer` is a stream of the uncompressed archive, which is
+/// read to its end.
 ///
 /// # Errors
 /// Returns [`LayerError`] if the layer is not a valid tar archive, or exceeds a limit.

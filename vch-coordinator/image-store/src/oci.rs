@@ -16,7 +16,8 @@ const CONTAINERD_NAME: &str = "io.containerd.image.name";
 /// The annotation with the bytes of an image's files, unpacked, counted when the image arrived.
 pub(crate) const UNPACKED: &str = "vch.unpacked-bytes";
 
-/// A reference to a blob by its digest (OCI image-spec, descriptor.md).
+/// A reference to a blob (a manifest, a configuration, a layer) by its digest, with its type and size (OCI image-spec,
+/// descriptor.md).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
@@ -31,7 +32,7 @@ pub struct Descriptor {
     /// The platform of the image that the blob describes; `None` if none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
-    /// The annotations, values by key.
+    /// The annotations (free texts about the blob), values by key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
@@ -52,7 +53,7 @@ pub struct Platform {
         skip_serializing_if = "String::is_empty"
     )]
     pub os_version: String,
-    /// The features that the operating system must have.
+    /// The features that the operating system must have, by the image's statement; empty if it states none.
     #[serde(rename = "os.features", default, skip_serializing_if = "Vec::is_empty")]
     pub os_features: Vec<String>,
     /// The variant of the architecture, such as `v8`; empty if none is given.
@@ -65,7 +66,7 @@ pub struct Platform {
 pub struct Distribution {
     /// The descriptor of the manifest or index.
     pub descriptor: Descriptor,
-    /// The platforms of the image, or of all images of the index.
+    /// The platform of the image, or the platforms of all images of the index.
     pub platforms: Vec<Platform>,
 }
 

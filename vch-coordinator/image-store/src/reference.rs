@@ -19,7 +19,8 @@ const MAX_TAG: usize = 128;
 pub enum Which {
     /// The image that has this tag at present, such as `latest`.
     Tag(String),
-    /// The image whose manifest or index has this digest.
+    /// The image whose manifest or index has this digest. That is not the image's ID, which is its configuration's
+    /// digest.
     Digest(Digest),
 }
 
@@ -93,7 +94,8 @@ impl Reference {
             .to_owned()
     }
 
-    /// Returns the whole reference as Docker shows it, such as `busybox:latest`.
+    /// Returns the whole reference as Docker shows it, such as `busybox:latest`: without the registry `docker.io` and
+    /// the path's `library/`.
     pub fn familiar(&self) -> String {
         format!("{}{}", self.familiar_repository(), self.which)
     }
@@ -106,14 +108,16 @@ impl Reference {
         }
     }
 
-    /// Returns whether a text has neither a tag nor a digest, so that it names a whole repository.
+    /// Returns whether a text has neither a tag nor a digest, so that it names a whole repository. Does not check that
+    /// the text is a valid reference.
     pub fn is_repository(text: &str) -> bool {
         let last = text.rsplit('/').next().unwrap_or(text);
         !last.contains([':', '@'])
     }
 
-    /// Parses the parameters `repo` and `tag` of Docker's API. `tag` may be a tag, a digest, or
-    /// empty for none. A tag in `tag` replaces one in `repo`.
+    /// Parses the parameters `repo` (here `repository`) and `tag` of Docker's API. `tag` may be a tag or a digest,
+    /// which replaces a tag in `repository`. If it is empty, `repository` alone counts: a reference with or without a
+    /// tag, which is `latest` by default.
     ///
     /// # Errors
     /// Returns [`ReferenceError`] if the repository or the tag is not valid.

@@ -45,14 +45,14 @@ const WITHIN: &str = "within";
 pub enum Needs {
     /// The job needs no further resource.
     Nothing,
-    /// The job needs TCP and UDP, name resolution and the host's CA certificates.
+    /// The job needs TCP and UDP, name resolution and the host's CA certificates, since it talks to a registry.
     Network,
-    /// The job needs to start programs of /usr.
+    /// The job needs to start programs of /usr (`sqfstar`, which makes root file systems).
     Programs,
 }
 
 impl Needs {
-    /// Returns the argument by which the command line states the need.
+    /// Returns the argument by which the helper's command line states the need: `nothing`, `network` or `programs`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
@@ -71,12 +71,14 @@ impl FromStr for Needs {
     }
 }
 
-/// How a helper process (`vch-image`) is confined. The store passes it on the helper's command line.
+/// How a helper process (`vch-image`) confines itself before it reads anything from outside. The store passes it on the
+/// helper's command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confinement {
-    /// The helper's staging directory, the only one that it can write to.
+    /// The helper's staging directory, the only one that it can write to: where it leaves the files of its job for the
+    /// store.
     pub dir: PathBuf,
-    /// The user ID and group ID that the helper runs as.
+    /// The user ID and group ID that the helper runs as. Has an effect only if the helper is started as root.
     pub user: u32,
     /// The maximum size of each file that the helper writes, in bytes.
     pub file_bytes: u64,
@@ -84,7 +86,7 @@ pub struct Confinement {
     pub needs: Needs,
 }
 
-/// The step of the confinement that the kernel refused, with the kernel's error.
+/// The step of the helper's confinement that the kernel refused, with the kernel's error as its source.
 #[derive(Debug, Error)]
 #[error("can't {step}")]
 pub struct SandboxError {
@@ -100,12 +102,13 @@ fn failed<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> SandboxEr
     }
 }
 
-/// The result of [`Confinement::enter`].
+/// The result of [`Confinement::enter`]: what the calling process has to do next.
 #[derive(Debug)]
 pub enum Entered {
-    /// This process is confined. It continues by reading its order from standard input.
+    /// This process is confined. It does the job: it reads its order (what to do) from standard input.
     Within,
-    /// A child process was confined, did the job, and ended with this status.
+    /// A child process was confined, did the job, and ended with this status. This process has nothing more to do than
+    /// to end.
     Ended(ExitStatus),
 }
 
@@ -120,8 +123,9 @@ impl Confinement {
         ]
     }
 
-    /// Parses the arguments of the command line. The flag says whether this is the inner process, a child that
-    /// [`enter`](Self::enter) started. Returns `None` if the arguments are not valid.
+    /// Parses the arguments of a helper's command line, without the program. The flag is true if this is the inner
+    /// process, a child that [`enter`](Self::enter) started, and false in the process that the store started. Returns
+    /// `None` if the arguments are not valid.
     pub fn parse(args: impl IntoIterator<Item = OsString>) -> Option<(Self, bool)> {
         let mut args = args.into_iter();
         let dir = args.next()?.into();
@@ -142,11 +146,12 @@ impl Confinement {
         Some((confinement, within))
     }
 
-    /// Confines this process if `within` is true, or if it does not run as root. Otherwise starts an inner process in
-    /// namespaces of its own, which confines itself, and waits for its end.
+    /// Confines the calling process, or a child of it. As root and with `within` false, it starts the same program
+    /// again in new namespaces, as the inner process, and waits for its end ([`Entered::Ended`]). In the inner process
+    /// (`within` is true), and without root, it confines this process for good and returns [`Entered::Within`].
     ///
     /// # Errors
-    /// Returns the step that the kernel refused. Nothing of the order was read then.
+    /// Returns the step that the kernel refused. Nothing of the order (the job to do) was read then.
     pub fn enter(&self, within: bool) -> Result<Entered, SandboxError> {
         prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed("end with the coordinator"))?;
         let root = geteuid().is_root();

@@ -13,14 +13,16 @@ pub struct Settings {
     /// The first of the user IDs that helper processes run as, if the coordinator is root. Each running helper has one
     /// of its own, counted from this one.
     pub first_user: u32,
-    /// The size of a container's writable disk in bytes, if the container sets none.
+    /// The size of a container's writable disk in bytes, if the container sets none: that of its ext4 file system. The
+    /// file on the host is sparse.
     pub writable_layer_bytes: u64,
-    /// The registries that are contacted without TLS, as `host` or `host:port`.
+    /// The registries that are contacted without TLS, as `host` or `host:port`, as the image's name has it. Registries
+    /// on this host are contacted without TLS in any case.
     pub insecure: Vec<String>,
-    /// The limits of one image.
+    /// The limits of images and archives that are pulled, loaded or imported.
     pub limits: Limits,
-    /// How many bytes of the file system the store leaves free; `None` for a twentieth of the file system, at most 1
-    /// GiB.
+    /// How many bytes of the store's file system it leaves free: with less, it takes in no image. `None` for a
+    /// twentieth of the file system, at most 1 GiB.
     pub free_bytes: Option<u64>,
 }
 

@@ -55,9 +55,11 @@ pub struct Image {
     pub manifest: Descriptor,
     /// The descriptors of the layers as they are stored (compressed or not), the lowest first.
     pub layers: Vec<Descriptor>,
-    /// The sum of the sizes of the files in all layers, in bytes; 0 if it is not known.
+    /// The sum of the sizes of the files in all layers, uncompressed, in bytes; files that a higher layer replaces
+    /// count. 0 if it is not known.
     pub bytes: u64,
-    /// The names of the image, with tags or digests; empty for an image without a name (dangling).
+    /// The names of the image, with tags or digests, such as `docker.io/library/busybox:latest`. Empty for an image
+    /// without a name (dangling).
     pub names: BTreeSet<Reference>,
 }
 
@@ -68,19 +70,21 @@ pub struct Import {
     pub name: Option<Reference>,
     /// Instructions of a Dockerfile that change the image's configuration (`--change`).
     pub changes: Vec<String>,
-    /// The comment in the image's history (`--message`); empty for Docker's default.
+    /// The comment in the image's history (`--message`). Empty for Docker's default, `Imported from -`.
     pub message: String,
     /// The time of creation to record, as in RFC 3339.
     pub created: String,
 }
 
-/// How much of the host's disk an image store takes.
+/// How much of the host's disk an image store's layers and root file systems take. Containers' writable disks are not
+/// in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// The size of all layers as they are stored, in bytes. A layer that several images share
-    /// counts once.
+    /// The sum of the sizes of all images' layer files, as they are stored (compressed or not), in bytes. A layer that
+    /// several images share counts once.
     pub layer_bytes: u64,
-    /// The size of the root file systems that were made of images, in bytes.
+    /// The sum of the sizes of the images' root file systems (read-only squashfs files, one for each image that a
+    /// container was started from), in bytes. What containers write is not in it.
     pub rootfs_bytes: u64,
 }
 
@@ -92,13 +96,14 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in the directory of the settings, or makes it. Removes files that a crash
-    /// left. An image that can't be read is left out of [`list`](Self::list); it is kept, and read
-    /// again when it is asked for. Blocks while it reads each image's manifest and configuration.
+    /// Opens the store in the directory of the settings, or makes it. Removes files that a crash left; moves damaged
+    /// ones to `lost/`. An image whose files can't be read at present is left out of [`list`](Self::list); it is kept,
+    /// and read again with each change of the store. Blocks the thread while it reads each image's manifest and
+    /// configuration.
     ///
     /// # Errors
-    /// Returns [`ImageError::File`] if the directory can't be used, [`ImageError::Index`] if its
-    /// index.json can't be read.
+    /// Returns [`ImageError::File`] if the directory can't be used, [`ImageError::Index`] if its index.json can't be
+    /// read.
     pub fn open(settings: Settings) -> Result<Self, ImageError> {
         let state = index::open(&settings)?;
         Ok(Self {
@@ -111,25 +116,24 @@ impl Store {
         self.inner.state().images.values().cloned().collect()
     }
 
-    /// Returns the image that a user's text means: a whole ID, else a name, else the beginning of
-    /// an ID. Does no I/O.
+    /// Returns the image that a user's text means: a whole ID, else a name (`latest` is the default tag), else the
+    /// beginning of an ID, with or without `sha256:`. Does no I/O.
     ///
     /// # Errors
-    /// Returns [`ImageError::Unknown`] if no image matches, [`ImageError::Ambiguous`] if the IDs of
-    /// several images begin with the text.
+    /// Returns [`ImageError::Unknown`] if no image matches, [`ImageError::Ambiguous`] if the IDs of several images
+    /// begin with the text.
     pub fn find(&self, text: &str) -> Result<Arc<Image>, ImageError> {
         self.inner.find(text)
     }
 
-    /// Makes an image of one layer from the tar archive of a root file system, as `docker import`
-    /// does. The archive may be compressed by gzip or zstd. Lines of progress are sent to
-    /// `progress`.
+    /// Makes an image of one layer from the tar archive of a root file system, as `docker import` does, and returns it.
+    /// The archive may be compressed by gzip or zstd. Another image that has the name loses it. Lines of progress are
+    /// sent to `progress`.
     ///
     /// # Errors
     /// - [`ImageError::Change`] if an instruction of `request.changes` is not valid.
     /// - [`ImageError::DigestTag`] if the name has a digest.
-    /// - [`ImageError::Helper`] if the archive is not valid, exceeds a limit or can't be read from
-    ///   the client.
+    /// - [`ImageError::Helper`] if the archive is not valid, exceeds a limit or can't be read from the client.
     /// - [`ImageError::Room`] if the disk is nearly full.
     /// - [`ImageError::DigestMismatch`] or [`ImageError::File`] if the image can't be stored.
     pub async fn import(
@@ -173,15 +177,14 @@ impl Store {
         self.adopt(staging, arrived, Some(config)).await
     }
 
-    /// Stores the images of an archive, as `docker load` does. The archive is one that `docker
-    /// save` wrote, or an OCI image layout. Lines of progress are sent to `progress`.
+    /// Stores the images of an archive, as `docker load` does, and returns them. The archive is one that `docker save`
+    /// wrote, or an OCI image layout, and may be compressed by gzip or zstd. Names of the archive are taken from other
+    /// images that have them. Lines of progress are sent to `progress`.
     ///
     /// # Errors
-    /// - [`ImageError::Helper`] if the archive is not valid, exceeds a limit or can't be read from
-    ///   the client.
+    /// - [`ImageError::Helper`] if the archive is not valid, exceeds a limit or can't be read from the client.
     /// - [`ImageError::Room`] if the disk is nearly full.
-    /// - [`ImageError::DigestMismatch`] or [`ImageError::File`] if an image can't be stored.
-    ///   Earlier ones stay.
+    /// - [`ImageError::DigestMismatch`] or [`ImageError::File`] if an image can't be stored. Earlier ones stay.
     pub async fn load(
         &self,
         archive: impl AsyncRead + Unpin,
@@ -222,14 +225,13 @@ impl Store {
         Ok(loaded)
     }
 
-    /// Fetches an image from its registry, as `docker pull` does. Fetches no layers if the store
-    /// has the image. `credentials` are user and password, if the registry asks for them. Connects
-    /// without TLS only to a registry on this host, or to one in [`Settings::insecure`]. Lines of
-    /// progress are sent to `progress`.
+    /// Fetches the image for linux/amd64 under a name from its registry, as `docker pull` does, and returns it. Fetches
+    /// no layers if the store has the image; in both cases the image gets the name, and another image loses it.
+    /// `credentials` are user and password, used if the registry asks for them. Connects without TLS only to a registry
+    /// on this host, or to one in [`Settings::insecure`]. Lines of progress are sent to `progress`.
     ///
     /// # Errors
-    /// - [`ImageError::Helper`] if the registry can't be used or does not give the image, or the
-    ///   image is not valid.
+    /// - [`ImageError::Helper`] if the registry can't be used or does not give the image, or the image is not valid.
     /// - [`ImageError::Room`] if the disk is nearly full.
     /// - [`ImageError::DigestMismatch`] or [`ImageError::File`] if the image can't be stored.
     pub async fn pull(
@@ -281,8 +283,8 @@ impl Store {
         done.map(drop)
     }
 
-    /// Asks a registry for the manifest or index under a name. Fetches no layer and stores nothing.
-    /// `credentials` are user and password, if the registry asks for them.
+    /// Asks a registry for the manifest or index under a name, and returns its descriptor and platforms. Fetches no
+    /// layer and stores nothing. `credentials` are user and password, used if the registry asks for them.
     ///
     /// # Errors
     /// Returns [`ImageError::Helper`] if the registry does not have the name, or can't be used.
@@ -298,13 +300,12 @@ impl Store {
         }
     }
 
-    /// Asks a registry for the tags of a repository, and returns a reference for each. The tag of
-    /// `repository` is ignored. Tags that are not valid are left out. `credentials` are user and
-    /// password, if the registry asks for them.
+    /// Asks the registry of `repository` for all tags of that repository, and returns a reference for each. The tag or
+    /// digest of `repository` is ignored. Tags that are not valid are left out. `credentials` are user and password,
+    /// used if the registry asks for them.
     ///
     /// # Errors
-    /// Returns [`ImageError::Helper`] if the registry does not have the repository, or can't be
-    /// used.
+    /// Returns [`ImageError::Helper`] if the registry does not have the repository, or can't be used.
     pub async fn remote_tags(
         &self,
         repository: Reference,
@@ -342,13 +343,12 @@ impl Store {
         is_loopback(registry) || insecure.iter().any(|one| one == registry)
     }
 
-    /// Gives an image a further name, as `docker tag` does. An image that has the name loses it.
-    /// `image` is a text as for [`Store::find`].
+    /// Gives an image a further name, as `docker tag` does, and returns the image. Another image that has the name
+    /// loses it. `image` is a text as for [`Store::find`].
     ///
     /// # Errors
-    /// Returns [`ImageError::Unknown`] or [`ImageError::Ambiguous`] as [`Store::find`] does,
-    /// [`ImageError::DigestTag`] if the name has a digest, [`ImageError::File`] if index.json can't
-    /// be written.
+    /// Returns [`ImageError::Unknown`] or [`ImageError::Ambiguous`] as [`Store::find`] does, [`ImageError::DigestTag`]
+    /// if the name has a digest, [`ImageError::File`] if index.json can't be written.
     pub async fn tag(&self, image: &str, name: Reference) -> Result<Arc<Image>, ImageError> {
         if matches!(name.which(), Which::Digest(_)) {
             return Err(ImageError::DigestTag);
@@ -364,7 +364,7 @@ impl Store {
         .await
     }
 
-    /// Returns how much of the host's disk the layers and root file systems take.
+    /// Returns how much of the host's disk the layers and root file systems of the listed images take.
     ///
     /// # Errors
     /// Returns [`ImageError::Ending`] if the coordinator is stopping.

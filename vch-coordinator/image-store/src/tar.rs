@@ -54,7 +54,7 @@ pub enum Kind {
     Dir,
     /// A symbolic link to this path.
     Symlink(Vec<u8>),
-    /// A hard link to the entry with this path.
+    /// A hard link to the file of an earlier entry, the one with this path.
     Hardlink(Vec<u8>),
     /// A character device with this major and minor number.
     Character(u32, u32),
@@ -84,10 +84,10 @@ pub enum TarError {
         /// The reason in words.
         why: &'static str,
     },
-    /// A part of an entry exceeds a limit.
+    /// A part of an entry, such as its path, is longer than a limit.
     #[error("{what} of an entry: more than {most} bytes")]
     Bound {
-        /// The part, such as `path`.
+        /// The part: `path` or `names and attributes`.
         what: &'static str,
         /// The limit in bytes.
         most: u64,

@@ -92,13 +92,12 @@ impl WorkError {
     }
 }
 
-/// Does one job in the current directory: reads the order, and the archive that may follow it, from
-/// `input`; writes progress and the result to `output`, each as a line of JSON. This is all that
-/// the program `vch-image` does once it is confined.
+/// Does one job of the helper process in the current directory: reads the order (a line of JSON with the job and the
+/// limits), and the archive that may follow it, from `input`. Writes progress and the result to `output`, each as a
+/// line of JSON. This is all that the program `vch-image` does once it is confined.
 ///
 /// # Errors
-/// Returns an error if the result can't be written. A job that fails is no error: the result has
-/// the reason.
+/// Returns an error if the result can't be written. A job that fails is no error: the result has the reason.
 pub fn work(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     let word = match obey(input, &mut output) {
         Ok(done) => Word::Done(done),

@@ -20,14 +20,13 @@ use vch_shim::{
 pub struct Attached {
     /// The container's output and error streams, from the requested position on.
     pub output: Outputs,
-    /// The container's standard input; `None` if the caller did not ask for it, or if the container
-    /// has ended.
+    /// The container's standard input; `None` if the caller did not ask for it, if the start that it waited for failed,
+    /// or if the container has ended already.
     pub input: Option<StreamWriter>,
 }
 
-/// Reads a container's output and error streams up to the end of its run. As long as this value
-/// exists, a container that is removed automatically at its end (`--rm`) stays, for at most 10 s
-/// after the end.
+/// Reads a container's output and error streams up to the end of its run. As long as this value exists, a container
+/// that is removed automatically at its end (`--rm`) is not removed yet, but at most until 10 s after the end.
 pub struct Outputs {
     from: From,
     /// Keeps a container from being removed at its end while its output is read.
@@ -73,19 +72,17 @@ fn unreadable(source: io::Error) -> RuntimeError {
 }
 
 impl Runtime {
-    /// Attaches a client to a container's streams, with its standard input if `input` is true.
+    /// Attaches a client to a container's output and error streams, and to its standard input if `input` is true.
     ///
-    /// If the container runs, its output begins at the position `from` of its log, or with new
-    /// output if `from` is `None`. If it does not run, the returned future waits for its next
-    /// start, and the output begins there. No start after this function has returned is missed.
+    /// If the container runs, its output begins at the position `from` of its log, or with new output if `from` is
+    /// `None`. If it does not run, the returned future waits for its next start, and the output begins there; if that
+    /// start fails, the output is empty. No start after this function has returned is missed.
     ///
     /// # Errors
     /// - The errors of [`require`](Self::require).
     /// - [`RuntimeError::Shim`] if the shim process of a running container does not answer.
     ///
-    /// The future returns these errors:
-    /// - [`RuntimeError::NotRunning`] if the container is removed before it starts.
-    /// - [`RuntimeError::Shim`] if the shim of the started container does not answer, or refuses.
+    /// The returned future fails with [`RuntimeError::NotRunning`] if the container is removed before it starts.
     pub async fn attach(
         &self,
         id: ContainerId,
@@ -178,14 +175,15 @@ impl Runtime {
         Ok(Reader::open(&dir, from))
     }
 
-    /// Returns the directory that contains a container's log files, for [`vch_shim::log::Reader`].
+    /// Returns the path of the directory that contains a container's log files, for [`vch_shim::log::Reader`]. The
+    /// container need not exist.
     pub fn log_dir(&self, id: ContainerId) -> PathBuf {
         self.0.dirs.of(id)
     }
 
-    /// Follows the log of a running container from the position `from` up to the end of the run, as
-    /// `docker logs --follow` does. Returns `None` if the container does not run, or if its shim
-    /// process does not answer.
+    /// Follows the log of a running container from the position `from` up to the end of the run, as `docker logs
+    /// --follow` does. Returns `None` if the container does not run or its shim process does not answer; the caller
+    /// then reads the log from the files in [`log_dir`](Self::log_dir).
     ///
     /// # Errors
     /// Returns the errors of [`require`](Self::require).

@@ -47,8 +47,8 @@ const NAMES: [&str; 41] = [
 /// Docker's default capabilities.
 const DEFAULT: [u8; 14] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31];
 
-/// Returns the number of a Linux capability (capabilities(7)), such as 12 for `NET_ADMIN` or
-/// `CAP_NET_ADMIN`. Ignores case; returns `None` if the name is unknown.
+/// Returns the number of a Linux capability (capabilities(7)) by its name: 12 for `NET_ADMIN` or `CAP_NET_ADMIN`.
+/// Ignores case; returns `None` if the name is unknown.
 pub fn number(name: &str) -> Option<u8> {
     let name = name.to_ascii_uppercase();
     let name = name.strip_prefix("CAP_").unwrap_or(&name);

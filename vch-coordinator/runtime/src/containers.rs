@@ -16,20 +16,21 @@ use vch_ledger::{ContainerId, DocumentKind};
 pub struct Update {
     /// The new restart policy; `None` for no change.
     pub restart: Option<RestartPolicy>,
-    /// The new limits of memory and processors; `None` for no change. A VM's memory and number of
-    /// processors change at its next start. The limit of processor time on the host changes at
-    /// once.
+    /// The new limits, which replace all old ones; `None` for no change. A VM's memory and number of processors change
+    /// at its next start, its limit of processor time on the host changes at once. Limits inside a running VM are the
+    /// caller's to set, by [`vch_shim::Client::update`].
     pub resources: Option<Resources>,
 }
 
 /// The condition that [`Runtime::wait`] waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// The container does not run. If it does not run now, the wait is over at once.
+    /// The container's status is not [`Status::Running`](super::workload::Status::Running). If it does not run now, the
+    /// wait is over at once.
     NotRunning,
-    /// The container ends, after the wait began.
+    /// The container ends, after the wait began. If it does not run now, that is the end of a later run.
     NextExit,
-    /// The container is removed.
+    /// The container is removed, whether it runs until then or not.
     Removed,
 }
 
@@ -43,9 +44,9 @@ impl Runtime {
         Ok(self.awaited(id, until).await?.await)
     }
 
-    /// Begins to wait for a container, and returns the future that [`wait`](Self::wait) awaits. A
-    /// caller can start the container between the two: no change after this function has returned
-    /// is missed.
+    /// Begins to wait for a container, and returns a future that ends when the container meets the condition or is
+    /// removed, with its run state at that moment. A caller can start the container before it awaits the future: no
+    /// change after this function has returned is missed.
     ///
     /// # Errors
     /// Returns the errors of [`require`](Self::require).

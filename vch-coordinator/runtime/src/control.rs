@@ -25,8 +25,8 @@ const STAGE: Duration = Duration::from_secs(10);
 /// Requests that start, stop or remove a container. They are carried out even if the client that
 /// sent them goes away.
 impl Runtime {
-    /// Starts a container, and returns when its process runs. Returns `false` if the process ran
-    /// already, or if another request started it meanwhile.
+    /// Starts a container, and returns when its process runs: `true` if this request started it, `false` if the process
+    /// ran already or another request started it meanwhile.
     ///
     /// # Errors
     /// If an error is returned, the container does not run:
@@ -42,8 +42,9 @@ impl Runtime {
         self.request(id, Request::Start).await
     }
 
-    /// Stops a container: sends its stop signal, and sends SIGKILL if it still runs after the grace
-    /// period. Returns when the container has ended; `false` if it did not run.
+    /// Stops a container: sends its stop signal, and sends SIGKILL if it still runs after the grace period. Returns
+    /// when the container has ended: `true` if this request ended it or its wait for a restart, `false` if it did not
+    /// run.
     ///
     /// # Errors
     /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
@@ -67,17 +68,16 @@ impl Runtime {
         Ok(())
     }
 
-    /// Sends a signal (signal(7)) to a container's process. SIGKILL (9) returns when the container
-    /// has ended. If the container has ended but its VM still runs, SIGKILL ends that VM.
+    /// Sends a signal (signal(7)) to a container's main process. With SIGKILL (9) it returns when the container has
+    /// ended, with other signals once the guest's init has taken the signal. If the container has ended but its VM
+    /// still runs, SIGKILL ends that VM.
     ///
     /// # Errors
     /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
     /// - [`RuntimeError::NotRunning`] if the container does not run.
-    /// - [`RuntimeError::Shim`] if the VM's shim process does not answer, or if the guest cannot
-    ///   send the signal.
+    /// - [`RuntimeError::Shim`] if the VM's shim process does not answer, or if the guest cannot send the signal.
     /// - [`RuntimeError::Unkillable`] if the VM does not end by SIGKILL.
-    /// - [`RuntimeError::File`] if the process of a VM that outlived its container cannot be found
-    ///   or killed.
+    /// - [`RuntimeError::File`] if the process of a VM that outlived its container cannot be found or killed.
     pub async fn kill(&self, id: ContainerId, signal: u8) -> Result<(), RuntimeError> {
         match self.request(id, Request::Kill(signal)).await {
             Err(RuntimeError::NotRunning(_)) if signal == KILL && self.is_orphan(id).await => {
@@ -87,11 +87,12 @@ impl Runtime {
         }
     }
 
-    /// Removes a container and deletes its files. With `force`, ends it first if it runs.
+    /// Removes a container from the ledger and deletes its files. With `force`, ends it first if it runs or waits for a
+    /// restart.
     ///
     /// # Errors
     /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.
-    /// - [`RuntimeError::Running`] if the container runs and `force` is false.
+    /// - [`RuntimeError::Running`] if the container runs or waits for a restart and `force` is false.
     /// - [`RuntimeError::Removing`] if its removal is already under way and `force` is false.
     /// - [`RuntimeError::Unkillable`] if the VM does not end.
     /// - [`RuntimeError::File`] if the container's directory cannot be marked for removal.
@@ -160,9 +161,9 @@ impl Runtime {
         Ok(self.handle_of(&snapshot))
     }
 
-    /// Deletes the directory of a container that the native API has removed from the ledger. If a
-    /// process still has files of the directory open (the container's VM runs), the directory
-    /// stays, and the coordinator reports it at its next start.
+    /// Deletes the directory of a container that the native API has removed from the ledger, and ends the container's
+    /// supervisor. If a process still has files of the directory open (the container's VM runs), the directory stays,
+    /// and the coordinator reports it at its next start. Errors are logged.
     pub async fn discard_removed(&self, id: ContainerId) {
         let dirs = self.0.dirs.clone();
         if let Err(error) = blocking(move || dirs.discard_unused(id)).await {
@@ -206,9 +207,9 @@ impl Runtime {
             .ok_or_else(|| RuntimeError::NotOurs(snapshot.container.name.to_string()))
     }
 
-    /// Returns how long the parts of a container's last start took: first the coordinator's phases,
-    /// then those of the shim process and the guest. The coordinator's phases are missing if the
-    /// coordinator was restarted since.
+    /// Returns the phases of a container's last start, each with the time at which it ended: first the coordinator's
+    /// phases, then those of the shim process and the guest. The coordinator's phases are missing if the coordinator
+    /// was restarted since; all are missing if the container was never started.
     ///
     /// # Errors
     /// - [`RuntimeError::NotOurs`] if the container does not exist, or another program runs its VM.

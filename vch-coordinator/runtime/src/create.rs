@@ -12,7 +12,7 @@ use vch_ledger::{
     AddContainer, Answer, Channel, Command, Connect, ContainerId, DocumentKind, Refusal, SocketPath,
 };
 
-/// A container to create with [`Runtime::create`]. The caller need not set `add.channel`, nor
+/// The description of a container to create with [`Runtime::create`]. The caller need not set `add.channel`, nor
 /// `container` in each of `connect`: the runtime overwrites them.
 #[derive(Clone, Debug)]
 pub struct Create {
@@ -91,9 +91,9 @@ impl Runtime {
         made.ok_or_else(|| RuntimeError::NotOurs(name.to_string()))
     }
 
-    /// Removes an endpoint that the container awaits: one that [`create`](Self::create) could not
-    /// make, and that the next start would connect. `network` is the network as the user named it.
-    /// Returns `false` if the container awaits no endpoint on that network.
+    /// Removes a connection to a network that the container awaits ([`Workload::awaited`]): one that
+    /// [`create`](Self::create) could not make, and that the next start would make. `network` is the network as the
+    /// user named it. Returns whether there was one; `false` also if the container does not exist.
     ///
     /// # Errors
     /// Returns an error, and changes nothing, in these cases:
@@ -121,8 +121,9 @@ impl Runtime {
         Ok(true)
     }
 
-    /// Connects a container to a further network, including a container whose VM another program
-    /// runs. `record` changes the document [`Workload::api_document`] in the same transaction.
+    /// Connects a container to a further network, including a container whose VM another program runs. `record` is
+    /// called with the document [`Workload::api_document`], which is stored as `record` leaves it in the same
+    /// transaction; it is not called for a container of another program.
     ///
     /// # Errors
     /// Returns an error, and changes nothing, in these cases:

@@ -8,14 +8,14 @@ use vch_ledger::ContainerId;
 pub struct Dirs {
     /// The directory of persistent files, which outlive a restart of the host.
     pub state: PathBuf,
-    /// The directory of the sockets of running VMs; its content may be lost at a restart of the
-    /// host.
+    /// The directory below which each running VM has a directory of sockets; its content may be lost at a restart of
+    /// the host.
     pub run: PathBuf,
 }
 
 impl Dirs {
-    /// Returns the directory of a container's persistent files: its disk, its log and the outcome
-    /// of its last run.
+    /// Returns the path of the directory of a container's persistent files: its disk, its log and the outcome of its
+    /// last run. The directory exists from the container's first start on.
     pub fn of(&self, container: ContainerId) -> PathBuf {
         self.containers().join(container.to_string())
     }

@@ -19,8 +19,8 @@ struct Entry {
 }
 
 impl Documents {
-    /// Returns the workload that `text` describes in JSON: from the cache if `text` is the same
-    /// allocation as last time, or else by decoding it.
+    /// Returns the workload that `text` describes in JSON: from the cache if `text` is the same allocation
+    /// (`Arc::ptr_eq`) as in the last call for this container. Otherwise decodes it, and caches the result.
     ///
     /// # Errors
     /// Returns the JSON error if the text is not a workload.
@@ -42,8 +42,8 @@ impl Documents {
         Ok(workload)
     }
 
-    /// Returns the run state that `text` describes in JSON: from the cache if `text` is the same
-    /// allocation as last time, or else by decoding it.
+    /// Returns the run state that `text` describes in JSON: from the cache if `text` is the same allocation
+    /// (`Arc::ptr_eq`) as in the last call for this container. Otherwise decodes it, and caches the result.
     ///
     /// # Errors
     /// Returns the JSON error if the text is not a run state.
@@ -66,7 +66,7 @@ impl Documents {
         Ok(run_state)
     }
 
-    /// Removes a container's documents from the cache.
+    /// Removes a container's documents from the cache, for example because the container was removed.
     pub fn forget(&self, container: ContainerId) {
         self.entries().remove(&container);
     }

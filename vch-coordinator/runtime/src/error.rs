@@ -55,14 +55,15 @@ pub enum RuntimeError {
         /// The process ID of the VM's shim process on the host.
         pid: u32,
     },
-    /// One error that answers several requests; [`own`](Self::own) returns it.
+    /// One error that answers several requests, which waited for the same operation and cannot each own it.
+    /// [`own`](Self::own) returns the error inside.
     #[error(transparent)]
     Shared(Arc<RuntimeError>),
     /// The container's VM or its process did not start.
     #[error("{reason}")]
     NotStarted {
-        /// The exit code, as shells have it: 127 if the program was not found, 126 if it is not
-        /// executable, 137 if the start was cancelled by a kill, 125 or 128 for other reasons.
+        /// The exit code that `docker run` reports: 127 if the program was not found, 126 if it is not executable, 137
+        /// if the start was cancelled by a kill, 125 or 128 for other reasons.
         code: u8,
         /// The reason, for the user.
         reason: String,

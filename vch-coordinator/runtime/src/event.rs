@@ -22,7 +22,7 @@ pub struct ContainerEvent {
     pub at_ns: u128,
     /// What happened.
     pub action: ContainerAction,
-    /// The container's ID.
+    /// The ID of the container that the event is about.
     pub container: ContainerId,
     /// The container's name.
     pub name: String,
@@ -46,11 +46,11 @@ pub enum ContainerAction {
         /// How long the process ran.
         ran: Duration,
     },
-    /// A request of a user stopped the container.
+    /// A request of a user (`docker stop` or `restart`) stopped the container; its process has ended.
     Stopped,
     /// The signal with this number (signal(7)) was sent to the container's process.
     Signalled(u8),
-    /// The guest's kernel killed the container because it ran out of memory.
+    /// The guest's kernel killed the container's process because the container ran out of memory.
     OutOfMemory,
     /// A request of a user restarted the container. Restarts by the restart policy are only
     /// [`Died`](Self::Died) and [`Started`](Self::Started).
@@ -64,9 +64,10 @@ pub enum ContainerAction {
     Updated,
     /// The container was removed.
     Removed,
-    /// A client attached to the container's streams.
+    /// A client attached to the streams of the container's main process (`docker attach`).
     Attached,
-    /// A client detached from the container's streams by its detach keys.
+    /// A client detached from the container's streams by typing its detach keys (`docker attach --detach-keys`).
+    /// Disconnecting is no such event.
     Detached,
     /// The container's terminal was resized to this size.
     Resized(TerminalSize),
@@ -90,14 +91,15 @@ pub enum ExecAction {
     Created(Vec<String>),
     /// The exec's process runs, with these arguments (the program first).
     Started(Vec<String>),
-    /// A client detached from the exec's streams by its detach keys.
+    /// A client detached from the exec's streams by typing its detach keys (`docker exec --detach-keys`). Disconnecting
+    /// is no such event.
     Detached,
     /// The exec's process has ended, with this exit code.
     Died(i64),
 }
 
-/// The channel of all containers' events: every subscriber receives every event. Cheap to clone;
-/// clones share the channel.
+/// The channel on which the runtime sends the events of all containers: every subscriber receives every event. Cheap to
+/// clone; clones share the channel.
 #[derive(Clone, Debug)]
 pub struct Events(broadcast::Sender<Arc<ContainerEvent>>);
 
@@ -114,7 +116,7 @@ impl Events {
         self.0.subscribe()
     }
 
-    /// Sends an event to all subscribers. Does nothing if there are none.
+    /// Sends an event to all subscribers, without waiting for them. Does nothing if there are none.
     pub fn tell(&self, event: ContainerEvent) {
         // Sending fails if there are no subscribers, which is the usual case.
         let _ = self.0.send(Arc::new(event));

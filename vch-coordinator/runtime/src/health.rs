@@ -11,8 +11,8 @@ const KEPT: usize = 5;
 pub struct Health {
     /// The status that follows from the results so far.
     pub status: HealthStatus,
-    /// The number of failed checks since the last success. Failures that do not count, since the
-    /// container has just started, are left out.
+    /// The number of failed checks since the last success, or since the container's start. Failures in the start period
+    /// that do not count are left out.
     pub failing: i64,
     /// The results of the last checks, at most 5, oldest first.
     pub log: VecDeque<HealthResult>,
@@ -48,7 +48,8 @@ pub struct HealthResult {
     pub start_ns: u128,
     /// When the check ended, in nanoseconds since 1970 (UTC).
     pub end_ns: u128,
-    /// The exit code: 0 for success; -1 if the check could not be run or took too long.
+    /// The exit code of the check's command: 0 for success, else a failure; -1 if the check could not be run or took
+    /// too long.
     pub code: i64,
     /// The first 4,096 bytes of the check's output and error output; or the reason for which the
     /// check could not be run or was ended.
@@ -56,10 +57,9 @@ pub struct HealthResult {
 }
 
 impl Health {
-    /// Adds the result of a check, and returns whether the status changed. `retries` is the number
-    /// of failures in a row that make the container unhealthy. `starting` says whether the
-    /// container is in its start period: a failure then does not count, unless a check has
-    /// succeeded before.
+    /// Adds the result of a check, and returns whether the status changed. `retries` is the number of failures in a row
+    /// that make the container unhealthy. `starting` says whether the container is in its start period: a failure then
+    /// does not count while the status is [`HealthStatus::Starting`].
     pub fn observe(&mut self, result: HealthResult, retries: i64, starting: bool) -> bool {
         let before = self.status;
         if result.code == 0 {

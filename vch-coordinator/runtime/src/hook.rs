@@ -37,8 +37,8 @@ pub const DEADLINE: Duration = Duration::from_secs(5);
 /// The maximum length of an answer in bytes.
 const MAX_ANSWER: u64 = 64 << 10;
 
-/// A client of the hook: the program that runs the VMs in place of this coordinator (`[runtime]
-/// hook` in vch.toml). Implements [`Nics`].
+/// A client of the hook: the program that runs the VMs in place of this coordinator (`[runtime] hook` in vch.toml). As
+/// an implementation of [`Nics`], it asks that program to plug, unplug and reattach NICs.
 #[derive(Clone, Debug)]
 pub struct Hook {
     socket: PathBuf,

@@ -47,7 +47,7 @@ pub struct LaunchPaths<'a> {
     pub writable_disk: PathBuf,
 }
 
-/// The reason for which a VM cannot be started as a container's workload describes it.
+/// The reason for which a VM cannot be started as a container's workload describes it: a value that is not known.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LaunchError {
     /// The workload names this capability, which is not one of capabilities(7).
@@ -242,8 +242,8 @@ pub fn process(snapshot: &ContainerSnapshot) -> Result<Process, LaunchError> {
     })
 }
 
-/// Converts a container's limits to the values of its cgroup inside its VM. They are set at the
-/// container's start and by `docker update`.
+/// Converts a container's limits to the values of its cgroup inside its VM. The guest's init sets them at the
+/// container's start, and at `docker update` ([`vch_shim::Client::update`]). A limit that is not set becomes `None`.
 pub fn cgroup_limits(resources: &Resources) -> CgroupLimits {
     let positive = |number: i64| u64::try_from(number).ok().filter(|number| *number > 0);
     let quota = positive(resources.cpu_quota).zip(positive(resources.period_us()));
@@ -284,8 +284,8 @@ pub fn environment(snapshot: &ContainerSnapshot) -> Vec<String> {
     all
 }
 
-/// Changes the environment `all`, a list of `NAME=value`: `NAME=value` sets a variable, and `NAME`
-/// alone removes it.
+/// Sets or removes a variable in the environment `all`, a list of `NAME=value`. A `variable` of the form `NAME=value`
+/// replaces the variable of that name in its position, or is appended; `NAME` alone removes the variable.
 pub fn set(all: &mut Vec<String>, variable: &str) {
     let (name, given) = match variable.split_once('=') {
         Some((name, _)) => (name, true),

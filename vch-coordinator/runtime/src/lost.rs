@@ -34,8 +34,8 @@ pub(super) struct Swept {
 }
 
 impl Dirs {
-    /// Returns the directory to which the coordinator moves directories of containers that its
-    /// ledger does not know.
+    /// Returns the path of the directory `lost/`, to which the coordinator moves, at its start, directories of
+    /// containers that its ledger does not know. It keeps them for the user.
     pub fn lost(&self) -> PathBuf {
         self.state.join("lost")
     }
@@ -55,8 +55,8 @@ impl Dirs {
         }
     }
 
-    /// Removes the mark of [`mark_removal`](Self::mark_removal), because the removal was refused.
-    /// Errors are logged.
+    /// Removes the mark of [`mark_removal`](Self::mark_removal), because the container's removal was refused and it
+    /// stays. Errors are logged.
     pub fn unmark_removal(&self, container: ContainerId) {
         let mark = self.of(container).join(REMOVING);
         match fs::remove_file(&mark) {
@@ -68,12 +68,12 @@ impl Dirs {
         }
     }
 
-    /// Deletes the directory of a container that was removed from the ledger. Does nothing if the
-    /// directory does not exist.
+    /// Deletes the directory of a container that was removed from the ledger, the mark of
+    /// [`mark_removal`](Self::mark_removal) last. Does nothing if the directory does not exist.
     ///
     /// # Errors
-    /// Returns an error if a file cannot be deleted. The directory stays marked then, and the next
-    /// start of the coordinator deletes the rest.
+    /// Returns an error if a file cannot be deleted. The directory stays marked then, and the next start of the
+    /// coordinator deletes the rest.
     pub fn discard(&self, container: ContainerId) -> io::Result<()> {
         let directory = self.of(container);
         match remove_marked(&directory) {
@@ -82,8 +82,8 @@ impl Dirs {
         }
     }
 
-    /// Deletes the directory of a container that was removed from the ledger. Does nothing if the
-    /// directory does not exist, or if a process has files of it open.
+    /// Deletes the directory of a container that was removed from the ledger, unless a process, such as QEMU, has files
+    /// of it open. Does nothing if the directory does not exist.
     ///
     /// # Errors
     /// - The errors of [`mark_removal`](Self::mark_removal).
@@ -160,7 +160,8 @@ impl Dirs {
         Ok(target)
     }
 
-    /// Returns one message for each directory in `lost/`, for the user; see [`lost`](Self::lost).
+    /// Returns one message for the user for each directory in [`lost/`](Self::lost), with its path and what to do with
+    /// it. Empty if there is no such directory.
     pub fn lost_words(&self) -> Vec<String> {
         // Usually there is no such directory.
         let Ok(entries) = fs::read_dir(self.lost()) else {

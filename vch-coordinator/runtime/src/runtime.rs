@@ -124,14 +124,14 @@ impl Runtime {
         self.0.starts.register(registry)
     }
 
-    /// Ends the runtime's tasks and waits for them, when the coordinator stops. VMs keep running;
+    /// Cancels the runtime's tasks and waits for them; the coordinator calls this when it stops. VMs keep running, and
     /// the next coordinator adopts them.
     pub async fn close(&self) {
         self.0.tasks.close().await;
     }
 
-    /// Returns why VMs run without the limits of cgroups on the host; `None` if they have limits,
-    /// or if the coordinator starts no VMs.
+    /// Returns why VMs run without limits of cgroups on the host (cgroups cannot be used there), in words; `None` if
+    /// they have limits, or if the coordinator starts no VMs.
     pub fn vms_unlimited(&self) -> Option<String> {
         self.0.vms.as_ref()?;
         let unlimited = self.0.cgroups.unlimited()?;
@@ -180,13 +180,11 @@ impl Runtime {
         snapshot.ok_or_else(|| RuntimeError::NotOurs(id.to_string()))
     }
 
-    /// Reads the stored state of all containers whose VMs this coordinator runs, newest first.
-    /// Leaves out containers with a document that cannot be read; [`unreadable`](Self::unreadable)
-    /// returns them.
+    /// Reads the stored state and the health of all containers whose VMs this coordinator runs, newest first. Leaves
+    /// out containers with a document that cannot be read; [`unreadable`](Self::unreadable) returns them.
     ///
     /// # Errors
-    /// Returns [`RuntimeError::Request`] if the ledger's thread has ended, since the coordinator
-    /// stops.
+    /// Returns [`RuntimeError::Request`] if the ledger's thread has ended, since the coordinator stops.
     pub async fn all(&self) -> Result<Vec<ContainerSnapshot>, RuntimeError> {
         let rows = self
             .0
@@ -246,8 +244,8 @@ impl Runtime {
             .collect())
     }
 
-    /// Returns one message for each directory in `lost/`: the files of containers that the ledger
-    /// did not know when the coordinator started.
+    /// Returns one message for the user for each directory in `lost/`. They have the files of containers that the
+    /// ledger did not know at a start of the coordinator, which moved them there.
     pub async fn lost(&self) -> Vec<String> {
         let dirs = self.0.dirs.clone();
         // A panic of the task is logged; the list is then empty.
@@ -260,8 +258,8 @@ impl Runtime {
         self.0.findings.lock()
     }
 
-    /// Returns how many bytes of the host's disk a container's writable layer takes; 0 if the
-    /// container was never started.
+    /// Returns how many bytes of the host's disk a container's writable layer takes: its allocated blocks, not the size
+    /// of the sparse file. 0 if the container was never started.
     pub async fn written(&self, id: ContainerId) -> u64 {
         /// The unit of `st_blocks` (stat(2)), in bytes.
         const BLOCK: u64 = 512;

@@ -20,19 +20,19 @@ pub struct Vms {
     pub clones: bool,
     /// Whether QEMU uses KVM or emulates the processors (TCG).
     pub accelerator: Accelerator,
-    /// The memory of a VM whose container sets no limit, in MiB.
+    /// The memory of a VM whose container sets no limit of memory, in MiB.
     pub memory_mib: u32,
-    /// The number of processors of a VM whose container sets no limit.
+    /// The number of processors of a VM whose container sets no limit of processor time.
     pub cpus: u16,
-    /// The size of a container's writable layer, in bytes, if the container sets none.
+    /// The size of the ext4 file system that holds what a container writes, in bytes, if the container sets none.
     pub disk_bytes: u64,
     /// The image registries that are contacted without TLS, as `host:port`.
     pub insecure_registries: Vec<String>,
-    /// The maximum time from QEMU's start until the guest's init answers. The start of the
-    /// container then fails.
+    /// The maximum time from QEMU's start until the guest's init answers. If it passes, the start of the container
+    /// fails.
     pub boot_deadline: Duration,
-    /// The maximum time from the init's answer until the guest's network is configured. The start
-    /// of the container then fails.
+    /// The maximum time from the init's answer until the guest's network is configured. If it passes, the start of the
+    /// container fails.
     pub network_deadline: Duration,
 }
 

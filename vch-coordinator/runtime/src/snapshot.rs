@@ -12,12 +12,13 @@ use vch_ledger::{
     Container, ContainerId, DocumentKind, Endpoint, Ledger, NetworkId, NetworkName, PortBinding,
 };
 
-/// A container with a stored document that cannot be read. Lists of all containers leave it out.
+/// A container with a stored document (workload or run state) that cannot be decoded.
+/// [`Runtime::all`](super::Runtime::all) leaves it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
     /// The container's row in the ledger: name, host name, state and channel.
     pub container: Container,
-    /// The ID of the container's image, so that the image counts as in use; `None` if even the ID
+    /// The ID of the container's image, so that the image counts as in use and is not removed; `None` if even the ID
     /// cannot be read.
     pub image: Option<String>,
     /// A sentence for the user: which document cannot be read, why, and how to fix it.
@@ -41,8 +42,8 @@ pub struct ContainerSnapshot {
     pub run_state: RunState,
     /// The container's health; `None` if it does not run or has no health check.
     pub health: Option<Health>,
-    /// The containers that this container is linked to (`--link`) on Docker's default bridge
-    /// network.
+    /// The containers that this container is linked to (`--link`) on Docker's default bridge network, each with its
+    /// alias and address. [`link_variables`](Self::link_variables) makes environment variables of them.
     pub linked: Vec<LinkedTo>,
 }
 
@@ -60,8 +61,8 @@ pub struct ContainerRows {
 }
 
 impl ContainerRows {
-    /// Reads a container's rows from the ledger. Returns `None` if no container has that ID, or if
-    /// another program runs its VM.
+    /// Reads a container's rows from the ledger, without decoding its documents. Returns `None` if no container has
+    /// that ID, or if another program runs its VM.
     pub fn of(ledger: &Ledger, id: ContainerId) -> Option<Self> {
         let container = ledger.container_by_id(id)?;
         let workload = ledger.document(id, DocumentKind::Workload)?;
@@ -79,7 +80,8 @@ impl ContainerRows {
         })
     }
 
-    /// Reads the rows of all containers whose VMs this coordinator runs from the ledger.
+    /// Reads from the ledger the rows of all containers whose VMs this coordinator runs, without decoding their
+    /// documents.
     pub fn all(ledger: &Ledger) -> Vec<Self> {
         let containers = ledger.containers();
         containers
@@ -170,8 +172,9 @@ fn linked(ledger: &Ledger, id: ContainerId) -> Vec<LinkedTo> {
 }
 
 impl ContainerSnapshot {
-    /// Returns the environment variables that the container's links (`--link`) add, as
-    /// `NAME=value`. Leaves out linked containers whose workload cannot be read.
+    /// Returns the environment variables that this container gets for the containers that it is linked to (`--link`),
+    /// as `NAME=value`, such as `DB_PORT=tcp://172.17.0.2:5432`. Leaves out linked containers whose workload cannot be
+    /// read.
     pub fn link_variables(&self) -> Vec<String> {
         let linked = self.linked.iter().filter_map(|linked| {
             let workload: Workload = serde_json::from_str(&linked.workload).ok()?;

@@ -11,9 +11,9 @@ use serde_json::Value;
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{Connect, ContainerId, Rate};
 
-/// The configuration that a container was created with: image, process, limits and options. It does
-/// not change, except for [`resources`](Self::resources), [`restart`](Self::restart),
-/// [`awaited`](Self::awaited) and [`api_document`](Self::api_document).
+/// The configuration that a container was created with: image, process, limits and options. It stays as it was at the
+/// creation, except for [`resources`](Self::resources), [`restart`](Self::restart), [`awaited`](Self::awaited) and
+/// [`api_document`](Self::api_document).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Workload {
@@ -23,9 +23,10 @@ pub struct Workload {
     pub image_name: String,
     /// The program and its first arguments (`Entrypoint`): the user's, or else the image's.
     pub entrypoint: Vec<String>,
-    /// The arguments that follow [`entrypoint`](Self::entrypoint) (Docker's `Cmd`).
+    /// The arguments that follow [`entrypoint`](Self::entrypoint) (Docker's `Cmd`). They begin with the program if the
+    /// entrypoint is empty.
     pub command: Vec<String>,
-    /// Environment variables as `NAME=value`: the image's, then the user's.
+    /// Environment variables as `NAME=value`: the image's, then the user's. `NAME` alone removes a variable.
     pub environment: Vec<String>,
     /// The working directory of the process; empty for `/`.
     #[serde(rename = "folder")]
@@ -42,19 +43,19 @@ pub struct Workload {
     /// Whether the process has a standard input that clients can write to (`docker run
     /// --interactive`). Otherwise its standard input is empty.
     pub input: bool,
-    /// Whether standard input is closed when the first client that attached to it leaves
-    /// (`StdinOnce`).
+    /// Whether the process's standard input is closed when the first client that attached to it leaves (Docker's
+    /// `StdinOnce`); otherwise it stays open for the next client.
     pub input_once: bool,
-    /// Whether the user asked `docker create` to attach standard input, standard output and
-    /// standard error. Only shown again.
+    /// Whether the user asked `docker create` to attach standard input, standard output and standard error, in this
+    /// order. It has no effect; `docker inspect` shows it.
     pub attach: [bool; 3],
-    /// The host name that the user gave; `None` if the user gave none.
+    /// The host name that the user gave; `None` if the user gave none, and the container's short ID is its host name.
     pub hostname: Option<String>,
-    /// The domain name that the user gave; empty if the user gave none.
+    /// The NIS domain name that the user gave (`--domainname`); empty if the user gave none.
     pub domain: String,
     /// The name or number of the signal that stops the container; `None` for SIGTERM.
     pub stop_signal: Option<String>,
-    /// The seconds between the stop signal and SIGKILL; `None` for 10, negative for no limit.
+    /// The time between the stop signal and SIGKILL, in seconds; `None` for 10, negative for no limit.
     pub stop_timeout: Option<i64>,
     /// The container's health check; `None` if neither the image nor the user set one.
     pub health: Option<HealthCheck>,
@@ -66,17 +67,20 @@ pub struct Workload {
     pub remove_at_end: bool,
     /// Whether the container's root file system is read-only (`docker run --read-only`).
     pub read_only: bool,
-    /// Whether a small init runs as process 1 and reaps orphaned processes (`docker run --init`).
+    /// Whether a small init runs as process 1 in the container, starts the container's process and reaps orphaned ones
+    /// (`docker run --init`); otherwise the container's process is process 1.
     pub reaper: bool,
-    /// The names of two groups of Linux capabilities: those added to Docker's default ones
-    /// (`--cap-add`), and those dropped (`--cap-drop`).
+    /// The names of two groups of Linux capabilities: first those added to Docker's default ones (`--cap-add`), then
+    /// those dropped from them (`--cap-drop`).
     pub capabilities: [Vec<String>; 2],
     /// Whether the container is privileged: it has every capability and device, and writable /sys,
     /// /proc and cgroup tree.
     pub privileged: bool,
-    /// Whether system calls are not filtered (`--security-opt seccomp=unconfined`).
+    /// Whether the process may do any system call (`--security-opt seccomp=unconfined`); otherwise a seccomp filter
+    /// refuses those that Docker's default profile refuses, unless the container is privileged.
     pub unfiltered: bool,
-    /// Whether the process can gain no privileges (`--security-opt no-new-privileges`).
+    /// Whether the process can gain no privileges by executing a program, such as a set-user-ID one (`--security-opt
+    /// no-new-privileges`, prctl(2)).
     pub no_new_privileges: bool,
     /// In-memory file systems (`--tmpfs`): for each path in the container, its mount options.
     pub tmpfs: BTreeMap<String, String>,
@@ -87,8 +91,8 @@ pub struct Workload {
     pub limits: Vec<(String, i64, i64)>,
     /// The size of /dev/shm in bytes; `None` for 64 MiB, 0 for no such file system (`--ipc none`).
     pub shm_bytes: Option<i64>,
-    /// Directories of the container that must exist and be writable: `VOLUME` of the image, and
-    /// `Volumes` of the user.
+    /// Directories of the container that are volumes: `VOLUME` of the image, and `Volumes` of the user. They are made
+    /// if they do not exist, and are writable even if the root file system is read-only.
     pub volumes: Vec<String>,
     /// Devices of the VM that the container has beside Docker's default ones (`--device`).
     pub devices: Vec<Device>,
@@ -101,10 +105,11 @@ pub struct Workload {
     /// The rows and columns of the terminal when the process starts; `None` for 24 rows and 80
     /// columns.
     pub console_size: Option<[u16; 2]>,
-    /// How many bytes the container may write to its root file system; `None` for the default of
-    /// the coordinator's configuration.
+    /// The size of the container's writable layer, the ext4 file system with all that it writes to its root file
+    /// system, in bytes; `None` for the default of the coordinator's configuration.
     pub disk_bytes: Option<u64>,
-    /// The process's adjustment of the OOM score (proc(5), `oom_score_adj`).
+    /// The value that is written to the process's `oom_score_adj` (proc(5)) in the VM, -1,000 to 1,000: the higher, the
+    /// sooner the kernel kills the process when memory runs out.
     pub oom_score: i16,
     /// The network that `--network` named first, as the user wrote it; `bridge` if the user named
     /// no network. Older releases wrote `default` in that case.
@@ -112,8 +117,8 @@ pub struct Workload {
     /// Connections to networks that were not possible when the container was created. The next
     /// start makes them, or fails.
     pub awaited: Vec<Awaited>,
-    /// The exposed ports, such as `80/tcp`, of which linked containers (`--link`) learn; `None` in
-    /// a document of an older release. [`exposed()`](Self::exposed()) reads both.
+    /// The exposed ports, such as `80/tcp`, of which linked containers (`--link`) learn; `None` in a document that an
+    /// older release wrote. [`exposed()`](Self::exposed()) returns the ports of documents of both kinds.
     pub exposed: Option<Vec<String>>,
     /// JSON in which the API that created the container keeps what only its own answers need
     /// (`docker inspect`). The runtime does not read it.
@@ -125,8 +130,9 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Returns the ports that linked containers are told of. Releases up to 0.1.0 stored them in
-    /// [`Workload::api_document`].
+    /// Returns the exposed ports, such as `80/tcp`, that linked containers are told of; empty if there are no exposed
+    /// ports. Reads them from [`Workload::api_document`] if the field `exposed` is `None`: releases up to 0.1.0 stored
+    /// them there.
     pub fn exposed(&self) -> Vec<String> {
         if let Some(exposed) = &self.exposed {
             return exposed.clone();
@@ -148,11 +154,11 @@ pub struct Device {
     pub access: String,
 }
 
-/// A container's connection to a network that was not possible when the container was created: the
-/// network did not exist, or the address was not free.
+/// A connection of a container to a network that could not be made when the container was created, since the network
+/// did not exist or the address was not free. The container's next start makes it, or fails.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Awaited {
-    /// The network as the user named it.
+    /// The network's name or ID, as the user wrote it.
     pub network: String,
     addresses: Vec<IpAddr>,
     mac: Option<MacAddress>,
@@ -188,7 +194,7 @@ impl From<&Connect> for Awaited {
 }
 
 impl Awaited {
-    /// Returns the ledger command that connects `container` to the network.
+    /// Returns the ledger command that makes this connection for `container`. Sends nothing.
     pub fn connect(&self, container: ContainerId) -> Connect {
         let links = self.links.iter();
         Connect {
@@ -207,7 +213,7 @@ impl Awaited {
     }
 }
 
-/// A container's health check, as Docker's `Healthcheck` has it. A duration or number of 0 means
+/// The settings of a container's health check, as Docker's `Healthcheck` has them. A duration or number of 0 means
 /// Docker's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -227,31 +233,33 @@ pub struct HealthCheck {
     pub retries: i64,
 }
 
-/// A container's limits in its VM. The VM's memory and number of processors follow from them.
+/// A container's limits of memory, processors and processes. They are set in its VM, and the VM's own memory and number
+/// of processors follow from them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Resources {
-    /// The container's memory in bytes; 0 for the default of the coordinator's configuration.
+    /// The maximum memory of the container's processes, in bytes; the VM gets 96 MiB more, for its kernel. 0 for no
+    /// limit but the VM's memory, which is then the default of the coordinator's configuration.
     pub memory: i64,
-    /// The limit of memory and swap together, in bytes; -1 for no limit. It has no effect, since a
-    /// VM has no swap; it is only shown again.
+    /// The limit of memory and swap together, in bytes; -1 for no limit. It has no effect, since a VM has no swap;
+    /// `docker inspect` shows it.
     pub memory_swap: i64,
     /// The memory in bytes below which the guest's kernel reclaims memory from other processes
     /// first (`memory.low`); 0 for none.
     pub memory_reservation: i64,
-    /// The limit of processor time, in billionths of one processor (`--cpus`); 0 if none is set in
-    /// this way.
+    /// The limit of processor time, in billionths of one processor (`--cpus`): 1,500,000,000 is one and a half
+    /// processors. 0 if `--cpus` was not given.
     pub nano_cpus: i64,
-    /// The weight of the container's processor time against the other processes of its VM; 0 for
-    /// Docker's default, 1,024.
+    /// The weight of the container's processor time against the other processes of its VM (`--cpu-shares`), 2 to
+    /// 262,144; 0 for Docker's default, 1,024.
     pub cpu_shares: i64,
     /// The period of [`Self::cpu_quota`] in microseconds; 0 for 100,000.
     pub cpu_period: i64,
-    /// The limit of processor time, in microseconds in each period; 0 or less for no limit.
-    /// [`Self::nano_cpus`] has precedence.
+    /// The limit of processor time, in microseconds in each period of [`Self::cpu_period`]; 0 or less for no limit.
+    /// Without effect if [`Self::nano_cpus`] is set.
     pub cpu_quota: i64,
-    /// The VM's processors that the container may use, such as `0-2,4`; empty for all. The VM has
-    /// at least these processors.
+    /// The numbers of the VM's processors that the container may use, such as `0-2,4`; empty for all. The VM gets as
+    /// many processors as the highest number needs, at most 64.
     pub cpuset_cpus: String,
     /// The VM's NUMA memory nodes that the container may use, such as `0`; empty for all.
     pub cpuset_mems: String,
@@ -273,7 +281,8 @@ impl Resources {
         quota / self.period_us()
     }
 
-    /// Returns the period of [`Self::cpu_quota`], in microseconds.
+    /// Returns the period of [`Self::cpu_quota`] in microseconds: [`cpu_period`](Self::cpu_period), or 100,000 if that
+    /// is not positive.
     pub fn period_us(&self) -> i64 {
         if self.cpu_period > 0 {
             self.cpu_period
@@ -288,9 +297,10 @@ impl Resources {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RestartPolicy {
-    /// The occasions on which the container is started again.
+    /// The occasions on which the coordinator starts the container again.
     pub when: RestartWhen,
-    /// The maximum number of restarts in a row, for [`RestartWhen::OnFailure`]; 0 for no limit.
+    /// The maximum number of restarts in a row, for [`RestartWhen::OnFailure`]; 0 for no limit. The other occasions
+    /// ignore it.
     pub most: u32,
 }
 
@@ -301,13 +311,13 @@ pub enum RestartWhen {
     /// The container is never started again.
     #[default]
     No,
-    /// The container is started again when its exit code is not 0, and when the coordinator starts
-    /// if it ran when the host went down.
+    /// The container is started again when it ends by itself with an exit code other than 0, and when the coordinator
+    /// starts if the container ran, or waited for a restart, when the host went down.
     OnFailure,
-    /// The container is started again whenever it ends by itself, and when the coordinator starts.
+    /// The container is started again whenever it ends by itself. When the coordinator starts, it is started if it was
+    /// ever started before, even if a user has stopped it.
     Always,
-    /// As [`Self::Always`], but not when the coordinator starts if a user had stopped the
-    /// container.
+    /// As [`Self::Always`], but a container that a user has stopped is not started when the coordinator starts.
     UnlessStopped,
 }
 
@@ -318,12 +328,13 @@ pub enum RestartWhen {
 pub struct RunState {
     /// The container's status now.
     pub status: Status,
-    /// The exit code of the last run; 0 while the container runs.
+    /// The exit code of the last run, or of the start that failed; 0 while the container runs or if it was never
+    /// started.
     pub exit_code: i32,
-    /// Why the last start failed, or why the VM ended before the process, in words; empty if
+    /// Why the last start failed, or why the VM ended before the container's process, in words for the user; empty if
     /// neither happened.
     pub error: String,
-    /// Whether the guest's kernel killed the container because it ran out of memory.
+    /// Whether the guest's kernel killed the process of the last run because the container ran out of memory.
     pub out_of_memory: bool,
     /// When the process last started, in milliseconds since 1970; 0 for never.
     pub started_ms: u64,
@@ -332,12 +343,12 @@ pub struct RunState {
     /// How many times in a row the restart policy has started the container. A start by a user sets
     /// it to 0.
     pub restarts: u32,
-    /// Whether a user stopped the container. If so, the restart policy `unless-stopped` does not
-    /// start it when the coordinator starts.
+    /// Whether a user's request ended the last run. If so, the restart policy does not start the container again at
+    /// that end, and `unless-stopped` does not start it when the coordinator starts. A start sets it to `false`.
     pub stopped_by_user: bool,
     /// The process ID of the VM's shim process on the host; 0 if the container does not run.
     pub pid: u32,
-    /// The size of the container's VM in its last run.
+    /// The size of the container's VM in its present or last run.
     pub vm: VmSize,
 }
 
@@ -351,18 +362,19 @@ pub struct VmSize {
     pub cpus: u16,
 }
 
-/// The status of a container, named as in Docker.
+/// The status of a container, named as in Docker. A container whose VM is being started still has its status from
+/// before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// The container was never started.
+    /// The container's process has never run.
     #[default]
     Created,
     /// The container's process runs in its VM.
     Running,
     /// The container has ended, and waits to be started again by its restart policy.
     Restarting,
-    /// The container has ended.
+    /// The container has ended, and does not wait for a restart.
     Exited,
     /// The container is being removed.
     Removing,

@@ -32,7 +32,7 @@ pub enum ClientError {
     /// clients. The error says nothing about the VM, which may still run.
     #[error("the container's shim can't be reached")]
     Unreachable(#[source] io::Error),
-    /// The shim did not answer within this time.
+    /// The shim did not answer within this time. The request may still be carried out.
     #[error("the container's shim has not answered within {0:?}")]
     Timeout(Duration),
     /// The shim refused the request, or the client did: with `too-long` if the request has too many
@@ -71,13 +71,14 @@ pub struct Client {
     socket: PathBuf,
 }
 
-/// An open connection to a process of the container: its output is read from `reader`, its input is
-/// written to `writer`.
+/// An open connection to one process of a container, its main process or one of `docker exec`. The process's output is
+/// read from `reader`, its input is written to `writer`.
 #[derive(Debug)]
 pub struct Streams {
     /// The process's standard output and standard error.
     pub reader: StreamReader,
-    /// The process's standard input.
+    /// The process's standard input. The shim does not read it if the process was started, or was attached to, without
+    /// input.
     pub writer: StreamWriter,
 }
 
@@ -89,7 +90,7 @@ pub struct StreamReader(Incoming<Reply>);
 #[derive(Debug)]
 pub struct StreamWriter(Outgoing<Request>);
 
-/// An item that [`StreamReader::next`] returns.
+/// An item that [`StreamReader::next`] returns: a piece of a process's output, or its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamItem {
     /// The process wrote these bytes to this stream, standard output or standard error.
@@ -108,7 +109,7 @@ pub struct Running {
     pub id: ProcessId,
     /// The process ID in the container's PID namespace.
     pub pid: u32,
-    /// The process's input and output.
+    /// The open connection to the process: its output, and its standard input.
     pub streams: Streams,
 }
 
@@ -176,8 +177,8 @@ impl Client {
         }
     }
 
-    /// Opens a connection on which the shim sends the VM's stage: the present one at once, then
-    /// each change.
+    /// Opens a connection on which the shim sends the VM's stage (how far its run has come): the present one at once,
+    /// then each change.
     ///
     /// # Errors
     /// The errors of every request:
@@ -220,13 +221,15 @@ impl Client {
         }
     }
 
-    /// Runs another process in the container, as `docker exec` does. Returns when it runs.
+    /// Runs another process in the container, as `docker exec` does. Returns when it runs. If this client disconnects,
+    /// the process runs on.
     ///
     /// # Errors
-    /// Returns [`ClientError::Refused`] with code `not-found`, `not-executable`, `user`, `process`,
-    /// `too-many`, `vm-ended`, `too-long` or `older-shim` if the process can't be started;
-    /// [`ClientError::Timeout`] if it does not start within 40 s; else the errors of
-    /// [`Client::watch`].
+    /// - [`ClientError::Refused`] if the process can't be started: `not-found` or `not-executable` (its program),
+    ///   `user` (unknown), `too-many` (processes or clients), `vm-ended`, `too-long` (the request has more than 2 MiB),
+    ///   `older-shim` (the shim's release does not know a field of the request), or `process` for all else.
+    /// - [`ClientError::Timeout`] if it does not start within 40 s.
+    /// - The errors of [`Client::watch`].
     pub async fn exec(&self, process: Process) -> Result<Running, ClientError> {
         let (mut reader, writer) = self.ask(Request::Exec(Box::new(process))).await?;
         let first = timeout(EXEC_DEADLINE, reply(&mut reader));
@@ -243,21 +246,22 @@ impl Client {
         }
     }
 
-    /// Sends a signal (signal(7)) to a process of the container; [`ProcessId::MAIN`] is its main
-    /// process.
+    /// Sends a signal (signal(7)) to the process of the container with this number; [`ProcessId::MAIN`] is its main
+    /// process. Nothing happens if that process has ended.
     ///
     /// # Errors
-    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] with code `guest-late`
-    /// if the guest's init does not take the message in time.
+    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] with code `guest-late` if the guest's init
+    /// does not take the message within 8 s.
     pub async fn signal(&self, id: ProcessId, signal: u8) -> Result<(), ClientError> {
         self.done(Request::Signal(id, signal), DEADLINE).await
     }
 
-    /// Sets the size of a process's terminal, in rows and columns.
+    /// Sets the size of a process's terminal, in rows and columns. Nothing happens if the process has ended or has no
+    /// terminal.
     ///
     /// # Errors
-    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] with code `guest-late`
-    /// if the guest's init does not take the message in time.
+    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] with code `guest-late` if the guest's init
+    /// does not take the message within 8 s.
     pub async fn resize(&self, id: ProcessId, size: TerminalSize) -> Result<(), ClientError> {
         self.done(Request::Resize(id, size), DEADLINE).await
     }
@@ -302,36 +306,38 @@ impl Client {
         }
     }
 
-    /// Plugs a NIC into the running VM. Does nothing if the VM has a NIC with this ID.
+    /// Plugs a NIC into the running VM. Does nothing if the VM has a NIC with this ID. The time limit is 15 s.
     ///
     /// # Errors
-    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] with code `no-slot`,
-    /// `tap` or `qemu` if the VM does not get the NIC. The time limit is 15 s.
+    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] if the VM does not get the NIC: `no-slot`
+    /// (all 40 PCIe root ports are taken), `tap` (the tap can't be opened) or `qemu` (QEMU refuses).
     pub async fn plug(&self, nic: Nic) -> Result<(), ClientError> {
         self.done(Request::Plug(nic), NIC_DEADLINE).await
     }
 
-    /// Unplugs the NIC with this ID from the running VM. Does nothing if the VM does not have it.
+    /// Unplugs the NIC with this ID from the running VM. Does nothing if the VM does not have it. The time limit is 15
+    /// s.
     ///
     /// # Errors
-    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] with code `qemu` if the
-    /// VM keeps the NIC. The time limit is 15 s.
+    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] with code `qemu` if QEMU refuses or the
+    /// guest does not release the NIC.
     pub async fn unplug(&self, id: &str) -> Result<(), ClientError> {
         self.done(Request::Unplug(id.to_owned()), NIC_DEADLINE)
             .await
     }
 
-    /// Connects a NIC of the running VM to its tap again, after another program deleted the tap and
-    /// it was created anew.
+    /// Connects a NIC of the running VM to its tap again, after another program deleted the tap and it was created
+    /// anew. The guest keeps its NIC. `nic.id` names the NIC, and `nic.tap` the new tap.
     ///
     /// # Errors
-    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] with code `no-such-nic`
-    /// or `tap` if the NIC or its tap is missing.
+    /// Returns the errors of [`Client::watch`], or [`ClientError::Refused`] with code `no-such-nic` if the VM does not
+    /// have the NIC, `tap` if the tap can't be attached.
     pub async fn reattach(&self, nic: Nic) -> Result<(), ClientError> {
         self.done(Request::Reattach(nic), NIC_DEADLINE).await
     }
 
-    /// Ends the VM at once, without a signal to its processes. Returns before the VM has ended.
+    /// Tells the shim to end the VM at once, without a signal to the processes in it. Returns before the VM has ended.
+    /// The run's exit code is then 137.
     ///
     /// # Errors
     /// Returns the errors of [`Client::watch`].
@@ -385,8 +391,8 @@ async fn reply(from: &mut Incoming<Reply>) -> Result<Reply, ClientError> {
 }
 
 impl Stages {
-    /// Waits for the next stage of the VM's run and returns it; the first call returns the present
-    /// stage. The stage with [`Stage::ended`] is the last one. Not cancel-safe.
+    /// Waits for the next stage of the VM's run and returns it; the first call returns the present stage. A stage whose
+    /// [`Stage::ended`] is set is the last one. Not cancel-safe.
     ///
     /// # Errors
     /// Returns [`ClientError::Gone`] if the shim has died or the last stage was returned,
@@ -403,9 +409,9 @@ impl StreamReader {
     /// Waits for the next output of the process, or for its end, and returns it. Not cancel-safe.
     ///
     /// # Errors
-    /// Returns [`ClientError::Gone`] if the shim has died, [`ClientError::Refused`] if the VM has
-    /// ended or this client read too slowly, [`ClientError::UnexpectedReply`] for a reply of
-    /// another kind.
+    /// Returns [`ClientError::Gone`] if the shim has died; [`ClientError::Refused`] with code `vm-ended`, or with
+    /// `slow-client` if this client read too slowly and output was discarded; [`ClientError::UnexpectedReply`] for a
+    /// reply of another kind.
     pub async fn next(&mut self) -> Result<StreamItem, ClientError> {
         match reply(&mut self.0).await? {
             Reply::Output(stream, bytes) => Ok(StreamItem::Output(stream, bytes)),
@@ -417,11 +423,12 @@ impl StreamReader {
 }
 
 impl StreamWriter {
-    /// Sends input to the process. An empty slice ends the input, so that the process's standard
-    /// input can be closed.
+    /// Sends input to the process, and returns when the shim's socket has taken it. An empty slice ends the input. The
+    /// process's standard input is then closed, unless [`Client::attach`] was called with `ends_input` false.
     ///
     /// # Errors
-    /// Returns [`ClientError::Gone`] if the process or the shim has ended.
+    /// Returns [`ClientError::Gone`] if the shim has closed the connection, for example since the process has ended;
+    /// [`ClientError::Refused`] with code `too-long` for more than 2 MiB.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
         let input = Request::Input(bytes.to_vec());
         self.0.send(input).await.map_err(lost)

@@ -28,7 +28,7 @@ pub struct Launch {
     /// network agent) and `shim.pid` (the shim's process ID). The shim makes the directory, and
     /// removes it at its end.
     pub sockets: PathBuf,
-    /// The path or name of the QEMU program.
+    /// The path of the QEMU program, or its name, which is then looked up in `PATH`.
     pub program: PathBuf,
     /// The path of the guest's uncompressed kernel (`vmlinux`).
     pub kernel: PathBuf,
@@ -44,9 +44,10 @@ pub struct Launch {
     pub memory_mib: u32,
     /// The VM's number of processors.
     pub cpus: u16,
-    /// The path of the squashfs file with the root file system of the container's image.
+    /// The path of the squashfs file with the root file system of the container's image. Several VMs may share it: it
+    /// is attached read-only.
     pub image_disk: PathBuf,
-    /// The path of the ext4 file with what the container writes.
+    /// The path of the ext4 file with the files that the container has changed or added; no other VM uses it.
     #[serde(rename = "upper_disk")]
     pub writable_disk: PathBuf,
     /// The directory of a saved VM (see [`template`](crate::template)) with the same kernel, memory
@@ -62,9 +63,10 @@ pub struct Launch {
     /// already; `None` to stay in the cgroup of the process that started the shim.
     #[serde(default)]
     pub cgroup: Option<PathBuf>,
-    /// The container's settings and its main process, which the guest's init gets.
+    /// The message that the shim sends to the guest's init once it has answered: the container's settings and its main
+    /// process.
     pub start: Start,
-    /// The size at which the shim begins a new file of the container's log, in bytes; at least 64
+    /// The size at which the shim begins a new file of the container's log, in bytes. Values below 64 KiB count as 64
     /// KiB.
     pub log_bytes: u64,
     /// The maximum number of files of the container's log; older ones are removed. 0 counts as 1.
@@ -74,7 +76,7 @@ pub struct Launch {
     pub boot_deadline_ms: u64,
 }
 
-/// A NIC of a VM, and the tap device of the host that it is connected to.
+/// A NIC of a VM, and the tap device of the host that carries its frames.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nic {
     /// The NIC's ID, by which QEMU and later requests name it: a letter, then letters and digits.
@@ -100,11 +102,11 @@ pub enum LaunchError {
 }
 
 impl Launch {
-    /// Reads a launch as JSON from the whole input, at most 8 MiB.
+    /// Reads a launch as JSON. Reads `input` to its end, at most 8 MiB.
     ///
     /// # Errors
-    /// Returns [`LaunchError::Read`] if reading fails, [`LaunchError::TooLong`] if the input is too
-    /// long, [`LaunchError::Malformed`] if it is not a launch.
+    /// Returns [`LaunchError::Read`] if reading fails, [`LaunchError::TooLong`] if the input is too long,
+    /// [`LaunchError::Malformed`] if it is not a launch.
     pub fn read(input: impl Read) -> Result<Self, LaunchError> {
         let mut text = Vec::new();
         input.take(MAX_LAUNCH + 1).read_to_end(&mut text)?;

@@ -36,14 +36,16 @@ pub enum Liveness {
     /// The shim with this process ID is alive. Its VM may be running.
     Alive(u32),
     /// The shim is not alive, and neither is its VM. The [`Outcome`](crate::Outcome) in the container's directory is
-    /// final.
+    /// final; if there is no such file, the container was never started or its shim was killed.
     Dead,
-    /// This process can't find out: no descriptor is free, or a file can't be read. The shim may be alive or dead.
+    /// This process can't find out, for this reason: no descriptor is free, or a file can't be read. The shim may be
+    /// alive or dead.
     Unknown(io::Error),
 }
 
-/// Returns whether a container's shim is alive. `dir` is the container's directory, and `sockets` the directory of its
-/// VM's sockets, as in [`Launch`](crate::Launch).
+/// Returns whether a container's shim is alive, which it tells from the lock on `shim.lock` in the container's
+/// directory `dir`. `sockets` is the directory of its VM's sockets. Both are as in [`Launch`](crate::Launch). Does not
+/// connect to the shim.
 #[must_use]
 pub fn liveness(dir: &Path, sockets: &Path) -> Liveness {
     match holder(dir, sockets) {
@@ -53,8 +55,8 @@ pub fn liveness(dir: &Path, sockets: &Path) -> Liveness {
     }
 }
 
-/// A shim process and its QEMU that were alive when this value was opened. Open descriptors hold both, so that another
-/// process with the same process ID is never mistaken for them.
+/// A shim process and its QEMU that were alive when this value was opened. It holds a pidfd of both, so that another
+/// process that gets the same process ID later is never mistaken for them.
 #[derive(Debug)]
 pub struct ShimProcess {
     pid: u32,

@@ -20,7 +20,8 @@ const MAX_BYTES: u64 = 1 << 20;
 /// The phase in which a container's root file system is there.
 const MOUNTED: &str = "mounted";
 
-/// Whether a clone failed because of its template, the saved VM that it was cloned from.
+/// Whether a clone's failure is due to its template, the saved VM that it was cloned from. [`Outcome::blame`] decides
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
     /// The template is not the cause.
@@ -58,17 +59,19 @@ pub struct Outcome {
 /// The reason for which a container's process did not run, or for which its VM ended before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// A stable code, for programs: `boot-timeout`, `vm-died`, `vm-not-started`, `vm-version`,
-    /// `network`, `not-found`, `not-executable`, `user`, `root-file-system`, `process`, `channel`,
-    /// `no-clone`; or `shim-lost`, which the coordinator sets if the shim was killed.
+    /// A stable code, for programs. `not-found`, `not-executable`, `user` and `process`: the process can't be started;
+    /// `root-file-system` and `network`: the guest can't set these up. `boot-timeout`, `vm-died`, `vm-not-started`,
+    /// `vm-version` and `no-clone`: the VM did not start or ended; `channel`: the guest's init broke the protocol or
+    /// its line. `shim-lost` comes from the coordinator, if the shim was killed.
     pub code: String,
     /// The reason in words, for a person.
     pub text: String,
 }
 
 impl Outcome {
-    /// Returns whether the VM failed because of the template (saved VM) that it was cloned from.
-    /// Meaningful only for a clone.
+    /// Decides whether the VM failed because of the template (saved VM) that it was cloned from, by the failure's code
+    /// and by whether the root file system was mounted. [`Blame::None`] if it did not fail. Meaningful only for a
+    /// clone.
     #[must_use]
     pub fn blame(&self) -> Blame {
         let Some(failure) = &self.failure else {
@@ -106,12 +109,11 @@ impl Outcome {
         File::open(dir)?.sync_all()
     }
 
-    /// Reads the outcome of a container's last run from `exit.json` in the container's directory.
-    /// Returns `None` if the container never ran, or if its run has not ended.
+    /// Reads the outcome of a container's last run from `exit.json` in the container's directory `dir`. Returns `None`
+    /// if the file does not exist: the container never ran, its run has not ended, or its shim was killed.
     ///
     /// # Errors
-    /// Returns the system's error if the file can't be read, `InvalidData` or `UnexpectedEof` if it
-    /// is not an outcome.
+    /// Returns the system's error if the file can't be read, `InvalidData` or `UnexpectedEof` if it is not an outcome.
     pub fn read(dir: &Path) -> io::Result<Option<Self>> {
         use io::Read;
         let file = match File::open(dir.join(FILE)) {

@@ -23,9 +23,9 @@ const SOCKET_MODE: u32 = 0o600;
 /// For clients to read what is left, once all has ended.
 const LAST_READS: Duration = Duration::from_secs(10);
 
-/// Runs the VM that `launch` describes to its end: starts QEMU, logs the container's output, answers clients, and
-/// writes the [`Outcome`]. Calls `ready` when clients can connect. A VM that fails is no error: its outcome has the
-/// reason.
+/// Runs the VM that `launch` describes to its end, in this process: starts QEMU, logs the container's output, answers
+/// clients, and writes the [`Outcome`]. Calls `ready` once, when clients can connect or the start has failed. A VM that
+/// fails is no error: its outcome has the reason.
 ///
 /// # Errors
 /// Returns `ResourceBusy` if another shim of this container is alive, else the system's error if the container's

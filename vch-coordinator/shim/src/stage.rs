@@ -4,7 +4,8 @@ use crate::{log::Position, outcome::Outcome, phase::Phase};
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How far a VM's run has come. The shim sends it to clients that watch, at each change.
+/// How far a VM's run has come: the phases of its start, the start of its process, and its end. The shim sends it to
+/// clients that watch, at each change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
     /// The position of the container's log at which the output of this run begins.

@@ -38,7 +38,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// For what QEMU said last, once it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// The reason for which a template can't be made, or a clone of it can't be started.
+/// The reason for which a template (a saved VM) can't be made or restored.
 #[derive(Debug, Error)]
 pub enum TemplateError {
     /// QEMU can't be started.
@@ -59,7 +59,7 @@ pub enum TemplateError {
         #[source]
         source: io::Error,
     },
-    /// The guest's init did not answer within this time.
+    /// The guest's init did not report within this time that it waits for its first message.
     #[error("the template's guest has not answered within {0:?}")]
     Timeout(Duration),
     /// The guest's init speaks this version of the protocol, which this shim does not speak.
@@ -76,8 +76,9 @@ fn file(what: &'static str) -> impl FnOnce(io::Error) -> TemplateError {
     move |source| TemplateError::File { what, source }
 }
 
-/// Makes a template: boots the kernel and initramfs of `launch`, without its two disks and its NICs, and saves the VM
-/// in the directory `dir`. The directory appears when the template is complete.
+/// Makes a template: boots the kernel and initramfs of `launch`, without the container's two disks and the NICs, until
+/// the guest's init waits for its first message. Saves that VM in the directory `dir`, which appears when the template
+/// is complete, and ends QEMU. The caller sees to it that no other call makes the same `dir` at the same time.
 ///
 /// # Errors
 /// Returns the [`TemplateError`] of the step that failed; `dir` does not exist then.
@@ -175,7 +176,9 @@ async fn waiting(mut line: UnixStream) -> io::Result<u16> {
     }
 }
 
-/// Restores a template in a QEMU that was started to wait for it. The VM does not run yet.
+/// Restores the devices' state of the template in the directory `template`, in a QEMU that was started with a copy of
+/// the template's memory and `-incoming defer`. `qmp` is the control connection to that QEMU. The VM does not run yet:
+/// the command `cont` of QMP lets it run.
 ///
 /// # Errors
 /// Returns [`TemplateError::Qmp`] or [`TemplateError::Migration`] if QEMU does not restore it, [`TemplateError::File`]
@@ -217,7 +220,8 @@ async fn carried(qmp: &mut Qmp) -> Result<(), TemplateError> {
     timeout(MIGRATION, carrying).await.map_err(|_| late())?
 }
 
-/// Returns whether a directory contains a complete template.
+/// Returns whether a directory contains the two files of a template (memory and devices' state). Does not check their
+/// content.
 pub fn is_there(dir: &Path) -> bool {
     [memory::FILE, STATE]
         .iter()

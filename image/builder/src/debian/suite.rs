@@ -34,7 +34,8 @@ impl Suite {
     }
 
     /// Downloads a package of this suite and unpacks it into `dir`. Does nothing if `dir` exists; an interrupted call
-    /// leaves no `dir`. If the download fails, since the package lists are old, they are fetched again, once.
+    /// leaves no `dir`. Fetches the suite's package lists first if they were never fetched. If they are of an earlier
+    /// call and the package can't be got, fetches them again and tries once more.
     ///
     /// # Errors
     /// Returns [`DebianError`] if the lists or the package can't be fetched or unpacked.
@@ -52,7 +53,8 @@ impl Suite {
         unpacked_by(&mut self.apt_get()?, &wanted, dir)
     }
 
-    /// Returns the suite as a line of apt's sources (sources.list(5)).
+    /// Returns the line by which apt gets this suite's packages (sources.list(5)): the component `main`, from the
+    /// archive that this machine's own Debian sources name.
     ///
     /// # Errors
     /// Returns [`DebianError::Unexpected`] if this machine's own sources name no Debian archive, else the error of

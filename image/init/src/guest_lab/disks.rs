@@ -19,7 +19,8 @@ const PROGRAMS: [&str; 8] = [
     "/usr/bin/tail",
 ];
 
-/// Loop devices that sysfs shows as disks with serial numbers.
+/// Loop devices that the test's sysfs shows as disks with serial numbers, as a guest's virtio disks. They are detached
+/// when this value is dropped.
 pub struct Disks(Vec<PathBuf>);
 
 impl Disks {
@@ -28,7 +29,9 @@ impl Disks {
     /// The serial number of the empty disk.
     pub const WRITABLE: &'static str = "writable";
 
-    /// Makes a container's two disks.
+    /// Makes a container's two disks and attaches them: the squashfs image [`Self::IMAGE`], with a shell and a few
+    /// programs, and the empty ext4 disk [`Self::WRITABLE`] of 16 MiB. Their files are in `/tmp/disks`. Panics if a
+    /// step fails.
     pub fn new() -> Self {
         let dir = Path::new("/tmp/disks");
         let image = dir.join("root");
@@ -56,7 +59,8 @@ impl Disks {
         disks
     }
 
-    /// Makes a disk that holds a directory's files.
+    /// Makes a squashfs file of the files in the directory `dir`, beside it and named `DIR.squashfs`, and attaches it
+    /// as a disk with the serial number `serial`. Panics if a step fails.
     pub fn squashfs(dir: &Path, serial: &str) -> Self {
         let file = dir.with_extension("squashfs");
         let quiet = ["-quiet", "-no-progress"];

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// Waits until `look` returns a value, and returns it; panics with `what` at the deadline.
+/// Calls `look` again and again until it returns a value, and returns that value. Panics after 20 s; `what` names the
+/// condition in the panic's message.
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + SOON;
     loop {

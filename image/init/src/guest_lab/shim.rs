@@ -25,7 +25,8 @@ const SOON: Duration = Duration::from_secs(20);
 /// The mark of the life that a shim begins.
 const NONCE: SessionNonce = SessionNonce(7);
 
-/// A shim's end of the line, with the init at the other end.
+/// The test's side of a conversation with an init: it does what a shim does on the host. The init runs in a child
+/// process, at the other end of a Unix socket (the line).
 pub struct Shim {
     line: UnixStream,
     decoder: Decoder,
@@ -35,7 +36,9 @@ pub struct Shim {
 }
 
 impl Shim {
-    /// Runs an init in a child; `serve` runs in the child with its end of the line.
+    /// Forks a child process and calls `serve` in it, with the child's end of a new Unix socket: the line on which an
+    /// init talks to its shim. Returns the parent's end. The child exits with 0 if `serve` returns `Ok`; with an `Err`,
+    /// it prints the error to standard error and exits with 1. [`power_off`](Self::power_off) returns that code.
     pub fn new<E: std::error::Error>(serve: impl FnOnce(Line) -> Result<(), E>) -> Self {
         let (own, its) = UnixStream::pair().unwrap();
         match fork(0).unwrap() {
@@ -63,7 +66,8 @@ impl Shim {
         }
     }
 
-    /// Begins a run; returns the phases that init has reported.
+    /// Sends the first message of a run (`ToInit::Hello`), and waits for init's `Ready` and the two phases that follow
+    /// it. Returns these phases, in order. Panics if init answers anything else.
     pub fn hello(&mut self) -> Vec<Phase> {
         self.nonce = NONCE;
         self.send(&ToInit::Hello {
@@ -80,19 +84,21 @@ impl Shim {
         phases.to_vec()
     }
 
-    /// Sends a message.
+    /// Sends a message to init, and returns without waiting for an answer. Panics if the line is closed.
     pub fn send(&mut self, message: &ToInit) {
         let mut bytes = Vec::new();
         frame::encode(self.nonce, &message.encode().unwrap(), &mut bytes).unwrap();
         self.line.write_all(&bytes).unwrap();
     }
 
-    /// Requests the container.
+    /// Sends `ToInit::Start`, which requests init to set up the container and run its main process. Does not wait for
+    /// the process.
     pub fn start(&mut self, start: &Start) {
         self.send(&ToInit::Start(Box::new(start.clone())));
     }
 
-    /// Waits for the next message and returns it.
+    /// Waits for init's next message and returns it. Panics if init sends nothing for 20 s, has ended, or sends a frame
+    /// of another session.
     pub fn next(&mut self) -> FromInit {
         let mut buffer = vec![0; 64 << 10];
         loop {
@@ -111,8 +117,8 @@ impl Shim {
         }
     }
 
-    /// Waits for a message that `wanted` accepts and returns its value; those before it are
-    /// dropped.
+    /// Waits for init's next message for which `wanted` returns a value, and returns that value. Drops the messages
+    /// before it.
     pub fn until<T>(&mut self, mut wanted: impl FnMut(&FromInit) -> Option<T>) -> T {
         loop {
             if let Some(found) = wanted(&self.next()) {
@@ -121,7 +127,8 @@ impl Shim {
         }
     }
 
-    /// Waits until a process runs; returns its process ID in the container.
+    /// Waits until init reports that the process with this number runs, and returns its process ID in the container.
+    /// Panics if init reports that it could not be started.
     pub fn started(&mut self, id: ProcessId) -> u32 {
         self.until(|message| match message {
             FromInit::Started { id: its, pid } if *its == id => Some(*pid),
@@ -132,8 +139,8 @@ impl Shim {
         })
     }
 
-    /// Waits until a process has ended; returns its standard output, its standard error and its exit status.
-    /// Acknowledges output as a shim does.
+    /// Waits until init reports that the process with this number has ended; returns its standard output, its standard
+    /// error and its exit status. Acknowledges output as a shim does. Panics if the process could not be started.
     pub fn ended(&mut self, id: ProcessId) -> (String, String, Exit) {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         loop {
@@ -167,7 +174,8 @@ impl Shim {
         }
     }
 
-    /// Waits for the refusal of a process and returns it.
+    /// Waits until init reports that the process with this number could not be started, and returns the reason. Panics
+    /// if the process runs instead.
     pub fn not_started(&mut self, id: ProcessId) -> StartError {
         self.until(|message| match message {
             FromInit::NotStarted {
@@ -180,7 +188,8 @@ impl Shim {
         })
     }
 
-    /// Ends init; returns its exit code.
+    /// Sends `ToInit::PowerOff`, waits until the child with the init has ended, and returns the child's exit code.
+    /// Panics if a signal ended the child.
     pub fn power_off(mut self) -> i32 {
         self.send(&ToInit::PowerOff);
         match waitpid(self.init, None).unwrap() {

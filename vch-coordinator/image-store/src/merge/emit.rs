@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use thiserror::Error;
 
-/// The content of the merged archive of an image, in the order of writing.
+/// The content of the merged archive of an image, in the order in which [`emit`] writes it: first the directories, then
+/// all other entries.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The directories: the root first, and parents before their children.
     pub dirs: Vec<Entry>,
-    /// All other entries. The key is the number of the layer (0 is the lowest) and the position
-    /// among the layer's entries.
+    /// All entries that are no directories. The key is the number of the layer (0 is the lowest) and the entry's
+    /// position in that layer's archive, from 0. The value is the entry with all of its paths, in ascending order:
+    /// several paths are hard links to the same file.
     pub leaves: BTreeMap<(usize, usize), Named>,
 }
 
@@ -39,7 +41,8 @@ pub enum MergeError {
 }
 
 impl Tree {
-    /// Returns the content of the archive that [`emit`] writes.
+    /// Decides the content and the order of the archive that [`emit`] writes: every file, directory and link that is
+    /// left when all layers are applied.
     pub fn plan(self) -> Plan {
         let mut plan = Plan::default();
         let mut ahead = vec![(ROOT, Vec::new())];
@@ -72,8 +75,9 @@ impl Tree {
     }
 }
 
-/// Writes the planned archive to `output`, and returns `output`. `layers` must be the layers that
-/// the tree was made of, the lowest first; each is a stream of an uncompressed tar archive.
+/// Writes the planned archive to `output`, and returns `output`. `layers` must be the layers that the tree was made of,
+/// the lowest first, which are read a second time for the files' data; each is a stream of an uncompressed tar archive.
+/// `limits` are those of the first reading.
 ///
 /// # Errors
 /// Returns [`MergeError`] if a layer is not valid, or if the output can't be written.

@@ -5,8 +5,8 @@ use thiserror::Error;
 /// The reason for which an image may not be removed. The messages are dockerd's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Conflict {
-    /// The caller gave a name. It is the image's last one, and a container was created from the
-    /// image.
+    /// The caller gave a name to remove, without force. It is the image's last name, and a container was created from
+    /// the image.
     #[error(
         "conflict: unable to remove repository reference \"{name}\" (must force) - container \
          {container} is using its referenced image {image}"
@@ -19,7 +19,8 @@ pub enum Conflict {
         /// The image's short ID, twelve hex digits.
         image: String,
     },
-    /// The caller gave an ID, and a container uses the image, or the image has several names.
+    /// The image can't be deleted: the caller gave its ID, and a container uses the image, or the image has several
+    /// names.
     #[error("conflict: unable to delete {image} ({force}) - {why}")]
     Image {
         /// The image's short ID, twelve hex digits.

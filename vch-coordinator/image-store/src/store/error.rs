@@ -24,8 +24,8 @@ pub enum ImageError {
     /// The helper process `vch-image`, which reads images, failed or refused the image.
     #[error(transparent)]
     Helper(#[from] HelperError),
-    /// An image that the helper left is refused: a file differs from the helper's statement about
-    /// it, or the image is not for linux/amd64. Has the reason.
+    /// A result of the helper process is refused, for this reason: a file's digest or size is not the stated one, the
+    /// image is not for linux/amd64, its configuration is not valid, or the result is of another kind than the job's.
     #[error("image refused: {0}")]
     DigestMismatch(String),
     /// No image has this name or ID.
@@ -37,7 +37,8 @@ pub enum ImageError {
     /// A name is not valid.
     #[error(transparent)]
     Name(#[from] ReferenceError),
-    /// A name with a digest was to be given to an image, which only a pull does.
+    /// A name with a digest was to be given to an image by `docker tag` or `docker import`. Only a pull gives such
+    /// names.
     #[error("refusing to create a tag with a digest reference")]
     DigestTag,
     /// An instruction of `docker import --change` is not valid.
@@ -56,13 +57,14 @@ pub enum ImageError {
         /// The reason in words.
         reason: String,
     },
-    /// The program `mke2fs` failed to make the empty writable disk, for this reason.
+    /// The program `mke2fs` failed, or is missing, when it was to make a container's empty ext4 file, for this reason.
     #[error("can't make the empty disk: {0}: on Debian `apt-get install e2fsprogs`")]
     WritableLayer(String),
     /// A layer of the image with this short ID is missing or damaged.
     #[error("a layer of image {0} is missing: pull it or load it again")]
     Missing(String),
-    /// The file system of the store is nearly full.
+    /// The file system of the store has less free space than the store must leave free, so that nothing is pulled,
+    /// loaded, imported or made.
     #[error(
         "too little room: {path} has {free_mib} MiB free, and {floor_mib} MiB of it are kept free: remove \
          images or containers, or lower `images.free_disk_mib`"

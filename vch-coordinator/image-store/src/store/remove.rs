@@ -9,8 +9,8 @@ use crate::reference::{Reference, Which};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A container that uses an image, since it was created from it. The store is told of containers by
-/// its callers.
+/// A container and the image that it was created from. The store knows no containers: the caller of [`Store::remove`]
+/// and [`Store::prune`] passes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
     /// The container's ID, 64 hex digits.
@@ -32,10 +32,10 @@ pub enum Removed {
 }
 
 impl Store {
-    /// Removes an image's name or the image itself, as `docker rmi` does. `text` is a name or an
-    /// ID, as for [`Store::find`]; the image goes with its last name. With `force`, also removes an
-    /// image that has several names, or that stopped containers use. `uses` lists all containers of
-    /// the host with their images. Returns the steps in order.
+    /// Removes an image's name or the image itself, as `docker rmi` does. `text` is a name or an ID, as for
+    /// [`Store::find`]. An image is deleted with its last name, unless a container still uses it. With `force`, also
+    /// deletes an image that has several names or that stopped containers use; one that a running container uses stays
+    /// in any case. `uses` lists all containers of the host with their images. Returns the steps in order.
     ///
     /// # Errors
     /// - [`ImageError::Unknown`] or [`ImageError::Ambiguous`] as [`Store::find`] returns them.
@@ -60,10 +60,9 @@ impl Store {
         .await
     }
 
-    /// Removes images that no container uses, as `docker image prune` does: images without a tag,
-    /// or all of them with `all`. Only images for which `wanted` returns true are removed. `uses`
-    /// lists all containers of the host with their images. Returns the steps in order, and how many
-    /// bytes became free.
+    /// Removes images that no container uses, as `docker image prune` does: only those without a tag, or also those
+    /// with tags if `all` is true. Only images for which `wanted` returns true are removed. `uses` lists all containers
+    /// of the host with their images. Returns the steps in order, and the size of the deleted files in bytes.
     ///
     /// # Errors
     /// Returns [`ImageError::File`] if index.json can't be written. Nothing has changed then.

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 
 impl Store {
-    /// Returns the path of the root file system of the image with this ID, a read-only squashfs
-    /// file. Makes the file if it does not exist; concurrent callers wait for it.
+    /// Returns the path of the root file system of the image with this ID, a read-only squashfs file in the store.
+    /// Makes the file if it does not exist; concurrent callers for the same image wait for it.
     ///
     /// # Errors
     /// - [`ImageError::Unknown`] if no image has the ID.

@@ -15,7 +15,9 @@ const JOURNAL_MIB: &str = "size=4";
 
 impl Store {
     /// Makes a container's writable disk at `path`, where no file may exist: a sparse file with an empty ext4 file
-    /// system, of `bytes` or the store's default size. The empty disk of the default size is made once and then copied.
+    /// system. `bytes` is the size of the file system; `None` for
+    /// [`Settings::writable_layer_bytes`](crate::Settings::writable_layer_bytes). A disk of that default size is copied
+    /// from an empty one that the store keeps.
     ///
     /// # Errors
     /// Returns [`ImageError::WritableLayer`] if mke2fs fails, [`ImageError::File`] if the file can't be made.

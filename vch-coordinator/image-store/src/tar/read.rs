@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 /// How much is moved at a time.
 const CHUNK: usize = 64 << 10;
 
-/// Reads a tar archive from a stream, entry by entry.
+/// Reads a tar archive from a stream, entry by entry, without seeking.
 pub struct Reader<R> {
     input: R,
     limits: Limits,
@@ -51,7 +51,7 @@ struct Sparse {
 struct Header([u8; BLOCK]);
 
 impl<R: Read> Reader<R> {
-    /// Returns a reader of a stream that begins with an archive.
+    /// Returns a reader of an uncompressed archive, whose entries `limits` bounds. Reads nothing from `input` yet.
     pub fn new(input: R, limits: Limits) -> Self {
         Self {
             input,
@@ -66,7 +66,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Returns the stream, so that the caller can read what follows the archive.
+    /// Returns the stream at its present position: behind the archive, once all entries were read.
     pub fn into_inner(self) -> R {
         self.input
     }
@@ -106,11 +106,11 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Copies the data of the entry that was returned last to `sink`, with zeros for its holes.
+    /// Copies the data of the entry that was returned last to `sink`, with zeros for its holes. Copies nothing if the
+    /// entry is no regular file or its data was copied already.
     ///
     /// # Errors
-    /// Returns [`TarError::Write`] if `sink` fails, [`TarError::Short`] or [`TarError::Read`] if
-    /// the stream does.
+    /// Returns [`TarError::Write`] if `sink` fails, [`TarError::Short`] or [`TarError::Read`] if the stream does.
     pub fn copy_data(&mut self, sink: &mut impl Write) -> Result<(), TarError> {
         let mut buffer = vec![0; CHUNK];
         let Some(map) = self.holes.take() else {

@@ -3,8 +3,8 @@
 use super::{BLOCK, Entry, Kind, pax};
 use std::io::{self, Write};
 
-/// Writes a tar archive to a stream. The data of a file is written by its implementation of
-/// [`Write`].
+/// Writes a tar archive to a stream. [`append`](Self::append) writes an entry's header; the data of a file is then
+/// written to this value, which implements [`Write`].
 pub struct Writer<W> {
     output: W,
     /// The bytes of the present entry's data that are not written yet, with the padding of its last

@@ -9,12 +9,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A piece of a container's output, as it arrived in one message of the guest.
+/// A piece of a container's output: the bytes of one stream that arrived in one message of the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// The stream that the process wrote to, standard output or standard error.
     pub stream: Output,
-    /// The time at which it reached the host, in nanoseconds since 1970 (UTC).
+    /// When the output reached the shim on the host, in nanoseconds since 1970 (UTC).
     pub at_ns: u64,
     /// The output, at most 1 MiB. It may begin or end within a line or a character.
     pub bytes: Vec<u8>,
@@ -48,8 +48,8 @@ impl Reader {
         }
     }
 
-    /// Returns a reader that begins at the oldest record that is kept. A missing directory counts
-    /// as an empty log.
+    /// Returns a reader that begins at the oldest record that is kept. A missing directory counts as an empty log.
+    /// Opens no log file yet.
     ///
     /// # Errors
     /// Returns the error of reading the directory.
@@ -71,13 +71,12 @@ impl Reader {
         self.at
     }
 
-    /// Returns the next record; `None` if the writer has not written it yet. A later call may
-    /// return it.
+    /// Returns the next record, and moves behind it. Returns `None` if no whole record follows; a later call returns
+    /// one that is written meanwhile. The log does not say whether it has ended.
     ///
     /// # Errors
-    /// Returns [`io::ErrorKind::NotFound`] if the writer has removed the next record, because this
-    /// reader was too slow; [`io::ErrorKind::InvalidData`] if the log is damaged; else the error of
-    /// reading the file.
+    /// Returns [`io::ErrorKind::NotFound`] if the writer has removed the next record, because this reader was too slow;
+    /// [`io::ErrorKind::InvalidData`] if the log is damaged; else the error of reading the file.
     pub fn read(&mut self) -> io::Result<Option<Record>> {
         loop {
             if self.file()?.is_none() {

@@ -36,9 +36,9 @@ struct Limits {
 }
 
 impl Writer {
-    /// Opens the log in the container's directory `dir` for writing behind its last whole record.
-    /// Begins a new file when one has `bytes` bytes (at least 64 KiB), and keeps the last `kept`
-    /// files (at least 1).
+    /// Opens the log in the container's directory `dir` for writing behind its last whole record; what follows that
+    /// record was cut off, and is removed. The writer begins a new file when one has `bytes` bytes (values below 64 KiB
+    /// count as 64 KiB), and then keeps only the last `kept` files (0 counts as 1).
     ///
     /// # Errors
     /// Returns the error of the file system.
@@ -74,11 +74,11 @@ impl Writer {
         self.end
     }
 
-    /// Appends bytes that a process wrote to a stream at a time, in nanoseconds since 1970.
+    /// Appends bytes that a process wrote to `stream`. `at_ns` is the time of their arrival, in nanoseconds since 1970.
+    /// More than 1 MiB becomes several records.
     ///
     /// # Errors
-    /// Returns the error of the file system, such as a full disk; a partly written record is
-    /// removed again.
+    /// Returns the error of the file system, such as a full disk; a partly written record is removed again.
     pub fn append(&mut self, stream: Output, at_ns: u64, bytes: &[u8]) -> io::Result<()> {
         for piece in bytes.chunks(MAX_RECORD) {
             if self.end.offset >= self.limits.bytes {
