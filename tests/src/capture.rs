@@ -15,30 +15,32 @@ use nix::sys::socket::{
 use crate::deadline::{eventually, readable};
 use crate::namespace::Namespace;
 
-/// An IP packet that a [`Capture`] saw.
+/// The parts of an IP packet that a [`Capture`] keeps: addresses, protocol and the first byte of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet {
     /// The source address in its IP header.
     pub source: IpAddr,
     /// The destination address in its IP header.
     pub destination: IpAddr,
-    /// The protocol number (IANA): 6 TCP, 17 UDP, 1 ICMP, 58 ICMPv6.
+    /// The protocol number (IANA): 6 TCP, 17 UDP, 1 ICMP, 58 ICMPv6. Of IPv6 it is the first next header, which may be
+    /// an extension header, such as 0 for hop-by-hop options.
     pub protocol: u8,
-    /// The first byte behind the IP header, which is the type of an ICMP message.
+    /// The first byte behind the IP header, which is the type of an ICMP or ICMPv6 message; 0 if the packet ends there.
     pub first: u8,
 }
 
 impl Packet {
-    /// Returns whether the packet is an ICMPv6 message of neighbour or router discovery (RFC 4861, RFC 3810), or
-    /// has IPv6 hop-by-hop options. Kernels send such packets by themselves, so tests ignore them.
+    /// Returns whether the packet is an ICMPv6 message of neighbour or router discovery (RFC 4861) or multicast
+    /// listener discovery (RFC 3810), or has IPv6 hop-by-hop options. Kernels send such packets by themselves, so tests
+    /// ignore them.
     #[must_use]
     pub fn is_discovery(&self) -> bool {
         self.protocol == 58 && matches!(self.first, 130..=137 | 143) || self.protocol == 0
     }
 }
 
-/// A capture of every IP packet of a namespace (packet(7)), on all of its links and in both directions. Runs until
-/// it is dropped.
+/// A capture of every IP packet of a namespace (packet(7)), on all of its links and in both directions. A packet that
+/// passes several links is captured on each. Runs until it is dropped.
 #[derive(Debug)]
 pub struct Capture {
     seen: Arc<Mutex<Vec<Packet>>>,
@@ -47,7 +49,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Starts a capture of a namespace.
+    /// Starts a capture of a namespace: packets from this call on are captured.
     ///
     /// # Errors
     /// Returns the error of the system if the namespace cannot be entered or the socket cannot be opened.
@@ -79,7 +81,8 @@ impl Capture {
         })
     }
 
-    /// Returns the packets captured so far for which `which` returns true, in the order of their arrival.
+    /// Returns the packets captured so far for which `which` returns true, in the order of their arrival. They stay
+    /// captured: a later call returns them again.
     pub fn matching(&self, which: impl Fn(&Packet) -> bool) -> Vec<Packet> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.iter()
@@ -88,7 +91,8 @@ impl Capture {
             .collect()
     }
 
-    /// Waits for a packet for which `which` returns true. Every earlier packet is captured then, too.
+    /// Waits until a packet for which `which` returns true is captured; one that was captured before this call counts.
+    /// Every packet that passed earlier is captured then, too.
     ///
     /// # Errors
     /// Returns an error that names `what` if no such packet is captured in time.

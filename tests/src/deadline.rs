@@ -9,7 +9,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 /// Short against what is waited for (a link, a boot), long against what a probe costs.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Waits until `holds` returns true. Calls it every few milliseconds.
+/// Waits until `holds` returns true. Calls it at once and then every few milliseconds, at least once even if `within`
+/// is zero.
 ///
 /// # Errors
 /// Returns an error that names `what` and the time if it does not hold in time.
@@ -17,7 +18,8 @@ pub fn eventually(within: Duration, what: &str, mut holds: impl FnMut() -> bool)
     eventually_some(within, what, || holds().then_some(()))
 }
 
-/// Waits until `probe` returns a value, and returns that value. Calls it every few milliseconds.
+/// Waits until `probe` returns a value, and returns that value. Calls it at once and then every few milliseconds, at
+/// least once even if `within` is zero.
 ///
 /// # Errors
 /// Returns an error that names `what` and the time if no value is returned in time.

@@ -26,7 +26,8 @@ const LEFT_OUT: [&str; 4] = [
     "/usr/share/man/*",
 ];
 
-/// An image of real software, to run as a container of a VCH.
+/// An image of real software from Debian's packages, to run as a container of a VCH: its packages, further files and
+/// configuration.
 #[derive(Debug, Clone)]
 pub struct DebianImage {
     /// The name that the image gets in a VCH.
@@ -43,7 +44,7 @@ pub struct DebianImage {
 
 impl DebianImage {
     /// nginx, with entrypoint, command, port and stop signal as in `nginx:stable` (docker-nginx,
-    /// stable/debian/Dockerfile).
+    /// stable/debian/Dockerfile). Serves the page "real nginx" on port 80.
     pub const NGINX: Self = Self {
         name: "nginx",
         suite: SUITE,
@@ -111,8 +112,9 @@ impl DebianImage {
         ],
     };
 
-    /// HAProxy, with user, command and stop signal as in `haproxy:2.6` (docker-library/haproxy,
-    /// Dockerfile.template).
+    /// HAProxy, with user, command and stop signal as in `haproxy:2.6` (docker-library/haproxy, Dockerfile.template).
+    /// Passes HTTP requests from its port 80 on to port 80 of the host `web`, whose addresses it looks up again and
+    /// again.
     pub const HAPROXY: Self = Self {
         name: "haproxy",
         suite: SUITE,
@@ -130,7 +132,8 @@ impl DebianImage {
         ],
     };
 
-    /// An OpenSSH server, as its images are commonly made; an official image does not exist.
+    /// An OpenSSH server on port 22, run by root, as its images are commonly made; an official image does not exist. It
+    /// has no further user and no password.
     pub const SSHD: Self = Self {
         name: "sshd",
         suite: SUITE,
@@ -144,8 +147,8 @@ impl DebianImage {
         ],
     };
 
-    /// A web application in Python that runs as an ordinary user, as the documentation of the official image
-    /// `python` recommends.
+    /// A web server in Python, of the name `app`, which answers every GET on port 80 with "real python". It runs as an
+    /// ordinary user (`nobody`), as the documentation of the official image `python` recommends.
     pub const PYTHON: Self = Self {
         name: "app",
         suite: SUITE,
@@ -164,7 +167,8 @@ impl DebianImage {
         ],
     };
 
-    /// The tools with which administrators set up networks: nft and iptables, ip, ping.
+    /// The tools with which administrators set up networks, to be run in a container: nft and iptables, ip, ping. The
+    /// image's command is bash.
     pub const NETFILTER: Self = Self {
         name: "netfilter",
         suite: SUITE,
@@ -175,8 +179,9 @@ impl DebianImage {
         changes: &["CMD [\"bash\"]"],
     };
 
-    /// dockerd of Debian 13, for Docker in a container. As in the official `docker:dind` (hack/dind of moby), its
-    /// processes leave the container's own cgroup, so that dockerd can make cgroups below it.
+    /// dockerd of Debian 13, for Docker in a container, with the files of an image that tests build in it. As in the
+    /// official `docker:dind` (hack/dind of moby), its processes leave the container's own cgroup, so that dockerd can
+    /// make cgroups below it.
     pub const DOCKER: Self = Self {
         name: "dockerd",
         suite: "trixie",
@@ -204,7 +209,8 @@ impl DebianImage {
         changes: &["CMD [\"begin\"]"],
     };
 
-    /// Imports the image into a VCH with `docker import`, under its [`DebianImage::name`].
+    /// Imports the image into the VCH (or dockerd) that `docker` talks to, with `docker import` under its
+    /// [`DebianImage::name`]. Makes the root file system first if it was not made yet.
     ///
     /// # Errors
     /// Returns an error if the root file system cannot be made or the import fails.
@@ -220,9 +226,9 @@ impl DebianImage {
         Ok(())
     }
 
-    /// Returns the path of the tar archive of the root file system, which is made at the first call. Tests should
-    /// call this before they have the turn to run VMs, since it takes a minute. A build that is interrupted leaves
-    /// no archive.
+    /// Returns the path of the tar archive of the root file system. The first call makes it, which takes a minute;
+    /// later ones, also of other test runs, find it in `target/debian-images`. Tests should call this before they have
+    /// the turn to run VMs. A build that is interrupted leaves no archive.
     ///
     /// # Errors
     /// Returns an error if mmdebstrap or another program fails.

@@ -12,8 +12,8 @@ use crate::docker_packages::{Clients, clients};
 use crate::rootfs::RootFs;
 use crate::world::Lab;
 
-/// A docker CLI that talks to one daemon (a VCH or dockerd) by its Unix socket, with a configuration directory of
-/// its own.
+/// A docker CLI that talks to one daemon (a VCH or dockerd) by its Unix socket. Its configuration is a directory of the
+/// test, not the user's.
 #[derive(Debug, Clone)]
 pub struct Docker {
     clients: Clients,
@@ -22,7 +22,7 @@ pub struct Docker {
     api_version: Option<String>,
 }
 
-/// The exit code and the output of a command line.
+/// The exit code and the output of a line that ran in a shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandOutput {
     /// The exit code; -1 if a signal ended the command.
@@ -34,8 +34,8 @@ pub struct CommandOutput {
 }
 
 impl Docker {
-    /// Makes a CLI for the daemon at `socket`. It negotiates the API version, as a CLI without settings does. The
-    /// CLI's packages are downloaded at the first use on a machine.
+    /// Makes a CLI for the daemon at `socket`, which need not run yet. It negotiates the API version, as a CLI without
+    /// settings does. The CLI's packages are downloaded at the first use on a machine.
     ///
     /// # Errors
     /// Returns an error if the packages cannot be downloaded or unpacked, or the configuration cannot be written.
@@ -58,14 +58,15 @@ impl Docker {
         })
     }
 
-    /// Makes the CLI use one API version, such as `1.41`; `None` lets it negotiate.
+    /// Returns the same CLI, which uses one API version from now on, such as `1.41`; `None` lets it negotiate.
     #[must_use]
     pub fn speaking(mut self, api_version: Option<&str>) -> Self {
         self.api_version = api_version.map(str::to_owned);
         self
     }
 
-    /// Runs a line of a POSIX shell in which `docker` is this CLI, and returns its exit code and output.
+    /// Runs a line of a POSIX shell in which `docker` is this CLI, waits for its end without a time limit, and returns
+    /// its exit code and output. Its standard input is empty.
     ///
     /// # Errors
     /// Returns an error if the shell cannot be started. A line that fails is not an error.
@@ -91,7 +92,8 @@ impl Docker {
         Ok(said.stdout.trim_end().to_owned())
     }
 
-    /// Imports a root file system as the image `image`, whose containers run a shell.
+    /// Imports a root file system (`docker import`) as the image `image`, whose containers run `sh` unless they are
+    /// given another command.
     ///
     /// # Errors
     /// Returns an error if the archive cannot be made or the import fails.
@@ -99,7 +101,8 @@ impl Docker {
         self.import_running(files, image, "sh")
     }
 
-    /// Imports a root file system as the image `image`, whose containers run the program `program`.
+    /// Imports a root file system (`docker import`) as the image `image`, whose containers run `program`, without
+    /// arguments, unless they are given another command. `program` is a path, or a name in `/bin`.
     ///
     /// # Errors
     /// Returns an error if the archive cannot be made or the import fails.
@@ -110,8 +113,8 @@ impl Docker {
         Ok(())
     }
 
-    /// Returns the command of a POSIX shell in which `docker` is this CLI, for the caller to add arguments to and
-    /// to run.
+    /// Returns the command `sh`, in whose environment `docker` is this CLI. It has no arguments yet: the caller adds
+    /// them, such as `-c` and a line, and runs it.
     #[must_use]
     pub fn shell(&self) -> Command {
         let mut shell = Command::new("sh");

@@ -48,13 +48,13 @@ const IPTABLES: &[&str] = &[
 const DOCKER_INIT: &str = "docker-init";
 const LIBRARIES: &[&str] = &["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
 
-/// The directory of the unpacked packages of dockerd.
+/// The directory below which Debian's packages of dockerd, and of the programs that it starts, are unpacked.
 #[derive(Debug)]
 pub struct Packages {
     dir: PathBuf,
 }
 
-/// The programs of the docker CLI.
+/// The paths of the docker CLI and of its plugin `docker compose`, in Debian's unpacked packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clients {
     /// The path of the program `docker`.
@@ -64,8 +64,8 @@ pub struct Clients {
 }
 
 impl Packages {
-    /// Returns the packages, after downloading and unpacking the missing ones. Other processes of the machine wait
-    /// meanwhile.
+    /// Downloads and unpacks the packages that are missing in the directory, and returns the directory. While it does
+    /// so, other processes of the machine that call it wait.
     ///
     /// # Errors
     /// Returns an error if a package cannot be downloaded or unpacked.
@@ -122,8 +122,8 @@ impl Packages {
     }
 }
 
-/// Returns the docker CLI and compose of Debian 13, whatever this machine has installed, so that tests do not
-/// depend on it.
+/// Returns the paths of the docker CLI and compose of Debian 13, after downloading and unpacking them if they are
+/// missing. Tests use these whatever this machine has installed.
 ///
 /// # Errors
 /// Returns an error if a package cannot be downloaded or unpacked.

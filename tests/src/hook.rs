@@ -12,26 +12,29 @@ use serde_json::{Value, json};
 use crate::deadline::eventually_some;
 use crate::world::Lab;
 
-/// A Unix socket that receives the coordinator's requests to the hook. The test carries them out on its VM, and
-/// answers.
+/// A Unix socket on which a test acts as the hook: it receives the coordinator's requests, carries them out on its VM,
+/// and answers.
 #[derive(Debug)]
 pub struct Hook {
     listener: UnixListener,
     path: PathBuf,
 }
 
-/// A request of the coordinator to the hook. If it is dropped without an answer, the connection closes.
+/// A request of the coordinator to the hook, which waits for its answer. If it is dropped without [`Request::done`] or
+/// [`Request::refuse`], the connection closes without an answer.
 #[derive(Debug)]
 pub struct Request {
-    /// The operation: `plug`, `unplug` or `replug` (attach to its tap again).
+    /// The operation: `plug`, `unplug` or `replug` (make a plugged NIC work again on a tap that was deleted and made
+    /// anew).
     pub what: String,
-    /// The description of the NIC, as JSON.
+    /// The description of the NIC as a JSON object, with the text fields `container`, `container_id`, `endpoint_id`,
+    /// `interface`, `tap`, `mac` and `nic`.
     pub nic: Value,
     stream: UnixStream,
 }
 
 impl Hook {
-    /// Opens the hook's socket in the test's directory.
+    /// Opens the hook's socket, the file `hook` in the test's directory.
     ///
     /// # Errors
     /// Returns the error of the system if the socket cannot be opened.
@@ -42,7 +45,7 @@ impl Hook {
         Ok(Self { listener, path })
     }
 
-    /// Returns the table of vch.toml that makes the coordinator use this hook.
+    /// Returns the table `[runtime]` of vch.toml, as TOML text, that makes the coordinator use this hook.
     #[must_use]
     pub fn table(&self) -> String {
         format!("[runtime]\nhook = \"{}\"", self.path.display())
@@ -54,7 +57,8 @@ impl Hook {
         &self.path
     }
 
-    /// Waits for the coordinator's next request.
+    /// Waits for the coordinator's next request, and returns it; one that has arrived before this call counts. `within`
+    /// is also the limit for reading it.
     ///
     /// # Errors
     /// Returns an error if no request arrives in time, or if it is not valid.
@@ -83,7 +87,8 @@ impl Hook {
 }
 
 impl Request {
-    /// Returns a text field of the NIC's description; empty if it does not have the field.
+    /// Returns the text of a field of the NIC's description, such as `tap`; empty if the description does not have the
+    /// field.
     #[must_use]
     pub fn text(&self, field: &str) -> &str {
         self.nic[field].as_str().unwrap_or_default()

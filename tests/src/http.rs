@@ -17,21 +17,22 @@ const MOST: u64 = 4 << 20;
 /// The answer to an HTTP request.
 #[derive(Debug)]
 pub struct Answer {
-    /// The HTTP status; 0 if no answer arrived within 60 s.
+    /// The HTTP status; 0 if no answer, or no valid one, arrived within 60 s.
     pub status: u16,
-    /// The JSON of the body; null if the body is not JSON.
+    /// The JSON of the body; null if the body is not JSON, or is not complete after 4 MiB.
     pub body: Value,
 }
 
 impl Answer {
-    /// Returns the text in the field `message`, which Docker's errors have; empty in other answers.
+    /// Returns the text in the body's field `message`, which Docker's errors have; empty if the body does not have it.
     #[must_use]
     pub fn message(&self) -> &str {
         self.body["message"].as_str().unwrap_or_default()
     }
 }
 
-/// Sends a request with an optional JSON body to the API at `socket`, and returns its answer.
+/// Sends a request with an optional JSON body to the API at `socket`, and returns its answer. `target` is the path with
+/// the query, such as `/v1.45/info`. A missing answer is no error, but the status 0.
 ///
 /// # Errors
 /// Returns an error if the socket cannot be connected to or the request cannot be sent.
@@ -43,8 +44,8 @@ pub fn ask(socket: &Path, method: &str, target: &str, body: Option<&Value>) -> R
     send(socket, &format!("{method} {target}"), &[], body)
 }
 
-/// Sends a request, `METHOD target`, with headers and an optional body (its content type and bytes), and returns
-/// its answer.
+/// Sends a request, `METHOD target`, to the API at `socket`, and returns its answer. `body` is its content type and its
+/// bytes. The connection is closed behind the answer; a missing answer is no error, but the status 0.
 ///
 /// # Errors
 /// Returns an error if the socket cannot be connected to or the request cannot be sent.
@@ -101,15 +102,17 @@ fn sent(
     Ok(stream)
 }
 
-/// The headers by which a client asks that the connection become a raw stream.
+/// The headers `Connection: Upgrade` and `Upgrade: tcp`, by which a client asks that the connection become a raw
+/// stream.
 pub const UPGRADE: [(&str, &str); 2] = [("Connection", "Upgrade"), ("Upgrade", "tcp")];
 
-/// A connection that became a stream after the head of the answer: of attach, logs, or the start of an exec.
+/// A connection to an API that stays open behind the head of the answer, and becomes a stream: of attach, logs, or the
+/// start of an exec.
 #[derive(Debug)]
 pub struct Raw {
-    /// The HTTP status of the answer.
+    /// The HTTP status of the answer; 0 if its head is not valid.
     pub status: u16,
-    /// The head of the answer, in lower case.
+    /// The head of the answer (status line and headers), with all letters in lower case.
     pub head: String,
     stream: UnixStream,
     /// The bytes that arrived behind the head.
@@ -117,10 +120,11 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Sends a request, `METHOD target`, with headers and an optional JSON body, and reads the head of its answer.
+    /// Sends a request, `METHOD target`, with headers and an optional JSON body to the API at `socket`, and reads the
+    /// head of its answer. The connection stays open, whatever the answer is.
     ///
     /// # Errors
-    /// Returns an error if the connection fails or no answer arrives in time.
+    /// Returns an error if the connection fails, or the head does not arrive (no byte within 60 s).
     pub fn open(
         socket: &Path,
         request: &str,
@@ -158,7 +162,7 @@ impl Raw {
         found.map_or("", |(_, value)| value.trim())
     }
 
-    /// Sends a text to the other side.
+    /// Sends a text to the server as it is, without a frame around it.
     ///
     /// # Errors
     /// Returns the error of the system if the connection is broken.
@@ -166,7 +170,7 @@ impl Raw {
         self.stream.write_all(text.as_bytes()).context("write")
     }
 
-    /// Closes the sending side; output can still be read.
+    /// Closes the sending side, which ends the server's input; output can still be read.
     ///
     /// # Errors
     /// Returns the error of the system if the connection is broken.
@@ -175,7 +179,8 @@ impl Raw {
         shut.context("end what is written")
     }
 
-    /// Waits until the output contains `bytes`, and returns all output so far.
+    /// Waits until the output contains `bytes`, and returns all output since the head of the answer. Output that
+    /// arrived before this call counts.
     ///
     /// # Errors
     /// Returns an error with the output if it does not contain them in time, or if the connection ends before.
@@ -188,7 +193,7 @@ impl Raw {
         Ok(self.received.clone())
     }
 
-    /// Waits until the server has closed the connection, and returns all output.
+    /// Waits until the server has closed the connection, and returns all output since the head of the answer.
     ///
     /// # Errors
     /// Returns an error with the output if the connection is not closed in time.
@@ -199,8 +204,8 @@ impl Raw {
         Ok(self.received)
     }
 
-    /// Waits until the server has closed the connection, and returns the body of an answer after which the
-    /// connection did not become a stream.
+    /// Waits until the server has closed the connection, and returns the body of an answer after which the connection
+    /// did not become a stream. Chunks are joined.
     ///
     /// # Errors
     /// Returns an error with the output if the connection is not closed in time.
@@ -232,8 +237,8 @@ impl Raw {
     }
 }
 
-/// Splits a multiplexed stream into standard output and standard error. Each piece has a head of 8 bytes: the
-/// stream's number (1 or 2), three zeroes, and the length, big endian.
+/// Splits Docker's multiplexed stream into standard output and standard error, in this order. Each piece of the stream
+/// has a head of 8 bytes: the stream's number (1 or 2), three zeroes, and the piece's length, big endian.
 ///
 /// # Errors
 /// Returns an error with the bytes that are not such a piece.

@@ -15,9 +15,9 @@ use crate::responder;
 use crate::vch::Coordinator;
 use crate::world::Lab;
 
-/// A container of a VCH without a VM: a network namespace attached by veth pairs, with the real agent, on a Unix
-/// socket. Dropping it removes its namespace and its agent; the coordinator keeps the container until a test
-/// removes it there.
+/// A container of a VCH without a VM: a network namespace attached by veth pairs, in which the real agent runs and is
+/// reached by a Unix socket. Dropping it removes the namespace and kills the agent; the coordinator keeps the container
+/// until a test removes it there.
 #[derive(Debug)]
 pub struct Member {
     name: String,
@@ -93,7 +93,8 @@ impl Member {
         ))
     }
 
-    /// Starts the container's agent, after [`Self::begin`], and again after [`Self::kill_agent`].
+    /// Starts the container's agent: after [`Self::begin`], and again after [`Self::kill_agent`]. An agent that still
+    /// runs is killed once the new one is started.
     ///
     /// # Errors
     /// Returns an error if the agent cannot be started.
@@ -146,19 +147,20 @@ impl Member {
         Path::new(self.channel.trim_start_matches("unix:"))
     }
 
-    /// Returns the process ID of the container's agent; `None` if it does not run.
+    /// Returns the process ID of the container's agent; `None` before it is started, and after [`Self::kill_agent`].
     #[must_use]
     pub fn agent_pid(&self) -> Option<u32> {
         self.agent.as_ref().map(Process::pid)
     }
 
-    /// Returns the log of the container's agent so far; empty if it has not run.
+    /// Returns the log of the container's agents so far, of all its runs; empty if none has run.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.join("agent.log")).unwrap_or_default()
     }
 
-    /// Returns the container's first address on a network, as the coordinator has stored it.
+    /// Returns the container's first address on a network, as the coordinator has stored it: the IPv4 address if it has
+    /// one.
     ///
     /// # Errors
     /// Returns an error if `vchctl` fails or the container has no address on the network.
@@ -181,8 +183,9 @@ impl Member {
         bare.with_context(|| format!("addresses in {shown:#}"))
     }
 
-    /// Returns whether `to` answers one ICMP echo request within `within`, which is rounded to whole seconds, at
-    /// least one.
+    /// Returns whether `to` answers an ICMP echo request of the container. `ping` sends one and waits for the answer
+    /// for `within`, in whole seconds (rounded down, at least one). Returns `false` also if the container has no route
+    /// to `to`.
     ///
     /// # Errors
     /// Returns an error if `ping` cannot be run.
@@ -190,8 +193,8 @@ impl Member {
         responder::echo(&self.namespace, to, within)
     }
 
-    /// Returns the output of `ping` for one echo request to a name. The name is looked up by the resolv.conf that
-    /// the agent wrote, which is mounted as /etc/resolv.conf.
+    /// Returns the output of `ping` for one echo request of the container to a name, which is answered within 5 s. The
+    /// name is looked up by the resolv.conf that the agent wrote, which is mounted as /etc/resolv.conf.
     ///
     /// # Errors
     /// Returns an error if the name is not found or no answer arrives.
@@ -209,8 +212,9 @@ impl Member {
         Ok(printed)
     }
 
-    /// Returns the answers of `dig +short` to a query: `words` such as `web` or `-x 172.18.0.2`. It asks the name
-    /// server in the resolv.conf that the agent wrote.
+    /// Returns the lines that `dig +short` prints for a query of the container: addresses or names; empty if the name
+    /// does not exist. `words` are its arguments, such as `web` or `-x 172.18.0.2`. It asks the name server in the
+    /// resolv.conf that the agent wrote, once.
     ///
     /// # Errors
     /// Returns an error if the file has no name server or dig fails.

@@ -30,8 +30,8 @@ enum Kind {
     Rules,
 }
 
-/// A record of the changes of one namespace. Before it returns changes it makes a harmless one itself, and waits
-/// until it has received that, which proves that it has received all earlier ones.
+/// A record of the changes of one namespace, either of its network or of its nftables rules. [`Monitor::changes`] makes
+/// a harmless change itself, and waits until it has received that, which proves that it has received all earlier ones.
 #[derive(Debug)]
 pub struct Monitor {
     /// The namespace's name.
@@ -44,7 +44,8 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Starts to record changes of links, addresses and routes (`ip monitor`).
+    /// Starts to record changes of links, addresses and routes, IPv4 and IPv6 (`ip monitor`). Changes before the call
+    /// are not recorded.
     ///
     /// # Errors
     /// Returns an error if the program cannot be started or does not announce changes in time.
@@ -52,7 +53,8 @@ impl Monitor {
         Self::start(lab, namespace, Kind::Network)
     }
 
-    /// Starts to record changes of nftables (`nft monitor`).
+    /// Starts to record changes of nftables: tables, chains, sets, elements and rules (`nft monitor`). Changes before
+    /// the call are not recorded.
     ///
     /// # Errors
     /// Returns an error if the program cannot be started or does not announce changes in time.
@@ -86,8 +88,8 @@ impl Monitor {
         Ok(monitor)
     }
 
-    /// Returns the announced changes since the last call, or since the start, one line each, without the monitor's
-    /// own.
+    /// Returns the changes that were announced since the last call, or since the start, without the monitor's own. Each
+    /// is a line as `ip -o monitor` or `nft monitor` prints it.
     ///
     /// # Errors
     /// Returns an error if the monitor's own change fails or is not announced in time.

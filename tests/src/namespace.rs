@@ -88,7 +88,8 @@ impl Namespace {
         )
     }
 
-    /// Runs a program in the namespace to its end, and returns its status and output.
+    /// Runs a program in the namespace to its end, without a time limit and with empty standard input, and returns its
+    /// status and output.
     ///
     /// # Errors
     /// Returns an error if the program cannot be started. A program that fails is not an error.
@@ -104,7 +105,8 @@ impl Namespace {
             .with_context(|| format!("run {command:?}"))
     }
 
-    /// Runs `ip` in the namespace with these words as arguments, and returns its output.
+    /// Runs `ip` in the namespace with these words, separated by white space, as arguments, and returns its standard
+    /// output.
     ///
     /// # Errors
     /// Returns an error with the text of `ip` if it fails.

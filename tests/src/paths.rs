@@ -24,39 +24,40 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Returns the path of a program that `make tools` installed.
+/// Returns the path of a program that `make tools` installs. The program may be missing.
 #[must_use]
 pub fn tool(name: &str) -> PathBuf {
     dir(TOOLS_VARIABLE, "target/tools").join("bin").join(name)
 }
 
-/// Returns the directory of Python packages that `make tools` installed.
+/// Returns the directory of the Python packages that `make tools` installs. It may be missing.
 #[must_use]
 pub fn python() -> PathBuf {
     dir(TOOLS_VARIABLE, "target/tools").join("python")
 }
 
 /// Returns the directory of unpacked packages of other projects' programs, such as dockerd, with which the VCH is
-/// compared.
+/// compared. It may be missing.
 #[must_use]
 pub fn peers() -> PathBuf {
     dir(PEERS_VARIABLE, "target/peers")
 }
 
-/// Returns the path of the statically linked agent (`tether-net`) that `make agent` built.
+/// Returns the path of the statically linked agent (`tether-net`) that `make agent` builds. It may be missing.
 #[must_use]
 pub fn agent() -> PathBuf {
     dir(AGENT_VARIABLE, "target/agent/tether-net")
 }
 
-/// Returns the path of `vsock-probe`, a program that uses AF_VSOCK in VMs. `make probe` built it beside the agent.
+/// Returns the path of `vsock-probe`, a program that uses AF_VSOCK in VMs. `make probe` builds it beside the agent; it
+/// may be missing.
 #[must_use]
 pub fn probe() -> PathBuf {
     agent().with_file_name("vsock-probe")
 }
 
 /// Returns the path of a statically linked `vch-coordinator` or `vchctl`, for VMs that are a VCH themselves. `make
-/// host` built it beside the agent.
+/// host` builds it beside the agent; it may be missing.
 #[must_use]
 pub fn host_program(name: &str) -> PathBuf {
     agent().with_file_name(name)
@@ -82,7 +83,8 @@ pub fn built(name: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Makes the boot image of a VM without an agent. The first call downloads its parts, later ones take milliseconds.
+/// Makes the boot image (kernel and initramfs with busybox) of a VM without an agent, and returns its paths. The first
+/// call downloads its parts, later ones take milliseconds.
 ///
 /// # Errors
 /// Returns an error if the image cannot be made.
@@ -90,7 +92,8 @@ pub fn bare_image() -> Result<Image> {
     build(&Recipe::new("bare"))
 }
 
-/// Makes the boot image of a container's VM without an agent, in which tests run [`probe`] as `vsock-probe`.
+/// Makes the boot image (kernel and initramfs) of a VM without an agent, in which tests run the program [`probe`] as
+/// `/sbin/vsock-probe`, and returns its paths.
 ///
 /// # Errors
 /// Returns an error if the image cannot be made.
@@ -98,7 +101,8 @@ pub fn probing_image() -> Result<Image> {
     build(&Recipe::new("probing").add(probe(), "/sbin/vsock-probe"))
 }
 
-/// Makes the boot image of a container's VM, with the agent that `make agent` built.
+/// Makes the boot image (kernel and initramfs) of a VM with the agent that `make agent` built, and returns its paths.
+/// Such a VM has a container's network, but runs no container's image.
 ///
 /// # Errors
 /// Returns an error if the image cannot be made.
@@ -106,8 +110,8 @@ pub fn container_image() -> Result<Image> {
     build(&Recipe::new("container").agent(agent()))
 }
 
-/// Makes the boot image of a container's VM with the agent and [`probe`], for tests that look at a running agent
-/// from its own VM.
+/// Makes the boot image (kernel and initramfs) of a VM with the agent and the program [`probe`], and returns its paths.
+/// It is for tests that look at a running agent from its own VM.
 ///
 /// # Errors
 /// Returns an error if the image cannot be made.
@@ -116,8 +120,8 @@ pub fn guarded_image() -> Result<Image> {
     build(&recipe.add(probe(), "/sbin/vsock-probe"))
 }
 
-/// Makes the boot image of a VM that is itself a VCH. `add` are further files, each with its path here and its path
-/// in the VM.
+/// Makes the boot image (kernel and initramfs) of a VM that is itself a VCH, and returns its paths. `add` are further
+/// files, each with its path here and its absolute path in the VM.
 ///
 /// # Errors
 /// Returns an error if the image cannot be made.
@@ -129,14 +133,15 @@ pub fn host_image(add: &[(&Path, &str)]) -> Result<Image> {
     )
 }
 
-/// Returns the path of `container-init`, the first process of container VMs, statically linked. `make init` built
-/// it beside the agent.
+/// Returns the path of `container-init`, the first process of container VMs, statically linked. `make init` builds it
+/// beside the agent; it may be missing.
 #[must_use]
 pub fn init() -> PathBuf {
     agent().with_file_name("container-init")
 }
 
-/// Makes the boot image of a VM that runs a container's image, with its first process and the agent.
+/// Makes the boot image (kernel and initramfs) of a VM that runs a container's image, with `container-init` as its
+/// first process and with the agent, and returns its paths.
 ///
 /// # Errors
 /// Returns an error if the image cannot be made.
@@ -145,8 +150,8 @@ pub fn vm_image() -> Result<Image> {
     build(&recipe.init(init()).agent(agent()))
 }
 
-/// Makes the boot image of a VM that runs a container's image, with its first process and without the agent: such a
-/// container has no network to wait for.
+/// Makes the boot image (kernel and initramfs) of a VM that runs a container's image, with `container-init` as its
+/// first process and without the agent, and returns its paths. Such a container has no network to wait for.
 ///
 /// # Errors
 /// Returns an error if the image cannot be made.
@@ -155,8 +160,8 @@ pub fn lonely_image() -> Result<Image> {
     build(&recipe.init(init()))
 }
 
-/// Returns the path of the statically linked busybox, which is in the boot images and in the root file systems that
-/// tests make.
+/// Returns the path of the statically linked busybox, which is in boot images without `container-init`, and in the root
+/// file systems that tests make. Makes the image of [`bare_image`] first, with which it is downloaded.
 ///
 /// # Errors
 /// Returns an error if the boot image that it comes with cannot be made.
@@ -165,7 +170,8 @@ pub fn busybox() -> Result<PathBuf> {
     Ok(dir(IMAGE_VARIABLE, "target/image").join("busybox/bin/busybox"))
 }
 
-/// Makes a boot image from a recipe whose name no other recipe has.
+/// Makes a boot image from a recipe in the directory of boot images, and returns its paths. No two recipes may have the
+/// same name, since the image's file is named after it.
 ///
 /// # Errors
 /// Returns an error if the image cannot be made.

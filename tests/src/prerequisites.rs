@@ -31,25 +31,26 @@ pub enum Need {
     VhostDeviceVsock,
     /// The statically linked agent, `tether-net`.
     Agent,
-    /// The statically linked program that uses AF_VSOCK in VMs.
+    /// The statically linked `vsock-probe`, a program that uses AF_VSOCK in VMs.
     Probe,
-    /// The statically linked first process of container VMs.
+    /// The statically linked `container-init`, the first process of container VMs.
     Init,
     /// The program mksquashfs, which makes root file systems.
     Squashfs,
     /// The Python package `docker`, a client of Docker's API.
     PythonDocker,
-    /// The statically linked coordinator, for VMs that are a VCH themselves.
+    /// The statically linked `vch-coordinator`, for VMs that are a VCH themselves.
     Host,
 }
 
 impl Need {
-    /// The needs of every test with network namespaces.
+    /// The needs of every test with network namespaces: root and `ip`.
     pub const NAMESPACES: &'static [Self] = &[Self::Root, Self::Ip];
-    /// The needs of every test with [`crate::Member`]s: containers that are network namespaces.
+    /// The needs of every test with [`crate::Member`]s, which are containers without VMs: root, `ip`, `ping`, `dig` and
+    /// the agent.
     pub const MEMBERS: &'static [Self] =
         &[Self::Root, Self::Ip, Self::Ping, Self::Dig, Self::Agent];
-    /// The needs of every test with VMs.
+    /// The needs of every test with VMs: root, `ip`, /dev/net/tun and QEMU.
     pub const VMS: &'static [Self] = &[Self::Root, Self::Ip, Self::Tun, Self::Qemu];
 
     /// Says what is missing and what to do about it.
@@ -83,10 +84,10 @@ impl Need {
     }
 }
 
-/// Checks that the machine has all of these.
+/// Checks that the machine has everything in `needs`. Returns `Ok` if nothing is missing.
 ///
 /// # Errors
-/// Returns an error with a line for each that is missing, which says how to get it.
+/// Returns an error with a line for each need that is missing, which says how to get it.
 pub fn check(needs: &[Need]) -> Result<()> {
     let mut text = String::new();
     for missing in needs.iter().filter_map(|need| need.missing()) {

@@ -30,7 +30,8 @@ static SPAWNER: LazyLock<Mutex<Sender<Job>>> = LazyLock::new(|| {
     Mutex::new(sender)
 });
 
-/// A running child process. Killed on drop.
+/// A child process of the test. Killed (SIGKILL) and waited for when it is dropped, if it still runs; it also ends with
+/// the test process.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -104,15 +105,15 @@ impl Process {
         kill(Pid::from_raw(pid), signal).with_context(|| format!("{signal} to {}", self.name))
     }
 
-    /// Returns whether the process still runs.
+    /// Returns whether the process still runs; `false` if it has ended.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Waits until the process has ended by itself, and returns its status.
+    /// Waits until the process has ended by itself, and returns its status. No signal is sent.
     ///
     /// # Errors
-    /// Returns an error if it still runs when the time is over.
+    /// Returns an error if it still runs when the time is over; it then goes on.
     pub fn wait_within(&mut self, within: Duration) -> Result<ExitStatus> {
         let what = format!("{} ends", self.name);
         let ended = eventually_some(within, &what, || self.child.try_wait().transpose())?;
@@ -123,13 +124,13 @@ impl Process {
     /// Asks the process to end (SIGTERM), waits for its end, and returns its status.
     ///
     /// # Errors
-    /// Returns an error if it still runs when the time is over.
+    /// Returns an error if SIGTERM cannot be sent, or the process still runs when the time is over; it then goes on.
     pub fn terminate(&mut self, within: Duration) -> Result<ExitStatus> {
         self.signal(Signal::SIGTERM)?;
         self.wait_within(within)
     }
 
-    /// Kills the process (SIGKILL) and waits for its end.
+    /// Kills the process (SIGKILL) and waits for its end. Does nothing if it was waited for already.
     ///
     /// # Errors
     /// Returns the error of the system if it cannot be killed.

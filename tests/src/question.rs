@@ -15,8 +15,8 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// Makes a client of the name server `server` in a namespace. An answer that does not arrive within `patience`
-    /// counts as missing.
+    /// Makes a client in a namespace, which asks the name server at `server`, port 53, over UDP. An answer that does
+    /// not arrive within `patience` counts as missing.
     ///
     /// # Errors
     /// Returns the error of the system if the socket cannot be opened in the namespace.
@@ -36,8 +36,9 @@ impl Asker {
         Ok(Self { socket, asked: 0 })
     }
 
-    /// Returns the IPv4 addresses of a name, in ascending order; an empty list if the name has none; `None` if no
-    /// answer arrives.
+    /// Asks for the IPv4 addresses (A records) of a name, and returns them in ascending order. Returns an empty list if
+    /// the name does not exist or has no such address; `None` if no answer arrives in time, or it reports another
+    /// error.
     pub fn addresses(&mut self, name: &str) -> Option<Vec<Ipv4Addr>> {
         self.asked = self.asked.wrapping_add(1);
         let id = self.asked.to_be_bytes();

@@ -20,10 +20,10 @@ const NAMESPACES: &str = "/run/netns";
 static MADE: Mutex<BTreeSet<Made>> = Mutex::new(BTreeSet::new());
 static START: Once = Once::new();
 
-/// An object that a test made and that has to be removed.
+/// An object that a test made and that must be removed. It is registered from when it is made until it is removed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Made {
-    /// A process, by its ID; it is killed.
+    /// A child process, by its process ID. To remove it is to kill it.
     Process(i32),
     /// A network namespace, by its name.
     Namespace(String),
@@ -112,7 +112,7 @@ pub(crate) fn forget(made: &Made) {
         .remove(made);
 }
 
-/// Returns the objects that this process made and has not removed yet.
+/// Returns the objects that this process made and has not removed yet, so that a program can show that nothing is left.
 #[must_use]
 pub fn existing() -> Vec<Made> {
     MADE.lock()
@@ -141,8 +141,9 @@ fn watch_signals() {
     );
 }
 
-/// Removes the namespaces and directories that earlier test runs left because they were killed. The processes of
-/// those runs ended with them (see [`crate::process`]).
+/// Removes the namespaces and directories that earlier test runs left because they were killed, by the process ID in
+/// their names. Does not touch those of runs that still go on. The processes of killed runs ended with them (see
+/// [`crate::process`]).
 pub fn remove_leftovers() {
     for name in names_in(Path::new(NAMESPACES)).filter(|name| is_of_a_dead_run(name)) {
         Made::Namespace(name).remove();

@@ -82,7 +82,7 @@ impl Responder {
         })
     }
 
-    /// Returns how many TCP connections and UDP datagrams have arrived so far.
+    /// Returns how many TCP connections and UDP datagrams have arrived so far, both counted together.
     #[must_use]
     pub fn heard(&self) -> usize {
         self.heard.load(Ordering::Relaxed)
@@ -116,24 +116,24 @@ fn answer_stream(mut stream: TcpStream, name: &str, from: SocketAddr) {
     }
 }
 
-/// How a client asks a server.
+/// The protocol by which a client asks a server ([`ask`]), with the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// A TCP connection to this port.
+    /// A TCP connection to this port, on which one line is sent. The answer is the first bytes that arrive.
     Tcp(u16),
-    /// A UDP datagram to this port.
+    /// A UDP datagram to this port. The answer is the first datagram that arrives.
     Udp(u16),
-    /// An HTTP request to this port. The answer is the body.
+    /// An HTTP request, `GET /`, to this port. The answer is the body, whatever the status is.
     Http(u16),
     /// A TCP connection to this port, on which this text is sent. The answer is everything until the server closes.
     Typed(u16, &'static str),
-    /// An ICMP echo request. Its answer is empty.
+    /// An ICMP or ICMPv6 echo request. Its answer is an empty text.
     Echo,
 }
 
-/// Asks the server at `to` from a namespace, and returns its answer. Returns `None` if no answer arrives within
-/// `within`, or if the server refuses. A [`Responder`] answers with its name and the client's address as it sees
-/// it.
+/// Asks the server at `to` from a namespace, and returns its answer. Returns `None` if no answer arrives, or if the
+/// server refuses; `within` is the limit for the connection, and again for the answer. A [`Responder`] answers with its
+/// name and the client's address as it sees it.
 ///
 /// # Errors
 /// Returns an error if the namespace cannot be entered or `ping` cannot be run.
@@ -153,8 +153,8 @@ fn ask_stream(to: SocketAddr, within: Duration) -> Option<String> {
     ask_again(&mut stream)
 }
 
-/// Asks a [`Responder`] on a connection that is open already, and returns its answer; `None` if the connection is
-/// broken or no answer arrives.
+/// Asks a [`Responder`] on a connection that is open already, and returns its answer. Returns `None` if the connection
+/// is broken, or no answer arrives within the stream's read timeout, which the caller sets.
 pub fn ask_again(stream: &mut TcpStream) -> Option<String> {
     stream.write_all(QUESTION).ok()?;
     let mut answer = [0; 128];

@@ -13,7 +13,7 @@ use crate::world::Lab;
 /// Bytes of an empty disk for what a container writes; a sparse file.
 const DISK: &str = "256M";
 
-/// A root file system that a test assembles, in a directory of the test.
+/// A root file system that a test assembles, as files in a directory below the test's.
 #[derive(Debug)]
 pub struct RootFs {
     lab: Lab,
@@ -21,8 +21,8 @@ pub struct RootFs {
 }
 
 impl RootFs {
-    /// Makes a root file system with busybox, all of its programs, and the files that they need. `name` is unique
-    /// in the test.
+    /// Makes a root file system with busybox in `/bin`, a link for each of its programs, and the files that they need,
+    /// with the users `root` and `www`. `name` is that of its directory, unique in the test.
     ///
     /// # Errors
     /// Returns an error if busybox is not available or a file cannot be written.
@@ -51,7 +51,8 @@ impl RootFs {
             .file("/etc/group", "root:x:0:\nwww:x:34:\nlogs:x:4:www\n")
     }
 
-    /// Adds a file with this text.
+    /// Adds a file with this text at `path` in the root file system, with the directories above it, and returns the
+    /// root file system. An existing file is replaced.
     ///
     /// # Errors
     /// Returns the error of the system if the file cannot be written.
@@ -61,8 +62,8 @@ impl RootFs {
         Ok(self)
     }
 
-    /// Adds a program of this machine, which must be statically linked, or a script. `here` is its path on this
-    /// machine.
+    /// Adds a program of this machine, which must be statically linked or a script, at `path` in the root file system.
+    /// `here` is its path on this machine. Makes it executable, and returns the root file system.
     ///
     /// # Errors
     /// Returns the error of the system if the program cannot be copied.
@@ -73,7 +74,8 @@ impl RootFs {
         Ok(self)
     }
 
-    /// Adds an executable shell script; its first line is added.
+    /// Adds an executable shell script at `path` in the root file system, and returns that. `text` is the script
+    /// without its first line, `#!/bin/sh`, which is added.
     ///
     /// # Errors
     /// Returns the error of the system if the script cannot be written.
@@ -84,7 +86,8 @@ impl RootFs {
         Ok(rootfs)
     }
 
-    /// Makes a squashfs image of the root file system, and returns its path.
+    /// Makes a squashfs image of the root file system, a file beside its directory, and returns the image's path. All
+    /// files belong to root in it.
     ///
     /// # Errors
     /// Returns an error if mksquashfs fails.
@@ -105,7 +108,8 @@ impl RootFs {
         Ok(disk)
     }
 
-    /// Makes a tar archive of the root file system, for `docker import`, and returns its path.
+    /// Makes a tar archive of the root file system, for `docker import`, as a file beside its directory, and returns
+    /// the archive's path. All files belong to root in it.
     ///
     /// # Errors
     /// Returns an error if tar fails.
@@ -133,7 +137,8 @@ impl RootFs {
     }
 }
 
-/// Makes an empty ext4 disk of 256 MiB at `path`, for the files that a container writes.
+/// Makes an image of a disk at `path`, a sparse file with an empty ext4 file system of 256 MiB, for the files that a
+/// container writes. An existing file is overwritten.
 ///
 /// # Errors
 /// Returns an error if mke2fs fails.

@@ -20,7 +20,7 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts a tmpfs of this size, in MiB, at a path of the test's directory.
+    /// Mounts a tmpfs of this size, in MiB, at `path` below the test's directory, which is made if it does not exist.
     ///
     /// # Errors
     /// Returns the error of the system if it cannot be mounted.
@@ -43,7 +43,7 @@ impl SmallDisk {
         })
     }
 
-    /// Fills the file system completely.
+    /// Fills the file system with one file, until no further byte has room.
     ///
     /// # Errors
     /// Returns the error of the system if it cannot be written to for another reason than lack of space.
@@ -60,7 +60,7 @@ impl SmallDisk {
         Ok(())
     }
 
-    /// Frees the space that [`SmallDisk::fill`] took.
+    /// Removes the file by which [`SmallDisk::fill`] took the space, so that it is free again.
     ///
     /// # Errors
     /// Returns the error of the system if the file that takes it cannot be removed.

@@ -4,7 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Returns the paths of the Rust source files below a directory, in order.
+/// Returns the paths of the Rust source files (`*.rs`) below a directory, at any depth, sorted. Directories with the
+/// name `target` are left out.
 ///
 /// # Errors
 /// Returns the error of the system if a directory cannot be read.

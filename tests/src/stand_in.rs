@@ -12,8 +12,9 @@ use crate::paths;
 use crate::vch::Coordinator;
 use crate::world::Lab;
 
-/// Returns the table of vch.toml that makes a VCH start stand-ins instead of QEMU. `behaviours` are the words that
-/// containers' commands may begin with.
+/// Returns the table `[runtime]` of vch.toml, as TOML text, that makes a VCH start stand-ins instead of QEMU: processes
+/// of `tests/examples/stand-in.rs`, which behave as the first word of the container's command says. `behaviours` are
+/// all such words that the test uses. To be called once in a test.
 ///
 /// # Errors
 /// Returns an error if a program was not built or the directory cannot be made.
@@ -21,8 +22,8 @@ pub fn runtime_table(lab: &Lab, behaviours: &[&str]) -> Result<String> {
     runtime_table_of(lab, behaviours, &paths::built("vch-shim")?)
 }
 
-/// Returns the table of vch.toml as [`runtime_table`] does, with another release's program `vch-shim` at the path
-/// `shim`.
+/// Returns the table `[runtime]` of vch.toml as [`runtime_table`] does, for a VCH whose VMs are run by the program
+/// `vch-shim` of another release, at the path `shim`. To be called once in a test.
 ///
 /// # Errors
 /// Returns an error if a program was not built or the directory cannot be made.

@@ -24,7 +24,8 @@ const MIGRATION: Duration = Duration::from_secs(20);
 /// The name under which QEMU knows the descriptor of the state file.
 const STATE: &str = "state";
 
-/// A saved VM, from which copies are started. Its files are in the test's directory.
+/// A saved VM, from which copies are started that skip the boot. Its two files, the memory and the state of the
+/// devices, are in the test's directory.
 #[derive(Debug)]
 pub struct Template {
     memory: PathBuf,
@@ -32,8 +33,8 @@ pub struct Template {
 }
 
 impl Template {
-    /// Boots a VM, waits until its shell answers, and saves it. QEMU refuses to save a VM with a vhost-user vsock
-    /// device.
+    /// Boots a VM, waits until its shell answers, saves it, and ends it. QEMU refuses to save a VM with a vhost-user
+    /// vsock device.
     ///
     /// # Errors
     /// Returns an error if the VM does not boot or cannot be saved.
@@ -41,7 +42,7 @@ impl Template {
         Self::save_after(vm, |_| Ok(()))
     }
 
-    /// Boots a VM, does `work` in it, and saves it.
+    /// Boots a VM, waits until its shell answers, does `work` in it, saves it, and ends it.
     ///
     /// # Errors
     /// Returns an error if the VM does not boot or cannot be saved, or the error of `work`.
@@ -79,7 +80,8 @@ impl Template {
         Ok(vm)
     }
 
-    /// Starts a copy of the saved VM as [`Self::restore`] does, resumes it, and waits until its shell answers.
+    /// Starts a copy of the saved VM, resumes it, and waits until its shell answers. `vm` must describe the same
+    /// devices as the saved VM had, as for [`Self::restore`].
     ///
     /// # Errors
     /// Returns an error if QEMU cannot load the saved state, or the shell does not answer in time.

@@ -14,7 +14,7 @@ use crate::process::Process;
 /// The character that ends the program in the foreground.
 const INTERRUPT: &str = "\u{3}";
 
-/// A program that runs at a terminal of its own. Killed on drop.
+/// A program that runs at a terminal of its own, whose keys a test types and whose output it reads. Killed on drop.
 #[derive(Debug)]
 pub struct Terminal {
     process: Process,
@@ -26,8 +26,9 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Runs `line`, one program with its arguments, at a new terminal. `shell` is the command of a POSIX shell
-    /// without arguments, such as [`Docker::shell`](crate::Docker::shell).
+    /// Runs `line`, one program with its arguments, at a new terminal, and returns without waiting for its end. `shell`
+    /// is the command of a POSIX shell without arguments, such as [`Docker::shell`](crate::Docker::shell), whose
+    /// environment the program gets.
     ///
     /// # Errors
     /// Returns an error if the program `script`, which makes the terminal, cannot be started.
@@ -65,7 +66,7 @@ impl Terminal {
         self.keys(&format!("{line}\n"))
     }
 
-    /// Presses ^C.
+    /// Presses ^C, which interrupts the program in the foreground unless it has set the terminal otherwise.
     ///
     /// # Errors
     /// Returns the error of the system if the terminal is closed.
@@ -78,11 +79,11 @@ impl Terminal {
         typed.with_context(|| format!("type {keys:?} behind {}", self.text()))
     }
 
-    /// Waits until the terminal shows `text` behind the output of the last call, and returns all output up to
-    /// there.
+    /// Waits until the terminal shows `text` behind the output that earlier calls returned, and returns the output from
+    /// there to the end of `text`. Carriage returns are left out.
     ///
     /// # Errors
-    /// Returns an error with the output if the text does not appear in time.
+    /// Returns an error with the output if the text does not appear in time, or before the program ends.
     pub fn until(&mut self, text: &str, within: Duration) -> Result<String> {
         let what = format!("the terminal shows {text:?}");
         let before = self.read;
@@ -104,7 +105,8 @@ impl Terminal {
         Ok(shown[before..end].to_owned())
     }
 
-    /// Waits until the program has ended with success, and returns all of its output.
+    /// Waits until the program has ended with success, and returns all of its output since the start, without carriage
+    /// returns.
     ///
     /// # Errors
     /// Returns an error with the output if it still runs when the time is over, or fails.

@@ -15,14 +15,15 @@ const PORT: u16 = 1023;
 pub enum Tether<'a> {
     /// Hybrid vsock (a vsock device that the host sees as Unix sockets), for the guest with this CID.
     Vsock(&'a VsockHost, u32),
-    /// The VM's second serial line.
+    /// The VM's second serial line, `/dev/ttyS1`; the first one is the console.
     Serial,
-    /// A virtserialport, a named character device of virtio.
+    /// A virtserialport, a character device of virtio, with the name `tether.0`.
     Port,
 }
 
 impl Tether<'_> {
-    /// Returns the argument of `vchctl container add --channel` for the VM with this name.
+    /// Returns the argument of `vchctl container add --channel`, by which the coordinator reaches the agent of the VM
+    /// with this name.
     #[must_use]
     pub fn channel(&self, lab: &Lab, name: &str) -> String {
         match self {

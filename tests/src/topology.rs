@@ -30,7 +30,7 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// The VCH's interface on the external network `default-external`: a bridge.
+    /// The name of the VCH's interface on the external network `default-external`: a bridge.
     pub const EXTERNAL_INTERFACE: &'static str = "external";
     /// The VCH's own IPv4 address on the external network `default-external`, 10.2.0.0/16.
     pub const VCH: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 2);
@@ -41,7 +41,7 @@ impl Topology {
     /// The IPv6 gateway of the external network `default-external`, in the namespace `outside`.
     pub const GATEWAY6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 1);
 
-    /// The VCH's interface on the external network `vic-production`: a bridge.
+    /// The name of the VCH's interface on the external network `vic-production`: a bridge.
     pub const PRODUCTION_INTERFACE: &'static str = "production";
     /// The VCH's own IPv4 address on the external network `vic-production`, 208.91.3.0/24. 208.91.3.2 is for the
     /// first container.
@@ -58,20 +58,20 @@ impl Topology {
     /// An IPv6 address in `outside` that is on no network of the VCH (RFC 5180's range for tests).
     pub const BEYOND6: Ipv6Addr = Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 1);
 
-    /// The VCH's interface on the management network.
+    /// The name of the VCH's interface on the management network.
     pub const MANAGEMENT_INTERFACE: &'static str = "management";
-    /// The VCH's address on the management network.
+    /// The VCH's address on the management network, 192.0.2.0/24.
     pub const MANAGEMENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
     /// The address of the namespace `admin` on the management network.
     pub const ADMIN: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-    /// The VCH's interface on the network from which Docker clients connect.
+    /// The name of the VCH's interface on the network from which Docker clients connect.
     pub const ENDPOINT_INTERFACE: &'static str = "endpoint";
-    /// The VCH's address on the network from which Docker clients connect.
+    /// The VCH's address on the network from which Docker clients connect, 198.51.100.0/24.
     pub const ENDPOINT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
     /// The address of the namespace `clients`, from which Docker clients connect.
     pub const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 
-    /// Makes all namespaces and links.
+    /// Makes the four namespaces, the links between them, their addresses and the VCH's default routes.
     ///
     /// # Errors
     /// Returns an error if a namespace or link cannot be made.
@@ -124,8 +124,9 @@ impl Topology {
         Ok(topology)
     }
 
-    /// Returns the tables of vch.toml that declare these networks. Kinds of tables that `written`, other TOML of
-    /// the same file, has already are left out.
+    /// Returns the tables of vch.toml, as TOML text, that declare the networks of this topology: `[management]`,
+    /// `[docker_endpoint]`, `[[external]]` and `[bridge]`. `written` is the other text of the file; tables that it has
+    /// already are left out.
     #[must_use]
     pub fn tables(written: &str) -> String {
         let (external, production) = (Self::EXTERNAL_INTERFACE, Self::PRODUCTION_INTERFACE);

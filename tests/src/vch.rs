@@ -20,8 +20,8 @@ use crate::world::Lab;
 const START: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
 
-/// `vch-coordinator` in a network namespace, with its data in the test's directory. Killed on drop, with the VMs
-/// that it started.
+/// A `vch-coordinator` in a network namespace, with its data in the test's directory. Killed on drop, with the VMs that
+/// it started.
 #[derive(Debug)]
 pub struct Coordinator<'a> {
     lab: Lab,
@@ -34,8 +34,8 @@ pub struct Coordinator<'a> {
 }
 
 impl<'a> Coordinator<'a> {
-    /// Starts a coordinator with the default configuration in the namespace `vch` of a [`Topology`], and waits
-    /// until it answers.
+    /// Starts a coordinator in the namespace `vch` of a [`Topology`], with the topology's networks and otherwise the
+    /// default configuration, and waits until it answers.
     ///
     /// # Errors
     /// Returns an error with its log if it does not answer within 10 s.
@@ -43,8 +43,9 @@ impl<'a> Coordinator<'a> {
         Self::start_with(lab, namespace, "")
     }
 
-    /// Starts a coordinator with further tables of vch.toml, such as `[dns]`, as TOML text. The kinds of networks
-    /// that they do not declare are the [`Topology`]'s. Waits until the coordinator answers.
+    /// Starts a coordinator in the namespace `vch` of a [`Topology`], and waits until it answers. `tables` are further
+    /// tables of vch.toml, such as `[dns]`, as TOML text. Kinds of networks that they do not declare are the
+    /// [`Topology`]'s.
     ///
     /// # Errors
     /// Returns an error with its log if it does not answer within 10 s.
@@ -52,8 +53,8 @@ impl<'a> Coordinator<'a> {
         Self::start_of(lab, namespace, tables, None)
     }
 
-    /// Starts a coordinator as [`Self::start_with`] does. `programs` is a directory with the programs of another
-    /// release; `None` for this workspace's.
+    /// Starts a coordinator as [`Self::start_with`] does. `programs` is a directory with `vch-coordinator` and `vchctl`
+    /// of another release; `None` for this workspace's.
     ///
     /// # Errors
     /// Returns an error with its log if it does not answer within 10 s.
@@ -78,8 +79,9 @@ impl<'a> Coordinator<'a> {
         Ok(coordinator)
     }
 
-    /// Changes the release and the tables of vch.toml for the next start. `programs` is a directory with the
-    /// programs of another release; `None` for this workspace's.
+    /// Changes the release and the tables of vch.toml for the coordinator's next start; a running one goes on as it is.
+    /// `tables` replaces the former tables. `programs` is a directory with the programs of another release; `None` for
+    /// this workspace's.
     ///
     /// # Errors
     /// Returns the error of the system if vch.toml cannot be written.
@@ -99,7 +101,8 @@ impl<'a> Coordinator<'a> {
         }
     }
 
-    /// Returns the table of vch.toml that makes the VCH serve Docker's API at a Unix socket.
+    /// Returns the table `[docker_endpoint]` of vch.toml, as TOML text, that makes the VCH serve Docker's API at a Unix
+    /// socket with this path.
     #[must_use]
     pub fn docker_table(socket: &Path) -> String {
         format!(
@@ -110,7 +113,8 @@ impl<'a> Coordinator<'a> {
         )
     }
 
-    /// Returns the table of vch.toml that makes the VCH run its containers as VMs of QEMU.
+    /// Returns the table `[runtime]` of vch.toml, as TOML text, that makes the VCH run its containers as VMs of QEMU
+    /// with 160 MiB of memory. Makes their boot image first.
     ///
     /// # Errors
     /// Returns an error if the VMs' boot image cannot be made.
@@ -123,8 +127,8 @@ impl<'a> Coordinator<'a> {
         Ok(Self::runtime_table_of(&kernel, &initramfs))
     }
 
-    /// Returns the table of vch.toml that makes the VCH run its containers as VMs of QEMU, with this kernel and
-    /// this initramfs.
+    /// Returns the table `[runtime]` of vch.toml, as TOML text, that makes the VCH run its containers as VMs of QEMU
+    /// with this kernel, this initramfs and 160 MiB of memory.
     #[must_use]
     pub fn runtime_table_of(kernel: &Path, initramfs: &Path) -> String {
         format!(
@@ -134,7 +138,8 @@ impl<'a> Coordinator<'a> {
         )
     }
 
-    /// Starts the coordinator again, after [`Self::kill`] or [`Self::stop`], and waits until it answers.
+    /// Starts the coordinator again, after [`Self::kill`] or [`Self::stop`], with the same data, and waits until it
+    /// answers.
     ///
     /// # Errors
     /// Returns an error with its log if it does not answer within 10 s.
@@ -161,7 +166,8 @@ impl<'a> Coordinator<'a> {
         self.namespace.spawn("vch-coordinator", command)
     }
 
-    /// Starts the coordinator, and kills it (SIGKILL) after this time, whatever it does then.
+    /// Starts the coordinator, and kills it (SIGKILL) after this time, whatever it does then. No other process of it
+    /// may run.
     ///
     /// # Errors
     /// Returns an error if it cannot be started or killed.
@@ -209,7 +215,7 @@ impl<'a> Coordinator<'a> {
         self.namespace
     }
 
-    /// Returns the coordinator's process ID; `None` if it does not run.
+    /// Returns the coordinator's process ID; `None` after [`Self::kill`] and [`Self::stop`].
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::pid)
@@ -221,13 +227,13 @@ impl<'a> Coordinator<'a> {
         self.dir.join("run/api.sock")
     }
 
-    /// Returns the directory that has the coordinator's `vch.toml`, `state` and `run`.
+    /// Returns the directory that has the coordinator's `vch.toml`, `state` (its lasting data) and `run` (its sockets).
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Returns the log of the coordinator's present or last process.
+    /// Returns the log of the coordinator's present or last process; each start begins a new log.
     #[must_use]
     pub fn log(&self) -> String {
         self.lab.read(&self.log_name())
@@ -237,7 +243,7 @@ impl<'a> Coordinator<'a> {
         format!("coordinator-{}.log", self.starts)
     }
 
-    /// Runs `vchctl` with these words as arguments, and returns its output.
+    /// Runs `vchctl` with these words, separated by white space, as arguments, and returns its standard output.
     ///
     /// # Errors
     /// Returns an error with its output if it ends with another exit code than 0 or 4 (the agent has not applied
@@ -258,16 +264,18 @@ impl<'a> Coordinator<'a> {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Runs `vchctl --format json` with these words as arguments, and returns the JSON.
+    /// Runs `vchctl --format json` with these words, separated by white space, as arguments, and returns the JSON.
     ///
     /// # Errors
-    /// Returns an error with its output if it ends with another exit code than 0 or 4, or the output is not JSON.
+    /// Returns an error with its output if it ends with another exit code than 0 or 4 (the agent has not applied the
+    /// change yet), or the output is not JSON.
     pub fn ask(&self, words: &str) -> Result<Value> {
         let text = self.vchctl(&format!("--format json {words}"))?;
         serde_json::from_str(&text).with_context(|| format!("vchctl {words}: {text}"))
     }
 
-    /// Returns the gateways of a network's subnets, in the order of the subnets.
+    /// Returns the gateways of a network's subnets, in the order of the subnets. Subnets without a gateway are left
+    /// out.
     ///
     /// # Errors
     /// Returns an error if `vchctl` fails.
@@ -281,8 +289,8 @@ impl<'a> Coordinator<'a> {
         gateways.with_context(|| format!("gateways in {shown:#}"))
     }
 
-    /// Waits until the container's agent has reported that its network is configured, and returns the container as
-    /// JSON.
+    /// Waits until the container's agent has reported that its network is configured (`vchctl container wait`), and
+    /// returns the container as JSON. `within` is cut to whole seconds.
     ///
     /// # Errors
     /// Returns an error with the container and the log if the agent has not reported that in time.

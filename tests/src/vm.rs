@@ -36,7 +36,7 @@ const UNPLUG: Duration = Duration::from_secs(15);
 /// How much of a console a failed test shows.
 const CONSOLE_TAIL: usize = 60;
 
-/// A running VM, controlled by a shell in the guest and by QEMU's own protocol. Killed on drop.
+/// A VM that was started, controlled by a shell in the guest and by QEMU's machine protocol. Killed on drop.
 #[derive(Debug)]
 pub struct Vm {
     name: String,
@@ -48,7 +48,7 @@ pub struct Vm {
 }
 
 impl Vm {
-    /// Waits until the guest's shell answers, and returns the time since the start of QEMU.
+    /// Waits until the guest's shell answers, and returns the time from the start of QEMU to that answer.
     ///
     /// # Errors
     /// Returns an error with the console's output if it does not answer within 60 s.
@@ -107,7 +107,7 @@ impl Vm {
         self.lab.read(&format!("{}.console", self.name))
     }
 
-    /// Returns the name that the test gave to the VM.
+    /// Returns the name that the test gave to the VM in [`Lab::vm`].
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -119,12 +119,13 @@ impl Vm {
         self.process.pid()
     }
 
-    /// Returns the connection to QEMU's machine protocol.
+    /// Returns the connection to QEMU's machine protocol, for commands that this type has no function for.
     pub fn qmp(&mut self) -> &mut Qmp {
         &mut self.qmp
     }
 
-    /// Plugs a NIC on `tap` into the VM's empty PCIe root port number `port`. `id` names the NIC in QEMU.
+    /// Plugs a NIC on `tap` with the MAC address `mac`, such as `02:00:00:00:00:01`, into the VM's empty PCIe root port
+    /// number `port` (from 0 on). `id` names the NIC in QEMU. Does not wait until the guest has found the NIC.
     ///
     /// # Errors
     /// Returns QEMU's error if the NIC cannot be plugged in.
@@ -140,7 +141,8 @@ impl Vm {
         Ok(())
     }
 
-    /// Unplugs the NIC with this ID, and waits until the guest has released it.
+    /// Unplugs the NIC that has this ID in QEMU, and waits until the guest has released it. The ID is that of
+    /// [`Vm::plug_nic`].
     ///
     /// # Errors
     /// Returns an error if QEMU refuses, or the guest does not release the NIC within 15 s.
@@ -174,10 +176,10 @@ impl Vm {
         Ok(())
     }
 
-    /// Ends QEMU and waits for its end.
+    /// Ends QEMU by its machine protocol, at once and without shutting the guest down, and waits for its end.
     ///
     /// # Errors
-    /// Returns an error if QEMU does not end in time, or fails.
+    /// Returns an error if QEMU does not end within 20 s, or fails.
     pub fn quit(mut self) -> Result<()> {
         self.qmp.execute("quit", json!({}))?;
         let status = self.process.wait_within(COMMAND)?;

@@ -22,7 +22,7 @@ pub struct VmHost<'a> {
     socket: PathBuf,
 }
 
-/// How the VMs of containers start.
+/// The way in which the VMs of containers start: by booting, or as clones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Boot {
     /// Each VM boots its kernel.
@@ -32,7 +32,8 @@ pub enum Boot {
 }
 
 impl<'a> VmHost<'a> {
-    /// Starts a VCH in `topology`. `lab` must be one of [`Lab::of_vms`].
+    /// Starts a VCH in `topology`, and waits until it answers. `lab` must be one of [`Lab::of_vms`]; `boot` says how
+    /// the containers' VMs start.
     ///
     /// # Errors
     /// Returns an error if a prerequisite is missing, or the coordinator does not answer in time.
@@ -45,7 +46,8 @@ impl<'a> VmHost<'a> {
         Self::start_with(lab, topology, &format!("{runtime}{boot}"))
     }
 
-    /// Starts a VCH with `runtime`, the table of vch.toml that configures its VMs; further tables may follow it.
+    /// Starts a VCH in `topology`, and waits until it answers. `runtime` is the table `[runtime]` of vch.toml, as TOML
+    /// text, which configures its VMs; further tables may follow it.
     ///
     /// # Errors
     /// Returns an error if a prerequisite is missing, or the coordinator does not answer in time.
@@ -53,7 +55,7 @@ impl<'a> VmHost<'a> {
         Self::start_of(lab, topology, runtime, None)
     }
 
-    /// Starts a VCH as [`Self::start_with`] does. `programs` is a directory with the programs of another release;
+    /// Starts a VCH as [`Self::start_with`] does. `programs` is a directory with the VCH's programs of another release;
     /// `None` for this workspace's.
     ///
     /// # Errors
@@ -75,7 +77,8 @@ impl<'a> VmHost<'a> {
     }
 
     /// Changes the release and the tables of vch.toml for the coordinator's next start, as
-    /// [`Coordinator::become_release`] does; the Docker endpoint's table is added.
+    /// [`Coordinator::become_release`] does. `runtime` is the table `[runtime]` with further tables; the table of the
+    /// Docker endpoint is added.
     ///
     /// # Errors
     /// Returns the error of the system if vch.toml cannot be written.
@@ -99,8 +102,8 @@ impl<'a> VmHost<'a> {
         &self.socket
     }
 
-    /// Runs a line of a POSIX shell in which `docker` is the CLI, and returns its standard output without white
-    /// space at the end.
+    /// Runs a line of a POSIX shell in which `docker` is the CLI of this VCH, and returns its standard output without
+    /// white space at the end.
     ///
     /// # Errors
     /// Returns an error with the output and the coordinator's log if the line fails.

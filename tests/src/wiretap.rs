@@ -25,17 +25,19 @@ const REMEMBERED: usize = 1 << 20;
 pub struct Exchange {
     /// The request's method, such as `GET`.
     pub method: String,
-    /// The request's path and query, as sent.
+    /// The request's path and query, as the client sent them.
     pub path: String,
     /// The answer's HTTP status; `None` if the daemon has not answered.
     pub status: Option<u16>,
-    /// The first mebibyte of the answer's body.
+    /// The first mebibyte of the answer's body, without the heads of chunks; of a connection that became a stream, the
+    /// first mebibyte of what the daemon sent.
     pub body: Vec<u8>,
 }
 
 type Heard = Arc<Mutex<Vec<Exchange>>>;
 
-/// A socket between clients and a daemon, which records their requests and answers. Listens until it is dropped.
+/// A Unix socket between clients and a daemon, which passes every byte on and records requests and answers. Listens
+/// until it is dropped.
 #[derive(Debug)]
 pub struct Wiretap {
     socket: PathBuf,
@@ -45,8 +47,8 @@ pub struct Wiretap {
 }
 
 impl Wiretap {
-    /// Opens the socket `name`.sock in the test's directory. Each of its clients is connected to the daemon's
-    /// socket.
+    /// Opens the socket `name`.sock in the test's directory, and listens there. Each client that connects gets a
+    /// connection of its own to `daemon`, the path of the daemon's socket.
     ///
     /// # Errors
     /// Returns the error of the system if the socket cannot be opened.
@@ -81,7 +83,8 @@ impl Wiretap {
         &self.socket
     }
 
-    /// Returns the requests since the last call, in their order, each with its answer, and forgets them.
+    /// Returns the requests since the last call, in the order of their arrival, each with as much of its answer as has
+    /// arrived, and forgets them. An answer that arrives later is lost.
     #[must_use]
     pub fn take(&self) -> Vec<Exchange> {
         std::mem::take(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))

@@ -31,7 +31,7 @@ struct Inside {
 }
 
 impl Lab {
-    /// Makes the environment of a test without VMs; `label` is a part of the directory's name.
+    /// Makes the environment of a test without VMs: its directory. `label` is a part of the directory's name.
     ///
     /// # Errors
     /// Returns an error if the process is not root, `ip` is missing, or the directory cannot be made.
@@ -40,8 +40,8 @@ impl Lab {
         Self::create(label, None)
     }
 
-    /// Makes the environment of a test with VMs; waits until no other test of this machine runs any. `label` is a
-    /// part of the directory's name.
+    /// Makes the environment of a test with VMs: its directory, and the turn to run VMs. Waits, without a limit, while
+    /// another test of this machine has the turn. `label` is a part of the directory's name.
     ///
     /// # Errors
     /// Returns an error if the machine lacks what VMs need, or the directory cannot be made.
@@ -81,7 +81,8 @@ impl Lab {
         self.inside.dir.join(name)
     }
 
-    /// Returns the content of the file `name` in the test's directory; empty if it does not exist.
+    /// Returns the content of the file `name` in the test's directory as text; empty if the file does not exist or
+    /// cannot be read.
     #[must_use]
     pub fn read(&self, name: &str) -> String {
         fs::read(self.path(name))
@@ -94,7 +95,8 @@ impl Lab {
         self.inside.turn.is_some()
     }
 
-    /// Makes the network namespaces of an end-to-end test: a VCH, and one behind each of its networks.
+    /// Makes the network namespaces of an end-to-end test, with their links and addresses: a VCH, and the namespaces
+    /// behind its networks. They are removed when the returned value is dropped.
     ///
     /// # Errors
     /// Returns an error if a namespace or link cannot be made.

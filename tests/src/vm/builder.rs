@@ -18,8 +18,8 @@ use crate::world::Lab;
 /// The virtserialport on which the image's init answers commands.
 const SHELL_PORT: &str = "lab.shell";
 
-/// The description of a VM that is not started yet. Its methods add devices, in the order in which the guest finds
-/// them.
+/// The description of a VM that is not started yet. Its methods change the description and return it. Devices of one
+/// kind are found by the guest in the order in which they were added.
 #[derive(Debug)]
 #[must_use]
 pub struct VmBuilder {
@@ -46,7 +46,8 @@ enum Change {
 }
 
 impl Lab {
-    /// Returns the description of a VM without further devices; `name` is unique in the test.
+    /// Returns the description of a VM with a console and the shell that tests use, and without further devices. `name`
+    /// is unique in the test.
     pub fn vm(&self, name: &str) -> VmBuilder {
         VmBuilder::new(self.clone(), name)
     }
@@ -64,7 +65,7 @@ impl VmBuilder {
         }
     }
 
-    /// Makes the VM boot this image. The default is [`paths::bare_image`].
+    /// Makes the VM boot this image (kernel and initramfs). The default is that of [`paths::bare_image`].
     pub fn image(mut self, image: &Image) -> Self {
         self.image = Some(image.clone());
         self
@@ -76,7 +77,7 @@ impl VmBuilder {
         self
     }
 
-    /// Adds an option to the kernel's command line, such as `tether.channel=serial:/dev/ttyS1`.
+    /// Adds an option to the guest kernel's command line, such as `tether.channel=serial:/dev/ttyS1`.
     pub fn kernel_option(self, option: &str) -> Self {
         self.with(Change::KernelOption(option.to_owned()))
     }
@@ -97,13 +98,15 @@ impl VmBuilder {
         self.with(Change::Vsock(device))
     }
 
-    /// Adds a NIC with this MAC address on an open tap. QEMU's protocol knows the NICs as `nic0`, `nic1`, …
+    /// Adds a NIC with this MAC address on an open tap. QEMU's protocol knows the NICs as `nic0`, `nic1`, … in the
+    /// order of these calls.
     pub fn nic(mut self, tap: Tap, mac: [u8; 6]) -> Self {
         self.taps.push((tap, mac));
         self
     }
 
-    /// Adds this many empty PCIe root ports, for NICs that are plugged in later.
+    /// Gives the VM this many empty PCIe root ports, at most 64, for NICs that [`Vm::plug_nic`] plugs in later. They
+    /// have the numbers from 0 on.
     pub fn root_ports(self, count: u8) -> Self {
         self.with(Change::RootPorts(count))
     }
@@ -139,7 +142,7 @@ impl VmBuilder {
         &self.name
     }
 
-    /// Starts the VM and waits until its shell answers.
+    /// Starts the VM and waits until its shell answers, for 60 s at most.
     ///
     /// # Errors
     /// Returns an error if the test's environment was not made with [`Lab::of_vms`], QEMU cannot be started, or the

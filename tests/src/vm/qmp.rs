@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 /// QEMU answers at once unless the machine is overloaded.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// A connection to QEMU's machine protocol. Events that arrive while an answer is awaited are kept until a caller
-/// asks for them.
+/// A connection to QEMU's machine protocol, by which a test gives commands to the QEMU of a VM. Events that arrive
+/// while an answer is awaited are kept until a caller asks for them.
 #[derive(Debug)]
 pub struct Qmp {
     stream: BufReader<UnixStream>,
@@ -36,7 +36,8 @@ impl Qmp {
         Ok(qmp)
     }
 
-    /// Runs a command, such as `cont`, and returns the `return` value of its answer.
+    /// Runs a command, such as `cont`, with its arguments (a JSON object), and returns the `return` value of its
+    /// answer.
     ///
     /// # Errors
     /// Returns QEMU's error if it refuses the command, or an error if it does not answer within 20 s.
@@ -63,8 +64,8 @@ impl Qmp {
         Ok(())
     }
 
-    /// Waits for an event of this name whose data `fits` accepts, and returns the data. Other events of the same
-    /// name are dropped.
+    /// Waits for an event of this name whose data `fits` accepts, and returns the data. An event that arrived before
+    /// this call, and was not returned yet, counts. Other events of the same name are dropped.
     ///
     /// # Errors
     /// Returns an error if no such event arrives in time.

@@ -12,7 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 /// For the way there and back, on top of what the command may take.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// The status and the output of a script that ran in a guest.
+/// The status and the output of a script that [`Vm::run`](super::Vm::run) or [`Vm::run_within`](super::Vm::run_within)
+/// ran in a guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     /// The exit status; 137 if the script was killed because its time was over.
@@ -23,7 +24,8 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// The connection to the shell in a guest.
+/// The connection to the shell in a guest, by which a [`Vm`](super::Vm) runs the scripts of tests. It has no public
+/// functions.
 #[derive(Debug)]
 pub struct Shell {
     stream: BufReader<UnixStream>,

@@ -16,14 +16,16 @@ const VNET_HEADER: usize = 10;
 /// A segment that the kernel has not cut yet is 64 KB long.
 const MAX_FRAME: usize = VNET_HEADER + (1 << 16);
 
-/// An open tap of a network namespace: a network device whose frames a program reads and writes.
+/// An open descriptor of a tap of a network namespace: a network device whose frames a program (a test, or QEMU) reads
+/// and writes. Closed on drop.
 #[derive(Debug)]
 pub struct Tap {
     file: File,
 }
 
 impl Tap {
-    /// Opens the existing tap `name` of a namespace, which another program made.
+    /// Opens the existing tap `name` of a namespace, which another program made. A persistent tap stays when this value
+    /// is dropped.
     ///
     /// # Errors
     /// Returns an error if the tap does not exist or is in use.
@@ -80,7 +82,8 @@ impl Tap {
         Ok(())
     }
 
-    /// Makes a tap that stays without a program, sets it up, and opens it.
+    /// Makes a tap in a namespace, sets its link up, and opens it. The tap is persistent: it stays until the namespace
+    /// is removed, whether or not a program has it open.
     ///
     /// # Errors
     /// Returns an error if the tap cannot be made.
@@ -90,7 +93,8 @@ impl Tap {
         Self::open(namespace, name)
     }
 
-    /// Sends an Ethernet frame as a guest would: from its header on, without a frame check sequence.
+    /// Sends an Ethernet frame to the namespace as a guest on this tap would: from the frame's header on, without a
+    /// frame check sequence.
     ///
     /// # Errors
     /// Returns the error of the system if the frame cannot be sent completely.
@@ -101,8 +105,8 @@ impl Tap {
         Ok(())
     }
 
-    /// Reads the frames that a guest would receive until `which` accepts one, and returns that; `None` if none is
-    /// accepted in time.
+    /// Reads the Ethernet frames that a guest on this tap would receive until `which` accepts one, and returns that;
+    /// `None` if none is accepted in time. The frames before it are dropped.
     ///
     /// # Errors
     /// Returns the error of the system if the tap cannot be read.

@@ -25,8 +25,8 @@ pub struct VsockHost {
 }
 
 impl Lab {
-    /// Starts a process that serves the vsock devices of guests with these CIDs (context IDs), which can reach each
-    /// other.
+    /// Starts a process of `vhost-device-vsock`, which serves the vsock devices of guests with these CIDs (context
+    /// IDs), and waits until it does. The guests can reach each other.
     ///
     /// # Errors
     /// Returns an error if the program cannot be started or does not serve in time.

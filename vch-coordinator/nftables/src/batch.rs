@@ -16,36 +16,43 @@ pub struct Batch {
     operations: Vec<Operation>,
 }
 
-/// One change of nf_tables, as a part of a [`Batch`].
+/// One change of nf_tables, as a part of a [`Batch`]. Each names the table that it changes. If the kernel refuses one
+/// operation, it carries out none of the batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// Creates the table unless it exists.
+    /// Creates the table unless it exists. An existing table that is switched off (`flags dormant`) is switched on.
     AddTable(Table),
-    /// Deletes the table with its chains, sets and rules.
+    /// Deletes the table with its chains, sets and rules. The kernel refuses a table that does not exist.
     DeleteTable(Table),
-    /// Deletes all rules of the table; its chains and sets remain.
+    /// Deletes all rules of the table; its chains and sets remain. The kernel refuses a table that does not exist.
     FlushTable(Table),
-    /// Creates the chain in the table unless it exists.
+    /// Creates the chain in the table unless it exists. An existing base chain takes over the policy; the kernel
+    /// refuses another type, hook or priority than it has.
     AddChain(Table, Chain),
-    /// Deletes the chain with this name, which must be empty, and to which no rule may jump.
+    /// Deletes the chain with this name and its rules. The kernel refuses a chain that does not exist, or to which a
+    /// rule or an element of a map jumps.
     DeleteChain(Table, Name),
-    /// Deletes all rules of the chain with this name.
+    /// Deletes all rules of the chain with this name; the chain remains. The kernel refuses a chain that does not
+    /// exist.
     FlushChain(Table, Name),
-    /// Creates the set or map in the table unless it exists.
+    /// Creates the set or map in the table unless it exists. An existing one stays as it is; the kernel refuses other
+    /// types than it has (old kernels leave it as it is).
     AddSet(Table, Set),
-    /// Deletes the set or map with this name and its elements. No rule may use it.
+    /// Deletes the set or map with this name and its elements. The kernel refuses one that does not exist, or that a
+    /// rule uses.
     DeleteSet(Table, Name),
-    /// Deletes all elements of the set or map with this name.
+    /// Deletes all elements of the set or map with this name; the set remains.
     FlushSet(Table, Name),
-    /// Adds elements to the set or map. An element that exists with the same data stays as it is.
-    /// One that exists with other data is refused; it must be deleted earlier in the same batch.
+    /// Adds elements to the set or map, which must exist. An element that exists with the same data stays as it is. The
+    /// kernel refuses one that exists with other data; that must be deleted earlier in the same batch.
     AddElements(Table, Set, Vec<Element>),
-    /// Deletes elements of the set or map. An element that does not exist is refused.
+    /// Deletes elements of the set or map. The kernel refuses an element that does not exist.
     DeleteElements(Table, Set, Vec<Element>),
-    /// Adds the rule at the start or end of the chain with this name.
+    /// Adds the rule at the start or end of the chain with this name, which must exist. An equal rule that exists
+    /// already stays beside the new one.
     AddRule(Table, Name, Position, Rule),
-    /// Deletes the rule with this handle (the kernel's number of the rule) from the chain with this
-    /// name.
+    /// Deletes the rule with this handle (the kernel's number of the rule) from the chain with this name. The kernel
+    /// refuses a handle that does not exist there.
     DeleteRule(Table, Name, u64),
 }
 
@@ -70,7 +77,7 @@ impl Batch {
         self.operations.push(operation);
     }
 
-    /// Appends all operations of another batch.
+    /// Moves all operations of `other` behind those of this batch.
     pub fn append(&mut self, mut other: Self) {
         self.operations.append(&mut other.operations);
     }
@@ -88,39 +95,46 @@ impl Batch {
         self.operations.is_empty()
     }
 
-    /// Appends [`Operation::AddTable`]: creates the table unless it exists.
+    /// Appends [`Operation::AddTable`]: creates the table unless it exists. An existing table that is switched off
+    /// (`flags dormant`) is switched on.
     pub fn add_table(&mut self, table: &Table) {
         self.push(Operation::AddTable(table.clone()));
     }
 
-    /// Appends [`Operation::DeleteTable`]: deletes the table with all its content.
+    /// Appends [`Operation::DeleteTable`]: deletes the table with all its content. The kernel refuses a table that does
+    /// not exist.
     pub fn delete_table(&mut self, table: &Table) {
         self.push(Operation::DeleteTable(table.clone()));
     }
 
-    /// Appends operations that leave the table empty, whether or not it exists before.
+    /// Appends the operations add, delete and add, which leave an empty table, whether or not it exists before. An
+    /// existing table loses its chains, sets and rules.
     pub fn replace_table(&mut self, table: &Table) {
         self.add_table(table);
         self.delete_table(table);
         self.add_table(table);
     }
 
-    /// Appends [`Operation::AddChain`]: creates the chain unless it exists.
+    /// Appends [`Operation::AddChain`]: creates the chain unless it exists. An existing base chain takes over the
+    /// policy; the kernel refuses another type, hook or priority than it has.
     pub fn add_chain(&mut self, table: &Table, chain: Chain) {
         self.push(Operation::AddChain(table.clone(), chain));
     }
 
-    /// Appends [`Operation::AddSet`]: creates the set or map unless it exists.
+    /// Appends [`Operation::AddSet`]: creates the set or map, without elements, unless it exists. The kernel refuses
+    /// other types than an existing one has.
     pub fn add_set(&mut self, table: &Table, set: &Set) {
         self.push(Operation::AddSet(table.clone(), set.clone()));
     }
 
-    /// Appends [`Operation::AddElements`]: adds elements to a set or map.
+    /// Appends [`Operation::AddElements`]: adds elements to `set`, a set or map that exists then. An element that
+    /// exists with the same data stays as it is; the kernel refuses one that exists with other data.
     pub fn add_elements(&mut self, table: &Table, set: &Set, elements: Vec<Element>) {
         self.push(Operation::AddElements(table.clone(), set.clone(), elements));
     }
 
-    /// Appends [`Operation::DeleteElements`]: deletes elements of a set or map.
+    /// Appends [`Operation::DeleteElements`]: deletes elements of `set`, a set or map. The kernel refuses an element
+    /// that does not exist.
     pub fn delete_elements(&mut self, table: &Table, set: &Set, elements: Vec<Element>) {
         self.push(Operation::DeleteElements(
             table.clone(),
@@ -129,7 +143,8 @@ impl Batch {
         ));
     }
 
-    /// Appends [`Operation::AddRule`]: adds the rule at the end of the chain.
+    /// Appends [`Operation::AddRule`]: adds the rule at the end of the chain with this name. The chain must exist by
+    /// then, for example by an earlier operation of this batch.
     pub fn add_rule(&mut self, table: &Table, chain: &Name, rule: Rule) {
         self.push(Operation::AddRule(
             table.clone(),
@@ -139,8 +154,8 @@ impl Batch {
         ));
     }
 
-    /// Appends [`Operation::DeleteRule`]: deletes the rule with the handle that
-    /// [`FoundRule`](crate::FoundRule) has.
+    /// Appends [`Operation::DeleteRule`]: deletes the rule with this handle from the chain with this name. The handle
+    /// is the kernel's number of the rule, which [`FoundRule::handle`](crate::FoundRule::handle) has.
     pub fn delete_rule(&mut self, table: &Table, chain: &Name, handle: u64) {
         self.push(Operation::DeleteRule(table.clone(), chain.clone(), handle));
     }

@@ -11,7 +11,7 @@ use crate::rule::{NatSide, Operator, Reject, Rule, Statement, Verdict};
 use crate::set::joined_length;
 use crate::wire::Writer;
 
-/// The reason why a rule is impossible in the kernel's interface.
+/// The reason why a rule can't be written as expressions of the kernel. It is found before anything is sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     /// A field is compared with a value of another type.
@@ -23,7 +23,7 @@ pub enum RuleError {
         expected: DataType,
         /// The value's type.
         found: DataType,
-        /// The value.
+        /// The value, in nft's syntax.
         value: String,
     },
     /// Packets of the table's family do not have the header that the field or statement needs.
@@ -34,12 +34,13 @@ pub enum RuleError {
         /// The field or statement, in nft's syntax.
         what: String,
     },
-    /// The key of a lookup has no field, or is longer than 64 bytes.
+    /// The key of a statement, which is looked up in or added to a set, has no field, or its fields are longer than 64
+    /// bytes together.
     #[error("the key \"{key}\" has {length} bytes, 1 to 64 are possible: use fewer fields")]
     Key {
         /// The key's fields, in nft's syntax.
         key: String,
-        /// The key's length in bytes, each field rounded up to 4.
+        /// The key's length in bytes; of several fields, each is rounded up to a multiple of 4.
         length: usize,
     },
 }

@@ -60,14 +60,15 @@ impl Connection {
         })
     }
 
-    /// Returns the netlink port ID of this connection. The kernel puts it into [`crate::Change::port`] of changes made
-    /// by this connection.
+    /// Returns the netlink port ID of this connection: the number by which the kernel tells sockets apart. The kernel
+    /// puts it into [`crate::Change::port`] of changes made by this connection.
     #[must_use]
     pub fn port(&self) -> u32 {
         self.channel.port()
     }
 
-    /// Commits the batch as one transaction: the kernel carries out all of its operations, or none.
+    /// Commits the batch as one transaction: the kernel carries out all of its operations, or none. An empty batch is
+    /// not sent, and is no error.
     ///
     /// # Errors
     /// Returns
@@ -136,12 +137,13 @@ impl fmt::Debug for Connection {
 /// The reason why a [`Batch`] was not committed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// An operation is impossible in the kernel's interface; nothing was sent.
+    /// An operation can't be written as a message to the kernel, for example because a rule compares a field with a
+    /// value of another type. Nothing was sent.
     #[error("{operation} is not possible")]
     Invalid {
         /// The operation.
         operation: RefusedOperation,
-        /// The reason.
+        /// The reason why the operation can't be written.
         #[source]
         problem: EncodeError,
     },
@@ -161,7 +163,8 @@ pub enum CommitError {
         /// The kernel's message, if it gave one.
         reason: Option<String>,
     },
-    /// The kernel refused the batch as a whole.
+    /// The kernel refused the batch without naming an operation: when it began or committed the transaction. The
+    /// ruleset is unchanged.
     #[error("the kernel refused the batch: {}", message_of(*errno, reason.as_deref()))]
     RefusedWhole {
         /// The kernel's error code: `EPERM` without `CAP_NET_ADMIN`.

@@ -18,7 +18,7 @@ pub struct Conntrack {
     sequence: u32,
 }
 
-/// The source and destination of one direction of a flow.
+/// The source and destination of one direction of a flow, each as an address and a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ends {
     /// The sender's address and port.
@@ -43,17 +43,18 @@ pub struct Flow {
     zone: Option<[u8; 2]>,
 }
 
-/// Which entries of the connection tracker to list. The kernel filters since Linux 5.8; of an older
-/// kernel's entries, this crate drops those that do not match.
+/// A condition on entries of the connection tracker, by which [`Conntrack::flows`] selects. The kernel filters since
+/// Linux 5.8; of an older kernel's entries, this crate drops those that do not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlowFilter {
     /// Flows whose destination was translated to this address (DNAT).
     TranslatedTo(IpAddr),
-    /// Flows of a protocol and IP version whose first packet was sent to a port.
+    /// Flows of this protocol and IP version whose first packet was sent to this port, before any translation. The flow
+    /// may be translated or not.
     AskedFor {
         /// The IP version.
         version: IpVersion,
-        /// The number of the protocol above IP.
+        /// The number of the protocol above IP (`netinet/in.h`, `IPPROTO_*`).
         protocol: u8,
         /// The port to which the first packet was sent, before any translation; `None` for every
         /// port.
@@ -143,7 +144,8 @@ impl Conntrack {
         })
     }
 
-    /// Returns the flows that match the filter. Entries of protocols without ports are left out.
+    /// Returns the flows of the namespace that match the filter, in no fixed order. Entries of protocols without ports,
+    /// such as ICMP, are left out.
     ///
     /// # Errors
     /// Returns [`ReadError::Refused`] if the kernel refuses, [`ReadError::Socket`] if the socket
@@ -165,7 +167,8 @@ impl Conntrack {
         Ok(flows)
     }
 
-    /// Deletes the entry of one flow. Returns `false` if it no longer exists.
+    /// Deletes the entry of one flow, as [`Conntrack::flows`] returned it. A later flow between the same ends is left
+    /// alone. Returns `false` if the entry no longer exists.
     ///
     /// # Errors
     /// Returns [`ReadError::Refused`] if the kernel refuses, [`ReadError::Socket`] if the socket

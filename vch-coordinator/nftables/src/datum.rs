@@ -11,10 +11,10 @@ pub(crate) use display::write_concatenation;
 use crate::abi::REGISTER_SIZE;
 use crate::name::InterfaceName;
 
-/// The type of a value in a set, a map or a packet's field, as nft names it.
+/// The type of a value in a set, a map or a packet's field. Each variant is described by nft's name of the type.
 ///
-/// The kernel does not interpret its number (`enum datatypes` of nft's `datatype.h`). It keeps the
-/// number, so that nft and this crate can interpret a set's bytes.
+/// The kernel keeps the number of a set's type (`enum datatypes` of nft's `datatype.h`) without interpreting it, so
+/// that nft and this crate can interpret the set's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DataType {
     /// `integer` of 16 bits.
@@ -39,9 +39,10 @@ pub enum DataType {
     IcmpType,
     /// `icmpv6_type`: the type of an ICMPv6 message.
     Icmpv6Type,
-    /// `nf_proto`: IPv4 or IPv6
+    /// `nf_proto`: the IP version of a packet, IPv4 or IPv6.
     NfProto,
-    /// `mark`: the mark of a packet or flow.
+    /// `mark`: the 32-bit mark of a packet or flow, which rules and programs on this host set; no packet carries it on
+    /// the wire.
     Mark,
     /// `ifname`: the name of an interface.
     Interface,
@@ -140,10 +141,11 @@ impl fmt::Display for DataType {
     }
 }
 
-/// A value with its type: of a packet's field, of a set's key or of a map's data.
+/// A value with its type: the value of a packet's field, of a field of a set's key, or of a map's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Datum {
-    /// A 16-bit number in a header.
+    /// A 16-bit number in a header: the value of [`Field::IpFragment`](crate::Field::IpFragment) and
+    /// [`Field::Ip6Fragment`](crate::Field::Ip6Fragment).
     Number(u16),
     /// An IPv4 address.
     Ipv4(Ipv4Addr),
@@ -155,7 +157,7 @@ pub enum Datum {
     EtherType(u16),
     /// The operation of an ARP message: 1 for a request, 2 for a reply (RFC 826).
     ArpOperation(u16),
-    /// A protocol's number in the IP header (`netinet/in.h`, `IPPROTO_*`).
+    /// The number of the protocol above IP, such as 6 for TCP (`netinet/in.h`, `IPPROTO_*`).
     Protocol(u8),
     /// A port of TCP, UDP or SCTP.
     Service(u16),
@@ -167,7 +169,7 @@ pub enum Datum {
     Icmpv6Type(u8),
     /// The IP version of a packet.
     NfProto(IpVersion),
-    /// A packet's mark, or bits of one.
+    /// The mark of a packet or flow, or bits of one.
     Mark(u32),
     /// The name of an interface.
     Interface(InterfaceName),
@@ -182,7 +184,7 @@ pub enum Datum {
     AddressType(AddressType),
 }
 
-/// An IP version; its number is `NFPROTO_*` of `linux/netfilter.h`.
+/// An IP version. Its numeric value is `NFPROTO_IPV4` or `NFPROTO_IPV6` of `linux/netfilter.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IpVersion {
     /// IPv4
@@ -210,7 +212,7 @@ pub enum AddressType {
 pub struct TcpFlags(pub(crate) u8);
 
 impl TcpFlags {
-    /// No bit at all.
+    /// No control bit. [`Rule::tcp_flags`](crate::Rule::tcp_flags) compares the selected bits with it.
     pub const NONE: Self = Self(0);
     /// FIN: the sender has no more data.
     pub const FIN: Self = Self(1);
@@ -222,13 +224,13 @@ impl TcpFlags {
     pub const ACK: Self = Self(16);
 }
 
-/// States of a packet's flow in the connection tracker (`NF_CT_STATE_*` of
-/// `linux/netfilter/nf_conntrack_common.h`), as bits; combine them by `|`.
+/// States of a packet's flow in the connection tracker (`NF_CT_STATE_*` of `linux/netfilter/nf_conntrack_common.h`), as
+/// bits. A packet has one of them; a set of several, combined by `|`, is for comparisons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CtState(u32);
 
 impl CtState {
-    /// No bit at all.
+    /// No state; no packet has it. [`Rule::ct_state`](crate::Rule::ct_state) compares the selected states with it.
     pub const NONE: Self = Self(0);
     /// The packet belongs to no flow, and can't begin one.
     pub const INVALID: Self = Self(1);
@@ -249,7 +251,8 @@ impl CtState {
 pub struct CtStatus(u32);
 
 impl CtStatus {
-    /// No bit at all.
+    /// No bit: neither source nor destination of the flow is translated. [`Rule::ct_status`](crate::Rule::ct_status)
+    /// compares the selected bits with it.
     pub const NONE: Self = Self(0);
     /// The flow's source is translated.
     pub const SNAT: Self = Self(1 << 4);
@@ -279,11 +282,11 @@ impl BitOr for CtStatus {
 }
 
 impl Datum {
-    /// The protocol number of TCP.
+    /// The protocol number of TCP (6), as a [`Datum::Protocol`].
     pub const TCP: Self = Self::Protocol(6);
-    /// The protocol number of UDP.
+    /// The protocol number of UDP (17), as a [`Datum::Protocol`].
     pub const UDP: Self = Self::Protocol(17);
-    /// The protocol number of SCTP.
+    /// The protocol number of SCTP (132), as a [`Datum::Protocol`].
     pub const SCTP: Self = Self::Protocol(132);
 
     /// Returns the type of the value.

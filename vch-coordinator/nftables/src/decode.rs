@@ -10,19 +10,18 @@ use crate::rule::Verdict;
 use crate::set::{Data, Dynamic, Element, Key, MapData, Set, joined_length};
 use crate::wire::{Attribute, Attributes, DecodeError, Received};
 
-/// A chain or set that the kernel has: its name, and its value if this crate knows all of its
-/// properties.
+/// A chain or set that was read from the kernel: its name, and its value if this crate knows all of its properties.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found<T> {
     /// The object's name.
     pub name: Name,
-    /// The chain or set; `None` if another program made it with properties that this crate does not
-    /// know. It then equals no desired one.
+    /// The chain or set; `None` if another program made it with properties that this crate does not know, such as the
+    /// hook ingress.
     pub value: Option<T>,
 }
 
-/// A rule that the kernel has, as far as this crate reads it: its place and comment, not its
-/// statements.
+/// A rule that was read from the kernel. Its chain, handle and comment are read, its statements are not: a program
+/// recognises its own rules by their comments.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FoundRule {
     /// The name of the chain that contains the rule.

@@ -13,16 +13,17 @@ use crate::rule::Rule;
 use crate::set::{Dynamic, Element, ElementError, MapData, Set, joined_length};
 use crate::wire::{Header, Writer};
 
-/// The reason why an operation of a batch is impossible in the kernel's interface.
+/// The reason why an operation of a batch can't be written as a message to the kernel. It is found before anything is
+/// sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
-    /// A statement of a rule is impossible.
+    /// A statement of a rule can't be written, for example because it compares a field with a value of another type.
     #[error(transparent)]
     Rule(#[from] RuleError),
-    /// The types of a set, or one of its elements, are impossible.
+    /// A set has a key or data of an impossible length, or an element does not have the types of its set.
     #[error(transparent)]
     Element(#[from] ElementError),
-    /// Tables of this family have no such hook.
+    /// The chain's hook does not exist in tables of this family.
     #[error("chain {chain}: family {} has no hook {hook}", .table.family)]
     Hook {
         /// The chain's name.

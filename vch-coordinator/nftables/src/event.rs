@@ -25,7 +25,7 @@ pub struct Subscription {
     ready: VecDeque<NftEvent>,
 }
 
-/// What a [`Subscription`] received.
+/// A notification that a [`Subscription`] received: a change, or the loss of some changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NftEvent {
     /// A table or an object in it was created, changed or deleted.
@@ -35,17 +35,18 @@ pub enum NftEvent {
     Overrun,
 }
 
-/// One change of a table, or of an object in a table.
+/// One change of a table, or of an object in a table: which table, which kind of object, and which socket requested it.
+/// The object itself is not named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The kind of the changed object.
     pub object: Object,
-    /// Whether the object was deleted. Otherwise it was created or changed.
+    /// Whether the object was deleted; `false` if it was created or changed.
     pub deleted: bool,
     /// The table that was changed, or that contains the changed object.
     pub table: Table,
-    /// The netlink port ID of the socket that requested the change. If it equals
-    /// [`crate::Connection::port`], the program has made the change itself.
+    /// The netlink port ID of the socket that requested the change. It equals [`crate::Connection::port`] of the
+    /// connection that made the change, so a program recognises its own changes by it.
     pub port: u32,
 }
 
@@ -64,7 +65,7 @@ pub enum Object {
     Element,
 }
 
-/// The reason why a notification can't be received.
+/// The reason why [`Subscription::next_event`] failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
     /// The netlink socket failed.
@@ -96,8 +97,8 @@ impl Subscription {
     /// Returns the next notification, or `None` if none has arrived. Does not wait.
     ///
     /// # Errors
-    /// Returns [`EventError::Socket`] if the socket fails, [`EventError::Decode`] if a notification
-    /// can't be decoded; the next call returns the next one.
+    /// Returns [`EventError::Socket`] if the socket fails, [`EventError::Decode`] if a notification can't be decoded.
+    /// The other notifications of the same datagram may be lost then; the next call goes on with the next datagram.
     pub fn next_event(&mut self) -> Result<Option<NftEvent>, EventError> {
         loop {
             if let Some(event) = self.ready.pop_front() {

@@ -45,7 +45,8 @@ pub enum Field {
     IpSource,
     /// `ip daddr`: the IPv4 destination address.
     IpDestination,
-    /// `ip frag-off`: three bits of flags, then the fragment's offset, in units of 8 bytes.
+    /// `ip frag-off`: 16 bits of the IPv4 header: three flags (the middle one forbids fragments, the last one says that
+    /// more follow), then the fragment's offset in units of 8 bytes.
     IpFragment,
     /// `frag frag-off`: the fragment's offset in units of 8 bytes, in the high 13 bits (RFC 8200, 4.5); a packet
     /// without that header does not have the field.
@@ -54,10 +55,11 @@ pub enum Field {
     Ip6Source,
     /// `ip6 daddr`: the IPv6 destination address.
     Ip6Destination,
-    /// `th sport`: the source port. TCP, UDP and SCTP have it at the same offset; a rule should check
-    /// [`Field::L4Proto`] too.
+    /// `th sport`: the source port of TCP, UDP or SCTP, which have it at the same offset. Only a check of
+    /// [`Field::L4Proto`] before keeps the rule from reading the bytes there of another protocol.
     SourcePort,
-    /// `th dport`: the destination port; see [`Field::SourcePort`].
+    /// `th dport`: the destination port of TCP, UDP or SCTP, which have it at the same offset. A rule should check
+    /// [`Field::L4Proto`] before, as for [`Field::SourcePort`].
     DestinationPort,
     /// `tcp flags`: the control bits of a TCP segment.
     TcpFlags,
@@ -65,15 +67,16 @@ pub enum Field {
     IcmpType,
     /// `icmpv6 type`: the type of an ICMPv6 message.
     Icmpv6Type,
-    /// The target address of a neighbour solicitation or advertisement (RFC 4861, 4.3 and 4.4).
+    /// `icmpv6 taddr`: the target address of a neighbour solicitation or advertisement (RFC 4861, 4.3 and 4.4). Other
+    /// ICMPv6 messages have other bytes there: a rule should check [`Field::Icmpv6Type`] before.
     NeighbourTarget,
     /// `ct state`: the state of the packet's flow.
     CtState,
-    /// `ct direction`: whether the packet is a reply in its flow.
+    /// `ct direction`: whether the packet is a reply in its flow ([`Datum::CtReply`](crate::Datum::CtReply)).
     CtDirection,
     /// `ct status`: the status bits of the packet's flow.
     CtStatus,
-    /// `ct mark`: the mark of the packet's flow.
+    /// `ct mark`: the mark of the packet's flow, which the connection tracker keeps; it is not the packet's mark.
     CtMark,
     /// `ct original ip saddr`: the IPv4 source of the flow's first packet, before any translation.
     CtOriginalIpSource,

@@ -5,15 +5,15 @@ use std::fmt;
 
 use crate::abi;
 
-/// The error for a text that the kernel, or nft's syntax, does not allow as a name or comment.
+/// The error for a text that the kernel, or nft's syntax, does not allow as a name, prefix or comment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {value:?} {problem}")]
 pub struct NameError {
-    /// The kind of text: "name", "interface name" or "comment".
+    /// The kind of text: "name", "interface name", "interface prefix" or "comment".
     pub what: &'static str,
     /// The refused value, cut to 64 characters.
     pub value: String,
-    /// The reason, with the characters and lengths that are allowed.
+    /// The rule that the text breaks, as an English phrase with the characters and lengths that are allowed.
     pub problem: &'static str,
 }
 
@@ -27,8 +27,8 @@ impl NameError {
     }
 }
 
-/// The name of a table, chain, set or map: an identifier of nft, at most 255 bytes
-/// (`NFT_NAME_MAXLEN`).
+/// The name of a table, chain, set or map, as nft allows it: a letter or `_`, then letters, digits, `_`, `-`, `.` and
+/// `/`, at most 255 bytes (`NFT_NAME_MAXLEN`). A name that was read from the kernel may have other characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Cow<'static, str>);
 
@@ -110,12 +110,13 @@ impl fmt::Display for Name {
     }
 }
 
-/// The name of a network interface: 1 to 15 bytes (`IFNAMSIZ` of `linux/if.h`, less its NUL).
+/// The name of a network interface: 1 to 15 visible ASCII characters without `/`, `"` and `*` (`IFNAMSIZ` of
+/// `linux/if.h`, less its NUL).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InterfaceName([u8; InterfaceName::LENGTH]);
 
 impl InterfaceName {
-    /// The size of an interface's name in the kernel, in bytes, with its NUL (`IFNAMSIZ`).
+    /// The length of an interface's name in the kernel, in bytes: 15 for the name and 1 for its NUL (`IFNAMSIZ`).
     pub const LENGTH: usize = 16;
     const PROBLEM: &'static str =
         "must be 1 to 15 ASCII characters without space, '/', '\"' or '*'";
@@ -170,8 +171,8 @@ impl fmt::Debug for InterfaceName {
     }
 }
 
-/// The first 1 to 14 bytes of interfaces' names: a rule can match all interfaces whose names begin
-/// so (`iifname "vt-*"`).
+/// The first 1 to 14 characters of interfaces' names: a rule can match all interfaces whose names begin so (`iifname
+/// "vt-*"`). The prefix itself is without the `*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InterfacePrefix(InterfaceName);
 
@@ -179,7 +180,7 @@ impl InterfacePrefix {
     const PROBLEM: &'static str =
         "must be 1 to 14 ASCII characters without space, '/', '\"' or '*'";
 
-    /// Makes a prefix of a text.
+    /// Makes a prefix of a text, which is given without a `*` at its end.
     ///
     /// # Errors
     /// Returns [`NameError`] if the text is empty, too long or has a character that is not allowed.

@@ -4,8 +4,7 @@ use std::fmt;
 
 use crate::name::Name;
 
-/// The family of a table: which packets pass its rules. Its number is `NFPROTO_*` of
-/// `linux/netfilter.h`.
+/// The family of a table: which packets pass its rules. Its numeric value is `NFPROTO_*` of `linux/netfilter.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// IPv4 and IPv6 packets.
@@ -14,7 +13,7 @@ pub enum Family {
     Ip = 2,
     /// ARP messages.
     Arp = 3,
-    /// Frames that Linux bridges forward.
+    /// Ethernet frames that pass a bridge of this host.
     Bridge = 7,
     /// IPv6 packets.
     Ip6 = 10,
@@ -76,11 +75,11 @@ impl fmt::Display for Table {
 pub struct Chain {
     /// The chain's name, unique in its table.
     pub name: Name,
-    /// The hook and settings of a base chain; `None` for a regular chain.
+    /// The type, hook, priority and policy of a base chain; `None` for a regular chain.
     pub base: Option<Base>,
 }
 
-/// The settings of a base chain, to which the kernel passes packets.
+/// The settings of a base chain: a chain to which the kernel itself passes packets, at a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Base {
     /// The chain's type.
@@ -91,7 +90,7 @@ pub struct Base {
     /// (`enum nf_ip_hook_priorities` of `linux/netfilter_ipv4.h`, `enum nf_br_hook_priorities` of
     /// `linux/netfilter_bridge.h`).
     pub priority: i32,
-    /// What happens to a packet about which no rule of the chain decides.
+    /// The verdict on packets about which no rule of the chain decides.
     pub policy: Policy,
 }
 
@@ -102,13 +101,15 @@ impl Chain {
         Self { name, base: None }
     }
 
-    /// Returns a base chain of type filter, whose rules accept or drop packets.
+    /// Returns a base chain of type filter, whose rules accept or drop packets. Chains of the same hook get a packet in
+    /// the order of `priority`, the lowest first; `policy` decides about packets that no rule decides about.
     #[must_use]
     pub fn filter(name: Name, hook: Hook, priority: i32, policy: Policy) -> Self {
         Self::based(name, ChainKind::Filter, hook, priority, policy)
     }
 
-    /// Returns a base chain of type nat, whose rules translate addresses. Its policy is to accept.
+    /// Returns a base chain of type nat, whose rules translate addresses. Chains of the same hook get a packet in the
+    /// order of `priority`, the lowest first. The chain's policy is to accept.
     #[must_use]
     pub fn nat(name: Name, hook: Hook, priority: i32) -> Self {
         Self::based(name, ChainKind::Nat, hook, priority, Policy::Accept)
@@ -150,7 +151,8 @@ pub enum ChainKind {
     Filter,
     /// Type `nat`: rules translate addresses. Only the first packet of each flow passes the chain.
     Nat,
-    /// Type `route`: a packet of this host is routed again if its mark has changed.
+    /// Type `route`, at the hook output: a packet from this host is routed again if a rule of the chain has changed its
+    /// mark.
     Route,
 }
 
@@ -176,16 +178,17 @@ impl fmt::Display for ChainKind {
     }
 }
 
-/// The point of a packet's path through the kernel at which a base chain gets it.
+/// The point of a packet's path through the kernel at which a base chain gets it. Tables of the family arp have input,
+/// forward and output alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hook {
     /// All packets that arrive, before routing.
     Prerouting,
-    /// Packets to this host.
+    /// Packets to this host itself, after routing.
     Input,
-    /// Packets through this host.
+    /// Packets that this host passes on to other hosts.
     Forward,
-    /// Packets from this host.
+    /// Packets that this host's own programs send.
     Output,
     /// All packets that leave, after routing.
     Postrouting,
@@ -234,13 +237,13 @@ impl fmt::Display for Hook {
     }
 }
 
-/// What happens to a packet about which no rule of a base chain decides. Its number is `NF_DROP` or
+/// The verdict of a base chain on packets about which no rule of it decides. Its numeric value is `NF_DROP` or
 /// `NF_ACCEPT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Policy {
     /// The packet is dropped.
     Drop = 0,
-    /// The packet continues to the next chain.
+    /// The packet continues to the next base chain of the hook, or on its way if this was the last.
     Accept = 1,
 }
 

@@ -14,21 +14,21 @@ use crate::set::{Element, Set};
 use crate::socket::SocketError;
 use crate::wire::{DecodeError, Header, Received, Writer, messages};
 
-/// The reason why the ruleset or the connection tracker can't be read.
+/// The reason why the ruleset or the connection tracker can't be read, or a flow can't be deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The kernel refused the request, with `ENOENT` if the table, chain or set does not exist.
     #[error("the kernel refused to list {what}: {}", message_of(*errno, None))]
     Refused {
-        /// The object that was read.
+        /// The object that was to be read, such as "rules of inet vch", or the request to the connection tracker.
         what: String,
         /// The kernel's error code.
         errno: Errno,
     },
-    /// The ruleset changed during each of several attempts to read it.
+    /// The ruleset changed during each of 10 attempts to read it.
     #[error("{what} changed each time it was read: try again later")]
     Unsteady {
-        /// The object that was read.
+        /// The object that was to be read, such as "rules of inet vch".
         what: String,
     },
     /// The socket failed.
@@ -41,7 +41,8 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Returns whether the error means that the table, chain or set does not exist.
+    /// Returns whether the error means that the table, chain, set or flow does not exist (`ENOENT`); `false` for all
+    /// other errors.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(

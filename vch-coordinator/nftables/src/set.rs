@@ -18,36 +18,38 @@ pub struct Set {
     pub key: Vec<DataType>,
     /// The kind of data of a map; `None` for a set.
     pub data: Option<MapData>,
-    /// Whether the keys are ranges. A transaction that changes such a set takes time in proportion to its size (see the
-    /// crate's documentation).
+    /// Whether the keys are ranges; `false` if each key is exact. A transaction that changes a set of ranges takes time
+    /// in proportion to its size (see the crate's documentation).
     pub interval: bool,
-    /// How packets add elements by themselves ([`crate::Statement::Update`], [`crate::Statement::FlowsOver`]); `None`
-    /// if they do not.
+    /// The way in which packets add elements ([`crate::Statement::Update`], [`crate::Statement::FlowsOver`]); `None` if
+    /// only batches add them.
     pub dynamic: Option<Dynamic>,
 }
 
-/// How packets add elements to a set, with the greatest number of elements.
+/// The way in which packets add elements to a set. The number is the greatest number of elements that the set can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Dynamic {
-    /// A packet's rule adds an element, which expires after a time ([`crate::Statement::Update`]). The set has at most
-    /// this many elements.
+    /// A packet that passes a rule with [`crate::Statement::Update`] adds an element, which expires after the time in
+    /// that statement. The set has at most this many elements.
     Expiring(u32),
-    /// Each element counts the flows with its key, and is removed at 0 ([`crate::Statement::FlowsOver`]). The set has
-    /// at most this many elements. The kernel allows no expiry here (`nft_set_elem_expr_alloc` in nf_tables_api.c).
+    /// A packet that passes a rule with [`crate::Statement::FlowsOver`] adds an element, which counts the flows with
+    /// its key and is removed at 0. The set has at most this many elements. They do not expire: the kernel does not
+    /// allow it (`nft_set_elem_expr_alloc` in nf_tables_api.c).
     Counting(u32),
 }
 
-/// The kind of data in a map.
+/// The kind of data that a map has for its keys: values or verdicts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MapData {
-    /// One or several values of these types.
+    /// One or several values for each key, of these types in this order.
     Values(Vec<DataType>),
-    /// A verdict, such as accept or a jump.
+    /// One verdict for each key, such as accept or a jump.
     Verdict,
 }
 
 impl Set {
-    /// Returns a set of exact keys: its keys are no ranges.
+    /// Returns the definition of a set of exact keys (no ranges), which batches fill. `key` has the types of the fields
+    /// of a key.
     #[must_use]
     pub fn new(name: Name, key: impl Into<Vec<DataType>>) -> Self {
         Self {
@@ -59,7 +61,8 @@ impl Set {
         }
     }
 
-    /// Returns a map from exact keys to values.
+    /// Returns the definition of a map from exact keys (no ranges) to values. `key` and `data` have the types of their
+    /// fields.
     #[must_use]
     pub fn map(name: Name, key: impl Into<Vec<DataType>>, data: impl Into<Vec<DataType>>) -> Self {
         Self {
@@ -68,7 +71,8 @@ impl Set {
         }
     }
 
-    /// Returns a map from exact keys to verdicts.
+    /// Returns the definition of a map from exact keys (no ranges) to verdicts. `key` has the types of the fields of a
+    /// key.
     #[must_use]
     pub fn verdict_map(name: Name, key: impl Into<Vec<DataType>>) -> Self {
         Self {
@@ -77,21 +81,23 @@ impl Set {
         }
     }
 
-    /// Returns the same set or map with ranges as keys.
+    /// Returns the same definition of a set or map, but with ranges as keys ([`Set::interval`]).
     #[must_use]
     pub fn with_intervals(mut self) -> Self {
         self.interval = true;
         self
     }
 
-    /// Returns the same set as one to which packets add expiring elements, at most `size`.
+    /// Returns the same definition, but of a set to which packets add elements that expire ([`Dynamic::Expiring`]).
+    /// `size` is the greatest number of elements.
     #[must_use]
     pub fn dynamic(mut self, size: u32) -> Self {
         self.dynamic = Some(Dynamic::Expiring(size));
         self
     }
 
-    /// Returns the same set as one whose elements count flows, at most `size` elements.
+    /// Returns the same definition, but of a set whose elements count flows ([`Dynamic::Counting`]). `size` is the
+    /// greatest number of elements.
     #[must_use]
     pub fn counting(mut self, size: u32) -> Self {
         self.dynamic = Some(Dynamic::Counting(size));
@@ -177,7 +183,8 @@ pub(crate) fn joined_length(types: &[DataType]) -> usize {
     }
 }
 
-/// The reason why a set, or an element of it, is impossible.
+/// The reason why a set, or an element of it, can't be written as a message to the kernel. It is found before anything
+/// is sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ElementError {
     /// The key or the data of the set has no type, or more than 64 bytes.
@@ -185,17 +192,18 @@ pub enum ElementError {
     Length {
         /// The name of the set.
         set: Name,
-        /// The length of the key or data in bytes, each field rounded up to 4.
+        /// The length of the key or data in bytes; of several fields, each is rounded up to a multiple of 4.
         length: usize,
     },
-    /// The element's key or data does not have the types of its set, or its range is impossible.
+    /// The element's key or data does not have the types of its set, its range ends before it begins, or it is a range
+    /// in a set of exact keys or the reverse.
     #[error("element {element} does not fit {set}: {problem}")]
     Mismatch {
         /// The name of the set.
         set: Name,
         /// The element, in nft's syntax.
         element: String,
-        /// The problem, as an English phrase.
+        /// The problem, as an English phrase such as "the set holds no ranges".
         problem: &'static str,
     },
 }
@@ -203,7 +211,7 @@ pub enum ElementError {
 /// An element of a set or map: a key, with data if it is a map's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Element {
-    /// The key.
+    /// The key: exact values or a range.
     pub key: Key,
     /// The data that a map has for the key; `None` in a set.
     pub data: Option<Data>,
@@ -214,7 +222,8 @@ pub struct Element {
 pub enum Key {
     /// Exactly these values, one for each field of the key.
     Exact(Vec<Datum>),
-    /// All keys from `first` to `last`, both included, field by field; only in a set with [`Set::interval`].
+    /// All keys whose fields are each between those of `first` and `last`, both included; only in a set with
+    /// [`Set::interval`].
     Range {
         /// The lowest value of each field.
         first: Vec<Datum>,
@@ -242,7 +251,8 @@ impl Key {
 }
 
 impl Element {
-    /// Returns an element with exactly this key and without data.
+    /// Returns an element with exactly this key (no range) and without data, for a set. `key` has one value for each
+    /// field.
     #[must_use]
     pub fn new(key: impl Into<Vec<Datum>>) -> Self {
         Self {
@@ -251,7 +261,8 @@ impl Element {
         }
     }
 
-    /// Returns an element whose key is the range from `first` to `last`, both included, without data.
+    /// Returns an element whose key is the range from `first` to `last`, both included and field by field, without
+    /// data. Its set must have [`Set::interval`].
     #[must_use]
     pub fn range(first: impl Into<Vec<Datum>>, last: impl Into<Vec<Datum>>) -> Self {
         Self {
@@ -263,8 +274,9 @@ impl Element {
         }
     }
 
-    /// Returns an element whose key is the range of addresses in the subnet of `address` with this prefix length. A
-    /// `prefix` longer than the address means the address alone.
+    /// Returns an element whose key is the range of all addresses in the subnet of `address` with this prefix length,
+    /// without data. The host bits of `address` are ignored; a `prefix` longer than the address means the address
+    /// alone. Its set must have [`Set::interval`].
     #[must_use]
     pub fn subnet(address: IpAddr, prefix: u8) -> Self {
         match address {
@@ -287,14 +299,16 @@ impl Element {
         }
     }
 
-    /// Returns the same element with values as its data.
+    /// Returns the same element with these values as its data, for a map to values; data that it had before is
+    /// replaced.
     #[must_use]
     pub fn to_values(mut self, data: impl Into<Vec<Datum>>) -> Self {
         self.data = Some(Data::Values(data.into()));
         self
     }
 
-    /// Returns the same element with a verdict as its data.
+    /// Returns the same element with this verdict as its data, for a map to verdicts; data that it had before is
+    /// replaced.
     #[must_use]
     pub fn to_verdict(mut self, verdict: Verdict) -> Self {
         self.data = Some(Data::Verdict(verdict));

@@ -9,11 +9,12 @@ use nix::libc::{MSG_DONTWAIT, MSG_TRUNC};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 
-/// The error of a netlink socket. It is unknown whether the kernel has carried out the request.
+/// The error of a netlink socket. If it happened during a request, it is unknown whether the kernel has carried that
+/// out.
 #[derive(Debug, thiserror::Error)]
 #[error("the netlink socket could not {doing}")]
 pub struct SocketError {
-    /// The operation that failed, as an English phrase.
+    /// The operation that failed, as an English phrase such as "send" or "receive".
     pub doing: &'static str,
     /// The system's error.
     #[source]

@@ -250,7 +250,7 @@ pub(crate) struct Refusal {
 pub struct DecodeError {
     /// The object that was being decoded, such as "a rule".
     pub object: &'static str,
-    /// The problem, as an English phrase.
+    /// The problem, as an English phrase such as "it has no name".
     pub problem: &'static str,
 }
 

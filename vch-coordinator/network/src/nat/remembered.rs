@@ -23,13 +23,15 @@ const DATAGRAMS: Duration = Duration::from_secs(300);
 /// RFC 5508, REQ-1.
 const ECHO: Duration = Duration::from_secs(60);
 
-/// The maximum number of remembered flows of one container, for each version of IP: about 3 MB at 200 bytes each.
+/// The greatest number of flows that are remembered of one container in each set of TCP, UDP and SCTP flows; it has one
+/// set for each version of IP. A full set takes about 3 MB, at 200 bytes a flow.
 pub const FLOWS: u32 = 16_384;
 /// Addresses that it sent an echo to.
 const ECHOES: u32 = 1_024;
 
-/// The nftables sets and chains that remember the flows of one container, named after the container's port (its link on
-/// the bridge).
+/// The nftables sets and chains that remember the flows of one container. Their names end with the name of the
+/// container's port (its link on the bridge), which is all that this value keeps; it makes nothing in the kernel by
+/// itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Remembered(InterfaceName);
 
@@ -40,12 +42,15 @@ const FLOW_SETS: [&str; 2] = ["flows4-", "flows6-"];
 const ECHO_SETS: [&str; 2] = ["echoes4-", "echoes6-"];
 
 impl Remembered {
-    /// Returns the sets and chains for the port (the container's link on the bridge) of this name.
+    /// Returns the value for the container whose port (its link on the bridge) has this name. The sets and chains need
+    /// not exist.
     pub fn of(port: &InterfaceName) -> Self {
         Self(port.clone())
     }
 
-    /// Returns the port to which a set or chain of this name belongs; `None` if the name is not one of a port's.
+    /// Returns the value for the container to whose sets and chains a set or chain of this name belongs: the name is
+    /// one of their prefixes, such as `flows4-`, and the name of a port. Returns `None` for every other name, such as
+    /// that of a set that all containers share.
     pub fn by_name(name: &Name) -> Option<Self> {
         let prefixes = [LEAVING, ARRIVING].into_iter();
         let prefixes = prefixes.chain(FLOW_SETS).chain(ECHO_SETS);
@@ -55,7 +60,9 @@ impl Remembered {
         port.parse().ok().map(Self)
     }
 
-    /// Returns the verdict for frames that come from the container: a jump to the port's chain that remembers flows.
+    /// Returns the verdict for frames that come from the container: a jump to its chain that remembers the flows and
+    /// accepts the frames. It is the data of the container's element in the verdict map `leaving_of`, by which frames
+    /// reach the chain.
     ///
     /// # Errors
     /// Returns [`NameError`] if the chain's name is too long for nf_tables.
@@ -63,7 +70,9 @@ impl Remembered {
         Ok(Verdict::Jump(self.name(LEAVING)?))
     }
 
-    /// Returns the verdict for frames that go to the container: a jump to the port's chain that lets answers in.
+    /// Returns the verdict for frames that go to the container: a jump to its chain that accepts the frames of
+    /// remembered flows. It is the data of the container's element in the verdict map `arriving_of`, by which frames
+    /// reach the chain.
     ///
     /// # Errors
     /// Returns [`NameError`] if the chain's name is too long for nf_tables.
@@ -83,7 +92,9 @@ impl Remembered {
         self.name(of_version(ECHO_SETS, version))
     }
 
-    /// Returns the definitions of the port's sets. The kernel fills them as packets pass.
+    /// Returns the definitions of the container's four nftables sets: for each version of IP one of flows and one of
+    /// the addresses that it sent an ICMP echo request to. They are without elements: the kernel adds and expires those
+    /// as packets pass.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.
@@ -99,7 +110,9 @@ impl Remembered {
         Ok(sets)
     }
 
-    /// Returns the port's two chains, each with its rules, which use the port's sets.
+    /// Returns the container's two chains, each with its rules: first the chain for frames that leave it, then the one
+    /// for frames that arrive. The rules use the sets of [`Remembered::sets`]; each has a comment with its reason and a
+    /// checksum, by which it is recognised.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.
@@ -163,7 +176,8 @@ impl Remembered {
         Ok(rules)
     }
 
-    /// Adds the port's sets and chains to a batch.
+    /// Appends operations to `batch` that create the container's sets and chains with their rules in `table`. They must
+    /// not exist there: the rules of an existing chain would be doubled.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.
@@ -180,8 +194,8 @@ impl Remembered {
         Ok(())
     }
 
-    /// Adds the deletion of the port's sets and chains to a batch. The elements of other sets that jump to the chains
-    /// must have been deleted before.
+    /// Appends operations to `batch` that delete the container's sets and chains, with the flows, from `table`. Earlier
+    /// operations must delete the elements of verdict maps that jump to the chains: else the kernel refuses the batch.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.
@@ -197,7 +211,9 @@ impl Remembered {
     }
 }
 
-/// The sets and chains that remember flows, as they were read from the kernel's table.
+/// The sets and chains that remember containers' flows, as far as they were found in the kernel's table when its
+/// ruleset was read. It begins empty; the reader hands every set and chain of the table to it, and it keeps those that
+/// are its own.
 #[derive(Debug, Default)]
 pub struct Found {
     sets: BTreeSet<Set>,
@@ -205,8 +221,9 @@ pub struct Found {
 }
 
 impl Found {
-    /// Adds a set that was read from the kernel to this value. Returns `false` if the set is not one that remembers
-    /// flows.
+    /// Keeps a copy of an nftables set that was read from the kernel if the set's name is that of a set which remembers
+    /// a container's flows. Returns `false`, and leaves this value unchanged, if the name is another one: the set is
+    /// then for the caller to compare. The set's types are not checked here, but by [`Found::whole`].
     pub fn take_set(&mut self, set: &Set) -> bool {
         let own = Remembered::by_name(&set.name).is_some();
         if own {
@@ -215,8 +232,10 @@ impl Found {
         own
     }
 
-    /// Adds a chain that was read from the kernel, with the comments of its rules, to this value. Returns `false` if
-    /// the chain is not one that remembers flows.
+    /// Keeps a copy of a chain that was read from the kernel, with the comments of its rules in their order (`None` for
+    /// a rule without one), if the chain's name is that of a chain which remembers a container's flows. Returns
+    /// `false`, and leaves this value unchanged, if the name is another one. The rules are not checked here, but by
+    /// [`Found::whole`].
     pub fn take_chain(&mut self, chain: &Chain, comments: &[Option<String>]) -> bool {
         let own = Remembered::by_name(&chain.name).is_some();
         if own {
@@ -225,8 +244,10 @@ impl Found {
         own
     }
 
-    /// Returns the ports whose sets and chains are all in the kernel's table. Returns `None` if one of these sets and
-    /// chains is missing, or differs from what this release makes.
+    /// Returns the containers whose flows are remembered in the kernel, if what was found is exactly the sets and
+    /// chains that this release makes for them, with the comments of their rules. Returns `None` if a set or chain of
+    /// one of them is missing or differs: the caller then makes the whole table anew. It is an empty set if nothing was
+    /// found.
     ///
     /// # Errors
     /// Returns [`NameError`] if a name is too long for nf_tables.
