@@ -34,7 +34,7 @@ pub struct CommandOutput {
 }
 
 impl Docker {
-    /// Makes a CLI for the daemon at `socket`, which need not run yet. It negotiates the API version, as a CLI without
+    /// Makes a CLI for the daemon at `socket`, which need not run yet. Its configuration is in the directory of `lab`. It negotiates the API version, as a CLI without
     /// settings does. The CLI's packages are downloaded at the first use on a machine.
     ///
     /// # Errors

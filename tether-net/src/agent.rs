@@ -39,7 +39,7 @@ pub enum AgentError {
     #[error("the kernel's events can't be heard any more")]
     Watch(#[source] io::Error),
     /// Standard input, which has to tell a held agent when to begin (`--hold`), is not a pipe or can't be read.
-    #[error("standard input, whose end `--hold` waits for, is no pipe")]
+    #[error("standard input, which `--hold` waits for, can't be read")]
     Hold(#[source] io::Error),
 }
 

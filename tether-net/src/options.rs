@@ -17,21 +17,20 @@ Usage: tether-net [OPTION]...
 
   --channel ADDRESS   the channel to the coordinator; one of
                         vsock-listen:PORT  the coordinator connects to this port of the VM (hybrid vsock)
-                        vsock:CID:PORT     the agent connects to this port (native vsock; CID 2: the host)
+                        vsock:CID:PORT     the agent connects (native vsock; CID 2: the host)
                         serial:DEVICE      a UART, as in serial:/dev/ttyS1
                         virtio:NAME        the virtserialport of this name
                         unix:PATH          a Unix socket
                       Vsock ports are below 1024, which only root may use.
                       Default: tether.channel=ADDRESS of the kernel command line.
-  --root DIR          write etc/resolv.conf, etc/hosts and etc/hostname below this directory (default /)
-  --hostname WHERE    where to set the host name
-                        auto    in the file, and in the kernel if the root is / (default)
-                        kernel  in the file and in the kernel, whatever the root is
-                        file    in the file only
-  --log WHERE         stderr (default) or kmsg, the kernel's log; the coordinator gets the log too
-  --hold              prepare, and wait for a byte on standard input before the channel is opened;
-                      write no file below the root until standard input has ended. For an init that
-                      saves the VM in between, or mounts the root meanwhile
+  --root DIR          write etc/resolv.conf, etc/hosts and etc/hostname below DIR (default /)
+  --hostname WHERE    auto    in the file, and in the kernel if the root is / (default)
+                      kernel  in the file and in the kernel, whatever the root is
+                      file    in the file only
+  --log WHERE         stderr (default) or kmsg, the kernel's log; the coordinator gets it too
+  --hold              prepare, and wait for a byte on standard input; write no file below
+                      the root before its end. For an init that saves the VM in between,
+                      or mounts the root meanwhile
   --verbose           log each step too
   --version           print the version
   --help              print this text

@@ -24,7 +24,8 @@ pub enum DataplaneError {
     /// The NIC of a running VM could not be changed.
     #[error("runtime")]
     Runtime(#[from] NicError),
-    /// A task of the data plane panicked. The panic is in the log.
+    /// A task of the data plane panicked. The panic is in the log; the coordinator retries the change as after any other
+    /// failure.
     #[error("it ended in a panic")]
     Panicked,
 }

@@ -160,8 +160,9 @@ impl Nat {
         self.ask(|answer| NftCommand::Follow(changes, answer)).await
     }
 
-    /// Makes the nftables tables agree with `whole`, the desired state of the whole ledger. Makes a table anew if it is
-    /// missing or another program changed its rules. Ends the tracked connections that were led to a container of a
+    /// Makes the nftables tables agree with `whole`, the desired state of the whole ledger ([`Delta::whole`]). Makes a
+    /// table anew if it is missing or another program changed its rules. Switches br_netfilter off in the VCH's network
+    /// namespace, so that bridged frames pass no rule of IP. Ends the tracked connections that were led to a container of a
     /// bridge network by a port that is not published; all others go on.
     ///
     /// # Errors

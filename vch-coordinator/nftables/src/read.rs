@@ -18,9 +18,9 @@ use crate::wire::{DecodeError, Header, Received, Writer, messages};
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The kernel refused the request, with `ENOENT` if the table, chain or set does not exist.
-    #[error("the kernel refused to list {what}: {}", message_of(*errno, None))]
+    #[error("the kernel refused to {what}: {}", message_of(*errno, None))]
     Refused {
-        /// The object that was to be read, such as "rules of inet vch", or the request to the connection tracker.
+        /// The request, such as "list rules of inet vch" or "delete a flow".
         what: String,
         /// The kernel's error code.
         errno: Errno,
@@ -169,7 +169,7 @@ impl Connection {
                 Dump::Complete => return Ok(found),
                 Dump::Overtaken | Dump::Refused(Errno::EINTR) => {}
                 Dump::Refused(errno) => {
-                    let what = what();
+                    let what = format!("list {}", what());
                     return Err(ReadError::Refused { what, errno });
                 }
             }

@@ -7,7 +7,10 @@ use futures_util::{
     future::{self, BoxFuture},
 };
 use protocol::process::Output;
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 use tokio::sync::{OwnedRwLockReadGuard, watch};
 use vch_ledger::ContainerId;
 use vch_shim::{
@@ -35,7 +38,8 @@ pub struct Outputs {
 
 enum From {
     Shim(StreamReader),
-    Log(Reader),
+    /// The log in this directory of the container.
+    Log(Reader, PathBuf),
     /// The container did not start.
     Nothing,
 }
@@ -55,18 +59,19 @@ impl Outputs {
                 StreamItem::Ended(_) => Ok(None),
             },
             From::Nothing => Ok(None),
-            From::Log(reader) => {
-                let record = reader.read().map_err(unreadable)?;
+            From::Log(reader, dir) => {
+                let record = reader.read();
+                let record = record.map_err(|source| unreadable(dir, source))?;
                 Ok(record.map(|record| (record.stream, record.bytes)))
             }
         }
     }
 }
 
-fn unreadable(source: io::Error) -> RuntimeError {
+fn unreadable(dir: &Path, source: io::Error) -> RuntimeError {
     RuntimeError::File {
         what: "read the log of the container in",
-        path: PathBuf::new(),
+        path: dir.to_owned(),
         source,
     }
 }
@@ -135,12 +140,12 @@ impl Runtime {
             });
         }
         let snapshot = self.require(id).await?;
-        match self.attach_life(&snapshot, input).await {
+        match self.attach_run(&snapshot, input).await {
             Ok(streams) => Ok(attached(streams, input, held)),
             // The container has already ended. Its complete output is in the log.
             Err(RuntimeError::Shim(ClientError::Gone(_))) => Ok(Attached {
                 output: Outputs {
-                    from: From::Log(self.last_life(id)?),
+                    from: self.last_run(id)?,
                     _held: held,
                 },
                 input: None,
@@ -153,7 +158,7 @@ impl Runtime {
     ///
     /// # Errors
     /// Returns [`RuntimeError::Shim`] if the shim does not answer.
-    async fn attach_life(
+    async fn attach_run(
         &self,
         snapshot: &ContainerSnapshot,
         input: bool,
@@ -164,15 +169,15 @@ impl Runtime {
         Ok(client.attach(Some(from), input, ends).await?)
     }
 
-    /// Returns a reader of the output of the container's last run.
+    /// Returns the output of the container's last run.
     ///
     /// # Errors
     /// Returns [`RuntimeError::File`] if the outcome of that run cannot be read.
-    fn last_life(&self, id: ContainerId) -> Result<Reader, RuntimeError> {
+    fn last_run(&self, id: ContainerId) -> Result<From, RuntimeError> {
         let dir = self.0.dirs.of(id);
-        let outcome = Outcome::read(&dir).map_err(unreadable)?;
+        let outcome = Outcome::read(&dir).map_err(|source| unreadable(&dir, source))?;
         let from = outcome.map(|outcome| outcome.log_from).unwrap_or_default();
-        Ok(Reader::open(&dir, from))
+        Ok(From::Log(Reader::open(&dir, from), dir))
     }
 
     /// Returns the path of the directory that contains a container's log files, for [`vch_shim::log::Reader`]. The

@@ -58,7 +58,7 @@ pub struct HealthResult {
 
 impl Health {
     /// Adds the result of a check, and returns whether the status changed. `retries` is the number of failures in a row
-    /// that make the container unhealthy. `starting` says whether the container is in its start period: a failure then
+    /// that make the container unhealthy, at least 1: the caller has replaced Docker's 0 by the default. `starting` says whether the container is in its start period: a failure then
     /// does not count while the status is [`HealthStatus::Starting`].
     pub fn observe(&mut self, result: HealthResult, retries: i64, starting: bool) -> bool {
         let before = self.status;

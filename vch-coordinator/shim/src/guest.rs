@@ -220,6 +220,11 @@ impl Guest {
         }
     }
 
+    /// Returns whether the line to init is closed: the VM has ended.
+    pub fn has_ended(&self) -> bool {
+        self.pending().is_closed()
+    }
+
     fn pending(&self) -> MutexGuard<'_, PendingRequests> {
         locked(&self.pending)
     }

@@ -240,7 +240,7 @@ pub struct PortBindingRow {
 pub struct DocumentRow {
     /// The container's ID.
     pub container: String,
-    /// The kind of the text: `workload` (what the container's VM is to run) or `life` (the state of the present or last
+    /// The kind of the text, one of two: `workload` (what the container's VM is to run) or `life` (the state of the present or last
     /// run). A container has at most one text of each kind.
     pub document: String,
     /// The text, at most 256 KiB. Its format is that of the part of the VCH that wrote it, and may change with each

@@ -197,7 +197,9 @@ impl Actor {
             }
         }
         let observed = self.kernel.observe_link(name).await?;
-        if observed.links.is_empty() {
+        // A link of that name that another program made keeps its addresses.
+        let owner = self.kernel.owner;
+        if !observed.links.values().any(|link| owner.owns(link.group)) {
             return Ok(0);
         }
         for address in addresses {

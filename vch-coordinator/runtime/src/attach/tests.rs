@@ -179,9 +179,9 @@ async fn an_outcome_that_cannot_be_read_says_nothing_of_where_the_output_begins(
     let id = testbed.create("web", workload()).await;
     let dir = testbed.runtime.log_dir(id);
     write_outcome(&dir, &exited(0));
-    assert!(testbed.runtime.last_life(id).is_ok());
+    assert!(testbed.runtime.last_run(id).is_ok());
     std::fs::write(dir.join("exit.json"), "{").unwrap();
-    let Err(error) = testbed.runtime.last_life(id) else {
+    let Err(error) = testbed.runtime.last_run(id) else {
         panic!("it was read");
     };
     assert!(matches!(error, RuntimeError::File { .. }), "{error:?}");

@@ -173,6 +173,11 @@ impl PendingRequests {
         }
     }
 
+    /// Returns whether the VM has ended.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Returns whether no question is unanswered.
     #[cfg(test)]
     pub fn is_quiet(&self) -> bool {

@@ -134,8 +134,12 @@ pub async fn exec(
     let guest = &shared.guest;
     let input = process.input;
     let Some(seated) = guest.exec(process).await else {
-        let too_many = refused("too-many", "too many processes run: end some");
-        return to.send(too_many).await;
+        let refusal = if guest.has_ended() {
+            refused("vm-ended", "the VM has ended")
+        } else {
+            refused("too-many", "too many processes run: end some")
+        };
+        return to.send(refusal).await;
     };
     let feeding = async {
         match input {

@@ -45,7 +45,8 @@ impl From<BTreeMap<String, String>> for NetworkOptions {
 }
 
 impl NetworkOptions {
-    /// Parses the options in a network's document. Returns no options if the document cannot be parsed.
+    /// Parses the options in a network's document. Returns an empty map if the network has no
+    /// document, or one that cannot be parsed.
     pub fn of(network: &Network) -> Self {
         Self(serde_json::from_str(&network.document).unwrap_or_default())
     }

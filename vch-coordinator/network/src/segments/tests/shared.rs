@@ -68,6 +68,22 @@ fn networks_share_a_bridge_and_the_last_one_takes_it_along() {
 }
 
 #[test]
+fn a_link_of_another_program_keeps_its_addresses() {
+    in_namespace(async |_| {
+        let (segments, _thread) = spawn().await;
+        let all = name("vch-shared");
+        let (one, other) = (nets(&["172.18.0.1/16"]), nets(&["172.19.0.1/16"]));
+        segments.add_addresses(&all, &one).await.unwrap();
+        segments.add_addresses(&all, &other).await.unwrap();
+        ip("link delete vch-shared");
+        ip("link add vch-shared type bridge");
+        ip("address add 172.18.0.1/16 dev vch-shared");
+        assert_eq!(segments.remove_addresses(&all, &one).await, Ok(0));
+        assert_eq!(addresses("vch-shared"), ["172.18.0.1/16"]);
+    });
+}
+
+#[test]
 fn an_address_of_a_shared_bridge_that_somebody_takes_away_is_missed() {
     in_namespace(async |_| {
         let (segments, _thread) = spawn().await;

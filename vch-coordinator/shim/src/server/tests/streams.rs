@@ -191,6 +191,7 @@ async fn a_process_that_does_not_start_says_why() {
 async fn a_vm_that_ends_under_a_process_is_told() {
     let mut world = World::new();
     let (mut streams, _) = executed(&mut world).await;
+    let client = world.client();
     let World {
         init,
         serving: _serving,
@@ -200,4 +201,6 @@ async fn a_vm_that_ends_under_a_process_is_told() {
     drop(init);
     let ended = soon(streams.reader.next()).await;
     assert!(is_refused(ended, "vm-ended"));
+    let another = soon(client.exec(Process::default())).await;
+    assert!(is_refused(another, "vm-ended"));
 }
