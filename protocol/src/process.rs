@@ -119,7 +119,7 @@ pub enum ToInit {
     },
     /// Sends a signal to a process alone, not to its children; ignored if the process has ended.
     Signal {
-        /// The process's number.
+        /// The number that the shim gave the process when it started it.
         id: ProcessId,
         /// The signal's number on Linux, x86-64 (signal(7)).
         signal: u8,
@@ -280,14 +280,14 @@ pub struct CgroupLimits {
     /// `memory.max` in bytes. If the container needs more, the kernel kills processes of the container only.
     pub memory: Option<u64>,
     /// `memory.low` in bytes: the memory that the kernel leaves to the container when memory is short
-    /// (`--memory-reservation`).
+    /// (`--memory-reservation`); `None` for nothing.
     pub memory_low: Option<u64>,
-    /// `pids.max`: the most processes and threads of the container.
+    /// `pids.max`: the most processes and threads of the container; `None` for no limit.
     pub tasks: Option<u64>,
     /// `cpu.weight`, 1 to 10,000: the container's share of contended processor time. [`cpu_weight`] converts Docker's
-    /// shares.
+    /// shares; `None` for the kernel's default of 100.
     pub cpu_weight: Option<u16>,
-    /// `cpu.max`: the most processor time that the container gets.
+    /// `cpu.max`: the most processor time that the container gets; `None` for no limit.
     pub cpu_max: Option<CpuMax>,
     /// `cpuset.cpus`: the VM's processors that the container may use, such as `0-2,4`; empty for all.
     pub cpus: String,

@@ -33,7 +33,7 @@ pub struct Network {
     pub name: String,
     /// The kind of the network's link: a bridge, an external link, or none.
     pub driver: Driver,
-    /// From where the containers on the network can be reached.
+    /// From where the containers on the network can be reached at their own addresses. Published ports do not count.
     pub scope: Scope,
     /// Whether a bridge network has a bridge of its own or shares one; for a configuration, which of both the networks
     /// made from it have. Absent for other networks.

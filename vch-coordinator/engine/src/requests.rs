@@ -70,7 +70,8 @@ pub struct Requests {
     pub ledger_handle: LedgerHandle,
     /// The agent sessions, whose reports requests wait for.
     pub tether: Arc<Tether>,
-    /// The longest time for which a request waits for the agent's report before it is answered as `pending`.
+    /// The longest time for which a request waits for the agent's report before it is answered as `pending`: the change is
+    /// durable, and the agent has not confirmed it yet.
     pub report_deadline: Duration,
     /// Whether NICs are plugged into running VMs (by the VCH or a hook). If so, a report that still waits for an added
     /// NIC is out of date, and the request waits for a newer one. If false, the NIC may come much later, and the

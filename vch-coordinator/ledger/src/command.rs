@@ -62,7 +62,8 @@ pub enum Command {
     PublishPorts {
         /// The container whose ports they are.
         container: ContainerRef,
-        /// The ports to add. A port that the container has already is not added again.
+        /// The ports to add. A request that equals one that the container has, publication included, is not added
+        /// again: 80/tcp at port 8081 is added beside 80/tcp at 8080.
         ports: Vec<ContainerPort>,
     },
     /// Removes exposed and published ports from a container. Undoes `PublishPorts`.

@@ -54,7 +54,7 @@ pub struct NetworkBacking {
     /// How long DNS resolvers may cache answers about the network's names; `None` for the default of the VCH's
     /// configuration.
     pub dns_ttl: Option<DnsTtl>,
-    /// Whether the network has no route to the outside.
+    /// Whether the network has no route beyond the VCH, as Docker's `--internal`. The VCH itself can be reached.
     pub internal: bool,
     /// Whether the network's containers reach one another only by published ports (Docker's `enable_icc=false`). Always
     /// false on an external network.

@@ -24,6 +24,7 @@ pub struct Rule {
     /// The statements, in the order in which a packet passes them.
     pub statements: Vec<Statement>,
     /// The comment, which the kernel keeps and nft shows. A program can recognize its rules by it when it reads them.
+    /// `None` for no comment.
     pub comment: Option<Comment>,
 }
 

@@ -21,7 +21,7 @@ pub enum Driver {
     Other(String),
 }
 
-/// From where the containers on a network can be reached.
+/// From where the containers on a network can be reached at their own addresses. Published ports do not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {

@@ -232,7 +232,8 @@ pub struct HostConfig {
     pub memory_swap: i64,
     /// How readily memory is swapped, 0 to 100; `None` or -1 for the default. Ignored with a warning.
     pub memory_swappiness: Option<i64>,
-    /// Whether the kernel does not kill the container when memory runs out. Ignored with a warning.
+    /// Whether the kernel does not kill the container when memory runs out; `None` if the client did not say. Ignored with a
+    /// warning.
     pub oom_kill_disable: Option<bool>,
     /// The maximum number of processes and threads; `None`, 0 or less for no limit.
     pub pids_limit: Option<i64>,
@@ -341,13 +342,13 @@ pub struct Mount {
     pub r#type: Text,
     /// Whether the mount is read-only.
     pub read_only: bool,
-    /// The options of the type `bind`; a `tmpfs` with them is refused.
+    /// The options of the type `bind`; `None` for no options. A `tmpfs` with them is refused.
     pub bind_options: Option<Value>,
-    /// The options of the type `volume`; a `tmpfs` with them is refused.
+    /// The options of the type `volume`; `None` for no options. A `tmpfs` with them is refused.
     pub volume_options: Option<Value>,
-    /// The options of the type `image`; a `tmpfs` with them is refused.
+    /// The options of the type `image`; `None` for no options. A `tmpfs` with them is refused.
     pub image_options: Option<Value>,
-    /// The options of the type `cluster`. They are not read.
+    /// The options of the type `cluster`; `None` for no options. They are not read.
     pub cluster_options: Option<Value>,
     /// The options of the type `tmpfs`.
     pub tmpfs_options: TmpfsOptions,

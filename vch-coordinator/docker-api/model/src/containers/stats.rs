@@ -64,13 +64,14 @@ pub struct PidsStats {
 /// run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct MemoryStats {
-    /// The memory in use, in bytes, including the file cache.
+    /// The memory in use, in bytes, including the file cache; `None` if the container does not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<u64>,
-    /// The part of the memory that is inactive file cache.
+    /// The part of the memory that is inactive file cache; `None` if the container does not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stats: Option<CacheStats>,
-    /// The memory in bytes that the container may use: its limit, or else all memory of its VM.
+    /// The memory in bytes that the container may use: its limit, or else all memory of its VM. `None` if it does
+    /// not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
 }

@@ -33,15 +33,16 @@ pub struct EndpointSettings {
     #[serde(rename = "IPAMConfig")]
     pub ipam_config: Option<EndpointIpam>,
     /// Containers to link to on this network, as `container` or `container:alias`. The alias is the name by which this
-    /// container finds the other one.
+    /// container finds the other one. `None` and an empty list for no links.
     pub links: Option<Vec<String>>,
-    /// Additional names of the container on this network.
+    /// Additional names of the container on this network; `None` and an empty list for no further name.
     pub aliases: Option<Vec<String>>,
     /// The MAC address that the client chose; `None` or empty for an automatic one.
     pub mac_address: Option<String>,
     /// Options by name. Of those that begin with `com.docker.network.` or `vch.`, the interface's name
     /// (`com.docker.network.endpoint.ifname`), its kernel settings (`com.docker.network.endpoint.sysctls`) and
-    /// [`RATE_OPTION`] are carried out, and the rest are refused. Other options are only stored.
+    /// [`RATE_OPTION`] are carried out, and the rest are refused. Other options are only stored. `None` and an
+    /// empty map for no options.
     pub driver_opts: Option<BTreeMap<String, String>>,
     /// The priority of this network's gateway as the container's default route, as a 32-bit number; the highest
     /// wins. `None` for 0. Read since API 1.48.
@@ -58,7 +59,8 @@ pub struct EndpointIpam {
     /// The IPv6 address without a prefix length; `None` or empty for an automatic one.
     #[serde(rename = "IPv6Address", skip_serializing_if = "Option::is_none")]
     pub ipv6_address: Option<String>,
-    /// Link-local addresses in addition to the interface's own. A VCH refuses each.
+    /// Link-local addresses in addition to the interface's own; `None` and an empty list for no further address. A VCH
+    /// refuses each.
     #[serde(rename = "LinkLocalIPs", skip_serializing_if = "Option::is_none")]
     pub link_local_ips: Option<Vec<String>>,
 }

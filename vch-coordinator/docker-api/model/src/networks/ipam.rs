@@ -24,7 +24,7 @@ pub struct Ipam {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct IpamConfig {
-    /// The subnet, such as `172.20.0.0/16`. A request must name it.
+    /// The subnet, such as `172.20.0.0/16`. A request with `None` is refused; a response always has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subnet: Option<String>,
     /// The part of the subnet that automatic addresses are chosen from, such as `172.20.5.0/24`; `None` for the whole
